@@ -39,7 +39,7 @@ from quba_check.engine.batching import Batching, default_batch, default_threads
 from quba_check.engine.compute_choice import half_precisions
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
-from quba_check.models.device import device_name, pin_arithmetic, resolve_device
+from quba_check.models.compute import device_name, pin_arithmetic, resolve_device
 from quba_check.models.errors import error_summary, is_out_of_memory
 from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite

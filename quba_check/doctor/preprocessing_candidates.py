@@ -17,10 +17,10 @@ from quba_check.models.preprocessing.config import (
     IMAGENET_STD,
     INCEPTION_MEAN,
     INCEPTION_STD,
-    Triple,
 )
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
+Triple = tuple[float, float, float]
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 _NORMALISED: tuple[tuple[Triple, Triple], ...] = (
     (IMAGENET_MEAN, IMAGENET_STD),

@@ -17,7 +17,7 @@ from quba_check.errors import UserError
 from quba_check.messages import listed
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform
-from quba_check.models.preprocessing.pillow_transform import pixels_of
+from quba_check.models.preprocessing.preprocessing import pixels_of
 
 Images = Sequence["Image.Image | NDArray[np.uint8]"] | torch.Tensor
 """Images as loaded from files, or a batch of preprocessed ones."""

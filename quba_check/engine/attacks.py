@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from quba_check.core.protocols import EPSILON, PGD_STEP
 from quba_check.errors import InvariantError, ModelError, UnmeasurableError
-from quba_check.models.device import row_index
+from quba_check.models.compute import row_index
 from quba_check.models.errors import model_errors
 
 Logits = Callable[[torch.Tensor], torch.Tensor]

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ from quba_check.engine.shards import Executor
 from quba_check.errors import QubaError, StoreError
 from quba_check.models import compute
 from quba_check.models.classifier import Classifier
-from quba_check.models.compute import ComputeSettings
-from quba_check.models.device import device_name
+from quba_check.models.compute import ComputeSettings, device_name
 from quba_check.models.request import Precision
 from quba_check.number_format import format_value
 from quba_check.storage.store import Store, content_hash
@@ -68,7 +67,7 @@ def settle_compute(
         if settings is None and may_choose:
             settings = executor.choose_compute()
             with suppress(StoreError):  # it is then chosen again
-                store.objects.set(name, json.dumps(settings.as_dict(), indent=1).encode())
+                store.objects.set(name, json.dumps(asdict(settings), indent=1).encode())
     if settings is not None:
         classifier.use(replace(settings, compiled=classifier.compute.compiled))
 

@@ -24,8 +24,7 @@ from quba_check.engine.work import PlannedView, Progress, Reporter, planned_view
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, StoreError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
-from quba_check.models.compute import ComputeSettings
-from quba_check.models.device import device_name
+from quba_check.models.compute import ComputeSettings, device_name
 from quba_check.models.fingerprint import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests

@@ -19,7 +19,7 @@ from quba_check.engine.batching import Batching, ImageStream
 from quba_check.engine.shards import Owner, ShardTask, add_outputs, images_by_view
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, out_of_memory
-from quba_check.models.device import row_index
+from quba_check.models.compute import row_index
 from quba_check.models.errors import is_out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL
 

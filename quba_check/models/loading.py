@@ -16,21 +16,21 @@ from torch import nn
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
-from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
-from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
+from quba_check.models.compute import (
+    STATED,
+    first_settings,
+    pin_arithmetic,
+    resolve_device,
+    resolve_precision,
+)
 from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule, file_digests, model_files
-from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.preprocessing.preprocessing import (
-    SUITE_DEFAULTS,
-    Preprocessing,
-    configs_of_module,
-    preprocessing_of,
-)
+from quba_check.models.preprocessing.config import PreprocessingConfig, configs_of_module
+from quba_check.models.preprocessing.preprocessing import SUITE_DEFAULTS, Preprocessing, preprocessing_of
 from quba_check.models.preprocessing.serving import with_version
 from quba_check.models.programs.weights import stored_bytes
-from quba_check.models.request import COMPILE, DEVICES, PROVIDERS, LoadRequest, Precision, check_choice
+from quba_check.models.request import COMPILE, DEVICES, PROVIDERS, LoadRequest, check_choice
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
 TAKES_SINGLE_IMAGES = (
@@ -120,7 +120,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     for parameter in parameters:  # attacks then compute gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
-    compute = _compute_settings(spec, request, loaded, precision)
+    compute = first_settings(spec.kind, request, loaded, precision)
     checksum = state_digest(tensors)
     original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
     original |= {f"hidden {name}": tensor for name, tensor in weights.hidden.items()}
@@ -223,23 +223,6 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
             from quba_check.models.zero_shot.loading import load_zero_shot
 
             return load_zero_shot(spec, request, device)
-
-
-def _compute_settings(
-    spec: ModelSpec, request: LoadRequest, loaded: LoadedModule, precision: Precision
-) -> ComputeSettings:
-    """Return the settings of a model that the rule does not change."""
-    reason = STATED
-    if loaded.takes_single_images:
-        reason = SINGLE_IMAGES
-    elif loaded.is_program:
-        reason = PROGRAM
-    elif spec.kind == "demo" and request.precision == "auto":
-        reason = DEMO
-    is_compiled = request.compile == "on" and reason in (STATED, DEMO)
-    return ComputeSettings(
-        loaded.precision or precision, compiled=is_compiled, requested=request.precision, reason=reason
-    )
 
 
 def _convert_to_float32(module: nn.Module) -> list[str]:

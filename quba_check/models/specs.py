@@ -14,12 +14,21 @@ from typing import Literal
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError
 from quba_check.messages import did_you_mean, nearest, one_line
-from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, zero_shot_spec
-from quba_check.storage.user_files import neighbours
+from quba_check.storage.user_files import expand_home, file_kind, neighbours
 
 ProgramKind = Literal["onnx", "tflite", "openvino", "torchscript", "exported"]
 Kind = Literal["demo", "file", "folder", "timm", "hub", "open_clip", "callable"] | ProgramKind
 
+OPEN_CLIP_PREFIX = "open_clip:"
+HUB = "hf-hub:"
+FOLDER = "local-dir:"
+CLIP_CONFIG = "open_clip_config.json"
+_WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
+_FOLDER_SUFFIXES = (".safetensors", ".bin", ".pth")
+"""Suffixes of the weights that open_clip looks for in a folder."""
+_ZERO_SHOT = (
+    "open_clip:NAME/TAG, open_clip:NAME/WEIGHTS_FILE, open_clip:hf-hub:OWNER/NAME, open_clip:local-dir:FOLDER"
+)
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".th", ".ckpt", ".bin", ".safetensors")
 CONFIG = "config.json"
 PROGRAMS: dict[str, Kind] = {".pt2": "exported", ".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino"}
@@ -148,7 +157,7 @@ def _kind_and_name(text: str) -> tuple[Kind, str]:
         name = text.removeprefix(prefix)
         if name not in (text, ""):
             return kind, zero_shot_spec(text).name if kind == "open_clip" else name
-    path = expand_path(text, spec=text)
+    path = _expanded(text, spec=text)
     suffixes = (*CHECKPOINT_SUFFIXES, *PROGRAMS)
     suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
     if suffix is not None and not path.is_dir():
@@ -199,3 +208,74 @@ def _kind_of_file(text: str, path: Path, suffix: str) -> Kind:
     if "constants.pkl" in inner:
         return "torchscript"
     return "exported" if "archive_format" in inner or _OLD_PROGRAM in members else "file"
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotSpec:
+    """The text after `open_clip:`, in the terms of open_clip.
+
+    Attributes:
+        model: name of an architecture, or `hf-hub:` or `local-dir:` with its place.
+        weights: a tag of that architecture's weights, or a file; None if `model` brings its own.
+        name: its name in reports.
+    """
+
+    model: str
+    weights: str | None
+    name: str
+
+    @property
+    def file(self) -> Path | None:
+        """The file with the weights, None if none is named."""
+        path = Path(self.weights).expanduser() if self.weights else None
+        return path if path is not None and path.is_file() else None
+
+
+def zero_shot_spec(text: str) -> ZeroShotSpec:
+    """Parse a spec that begins with `open_clip:`.
+
+    Raises:
+        ModelError: it names no weights, or a file or folder that is missing or holds no model.
+
+    >>> zero_shot_spec("open_clip:ViT-B-32/openai").name
+    'ViT-B-32-openai'
+    """
+    name = text.removeprefix(OPEN_CLIP_PREFIX)
+    if name.startswith(FOLDER) and name != FOLDER:
+        folder = _expanded(name.removeprefix(FOLDER), spec=text)
+        _check_folder(text, folder)
+        return ZeroShotSpec(f"{FOLDER}{folder}", None, folder.resolve().name)
+    if name.startswith(HUB) and name.count("/") == 1:
+        return ZeroShotSpec(name, None, name.rpartition("/")[2])
+    model, _, weights = name.partition("/")
+    if not model or not weights or ":" in model:
+        raise ModelError("does not name model and weights", where=text, allowed=_ZERO_SHOT)
+    path = _expanded(weights, spec=text)
+    if path.suffix.lower() in _WEIGHT_SUFFIXES and not path.is_file():
+        names = [file.name for file in neighbours(path, Path.is_file)]
+        raise ModelError(f"there is no weights file {path}.{did_you_mean(path.name, names)}", where=text)
+    return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
+
+
+def _expanded(path: str, *, spec: str) -> Path:
+    """Return a path with `~` expanded, if the file system can look it up.
+
+    Args:
+        path: as given; it need not exist.
+        spec: the model's spec, for messages.
+
+    Raises:
+        ModelError: there is no such home folder, or the path cannot be looked up.
+    """
+    plain = expand_home(path, spec, ModelError)
+    file_kind(plain, spec, ModelError)
+    return plain
+
+
+def _check_folder(text: str, folder: Path) -> None:
+    """Check that config and weights are regular files, since a pipe could block."""
+    files = folder.iterdir() if folder.is_dir() else []
+    needed = [folder / CLIP_CONFIG, *(path for path in files if path.suffix in _FOLDER_SUFFIXES)]
+    if len(needed) == 1 or not all(path.is_file() for path in needed):
+        allowed = f"a folder with {CLIP_CONFIG} and a {', '.join(_FOLDER_SUFFIXES)} file"
+        raise ModelError(f"there is no model in {folder}.", where=text, allowed=allowed)

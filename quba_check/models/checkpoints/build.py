@@ -19,22 +19,17 @@ from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.checkpoints.hub import check_head, read_config
 from quba_check.models.checkpoints.reading import Checkpoint, read_checkpoint
-from quba_check.models.checkpoints.state_dict_match import StateDictMatch, match_prefix
 from quba_check.models.checkpoints.timm_architectures import (
     OPTION,
     BuildSpec,
+    StateDictMatch,
     base_name,
     build_architecture,
     check_architecture,
-    classifier_layers,
     convert_names,
     fitting_architecture,
+    match_prefix,
     pretrained_config,
-)
-from quba_check.models.checkpoints.training_metadata import (
-    config_from_checkpoint,
-    model_arguments,
-    named_architectures,
 )
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
 from quba_check.models.programs.weights import stored_bytes
@@ -133,8 +128,8 @@ def _choose_architecture(facts: _CheckpointFacts, option: str | None) -> BuildSp
     Raises:
         ModelError: no known architecture is named.
     """
-    spec, config, contents = facts.spec.text, facts.config, facts.checkpoint.metadata
-    names = named_architectures(contents)
+    spec, config, checkpoint = facts.spec.text, facts.config, facts.checkpoint
+    names = checkpoint.named_architectures
     stated, place = next((name for name in names if is_model(name[0])), ("", ""))
     if config is not None and facts.spec.kind == "folder":
         return config
@@ -146,9 +141,7 @@ def _choose_architecture(facts: _CheckpointFacts, option: str | None) -> BuildSp
     name, where, notes = option or stated, OPTION if option else f"{place} in {spec}", []
     if not name:
         unknown = [f"of '{architecture}', which timm {timm.__version__} lacks" for architecture, _ in names]
-        fitting = fitting_architecture(
-            facts.checkpoint.state, near=[facts.stem, *(name[0] for name in names)]
-        )
+        fitting = fitting_architecture(checkpoint.state, near=[facts.stem, *(name[0] for name in names)])
         hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
         raise ModelError(
             f"{spec}: holds weights {unknown[0] if names else 'alone'}, so name their architecture in timm, "
@@ -158,8 +151,8 @@ def _choose_architecture(facts: _CheckpointFacts, option: str | None) -> BuildSp
         notes = [f"the architecture is {name}, as {where} states"]
     elif stated and base_name(stated) != base_name(option):
         notes = [f"{OPTION}={option} is used, though {place} in {spec} names {stated}"]
-    metadata, unusable = config_from_checkpoint(contents, spec=spec)
-    arguments = model_arguments(contents)
+    metadata, unusable = checkpoint.preprocessing(spec)
+    arguments = checkpoint.model_arguments
     if metadata is not None and pretrained_config(name).get("fixed_input_size"):
         size = metadata.values.get("input_size")
         arguments |= {"img_size": size[1:]} if size and "img_size" not in arguments else {}
@@ -168,8 +161,8 @@ def _choose_architecture(facts: _CheckpointFacts, option: str | None) -> BuildSp
 
 def _match(facts: _CheckpointFacts, module: nn.Module, architecture: str) -> tuple[StateDictMatch, list[str]]:
     """Return the weights under the module's names, and notes on changes."""
-    checkpoint, layers, notes = facts.checkpoint, classifier_layers(module), []
-    match = match_prefix(checkpoint.state, module, layers)
+    checkpoint, notes = facts.checkpoint, []
+    match = match_prefix(checkpoint.state, module)
     if checkpoint.key:
         others = f", not from {_quoted(checkpoint.others)}" if checkpoint.others else ""
         notes.append(f"weights were taken from '{checkpoint.key}'{others}")
@@ -179,7 +172,7 @@ def _match(facts: _CheckpointFacts, module: nn.Module, architecture: str) -> tup
     if match.left_out:
         notes.append(f"left out, since they do not classify: {listed(match.left_out, 3)}")
     if not match.is_fitting and (renamed := convert_names(match.state, module)) is not None:
-        converted = match_prefix(renamed, module, layers)
+        converted = match_prefix(renamed, module)
         if converted.is_fitting:
             match = converted
             notes.append(f"names of the weights were converted to timm's, as timm does for {architecture}")

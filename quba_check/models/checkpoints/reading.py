@@ -1,8 +1,12 @@
-"""Reading of checkpoint files: weights and other content, without running the code in them."""
+"""Reading of checkpoint files without running the code in them.
+
+Next to the weights they hold what training scripts stored: the architecture and the preprocessing.
+"""
 
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +17,22 @@ from typing import Any, TypeGuard
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from timm.data import resolve_data_config
 from torch import Tensor
 
 from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.errors import error_summary, model_errors, quiet
 from quba_check.models.fingerprint import unusual_form
-from quba_check.models.preprocessing.config import key_text
+from quba_check.models.preprocessing.config import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    KEYS,
+    PreprocessingConfig,
+    key_text,
+    preprocessing_config,
+    short_repr,
+)
 from quba_check.models.specs import WITH_CODE
 
 State = dict[str, Tensor]
@@ -46,6 +59,11 @@ SAFE: dict[str, Any] = {
 }
 """Types that training scripts save next to weights; creating them runs no code."""
 _PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.", "__builtin__.")
+ARGUMENTS = ("args", "hyper_parameters", "hparams", "config", "cfg")
+"""Keys for the arguments of training scripts; timm and torchvision use the first."""
+NAMES = ("architecture", "arch", "model_name", "model", "backbone", "encoder_name")
+"""Arguments that name the architecture, the most specific first."""
+_TIMM = ("input_size", "img_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +81,64 @@ class Checkpoint:
     key: str = ""
     others: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def named_architectures(self) -> list[tuple[str, str]]:
+        """The architectures that the metadata names and their places, the most specific name first."""
+        config = self.metadata.get("pretrained_cfg")
+        places = {name: self.metadata.get(name) for name in ("architecture", "arch")}
+        places["pretrained_cfg"] = config.get("architecture") if isinstance(config, Mapping) else None
+        for where in ARGUMENTS:
+            arguments = self._arguments(where)
+            places |= {f"{where}.{name}": arguments.get(name) for name in NAMES}
+        return [
+            (name, f"'{place}'")
+            for place, name in places.items()
+            if isinstance(name, str) and name and name == key_text(name)
+        ]
+
+    @property
+    def model_arguments(self) -> dict[str, Any]:
+        """The arguments of the architecture, from `--model-kwargs` of timm's `train.py`."""
+        arguments = self._arguments("args").get("model_kwargs")
+        return {str(key): value for key, value in arguments.items()} if isinstance(arguments, Mapping) else {}
+
+    def preprocessing(self, spec: str) -> tuple[PreprocessingConfig | None, list[str]]:
+        """Return the evaluation preprocessing in the metadata, and notes on unusable values.
+
+        The sources are a `pretrained_cfg`, else the arguments of torchvision's reference scripts or of timm's
+        `train.py`. Values that timm's script left to the architecture are left to it here too.
+
+        Args:
+            spec: the model's spec, for messages.
+        """
+        config = self.metadata.get("pretrained_cfg")
+        if isinstance(config, Mapping) and config:
+            # timm replaces zeros by its defaults, and fails on other unusable values.
+            own = {key: config[key] for key in KEYS if config.get(key) is not None}
+            unusable = {key: value for key, value in own.items() if not KEYS[key][0](value)}
+            usable_rest = {key: value for key, value in config.items() if key not in unusable}
+            # timm rejects an empty config.
+            settings = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
+            source = f"pretrained_cfg in {spec}"
+        else:
+            arguments = self._arguments("args")
+            settings = _torchvision_config(arguments) or _timm_config(arguments)
+            source = f"args in {spec}"
+        usable = {name: value for name, value in settings.items() if name in KEYS and KEYS[name][0](value)}
+        notes = [
+            f"{name} of {source} cannot be used and is ignored, got {short_repr(value)}"
+            for name, value in settings.items()
+            if name not in usable
+        ]
+        stated = preprocessing_config(usable, where=source, source=source, departs=True) if usable else None
+        return stated, notes
+
+    def _arguments(self, where: str) -> Mapping[str, Any]:
+        arguments = self.metadata.get(where)
+        if isinstance(arguments, argparse.Namespace):
+            return vars(arguments)
+        return arguments if isinstance(arguments, Mapping) else {}
 
 
 def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Checkpoint:
@@ -196,3 +272,32 @@ def _foreign_names(path: Path, error: Exception) -> list[str]:
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     except Exception:  # noqa: BLE001  another format, or a damaged file
         return re.findall(r"GLOBAL ([\w.]+)", str(error))
+
+
+def _timm_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of timm's script under the names in `KEYS`."""
+    config = {name: arguments[name] for name in _TIMM if arguments.get(name) not in (None, "")}
+    for name in ("mean", "std"):
+        if isinstance(config.get(name), (list, tuple)) and len(config[name]) == 1:
+            config[name] = tuple(config[name]) * 3
+    size = config.pop("img_size", None)
+    if size is not None and "input_size" not in config:
+        sides = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
+        config["input_size"] = (3, *sides)
+    return config
+
+
+def _torchvision_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    crop, resize = arguments.get("val_crop_size"), arguments.get("val_resize_size")
+    if not isinstance(crop, int) or not isinstance(resize, int) or resize < crop or crop < 1:
+        return {}
+    share = crop / resize
+    if math.floor(crop / share) != resize:  # timm rounds the resized side down
+        share = math.nextafter(share, 0)
+    return {
+        "input_size": (3, crop, crop),
+        "interpolation": arguments.get("interpolation", "bilinear"),
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "crop_pct": share,
+    }

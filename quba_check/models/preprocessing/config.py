@@ -19,13 +19,12 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lan
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 CropMode = Literal["center", "squash", "border"]
 CROP_MODES: tuple[CropMode, ...] = get_args(CropMode)
-Triple = tuple[float, float, float]
-IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
-IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
-INCEPTION_MEAN: Triple = (0.5, 0.5, 0.5)
-INCEPTION_STD: Triple = (0.5, 0.5, 0.5)
-CLIP_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD: Triple = (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+INCEPTION_MEAN = (0.5, 0.5, 0.5)
+INCEPTION_STD = (0.5, 0.5, 0.5)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Means and standard deviations of common normalisations, equal to those of timm."""
 LARGEST = 1e6
 """Largest mean and standard deviation, and the inverse of the smallest deviation, safe in float32."""
@@ -75,6 +74,35 @@ def preprocessing_config(
             raise error(f"{key} cannot be used", got=short_repr(value), allowed=allowed)
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     return PreprocessingConfig(values, source, departs)
+
+
+def configs_of_module(module: object, *, spec: str, source: str = "") -> list[PreprocessingConfig]:
+    """Return the config of a module itself: its `quba_config`, else its `pretrained_cfg`; none without both.
+
+    Args:
+        module: the module that classifies.
+        spec: its spec, for messages and sources.
+        source: name of its `pretrained_cfg` in reports, if not by its spec.
+
+    Raises:
+        ModelError: the config has an unknown key or an invalid value.
+    """
+    config = getattr(module, "quba_config", None)
+    if config is not None:
+        own = preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
+        return [own]
+    config, where = getattr(module, "pretrained_cfg", None), f"{spec}: pretrained_cfg"
+    if not config:
+        return []
+    source = source or f"pretrained_cfg of {spec}"
+    if isinstance(config, Mapping):
+        # Checked before timm replaces zeros by its defaults.
+        stated = {key: config[key] for key in KEYS if config.get(key) is not None}
+        preprocessing_config(stated, where=where, source=source)
+        from timm.data import resolve_data_config
+
+        config = resolve_data_config(pretrained_cfg=dict(config))
+    return [preprocessing_config(config, where=where, source=source)]
 
 
 def fallback_config(values: Mapping[str, Any], source: str) -> PreprocessingConfig:

@@ -14,8 +14,7 @@ import torch
 from PIL import Image, ImageFile
 from torch import Tensor
 
-from quba_check.models.preprocessing.pillow_transform import Size, pixels_of
-from quba_check.models.preprocessing.preprocessing import Preprocessing
+from quba_check.models.preprocessing.preprocessing import Preprocessing, Size, pixels_of
 
 VERSION = 1
 """Increased when the pixels change; part of the cache keys."""

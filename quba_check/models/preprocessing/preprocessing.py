@@ -1,31 +1,106 @@
-"""Preprocessing of images: the model's own evaluation transform, up to normalisation."""
+"""Preprocessing of images: the model's own evaluation transform with Pillow, up to normalisation.
+
+timm and torchvision call Pillow too, so the pixels are the same bit for bit. Their import takes longer than
+loading a small model.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
 
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.config import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    KEYS,
-    PreprocessingConfig,
-    Triple,
-    preprocessing_config,
-)
-from quba_check.models.preprocessing.pillow_transform import PillowTransform
+from quba_check.models.preprocessing.config import IMAGENET_MEAN, IMAGENET_STD, PreprocessingConfig
 
+Size = tuple[int, int]
+"""Height and width in pixels."""
 LARGEST_SIDE = 20_000
 """Largest side in pixels of a resized image before the crop."""
 DEFAULT_SIZE = 224
 DEFAULT_CROP = 0.875
 """The default of timm and torchvision for ImageNet: the middle 224 of 256 pixels."""
 SUITE_DEFAULTS = "the suite's defaults"
+
+
+@dataclass(frozen=True, slots=True)
+class PillowTransform:
+    """Resizes an image, crops its centre, and returns its pixels.
+
+    Attributes:
+        size: of the result.
+        interpolation: name of Pillow's filter in lower case.
+        crop_pct: side of the crop as a share of the resized image's.
+        crop_mode: `center`, `squash` or `border`; see `Preprocessing`.
+        border: colour around an image that is smaller than the crop, 0 to 255.
+        crop: False resizes to `size` without a crop.
+    """
+
+    size: Size
+    interpolation: str
+    crop_pct: float
+    crop_mode: str
+    border: tuple[int, int, int] = (0, 0, 0)
+    crop: bool = True
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Return an RGB image as a uint8 tensor of shape (3, height, width)."""
+        height, width = self.resized_size((image.height, image.width))
+        if (height, width) != (image.height, image.width):
+            image = image.resize((width, height), Image.Resampling[self.interpolation.upper()])
+        return self.cropped(image)
+
+    def cropped(self, image: Image.Image) -> Tensor:
+        """Return the middle of a resized image, uint8 (3, height, width)."""
+        return pixels_of(image if (image.height, image.width) == self.size else self._centre(image))
+
+    def resized_size(self, image: Size) -> Size:
+        """Return the size of an image after the resize and before the crop."""
+        if not self.crop:
+            return self.size
+        height, width = (math.floor(side / self.crop_pct) for side in self.size)
+        if self.crop_mode == "squash":
+            return height, width
+        if self.crop_mode == "center" and height == width:  # torchvision's resize of the shorter side
+            longer = int(height * max(image) / min(image))
+            return (longer, height) if image[0] > image[1] else (height, longer)
+        choose = max if self.crop_mode == "border" else min
+        ratio = choose(image[0] / height, image[1] / width)
+        return round(image[0] / ratio), round(image[1] / ratio)
+
+    def corner(self, image: Size) -> tuple[int, int]:
+        """Return top and left of the crop, negative where the resized image is smaller."""
+        return _offset(image[0], self.size[0]), _offset(image[1], self.size[1])
+
+    def _centre(self, image: Image.Image) -> Image.Image:
+        """Return the middle of an image, with a border if the image is too small."""
+        height, width = self.size
+        top, left = self.corner((image.height, image.width))
+        if image.height >= height and image.width >= width:
+            return image.crop((left, top, left + width, top + height))
+        canvas = Image.new("RGB", (width, height), self.border)
+        canvas.paste(image, (-left, -top))
+        return canvas
+
+
+def pixels_of(image: Image.Image) -> Tensor:
+    """Return an RGB image as a uint8 tensor of shape (3, height, width)."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def _offset(side: int, crop: int) -> int:
+    """Return the first pixel of a central crop, negative for a shorter side.
+
+    It is rounded as by torchvision.
+    """
+    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +121,8 @@ class Preprocessing:
 
     input_size: tuple[int, int, int]
     interpolation: str
-    mean: Triple
-    std: Triple
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
     crop_pct: float
     crop_mode: str
     source: str
@@ -151,35 +226,6 @@ def preprocessing_of(
             f"{max(sides):.4g} pixels. Allowed: 1 to {LARGEST_SIDE:,} pixels (input_size / crop_pct)."
         )
     return preprocessing
-
-
-def configs_of_module(module: nn.Module, *, spec: str, source: str = "") -> list[PreprocessingConfig]:
-    """Return the config of a module itself: its `quba_config`, else its `pretrained_cfg`; none without both.
-
-    Args:
-        module: the module that classifies.
-        spec: its spec, for messages and sources.
-        source: name of its `pretrained_cfg` in reports, if not by its spec.
-
-    Raises:
-        ModelError: the config has an unknown key or an invalid value.
-    """
-    config = getattr(module, "quba_config", None)
-    if config is not None:
-        own = preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
-        return [own]
-    config, where = getattr(module, "pretrained_cfg", None), f"{spec}: pretrained_cfg"
-    if not config:
-        return []
-    source = source or f"pretrained_cfg of {spec}"
-    if isinstance(config, Mapping):
-        # Checked before timm replaces zeros by its defaults.
-        stated = {key: config[key] for key in KEYS if config.get(key) is not None}
-        preprocessing_config(stated, where=where, source=source)
-        from timm.data import resolve_data_config
-
-        config = resolve_data_config(pretrained_cfg=dict(config))
-    return [preprocessing_config(config, where=where, source=source)]
 
 
 def _source(sources: Mapping[str, str], configs: Sequence[PreprocessingConfig]) -> str:

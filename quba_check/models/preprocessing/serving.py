@@ -19,8 +19,7 @@ from torch import Tensor
 from quba_check.core.serving import METHODS, Library, Resize, ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.errors import model_errors
-from quba_check.models.preprocessing.pillow_transform import Size, pixels_of
-from quba_check.models.preprocessing.preprocessing import Preprocessing
+from quba_check.models.preprocessing.preprocessing import Preprocessing, Size, pixels_of
 from quba_check.models.programs.functions import imported_object
 from quba_check.models.user_code import code_digest
 

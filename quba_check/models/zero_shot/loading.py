@@ -17,14 +17,13 @@ from torch import Tensor, nn
 from quba_check.core.classes import PLACE, Prompts
 from quba_check.errors import ModelError, extra_needed
 from quba_check.messages import listed
-from quba_check.models.device import pin_arithmetic
+from quba_check.models.compute import pin_arithmetic
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.fingerprint import named_tensors, state_digest
 from quba_check.models.loaded_module import LoadedModule, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
-from quba_check.models.specs import ModelSpec
-from quba_check.models.zero_shot.spec import CONFIG, FOLDER, ZeroShotSpec, zero_shot_spec
+from quba_check.models.specs import CLIP_CONFIG, FOLDER, ModelSpec, ZeroShotSpec, zero_shot_spec
 from quba_check.models.zero_shot.text_weights import cached_text_weights, text_weights
 
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
@@ -104,7 +103,7 @@ def _files(open_clip: Any, zero_shot: ZeroShotSpec) -> tuple[Path, ...]:
         return ()
     folder = Path(zero_shot.model.removeprefix(FOLDER))
     weights = find(folder)
-    return () if weights is None else (Path(weights), folder / CONFIG)
+    return () if weights is None else (Path(weights), folder / CLIP_CONFIG)
 
 
 def _model(
@@ -156,9 +155,10 @@ def _check_config(config: Any, spec: ModelSpec) -> None:
     foreign = trunk if isinstance(trunk, str) and ":" in trunk else None
     if "trust_remote_code" in json.dumps(config) or foreign:
         raise ModelError(
-            f"its {CONFIG} asks for code from elsewhere, got '{foreign or 'trust_remote_code'}'; nothing of "
-            "it was run. If you trust whoever made it: --quba-trust-pickle.",
+            f"its {CLIP_CONFIG} asks for code from elsewhere",
             where=spec.text,
+            got=f"'{foreign or 'trust_remote_code'}'; nothing of it was run",
+            hint="If you trust whoever made it: --quba-trust-pickle.",
         )
 
 
