@@ -244,8 +244,8 @@ def end_to_end_rows(work: Work, form: Form) -> Iterator[Row]:
         ("second pass, prepared images kept: share of the model alone", min(second), model),
     )
     for what, spent, bound in sides:
-        details = f"{rates(form.photos, spent, bound)}; {form.architecture} in {classifier.precision} alone "
-        details += f"{model:.1f} s, reading and resizing in {threads} threads {reading:.1f} s"
+        details = f"{rates(form.photos, spent, bound)}; {form.architecture} in {classifier.compute.precision}"
+        details += f" alone {model:.1f} s, reading and resizing in {threads} threads {reading:.1f} s"
         least = None if device.type == "cpu" else LEAST_END_TO_END
         yield ratio_row(f"{form.photos:,} JPEG photos end to end, {what}", spent, bound, details, least)
 

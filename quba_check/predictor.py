@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quba_check.core.facts import Facts, ModelFacts
+from quba_check.core.facts import Facts
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.request import Request
@@ -104,11 +104,12 @@ class Predictor:
                 cache=self.store.root,
             )
             self.classifier = load_classifier(model, request)
-        if self.classifier.classes != len(self.suite.classes):
+        classes = self.classifier.head.classes
+        if classes != len(self.suite.classes):
             raise HeadError(
-                f"{self.classifier.spec}: the classifier was loaded for {self.classifier.classes} classes, "
+                f"{self.classifier.spec}: the classifier was loaded for {classes} classes, "
                 f"the suite has {len(self.suite.classes)}. Load it with the suite's classes and head.",
-                theirs=self.classifier.classes,
+                theirs=classes,
                 classes=len(self.suite.classes),
             )
         executor = None
@@ -142,10 +143,12 @@ class Predictor:
     def facts(self) -> Facts:
         """Facts for dimensions about suite, model and protocol."""
         model = self.classifier
-        temperature = model.preprocessing.temperature
-        counts = model.parameters, model.trainable, model.uncounted
-        sizes = model.weight_bytes, model.file_bytes
-        facts = ModelFacts(*counts, model.outputs, temperature, *sizes, partial(count_flops, model))
+        facts = replace(
+            model.facts,
+            outputs=model.outputs,
+            temperature=model.preprocessing.temperature,
+            count_flops=partial(count_flops, model),
+        )
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
 
     def plan_views(self, views: Collection[View]) -> None:

@@ -69,14 +69,14 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
             f"after {2 * len(inputs) + len(half)} images, {len(changed)} {tensors}: {listed(changed, SHOWN)}",
             "write to buffers only `if self.training:`",
         )
-    elif same_batch > SAME_BATCH[classifier.precision]:
+    elif same_batch > SAME_BATCH[classifier.compute.precision]:
         cause = _first_differing_layer(classifier, inputs, 0, inputs, 0)
         yield finding(
             "the same images get different answers in two passes.",
             f"{same_text}{cause}",
             "draw no random numbers and count nothing in forward(); F.dropout needs training=self.training",
         )
-    elif other_batch > OTHER_BATCH[classifier.precision]:
+    elif other_batch > OTHER_BATCH[classifier.compute.precision]:
         cause = _first_differing_layer(classifier, inputs, 0, half, len(half) - 1)
         yield finding(
             "an image's answer depends on the rest of its batch.",
@@ -135,7 +135,7 @@ def _failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor)
     """
     if isinstance(error, HeadError):
         return head_finding(error, subject.classifier.spec, subject.suite)
-    precision, n_images = subject.classifier.precision, len(inputs)
+    precision, n_images = subject.classifier.compute.precision, len(inputs)
     first = _first_non_finite_layer(subject.classifier, inputs)
     evidence = f"in {precision}, on {n_images} images{first}"
     fix = "the model must return one finite number for each class and image"

@@ -147,7 +147,7 @@ def examine_model(
         suite=suite.name,
         root=suite.location,
         device=str(classifier.device),
-        precision=classifier.precision,
+        precision=classifier.compute.precision,
         form="short" if short else "full",
         checks=tuple(name for name in names if name not in subject.budget.left_out),
         decoded=subject.decoded,

@@ -88,7 +88,7 @@ def answers(
         with torch.no_grad():
             logits = classifier.logits(classifier.raw(classifier.normalise(pixels)))
         parts.append(probabilities(logits).cpu().numpy())
-    p = np.concatenate(parts) if parts else np.zeros((0, classifier.classes), dtype=np.float32)
+    p = np.concatenate(parts) if parts else np.zeros((0, classifier.head.classes), dtype=np.float32)
     predicted = p.argmax(axis=1)
     return Answers(predicted.astype(np.int64), p[np.arange(len(p)), predicted], p)
 

@@ -136,7 +136,7 @@ class StoredCheck:
 
     @property
     def _tolerance(self) -> float:
-        return TOLERANCE[self.classifier.precision]
+        return TOLERANCE[self.classifier.compute.precision]
 
     def _others(self, view: View) -> list[ShardKey]:
         """Return the keys of stored shards of a view that other processes predicted."""

@@ -25,9 +25,9 @@ def model_row(evaluation: Evaluation, name: str) -> ModelRow:
         name=name,
         fingerprint=classifier.fingerprint,
         generation=evaluation.engine.cache_keys.generation,
-        parameters=classifier.parameters,
+        parameters=classifier.facts.parameters,
         preparation=evaluation.preparation,
-        classes=classifier.classes,
+        classes=classifier.head.classes,
         outputs=classifier.outputs,
         files=dict(classifier.files),
     )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.core.classes import Head
+from quba_check.core.facts import ModelFacts
 from quba_check.errors import ModelError
 from quba_check.models.compute import CHANNELS_LAST, PLAIN, RULE, ComputeSettings
 from quba_check.models.errors import model_errors
@@ -35,25 +36,19 @@ class Classifier:
         preprocessing: preprocessing of images.
         fingerprint: hex digest of architecture, weights, and the user's code.
         checksum: hex digest of the parameters and buffers alone.
-        parameters: number of parameters, shared ones once.
-        trainable: number of those that required a gradient before they were frozen.
-        classes: number C of classes of the suite.
+        head: outputs of `module` expected by the suite, some of them perhaps outside its classes.
         device: where it runs.
+        facts: its sizes; parameters that required a gradient before they were frozen count as trainable.
         compute: settings of its passes; change them with `use`.
         is_open: True until `use` makes the settings final, before the first shard.
         stated_outputs: kind of its outputs as stated by a config; None if not stated.
         outputs: kind of its outputs; None until it is stated or detected on real images
             (`outputs.output_kind`).
-        uncounted: reason why the parameters cannot be counted; empty if they can.
         no_gradient: reason why no gradient passes through it; empty if one may.
         takes_single_images: True if an image's answer depends on the rest of its batch.
         notes: notes for the record, such as defaults in use.
-        head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
-            one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
         request: settings that it was loaded with; None for a module of this process.
-        weight_bytes: bytes of the weights as stored; None if unknown.
-        file_bytes: bytes of `files`; None if they are not known.
         output_step: step of quantised outputs that may be probabilities; 0 for others.
     """
 
@@ -63,23 +58,18 @@ class Classifier:
     preprocessing: Preprocessing
     fingerprint: str
     checksum: str
-    parameters: int
-    trainable: int
-    classes: int
+    head: Head
     device: torch.device
+    facts: ModelFacts
     compute: ComputeSettings = PLAIN
     is_open: bool = False
     stated_outputs: OutputKind | None = None
     outputs: OutputKind | None = None
-    uncounted: str = ""
     no_gradient: str = ""
     takes_single_images: bool = False
     notes: tuple[str, ...] = ()
-    head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     request: LoadRequest | None = field(repr=False, default=None)
-    weight_bytes: int | None = None
-    file_bytes: int | None = None
     output_step: float = 0.0
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
     _columns: dict[torch.device, Tensor] = field(init=False, repr=False, default_factory=dict)
@@ -89,14 +79,8 @@ class Classifier:
     def __post_init__(self) -> None:
         self.outputs = self.outputs or self.stated_outputs
         self._check_temperature()
-        self._head = self.head or Head(self.classes)
         self._mean = torch.tensor(self.preprocessing.mean, device=self.device).view(3, 1, 1)
         self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
-
-    @property
-    def precision(self) -> Precision:
-        """Number format of passes without gradients."""
-        return self.compute.precision
 
     @property
     def is_prepared_fast(self) -> bool:
@@ -203,21 +187,21 @@ class Classifier:
         if self.takes_single_images and len(inputs) > 1:
             parts = [self.raw(image, exact=exact, is_checked=is_checked) for image in torch.split(inputs, 1)]
             return torch.cat(parts)
-        half = self.precision != "fp32" and not exact
+        half = self.compute.precision != "fp32" and not exact
         if self.compute.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        dtype = _DTYPES[self.precision] if half else None
+        dtype = _DTYPES[self.compute.precision] if half else None
         shape = "×".join(str(side) for side in inputs.shape[1:])
         problem = f"the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(problem, self.spec), torch.autocast(self.device.type, dtype=dtype, enabled=half):
             is_compiled = self.compute.compiled and not exact and not torch.is_grad_enabled()
             outputs = self._compiled_outputs(inputs) if is_compiled else self.module(inputs)
-            raw = check_outputs(outputs, batch=len(inputs), head=self._head, spec=self.spec)
+            raw = check_outputs(outputs, batch=len(inputs), head=self.head, spec=self.spec)
             return check_finite(raw, spec=self.spec) if is_checked else raw
 
     def output_kind(self, raw: Tensor) -> OutputKind:
         """Return the kind that outputs look like; see `outputs.output_kind`."""
-        return output_kind(raw.detach(), half=self.precision != "fp32", step=self.output_step)
+        return output_kind(raw.detach(), half=self.compute.precision != "fp32", step=self.output_step)
 
     def logits(self, raw: Tensor) -> Tensor:
         """Convert outputs to class scores z with p = softmax(z); float32, (N, C), differentiable.
@@ -246,7 +230,7 @@ class Classifier:
 
     def select_classes(self, scores: Tensor) -> Tensor:
         """Select the suite's classes, in its order: (N, outputs of `head`) → (N, C)."""
-        columns, device = self._head.columns, scores.device
+        columns, device = self.head.columns, scores.device
         if columns is None:
             return scores
         if device not in self._columns:  # kept, since a copy waits for the device

@@ -86,7 +86,7 @@ PLAIN = ComputeSettings()
 def first_settings(
     kind: str, request: LoadRequest, loaded: LoadedModule, precision: Precision
 ) -> ComputeSettings:
-    """Return the settings of a model as it is loaded; those with the reason `STATED` may be changed."""
+    """Return the settings of a model as loaded; `auto` may replace those that are stated."""
     reason = STATED
     if loaded.takes_single_images:
         reason = SINGLE_IMAGES

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from quba_check.core.facts import ModelFacts
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
@@ -139,11 +140,14 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         module=module.to(device),
         preprocessing=preprocessing,
         checksum=checksum,
-        parameters=own_parameters if weights.parameters is None else weights.parameters,
-        trainable=trainable,
-        uncounted=weights.uncounted,
-        classes=head.classes,
         head=head,
+        facts=ModelFacts(
+            own_parameters if weights.parameters is None else weights.parameters,
+            trainable,
+            weights.uncounted,
+            weight_bytes=weight_bytes,
+            file_bytes=sum(file.size for file in loaded.files) if loaded.files else None,
+        ),
         device=device,
         compute=compute,
         no_gradient=loaded.no_gradient,
@@ -154,8 +158,6 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         notes=tuple(notes),
         files=file_digests(loaded.files),
         request=request,
-        weight_bytes=weight_bytes,
-        file_bytes=sum(file.size for file in loaded.files) if loaded.files else None,
         output_step=loaded.output_step,
     )
     if request.precision == "auto" and compute.reason == STATED:

@@ -23,6 +23,7 @@ from support.simulated_gpu import simulated_gpu
 from torch import nn
 
 from quba_check.core.classes import Head
+from quba_check.core.facts import ModelFacts
 from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine import predict
@@ -77,9 +78,8 @@ class Setting:
             preprocessing=preprocessing,
             fingerprint="",
             checksum="",
-            parameters=0,
-            trainable=0,
-            classes=10,
+            head=Head(10),
+            facts=ModelFacts(0, 0),
             device=torch.device(device),
             outputs="logits",
         )

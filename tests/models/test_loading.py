@@ -34,15 +34,15 @@ def checkpoint(state, tmp_path, monkeypatch):
 
 def test_a_state_dict_becomes_a_classifier(checkpoint, state):
     classifier = load("net.pt", arch=ARCH)
-    assert (classifier.spec, classifier.name, classifier.classes) == ("net.pt", "net", 10)
-    assert (str(classifier.device), classifier.precision, classifier.outputs) == ("cpu", "fp32", None)
+    assert (classifier.spec, classifier.name, classifier.head.classes) == ("net.pt", "net", 10)
+    assert (str(classifier.device), classifier.compute.precision, classifier.outputs) == ("cpu", "fp32", None)
     assert classifier.preprocessing.source == f"timm's {ARCH}"
     assert not any(part.training for part in classifier.module.modules())
     parameters = list(classifier.module.parameters())
-    assert classifier.parameters == classifier.trainable == sum(p.numel() for p in parameters)
+    assert classifier.facts.parameters == classifier.facts.trainable == sum(p.numel() for p in parameters)
     assert not any(p.requires_grad for p in parameters)
-    assert classifier.weight_bytes == sum(tensor.nbytes for tensor in state.values())
-    assert classifier.file_bytes == checkpoint.stat().st_size
+    assert classifier.facts.weight_bytes == sum(tensor.nbytes for tensor in state.values())
+    assert classifier.facts.file_bytes == checkpoint.stat().st_size
     assert torch.equal(classifier.module.state_dict()["classifier.bias"], state["classifier.bias"])
     assert classifier.raw(torch.zeros(2, 3, 64, 64)).shape == (2, 10)
     classifier.guard().check_state()
@@ -117,12 +117,14 @@ def test_half_precision_weights_become_float32_with_a_note(checkpoint, state, tm
     net[1].bias.requires_grad_(False)
     classifier = load(zoo(net))
     assert classifier.notes == ("weights were converted from float16 to float32",)
-    assert (classifier.weight_bytes, classifier.file_bytes) == (2 * 130, None)
+    assert (classifier.facts.weight_bytes, classifier.facts.file_bytes) == (2 * 130, None)
     torch.save({name: tensor.half() for name, tensor in state.items()}, tmp_path / "half.pt")
-    assert load("half.pt", arch=ARCH).weight_bytes == 2 * sum(tensor.numel() for tensor in state.values())
+    assert load("half.pt", arch=ARCH).facts.weight_bytes == 2 * sum(
+        tensor.numel() for tensor in state.values()
+    )
     assert classifier.module[1].weight.dtype == torch.float32
     assert classifier.raw(torch.zeros(1, 3, 2, 2)).shape == (1, 10)
-    assert (classifier.parameters, classifier.trainable) == (130, 120)
+    assert (classifier.facts.parameters, classifier.facts.trainable) == (130, 120)
     assert (classifier.outputs, classifier.name) == ("logits", "zoo:model")
 
 
@@ -141,7 +143,7 @@ def test_demo_models_and_the_outputs_that_a_module_states(monkeypatch, outputs):
     monkeypatch.setattr("quba_check.demo.network.demo_module", lambda name: asked.append(name) or module)
     classifier = load("demo-textured")
     assert asked == ["demo-textured"]
-    assert (classifier.name, classifier.parameters) == ("demo-textured", 130)
+    assert (classifier.name, classifier.facts.parameters) == ("demo-textured", 130)
     assert (classifier.compute.reason, classifier.is_open) == ("the demo runs on the plain path", False)
     assert classifier.outputs == outputs.get("outputs")
 

@@ -93,7 +93,7 @@ def test_torchscript(plain, tmp_path):
     classifier = load(tmp_path / "lite0.pt")
     with torch.inference_mode():
         assert torch.allclose(classifier.raw(images), answers, atol=1e-4)
-    assert classifier.parameters == expected.parameters
+    assert classifier.facts.parameters == expected.facts.parameters
 
 
 def test_an_exported_program(plain, tmp_path):
@@ -102,5 +102,5 @@ def test_an_exported_program(plain, tmp_path):
     classifier = load(tmp_path / "lite0.pt2", trust_pickle=True)
     with torch.inference_mode():
         assert torch.allclose(classifier.raw(images), answers, atol=1e-4)
-    assert classifier.parameters == expected.parameters
+    assert classifier.facts.parameters == expected.facts.parameters
     assert classifier.preprocessing.input_size == (3, 224, 224)

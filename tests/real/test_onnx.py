@@ -21,7 +21,7 @@ def test_lite0_answers_the_same_eight_photos_at_a_time(lite0_checkpoint, photo_s
     classifier = load_classifier(str(path), LoadRequest(classes=CLASSES, device="cpu"))
     assert classifier.preprocessing.input_size == (3, 224, 224)
     # The exporter folded each BatchNorm into the convolution before it.
-    assert 4_600_000 < classifier.parameters < 4_652_008
+    assert 4_600_000 < classifier.facts.parameters < 4_652_008
 
     transform = classifier.preprocessing.transform(crop=True)
     with (photo_suite / "photos.csv").open(encoding="utf-8") as file:

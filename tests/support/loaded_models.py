@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from quba_check.core.classes import Head
+from quba_check.core.facts import ModelFacts
 from quba_check.errors import QubaError
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -50,11 +52,10 @@ def of_module(
         "preprocessing": prepared(input_size=(3, 8, 8), crop_pct=1.0),
         "fingerprint": "f",
         "checksum": "",
-        "parameters": 0,
-        "trainable": 0,
         "device": torch.device("cpu"),
+        "facts": ModelFacts(0, 0),
     }
-    return kind(module=module.eval(), classes=classes, **fields | changes)
+    return kind(module=module.eval(), head=Head(classes), **fields | changes)
 
 
 def prepared(**changes: Any) -> Preprocessing:

@@ -61,6 +61,5 @@ def _classifier(name: str, network: DemoNetwork, shipped: Classifier) -> Classif
         module=network.to(shipped.device),
         fingerprint=checksum,
         checksum=checksum,
-        parameters=count,
-        trainable=count,
+        facts=replace(shipped.facts, parameters=count, trainable=count),
     )

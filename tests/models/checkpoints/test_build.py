@@ -269,7 +269,7 @@ def test_weights_of_another_kind_of_number(model):
             f"Save the weights as floating-point numbers, or {OR_CODE}"
         )
     torch.save({name: tensor.double() for name, tensor in state.items()}, "net.pt")
-    assert load("net.pt", arch=ARCH).parameters == size(model)
+    assert load("net.pt", arch=ARCH).facts.parameters == size(model)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_programs_answer_as_their_model_does(name, tmp_path):
     (gradient,) = torch.autograd.grad(answers.sum(), images)
     (theirs,) = torch.autograd.grad(model(images).sum(), images)
     assert torch.allclose(gradient, theirs, atol=1e-4)
-    assert classifier.parameters == size(model)
+    assert classifier.facts.parameters == size(model)
     assert classifier.preprocessing.input_size == (3, 64, 64)
     assert classifier.preprocessing.source == f"{path} ({DEFAULTS})"
     assert load(path).fingerprint == classifier.fingerprint
@@ -157,8 +157,10 @@ class Hidden(nn.Module):
 def test_weights_outside_of_its_parameters_are_counted(tmp_path):
     path = export(tmp_path / "net.pt2", Hidden().eval(), IMAGES)
     classifier = load(path)
-    assert classifier.parameters == 6 + 60 + 200
-    assert classifier.weight_bytes == 4 * (6 + 60 + 200 + 6) + 8 * (1 + 10)  # statistics; counter and index
+    assert classifier.facts.parameters == 6 + 60 + 200
+    assert classifier.facts.weight_bytes == 4 * (6 + 60 + 200 + 6) + 8 * (
+        1 + 10
+    )  # statistics; counter and index
     assert classifier.notes[0] == (
         f"parameters counts 260 numbers that {path} holds as constants or buffers, too"
     )

@@ -66,9 +66,9 @@ def test_floats_arrive_normalised(load):
 
 
 def test_parameters_are_as_stated_or_unknown(load):
-    assert load(NumpyModel(means)).uncounted == UNCOUNTED
+    assert load(NumpyModel(means)).facts.uncounted == UNCOUNTED
     stated = load(NumpyModel(means, parameters=5_000_000))
-    assert (stated.parameters, stated.uncounted) == (5_000_000, "")
+    assert (stated.facts.parameters, stated.facts.uncounted) == (5_000_000, "")
 
 
 def test_the_identity_is_that_of_files_and_version(load, tmp_path):

@@ -22,7 +22,7 @@ load = partial(load_model, classes=THREE, image_size=8)
 
 def test_a_batchnorm_that_the_exporter_folds_does_not_count(tmp_path):
     classifier = load(export(colours(), tmp_path / "x.onnx"))
-    assert classifier.parameters == size(plain()) == 127
+    assert classifier.facts.parameters == size(plain()) == 127
     with pytest.raises(UnmeasurableError) as raised:
         count_flops(classifier)
     assert raised.value.reason == "torch counts no FLOPs in it: the model runs outside of torch"
@@ -45,7 +45,7 @@ def test_weights_may_be_stored_in_another_file(tmp_path):
     model = onnx.load(path)
     onnx.save(model, path, save_as_external_data=True, location="x.data", size_threshold=0)
     parted = load(path)
-    assert parted.parameters == whole.parameters == 9
+    assert parted.facts.parameters == whole.parameters == 9
     torch.testing.assert_close(parted.raw(images(2)), whole.raw(images(2)))
     contents = (tmp_path / "x.data").read_bytes()
     (tmp_path / "x.data").write_bytes(contents[:-1] + b"\x01")
@@ -142,7 +142,7 @@ def test_a_program_runs_as_it_is(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
     classifier = load(path, precision="bf16", compile="on")
     assert (classifier.compute.reason, classifier.is_open) == ("exported programs run as they are", False)
-    assert classifier.precision == "fp32"
+    assert classifier.compute.precision == "fp32"
     assert f"{path} computes in its own precision, not in bf16" in classifier.notes
     assert (
         f"{path} is an exported program and runs as it is: --quba-compile has no effect" in classifier.notes

@@ -41,7 +41,7 @@ def test_ranges_and_shapes_do_not_count(tmp_path):
     bias = ops.convert(ops.constant(np.arange(3, dtype=np.int32)), np.float32)
     x = ops.gather(ops.add(x, bias), ops.constant(np.arange(3, dtype=np.int32)), ops.constant(1))
     # Nine weights in 8 bits, their three steps, and three biases.
-    assert load(save(tmp_path / "x.xml", x, first)).parameters == 9 + 3 + 3
+    assert load(save(tmp_path / "x.xml", x, first)).facts.parameters == 9 + 3 + 3
 
 
 def test_graphs_with_bodies_are_not_counted(tmp_path):
@@ -59,7 +59,9 @@ def test_graphs_with_bodies_are_not_counted(tmp_path):
     choice.set_input(x.output(0), branches[0][1], branches[1][1])
     output = choice.set_output(branches[0][0].results[0], branches[1][0].results[0])
     classifier = load(save(tmp_path / "x.xml", output, first))
-    assert classifier.uncounted == "the OpenVINO file has the operator If, whose weights cannot be counted"
+    assert (
+        classifier.facts.uncounted == "the OpenVINO file has the operator If, whose weights cannot be counted"
+    )
 
 
 def test_weights_that_are_missing(written):

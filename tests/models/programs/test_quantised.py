@@ -153,8 +153,8 @@ WRITERS = {
 @pytest.mark.parametrize("kind", WRITERS)
 def test_a_quantised_vit_is_never_counted_too_low(vit, tmp_path, kind):
     classifier = load(WRITERS[kind](vit, tmp_path))
-    assert not classifier.uncounted
-    assert size(vit) <= classifier.parameters < 1.2 * size(vit)
+    assert not classifier.facts.uncounted
+    assert size(vit) <= classifier.facts.parameters < 1.2 * size(vit)
     assert classifier.takes_single_images == (kind != "onnx-qdq")
     assert (classifier.raw(IMAGES) - vit(IMAGES)).abs().max() < 0.5
 
@@ -172,21 +172,21 @@ STATIC_WRITERS = {
 @pytest.mark.parametrize("kind", STATIC_WRITERS)
 def test_a_quantised_cnn_is_never_counted_too_low(cnn, tmp_path, kind):
     classifier = load(STATIC_WRITERS[kind](cnn, tmp_path))
-    assert not classifier.uncounted
-    assert size(cnn) <= classifier.parameters < 1.2 * size(cnn)
+    assert not classifier.facts.uncounted
+    assert size(cnn) <= classifier.facts.parameters < 1.2 * size(cnn)
     assert (classifier.raw(IMAGES) - cnn(IMAGES)).abs().max() < 0.1
     assert classifier.takes_single_images == (kind == "onnx-dynamic")
 
 
 def test_callables(vit, cnn, zoo):
-    assert load(zoo(torch_dynamic(vit, {nn.Linear}))).parameters == size(vit)
-    assert load(zoo(static(cnn))).parameters == size(cnn)
+    assert load(zoo(torch_dynamic(vit, {nn.Linear}))).facts.parameters == size(vit)
+    assert load(zoo(static(cnn))).facts.parameters == size(cnn)
 
 
 def test_packed_weights_that_cannot_be_unpacked(vit, tmp_path, monkeypatch):
     path = script(torch_dynamic(vit, {nn.Linear}), tmp_path)
     monkeypatch.setattr("quba_check.models.programs.weights._unpacked", lambda _: None)
-    assert load(path).uncounted == "the program holds packed weights that cannot be counted"
+    assert load(path).facts.uncounted == "the program holds packed weights that cannot be counted"
 
 
 def test_a_quantised_state_dict(cnn, vit, tmp_path):
@@ -224,7 +224,7 @@ def test_an_exported_program_of_pt2e(tmp_path):
     classifier = load(tmp_path / "net.pt2", trust_pickle=True)
     assert (classifier.raw(IMAGES) - net(IMAGES)).abs().max() < 1e-4
     # Weights and their scales in 8 bits, and biases; not the weights that they replaced.
-    assert classifier.parameters == 480 + 10 + 10
+    assert classifier.facts.parameters == 480 + 10 + 10
 
 
 SMALL = images(200)

@@ -74,8 +74,12 @@ def test_a_program_answers_as_its_network(tmp_path, form):
         alone = torch.cat([classifier.raw(image[None]) for image in images(count)])
         torch.testing.assert_close(alone, before, atol=1e-6, rtol=0)
         assert torch.equal(answers, before)
-    assert (classifier.parameters, classifier.uncounted, classifier.trainable) == (127, "", 0)
-    assert classifier.weight_bytes == (weight_bytes or path.with_suffix(".bin").stat().st_size)
+    assert (classifier.facts.parameters, classifier.facts.uncounted, classifier.facts.trainable) == (
+        127,
+        "",
+        0,
+    )
+    assert classifier.facts.weight_bytes == (weight_bytes or path.with_suffix(".bin").stat().st_size)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -86,7 +90,7 @@ def test_what_is_known_of_a_program(tmp_path, kind, snapshot):
     assert classifier.preprocessing.input_size == (3, 8, 8)
     notes = [note.replace(f"{tmp_path}/", "") for note in classifier.notes]
     assert "\n".join([classifier.no_gradient, *notes]) == snapshot
-    assert classifier.file_bytes == sum((tmp_path / file).stat().st_size for file in classifier.files)
+    assert classifier.facts.file_bytes == sum((tmp_path / file).stat().st_size for file in classifier.files)
     (tmp_path / "moved").mkdir()
     for file in classifier.files:
         (tmp_path / file).rename(tmp_path / "moved" / file)

@@ -35,7 +35,7 @@ def test_shared_shapes_and_single_numbers_do_not_count(tmp_path):
     mean = writer.tensor("mean", (1, 3))
     axes = writer.tensor("axes", (2,), "int32", np.array([1, 2]))
     writer.operator("MEAN", [first, axes], [mean])
-    assert load(writer.write(tmp_path / "x.tflite", [first], [mean])).parameters == 35 + 5
+    assert load(writer.write(tmp_path / "x.tflite", [first], [mean])).facts.parameters == 35 + 5
 
 
 def test_weights_in_another_file_are_refused(tmp_path):

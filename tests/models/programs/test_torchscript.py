@@ -56,15 +56,17 @@ def test_parameters_are_counted(model, tmp_path):
     count, path = size(model), tmp_path / "net.pt"
     traced(model).save(path)
     classifier = load(path)
-    assert classifier.parameters == count
-    assert classifier.weight_bytes == sum(tensor.nbytes for tensor in model.state_dict().values())
-    assert classifier.file_bytes == path.stat().st_size
+    assert classifier.facts.parameters == count
+    assert classifier.facts.weight_bytes == sum(tensor.nbytes for tensor in model.state_dict().values())
+    assert classifier.facts.file_bytes == path.stat().st_size
     frozen(model).save(path)
     classifier = load(path)
-    assert 0.9 * count < classifier.parameters < 1.1 * count
-    assert 4 * classifier.parameters <= classifier.weight_bytes <= 4.1 * classifier.parameters
+    assert 0.9 * count < classifier.facts.parameters < 1.1 * count
+    assert (
+        4 * classifier.facts.parameters <= classifier.facts.weight_bytes <= 4.1 * classifier.facts.parameters
+    )
     assert classifier.notes[0] == (
-        f"{path} is frozen: parameters counts the {classifier.parameters:,} numbers of its constants"
+        f"{path} is frozen: parameters counts the {classifier.facts.parameters:,} numbers of its constants"
     )
 
 
@@ -201,7 +203,7 @@ def test_names_of_torchvisions_modules_are_no_operators(small, tmp_path):
         text = text.replace("__torch__/torch/nn", "__torch__/torchvision/ops/torch/nn")
         return text.replace("__torch__.torch.nn", "__torch__.torchvision.ops.torch.nn")
 
-    assert load(edited(small, tmp_path / "net.pt", moved)).parameters == 130
+    assert load(edited(small, tmp_path / "net.pt", moved)).facts.parameters == 130
 
 
 def test_programs_that_torch_would_misread(small, tmp_path):
@@ -249,11 +251,11 @@ def test_weights_outside_of_the_parameters_are_counted(tmp_path):
     torch.jit.trace(model, torch.zeros(2, 3, 2, 2)).save(path)
     classifier = load(path)
     others = 60 + 100 + 50 + 100 + 10
-    assert classifier.parameters == 6 + others
+    assert classifier.facts.parameters == 6 + others
     assert classifier.notes[0] == (
         f"parameters counts {others} numbers that {path} holds as constants or buffers, too"
     )
     torch.jit.script(model).save(path)
-    assert load(path).parameters >= 6 + 60 + 100 + 50 + 100
+    assert load(path).facts.parameters >= 6 + 60 + 100 + 50 + 100
     torch.jit.script(Listed()).save(path)
-    assert load(path).parameters == 10
+    assert load(path).facts.parameters == 10

@@ -133,11 +133,11 @@ load = partial(load_model, classes=THREE, image_size=8)
 
 def test_a_quantised_callable(zoo: Callable[[nn.Module], str]) -> None:
     classifier = load(zoo(dynamic(Net(), nn.Linear)))
-    assert classifier.parameters == size(Net())
+    assert classifier.facts.parameters == size(Net())
     # With 12 weights of int8, and the statistics.
-    assert classifier.weight_bytes == 4 * (size(Net()) - 12 + 8) + 12 + 8
-    assert classifier.file_bytes is None
-    assert classifier.trainable == size(Net()) - 15  # a training cannot change packed weights
+    assert classifier.facts.weight_bytes == 4 * (size(Net()) - 12 + 8) + 12 + 8
+    assert classifier.facts.file_bytes is None
+    assert classifier.facts.trainable == size(Net()) - 15  # a training cannot change packed weights
     assert classifier.notes[:2] == (
         "parameters counts 15 numbers outside of zoo:model's parameters, too",
         "zoo:model is quantised dynamically, with a scale that depends on the whole batch: images "

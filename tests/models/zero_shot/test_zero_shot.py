@@ -84,7 +84,7 @@ def test_what_is_known_of_it(tiny):
     classifier = load(tiny)
     tower = made("clip").visual
     assert classifier.name == "tiny"
-    assert classifier.parameters == classifier.trainable == size(tower)
+    assert classifier.facts.parameters == classifier.facts.trainable == size(tower)
     assert classifier.no_gradient == ""
     halves = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "interpolation": "bicubic"}
     assert classifier.preprocessing == prepared(
@@ -175,7 +175,7 @@ def test_text_weights_are_computed_once(folder, tmp_path, monkeypatch):
 
 def test_text_weights_are_not_stored_if_the_folder_is_not_writable(folder, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    assert load(f"open_clip:local-dir:{folder}", cache=tmp_path / "file").classes == 3
+    assert load(f"open_clip:local-dir:{folder}", cache=tmp_path / "file").head.classes == 3
 
 
 @pytest.fixture
