@@ -192,26 +192,19 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
             files = model_files(network.demo_weights(spec.text))
             module, source = network.demo_module(spec.text), Path(network.__file__)
             return LoadedModule(module, sources=(source,), files=files)
-        case "timm" | "hub":
-            from quba_check.models.checkpoints.hub import load_hub, load_timm
+        case "timm" | "hub" | "file" | "folder":
+            from quba_check.models.checkpoints.build import load_checkpoint, load_hub, load_timm
 
-            return load_timm(spec, request) if spec.kind == "timm" else load_hub(spec, request)
+            return {"timm": load_timm, "hub": load_hub}.get(spec.kind, load_checkpoint)(spec, request)
         case "callable":
             from quba_check.models.programs.functions import load_callable
 
             return load_callable(spec, request)
-        case "file" | "folder":
-            from quba_check.models.checkpoints.build import load_checkpoint
+        case "torchscript" | "exported":
+            from quba_check.models.programs.torch_programs import load_exported, load_torchscript
 
-            return load_checkpoint(spec, request)
-        case "torchscript":
-            from quba_check.models.programs.torchscript import load_torchscript
-
-            return load_torchscript(spec, request)
-        case "exported":
-            from quba_check.models.programs.exported import load_exported
-
-            return load_exported(spec, request, device)
+            is_script = spec.kind == "torchscript"
+            return load_torchscript(spec, request) if is_script else load_exported(spec, request, device)
         case "onnx":
             from quba_check.models.programs.onnx_runtime import load_onnx
 

@@ -18,8 +18,7 @@ LOADED_ONCE = (
     "scipy.optimize",
     "timm",
     "quba_check.models.checkpoints.build",
-    "quba_check.models.checkpoints.hub",
-    "quba_check.models.programs.torchscript",
+    "quba_check.models.programs.torch_programs",
 )
 """A run imports these when it needs them. pytester drops what a run in this process imports. But
 torchvision cannot be imported twice, and rich takes no styles of an earlier import."""

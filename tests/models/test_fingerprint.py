@@ -6,8 +6,8 @@ from support.loaded_models import message
 from torch import nn
 
 from quba_check.models.fingerprint import STATE_CHANGED, Guard, fingerprint, named_tensors, state_digest
-from quba_check.models.programs.exported import ExportedNetwork
 from quba_check.models.programs.runtime import ImageInput, RuntimeProgram
+from quba_check.models.programs.torch_programs import ExportedNetwork
 from quba_check.models.zero_shot.loading import ZeroShotClassifier
 
 

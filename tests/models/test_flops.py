@@ -15,7 +15,7 @@ from torch.ao import quantization
 
 from quba_check.errors import UnmeasurableError
 from quba_check.models.flops import count_flops
-from quba_check.models.programs.exported import ExportedNetwork
+from quba_check.models.programs.torch_programs import ExportedNetwork
 
 CONVOLUTION, LINEAR = 2 * 8 * 8 * 4 * 27, 2 * 4 * 3
 WIDTH, TOKENS = 16, 12

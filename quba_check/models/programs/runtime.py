@@ -16,7 +16,6 @@ from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.loaded_module import LoadedModule, ModelFile, check_in_place
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.programs.exported import in_portions
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -84,6 +83,29 @@ class ImageInput:
             values = (values.double() / self.scale).round() + self.zero_point
             values = values.clamp(limits.min, limits.max)
         return values.to(self.dtype).contiguous()
+
+
+def in_portions(run: Callable[[Tensor], Any], images: Tensor, least: int, most: int | None) -> Any:
+    """Return the outputs of a program with a limited batch size.
+
+    A portion that is too small is filled up with copies of its last image, whose answers are dropped.
+
+    Args:
+        run: the program.
+        images: any number of images.
+        least: smallest number of images at a time.
+        most: largest number; None if there is no limit.
+    """
+    answers = []
+    for portion in torch.split(images, most or len(images)):
+        n_missing = least - len(portion)
+        if n_missing > 0:
+            filled = torch.cat([portion, portion[-1:].expand(n_missing, *portion.shape[1:])])
+            answers.append(run(filled)[: len(portion)])
+        else:
+            answers.append(run(portion))
+    is_table = all(isinstance(answer, Tensor) for answer in answers)
+    return torch.cat(answers) if is_table and len(answers) > 1 else answers[0]
 
 
 class RuntimeProgram(nn.Module):

@@ -15,7 +15,7 @@ from timm.models import save_for_hf
 
 from quba_check.core.classes import Head
 from quba_check.errors import HeadError
-from quba_check.models.checkpoints.hub import check_head, read_config
+from quba_check.models.checkpoints.build import check_head, read_config
 
 
 def read(tmp_path, content):
