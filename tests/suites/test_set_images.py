@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.suites import error_text, png, tree, write_manifest
+from support.suites import error_text, png, suite_of, tree, write_manifest
 
+from quba_check.core.view import CLEAN
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.set_images import SetImages
 
@@ -49,6 +50,14 @@ def test_names_and_classes_of_each_set(images: SetImages) -> None:
 def test_an_image_by_its_name(images: SetImages) -> None:
     with images.open_image("sketch", "sketch/other/0.png") as image:
         assert image.getpixel((0, 0)) == (7, 0, 0)
+
+
+def test_a_list_may_name_images_outside_of_the_data_folder(tmp_path: Path) -> None:
+    picture = tree(tmp_path, "other/1.png", content=png(5)) / "other/1.png"
+    (tree(tmp_path, "data/x.csv") / "data/x.csv").write_text(f"path,label\n{picture},pear\n")
+    suite = suite_of(tmp_path / "data", "sets: {clean: {reader: csv, path: x.csv}}")
+    (example,) = suite.examples(CLEAN)
+    assert (suite.label(example), suite.path(example)) == (str(picture), picture)
 
 
 def test_a_sample_has_the_images_of_the_run(root: Path, own_store: Path) -> None:

@@ -60,22 +60,6 @@ def glass_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> I
     height, width = image.shape[:2]
     rows, columns = max(height - 2 * reach, 0), max(width - 2 * reach, 0)
     offsets = rng.integers(-reach, reach, size=(rounds, rows, columns, 2), dtype=np.int8)
-    return shuffle_pixels(image, sigma, reach, offsets)
-
-
-def shuffle_pixels(image: Image8, sigma: float, reach: int, offsets: NDArray[np.integer]) -> Image8:
-    """Blur an image, move its pixels over short distances, and blur it again.
-
-    Args:
-        image: (H, W, 3) uint8.
-        sigma: standard deviation of both blurs, in pixels.
-        reach: largest move, in pixels.
-        offsets: (rounds, H - 2 · reach, W - 2 · reach, 2), right and down, from the last pixel to the first.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
-    height, width = image.shape[:2]
     source = reduce(np.take, (pixel_sources(height, width, reach, moves) for moves in offsets))
     # As pixels of four bytes.
     blurred = cv2.cvtColor(gaussian_filter(image, sigma), cv2.COLOR_RGB2RGBA).view(np.uint32)

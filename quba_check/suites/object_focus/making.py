@@ -15,6 +15,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
@@ -28,7 +29,6 @@ from quba_check.suites.object_focus.objects import (
     SkipReason,
     composite,
     image_name,
-    read_pixels,
     without_object,
 )
 from quba_check.suites.suite import Example, Suite
@@ -111,7 +111,8 @@ def make_object_focus(
     suite's; pictures scaled by nearest neighbour, cropped to 224 pixels and stored as JPEG; an object may get
     its own background; objects are always those that GrabCut finds.
     """
-    settings = {"data": suite.location, "objects": objects.label, "seed": seed, "per class": per_class}
+    source = f"{objects.kind} {objects.path.absolute()}"
+    settings = {"data": suite.location, "objects": source, "seed": seed, "per class": per_class}
     examples, classes = suite.examples(CLEAN), suite.classes
     for name in classes:
         if re.search(r"^\.|[/\\]", name):
@@ -292,9 +293,9 @@ def _write_pictures(
     suite: Suite, cutouts: Mapping[str, Cutout], folder: Path, name: str, pair: Pairing
 ) -> None:
     cutout = cutouts[pair.foreground]
-    foreground, mask = read_pixels(suite, cutout.example), cutout.mask
+    foreground, mask = np.asarray(suite.image(cutout.example)), cutout.mask
     for set_name, source in ((MIXED_SAME_SET, pair.same), (MIXED_RAND_SET, pair.rand)):
         behind = cutouts[source]
-        background = without_object(read_pixels(suite, behind.example), behind.box)
+        background = without_object(np.asarray(suite.image(behind.example)), behind.box)
         picture = composite(foreground, mask, background)
         Image.fromarray(picture).save(folder / set_name / name, compress_level=1)

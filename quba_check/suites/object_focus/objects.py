@@ -133,11 +133,6 @@ class Objects(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @property
-    def label(self) -> str:
-        """Kind and absolute path of the source."""
-        return f"{self.kind} {self.path.absolute()}"
-
     @abstractmethod
     def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:
         """Match the source to the images, before the first `locate`.
@@ -189,15 +184,6 @@ def is_too_large(box: Box, picture: Pixels) -> bool:
     """Return True if an object leaves too little background in its image."""
     height, width = picture.shape[:2]
     return bool(box.area / (width * height) > LARGEST_SHARE)
-
-
-def read_pixels(suite: Suite, example: Example) -> Pixels:
-    """Decode an image.
-
-    Raises:
-        SuiteError: it cannot be decoded.
-    """
-    return np.asarray(suite.image(example))
 
 
 def image_name(example: Example) -> str:

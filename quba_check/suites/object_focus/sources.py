@@ -25,7 +25,6 @@ from quba_check.suites.object_focus.objects import (
     bounding_box,
     image_name,
     is_too_large,
-    read_pixels,
 )
 from quba_check.suites.readers.csv_list import csv_rows
 from quba_check.suites.readers.listing import IMAGE_SUFFIXES
@@ -85,7 +84,7 @@ class MaskFolder(Objects):
         path = self._paths.get(example.index)
         if path is None:
             return SkipReason.NO_MASK
-        mask, picture = read_mask(path), read_pixels(suite, example)
+        mask, picture = read_mask(path), np.asarray(suite.image(example))
         if mask.shape != picture.shape[:2]:
             got, image = (f"{shape[1]} × {shape[0]}" for shape in (mask.shape, picture.shape))
             raise SuiteError(
@@ -189,7 +188,7 @@ class BoxFile(Objects):
         if len(boxes) != 1:
             return SkipReason.SEVERAL if boxes else SkipReason.NO_BOX
         ((line, box),) = boxes
-        picture = read_pixels(suite, example)
+        picture = np.asarray(suite.image(example))
         height, width = picture.shape[:2]
         if min(box) < 0 or box.x1 > width or box.y1 > height:
             raise SuiteError(

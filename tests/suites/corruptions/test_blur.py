@@ -4,13 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.suites.corruptions import blur, corrupt
-from quba_check.suites.corruptions.blur import (
-    enlarge,
-    middle_slice,
-    motion_filter,
-    pixel_sources,
-    shuffle_pixels,
-)
+from quba_check.suites.corruptions.blur import enlarge, middle_slice, motion_filter, pixel_sources
 
 
 @pytest.mark.parametrize(
@@ -57,12 +51,6 @@ def test_chains_of_pixels_are_followed_to_their_end(height: int, width: int, rea
     size = (height - 2 * reach, width - 2 * reach, 2)
     moves = np.random.default_rng(seed).integers(-reach, reach, size=size, dtype=np.int8)
     assert np.array_equal(pixel_sources(height, width, reach, moves), one_by_one(height, width, reach, moves))
-
-
-def test_an_image_too_small_to_be_shattered_is_only_blurred() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (2, 5, 3), dtype=np.uint8)
-    moves = np.zeros((1, 0, 3, 2), dtype=np.int8)
-    assert shuffle_pixels(image, 0.4, 1, moves).shape == image.shape
 
 
 def test_the_middle_is_shown() -> None:
