@@ -34,9 +34,9 @@ from quba_check.storage.opening import named_store
 from quba_check.storage.store import Store
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import WHOLE, SubsetSampler
+from quba_check.suites.set_images import ViewSlices
 from quba_check.suites.shared_images import check_sets_differ
 from quba_check.suites.suite import Suite
-from quba_check.suites.view_slices import ViewSlices
 
 if TYPE_CHECKING:
     from quba_check.executors.ray.pool import RayPool

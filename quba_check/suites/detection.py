@@ -19,7 +19,7 @@ from quba_check.core.view import (
 )
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
-from quba_check.suites.class_list import normal_form
+from quba_check.suites.label_spaces import normal_form
 from quba_check.suites.manifest.reading import is_shift_name
 from quba_check.suites.readers.listing import folder_names, image_names
 

@@ -1,8 +1,11 @@
-"""Built-in label spaces: ImageNet's own classes and three coarser ones."""
+"""Lists of classes; ImageNet's own, and the built-in label spaces over them."""
 
 from __future__ import annotations
 
-from functools import cache
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,13 +13,133 @@ from ruamel.yaml import YAML
 
 from quba_check.core.classes import LabelSpace
 from quba_check.errors import SuiteError
-from quba_check.suites.class_list import ClassList
+from quba_check.messages import did_you_mean, listed
+from quba_check.strict_yaml import describe
 
 IMAGENET = "imagenet"
 IMAGENET_CLASS_COUNT = 1000
 IMAGENET_R = "imagenet_r"
 BUILT_IN_SPACES = ("imagenet_to_16", "imagenet_to_in9", IMAGENET_R)
 _SPACES_FILE = Path(__file__).with_name("label_spaces.yaml")
+SHOWN = 10
+MOST_DIGITS = 9
+"""Digits of a class number; Python refuses to parse thousands."""
+
+
+def normal_form(name: str) -> str:
+    """Return a name in the Unicode form NFC; file systems may store another.
+
+    >>> len("cafe\u0301"), len(normal_form("cafe\u0301"))
+    (5, 4)
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """Classes in order.
+
+    Attributes:
+        names: names in folders, lists and label spaces.
+        titles: readable names, one for each class; the names themselves if there are no others.
+    """
+
+    names: Sequence[str]
+    titles: Sequence[str]
+
+    @classmethod
+    def plain(cls, names: Sequence[str]) -> ClassList:
+        """Return a list without readable names."""
+        return cls(tuple(names), tuple(names))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """Position of each name, in its normal form."""
+        return {normal_form(name): number for number, name in enumerate(self.names)}
+
+    def number(self, name: str) -> int | None:
+        """Return the position of a class by its name, None if there is none."""
+        return self.numbers.get(normal_form(name))
+
+    @property
+    def label(self) -> str:
+        """The first few names, for messages."""
+        return listed(self.names, SHOWN)
+
+    def position(self, label: object, where: str) -> int:
+        """Return the position of a label's class.
+
+        Text is a name, or a position if no class has that name. A number is a position.
+
+        Args:
+            label: as stored in the data; blanks around text are ignored.
+            where: beginning of messages.
+
+        Raises:
+            SuiteError: the label is neither text nor a whole number, or there is no such class.
+
+        >>> ClassList.plain(["cat", "dog"]).position(" dog ", "x.csv:2")
+        1
+        >>> ClassList.plain(["1", "0"]).position("1", "x.csv:2")
+        0
+        """
+        if isinstance(label, bool) or not isinstance(label, str | int):
+            raise SuiteError(where=f"{where}: label", got=describe(label), allowed="a class name or number")
+        if isinstance(label, int):
+            if 0 <= label < len(self.names):
+                return label
+            last = len(self.names) - 1
+            raise SuiteError(f"{where}: unknown class number {label}. Allowed: 0 to {last} ({self.label}).")
+        text = label.strip()
+        if (number := self.number(text)) is not None:
+            return number
+        if text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < len(self.names):
+            return int(text)
+        raise SuiteError(self.unknown_text("class", text), where=where)
+
+    def positions(self, labels: object, where: str) -> tuple[int, ...]:
+        """Return the positions of the classes in text such as `cat|dog`, each once; see `position`.
+
+        >>> ClassList.plain(["cat", "dog"]).positions("dog | cat|dog", "x.csv:2")
+        (1, 0)
+        """
+        names = labels.split("|") if isinstance(labels, str) else [labels]
+        return tuple(dict.fromkeys(self.position(name, where) for name in names))
+
+    def positions_of(self, names: Sequence[str]) -> list[int | None]:
+        """Match another list of classes by name.
+
+        A readable name matches if the name itself is not a class. Of several classes with the same readable
+        name, the one at the same position matches, also with a number at the end: Hugging Face's ImageNet has
+        `crane` and `crane2`.
+
+        Returns:
+            The position of each name here; None if it is not a class.
+
+        >>> classes = ClassList(["n1", "n2", "n3"], ["crane", "ox", "crane"])
+        >>> classes.positions_of(["crane", "n2", "crane2", "elk"])
+        [0, 1, 2, None]
+        """
+        by_title: dict[str, list[int]] = {}
+        for number, title in enumerate(self.titles):
+            by_title.setdefault(normal_form(title), []).append(number)
+
+        def position(number: int, name: str) -> int | None:
+            if (own := self.number(name)) is not None:
+                return own
+            same = by_title.get(name) or by_title.get(name.rstrip("0123456789"), [])
+            if len(same) == 1 and normal_form(self.titles[same[0]]) == name:
+                return same[0]
+            return number if number in same else None
+
+        return [position(number, normal_form(name)) for number, name in enumerate(names)]
+
+    def unknown_text(self, what: str, name: str) -> str:
+        """Return the end of a message about an unknown name."""
+        return f"unknown {what} '{name}'.{did_you_mean(name, self.names)} Allowed: {self.label}."
 
 
 @cache

@@ -16,10 +16,9 @@ from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLE
 from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names
 from quba_check.storage.store import content_hash
-from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder
 from quba_check.suites.example import Content, Example, SetCount, decode_image
-from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space
+from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, ClassList, built_in_space
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet

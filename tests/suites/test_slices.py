@@ -9,8 +9,8 @@ from support.suites import error_text, png, suite_of, tree
 from quba_check.core.view import CLEAN, View
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.manifest.set_schema import CsvEntry
+from quba_check.suites.set_images import ViewSlices
 from quba_check.suites.slices import property_column, slice_columns
-from quba_check.suites.view_slices import ViewSlices
 
 SETS = """\
 sets:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from quba_check.errors import UserError
 from quba_check.suites import Suite, open_suite
-from quba_check.suites.class_list import ClassList
+from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.manifest.reading import Manifest, read_manifest
 from quba_check.suites.readers import LabelledImage
 from quba_check.suites.sampling import WHOLE, SubsetSampler

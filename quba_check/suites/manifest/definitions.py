@@ -11,13 +11,15 @@ from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names, did_you_mean, listed
 from quba_check.storage.user_files import read_text
 from quba_check.strict_yaml import Document, Location, describe, dotted_path
-from quba_check.suites.class_list import SHOWN, ClassList, normal_form
 from quba_check.suites.label_spaces import (
     BUILT_IN_SPACES,
     IMAGENET,
+    SHOWN,
+    ClassList,
     built_in_space,
     imagenet_classes,
     imagenet_list,
+    normal_form,
 )
 from quba_check.suites.manifest.schema import ManifestEntry, SpaceEntry
 

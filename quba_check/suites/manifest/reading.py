@@ -21,7 +21,7 @@ from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import os_errors
 from quba_check.strict_yaml import Document, Location, read_yaml, validate
 from quba_check.strict_yaml.round_trip import append, edit, flow_mapping
-from quba_check.suites.class_list import ClassList
+from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.manifest.definitions import (
     check_reference,
     define_classes,

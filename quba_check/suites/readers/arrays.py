@@ -24,7 +24,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names, listed
 from quba_check.storage.packed_arrays import array_header, check_unpacked, unpacked_array
 from quba_check.storage.user_files import reason
-from quba_check.suites.class_list import ClassList
+from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import FileCache, LabelledImage
 
 IMAGES, LABELS = "images", "labels"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import regular_file
-from quba_check.suites.class_list import ClassList
+from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import LABEL, LABELS, LabelledImage, list_files
 
 _COLUMNS = ("path", "label")

@@ -16,8 +16,8 @@ from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.storage.user_files import file_kind, read_json, read_text
-from quba_check.suites.class_list import SHOWN, ClassList, normal_form
 from quba_check.suites.example import Example
+from quba_check.suites.label_spaces import SHOWN, ClassList, normal_form
 from quba_check.suites.readers.listing import IMAGE_SUFFIXES, LabelledImage, folder_names, image_names
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError, extra_needed
 from quba_check.messages import allowed_names, listed
-from quba_check.suites.class_list import ClassList
+from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import (
     LABEL,
     LABELS,

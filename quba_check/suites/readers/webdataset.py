@@ -15,7 +15,7 @@ from PIL import Image
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.storage.user_files import is_utf8
-from quba_check.suites.class_list import ClassList
+from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import IMAGE_SUFFIXES, FileCache, LabelledImage, cells_by_row, files_at
 
 _IMAGE, _CLASS, _JSON = "image", ".cls", ".json"

@@ -9,8 +9,7 @@ from support.suites import error_text, error_texts, manifest, suite_of
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.classes import Head, Prompts
-from quba_check.suites.class_list import ClassList
-from quba_check.suites.label_spaces import imagenet_classes, imagenet_list
+from quba_check.suites.label_spaces import ClassList, imagenet_classes, imagenet_list
 
 SETS = "sets: {}"
 SYNSETS = ClassList(("n01440764", "n01443537"), ("tench", "goldfish"))

@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 from support.suites import Images, listing, tree
 
-from quba_check.suites.class_list import ClassList
 from quba_check.suites.detection import detect_layout
+from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.csv_list import csv_images
 from quba_check.suites.readers.folder import cue_conflict_images, folder_images, model_vs_human_images
 
