@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from PIL import Image
 from quba_check.demo import CLASSES, IMAGE_SIZE
 from quba_check.demo.renditions import Style, rendition
 from quba_check.errors import StoreError
+from quba_check.storage.atomic import replacing
 
 SEED = 2026
 """Families of images have seeds from `SEED` to `SEED` + 99; training uses other seeds."""
@@ -132,7 +131,7 @@ def demo_root(store: Path) -> Path:
             home.mkdir(parents=True, exist_ok=True)
             with FileLock(home / f"{root.name}.lock"):
                 if not root.is_dir():
-                    _draw(home, root)
+                    _draw(root)
     except OSError as why:
         raise StoreError(
             f"{home}: the demonstration images cannot be written, got: {why.strerror or why}. "
@@ -141,21 +140,14 @@ def demo_root(store: Path) -> Path:
     return root
 
 
-def _draw(home: Path, root: Path) -> None:
-    aside = Path(tempfile.mkdtemp(prefix=".drawing-", dir=home))
-    try:
-        for picture in pictures():
-            path = aside / picture.path
+def _draw(root: Path) -> None:
+    with replacing(root) as aside:
+        for one in pictures():
+            path = aside / one.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            drawing = rendition(
-                picture.seed, picture.index, picture.shape, picture.texture, picture.background, picture.style
-            )
-            Image.fromarray(drawing.image).save(path, compress_level=1)
+            image = rendition(one.seed, one.index, one.shape, one.texture, one.background, one.style).image
+            Image.fromarray(image).save(path, compress_level=1)
         (aside / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
-        aside.chmod(0o755)
-        aside.rename(root)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _other(k: int, i: int) -> str:
