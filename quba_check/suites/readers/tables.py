@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +33,8 @@ PATH, IMAGE = "path", "image"
 _FILES_CACHED, _GROUPS_CACHED = 64, 4
 
 
-def check_columns(path: Path, columns: Iterable[str], existing: Iterable[str]) -> None:
+def check_columns(path: Path, columns: Iterable[str], existing: Collection[str]) -> None:
     """Raise `SuiteError` if a table lacks a column."""
-    existing = list(existing)
     for column in columns:
         if column not in existing:
             raise SuiteError(f"{path}: there is no column '{column}'. {allowed_names(column, existing)}")
