@@ -77,6 +77,22 @@ def test_views(tmp_path):
     assert slices.of(View("sketch")) == {}
 
 
+def test_stored_corruptions_of_other_images_have_no_slices(tmp_path):
+    (tree(tmp_path, "0.png", "1.png") / "val.csv").write_text(
+        "path,label,light\n0.png,apple,x\n1.png,pear,y\n"
+    )
+    tree(tmp_path, "c/fog/1/apple/0.png", "c/fog/1/pear/1.png", "c/fog/2/pear/1.png")
+    suite = suite_of(
+        tmp_path,
+        "sets:\n  clean: {reader: csv, path: val.csv, slices: [light]}\n"
+        "  corruptions: {reader: folder, path: c, partial: true}",
+    )
+    slices = ViewSlices(suite, ContentDigests(tmp_path / "digests.sqlite"))
+    same, other = (slices.of(View("corruptions", "fog", severity)) for severity in (1, 2))
+    assert names(same["light"]) == ["light=x", "light=y"]
+    assert other == {}
+
+
 def test_properties_are_those_of_the_image(tmp_path):
     (tmp_path / "val.csv").write_text("path,label\n0.png,apple\n1.png,pear\n")
     for number, side in enumerate((4, 200)):

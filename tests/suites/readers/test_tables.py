@@ -46,6 +46,9 @@ def test_class_names_of_hugging_face_are_matched_by_name(tmp_path: Path) -> None
         (1, "image/0"),
         (0, "image/1"),
     ]
+    path = table(tmp_path, {"image": [b""], "label": [True]}, {"huggingface": json.dumps(names)})
+    text = "SET[0]: label: got true. Allowed: a class name or number."
+    assert message(parquet_images, path) == text
 
 
 def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
