@@ -28,7 +28,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
     """A suite of this test alone."""
-    return write_suite(tmp_path / "data")
+    return write_suite(tmp_path / "suite")
 
 
 @pytest.fixture

@@ -12,12 +12,10 @@ import pytest
 import torch
 from PIL import Image
 from support.errors import error_text
-from support.evaluations import new_evaluation
-from support.tiny import CLASSES, SIDE, write_models
+from support.tiny import CLASSES, write_manifest
 
 from quba_check.core.view import CLEAN, View
 from quba_check.engine import cache_keys
-from quba_check.engine.batching import BatchSettings
 from quba_check.engine.preparer import Preparer
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
@@ -25,17 +23,6 @@ from quba_check.gate.record_rows import set_rows
 from quba_check.models.preprocessing import fast
 
 SKETCH = View("sketch")
-MANIFEST = f"""\
-schema: 1
-name: photos
-classes: [{", ".join(CLASSES)}]
-image_size: {SIDE}
-sets:
-  clean: {{reader: folder, path: val}}
-  shifts:
-    sketch: {{reader: folder, path: sketch}}
-    table: {{reader: parquet, path: table.parquet}}
-"""
 
 
 def photo(seed: int, kind: str, mode: str = "RGB") -> bytes:
@@ -47,11 +34,10 @@ def photo(seed: int, kind: str, mode: str = "RGB") -> bytes:
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def suite(tmp_path: Path) -> Path:
     """A suite of JPEG files, PNG files, and JPEG files in a table; one clean image is in CMYK."""
-    write_models(tmp_path, "models_for_photos")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "quba-data.yaml").write_text(MANIFEST)
+    sets = "clean: {reader: folder, path: val}\nshifts:\n  sketch: {reader: folder, path: sketch}\n"
+    write_manifest(tmp_path, sets + "  table: {reader: parquet, path: table.parquet}")
     for k, name in enumerate(CLASSES):
         for folder, kind, suffix in (("val", "JPEG", "JPG"), ("sketch", "PNG", "png")):
             (tmp_path / folder / name).mkdir(parents=True)
@@ -61,12 +47,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
                 path.write_bytes(photo(10 * k + n, kind, mode))
     images = [photo(k, "JPEG") for k in range(len(CLASSES))]
     pq.write_table(pa.table({"image": images, "label": list(CLASSES)}), tmp_path / "table.parquet")
-
-    def made(**options) -> Evaluation:
-        options = {"batch_settings": BatchSettings(threads=0), "store": tmp_path / "store"} | options
-        return new_evaluation("models_for_photos:net", tmp_path, **options)
-
-    return made
+    return tmp_path
 
 
 @pytest.fixture
@@ -113,10 +94,7 @@ def test_the_format_decides_about_the_decoder(name: str, counts, evaluate, decod
 def test_a_truncated_file_is_decoded_again_for_its_error(evaluate, tmp_path: Path, decoders) -> None:
     path = tmp_path / "val/apple/1.JPG"
     path.write_bytes(path.read_bytes()[:-60])
-    texts = []
-    for exact in (False, True):
-        text = error_text(SuiteError, lambda: prepared(evaluate(exact_preprocessing=exact)))
-        texts.append(text)
+    texts = [error_text(SuiteError, prepared, evaluate(exact_preprocessing=exact)) for exact in (False, True)]
     assert texts[0] == texts[1]
     assert texts[0].startswith(f"{path}: cannot be decoded as an image (image file is truncated")
     assert decoders == {"torchvision": 1, "pillow": 1 + 2}

@@ -1,6 +1,6 @@
 """Label maps of a manifest, in every set that may have one: each rule against a computation by hand.
 
-The network's four logits are the red values of a 2 x 2 image, so that answers can be planted.
+The network's four logits are those of `Reds` in `support.tiny`, so that answers can be planted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.evaluations import new_evaluation
+from support.evaluations import Evaluate
 
 CLASSES = ("ant", "bee", "cat", "dog")
 SPACES = {  # one rule each; `best` and `top` leave a class out
@@ -18,22 +18,6 @@ SPACES = {  # one rule each; `best` and `top` leave a class out
     "best": ("argmax", {"mammal": ("dog",), "insect": ("ant", "bee")}),
     "top": ("map", {"small": ("bee",), "big": ("dog", "cat")}),
 }
-NETWORK = """\
-import torch
-
-class Reads(torch.nn.Module):
-    quba_config = {
-        "input_size": (3, 2, 2), "mean": (0, 0, 0), "std": (1, 1, 1), "interpolation": "bilinear",
-        "crop_pct": 1.0,
-    }
-
-    def __init__(self):
-        super().__init__()
-        self.scale = torch.nn.Parameter(torch.tensor(12.0))
-
-    def forward(self, x):
-        return x[:, 0].flatten(1) * self.scale
-"""
 
 
 def pictures(rng: np.random.Generator, number: int) -> np.ndarray:
@@ -69,15 +53,9 @@ def write_cues(folder: Path, rng: np.random.Generator, space: str) -> dict[str, 
     return made
 
 
-@pytest.fixture(params=SPACES)
-def space(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def test_every_set_is_read_by_its_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: str) -> None:
+@pytest.mark.parametrize("space", SPACES)
+def test_every_set_is_read_by_its_map(tmp_path: Path, evaluate: Evaluate, space: str) -> None:
     rng = np.random.default_rng(3)
-    (tmp_path / "reading_network.py").write_text(NETWORK)
-    monkeypatch.syspath_prepend(tmp_path)
     root = tmp_path / "data"
     root.mkdir()
     clean = pictures(rng, 16)
@@ -109,7 +87,7 @@ spaces:
   {space}: {{by: {by}, {members}}}
 """
     )
-    evaluation = new_evaluation("reading_network:Reads", root, store=tmp_path / "store", device="cpu")
+    evaluation = evaluate("four_reds", root, device="cpu")
     shifted = evaluation.measure("ood_robustness")
     assert shifted.value == pytest.approx(right["night"] / 0.75)
     known = [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 from support.errors import error_text
-from support.evaluations import new_evaluation
+from support.evaluations import Evaluate
 from support.requests import serving_request
-from support.tiny import CLASSES, SIDE, picture, write_models
+from support.tiny import CLASSES, SIDE, picture, write_manifest
 
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import CLEAN, View
@@ -42,19 +42,14 @@ def floats(image):
 def broken(image):
     raise KeyError("size")
 """
-MODELS = "models_that_serve"
-Make = Callable[..., Evaluation]
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Return a function for a new evaluation on six JPEG photos of 24 × 16 pixels."""
-    write_models(tmp_path, MODELS)
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evaluate: Evaluate) -> Evaluate:
+    """Evaluations on six JPEG photos of 24 × 16 pixels."""
     (tmp_path / "shop_images.py").write_text(SHOP)
-    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    for name in (MODELS, "shop_images"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delitem(sys.modules, "shop_images", raising=False)
     for k, name in enumerate(CLASSES):
         (tmp_path / "data" / "val" / name).mkdir(parents=True)
         for seed in range(2):
@@ -62,11 +57,8 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             image.save(tmp_path / "data" / "val" / name / f"{seed}.jpg")
 
     def made(serving: str = PIPELINES, **options) -> Evaluation:
-        (tmp_path / "data" / "quba-data.yaml").write_text(
-            f"schema: 1\nname: shop\nclasses: [{', '.join(CLASSES)}]\nimage_size: {SIDE}\nsets:\n"
-            f"  clean: {{reader: folder, path: val}}\n{serving}"
-        )
-        return new_evaluation(f"{MODELS}:net", tmp_path / "data", store=tmp_path / "store", **options)
+        data = write_manifest(tmp_path / "data", "clean: {reader: folder, path: val}", serving)
+        return evaluate("net", data, **options)
 
     return made
 
@@ -95,27 +87,30 @@ def float_input(path: Path) -> np.ndarray:
     return pixels.transpose(2, 0, 1) / 100 - 1
 
 
-def test_predictions_are_those_of_the_application(evaluate: Make) -> None:
+def test_predictions_are_those_of_the_application_and_change_with_it(
+    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     evaluation = evaluate()
     app, floats = served(evaluation, "app"), served(evaluation, "floats")
     np.testing.assert_allclose(app, by_hand(evaluation, opencv_input), atol=1e-6)
     np.testing.assert_allclose(floats, by_hand(evaluation, float_input), atol=1e-6)
     own = evaluation.predictions([CLEAN])[CLEAN].probabilities
     assert np.abs(app - own).max() > 1e-3 < np.abs(floats - own).max()
+    (tmp_path / "shop_images.py").write_text(SHOP.replace("/ 100 - 1", "/ 50 - 2.5"))
+    monkeypatch.delitem(sys.modules, "shop_images")
+    assert np.abs(served(evaluate(), "floats") - floats).max() > 1e-3
 
 
 @pytest.mark.usefixtures("without_stored_check")
-def test_a_second_run_predicts_nothing(evaluate: Make) -> None:
+def test_a_second_run_predicts_nothing(evaluate: Evaluate, models: ModuleType) -> None:
     requests = [serving_request(name, "agreement") for name in ("app", "floats")]
 
     def run() -> tuple[object, int]:
         evaluation = evaluate()
-        counts = importlib.import_module(MODELS).COUNTS
-        before = counts["forward"]
         evaluation.plan(["serving"], requests=requests)
         planned = sum(work.forward for work in evaluation.planned_work())
         outcome = evaluation.measure("serving")
-        assert counts["forward"] - before == planned
+        assert models.COUNTS["forward"] == planned
         return outcome, planned
 
     first, passes = run()
@@ -125,7 +120,7 @@ def test_a_second_run_predicts_nothing(evaluate: Make) -> None:
     assert [row[:2] for row in first.tables["steps"].rows if row[1] == "decode"] == [("app", "decode")]
 
 
-def test_a_call_that_reads_another_file_has_another_generation(evaluate: Make, tmp_path: Path) -> None:
+def test_a_call_that_reads_another_file_has_another_generation(evaluate: Evaluate, tmp_path: Path) -> None:
     shop = SHOP.replace("/ 100", "/ json.loads(Path(__file__).with_name('scale.json').read_text())")
     (tmp_path / "shop_images.py").write_text(f"import json\nfrom pathlib import Path\n{shop}")
 
@@ -142,14 +137,14 @@ def test_a_call_that_reads_another_file_has_another_generation(evaluate: Make, t
     assert "the stored predictions of generation 1 are not used: 6 of 6 images of clean have another" in note
 
 
-def test_pipelines_leave_other_keys_as_they_are(evaluate: Make) -> None:
+def test_pipelines_leave_other_keys_as_they_are(evaluate: Evaluate) -> None:
     plain, declared = evaluate(""), evaluate()
     assert plain.engine.cache_keys.cache_entry(CLEAN) == declared.engine.cache_keys.cache_entry(CLEAN)
     assert plain.engine.cache_keys.content_key(CLEAN) == declared.engine.cache_keys.content_key(CLEAN)
     assert plain.classifier.preprocessing.as_dict() == declared.classifier.preprocessing.as_dict()
 
 
-def test_keys_of_pipelines_are_those_of_their_steps(evaluate: Make) -> None:
+def test_keys_of_pipelines_are_those_of_their_steps(evaluate: Evaluate) -> None:
     evaluation = evaluate()
     for name in ("app", "app/channels", "half", "floats"):
         served(evaluation, name)
@@ -159,16 +154,7 @@ def test_keys_of_pipelines_are_those_of_their_steps(evaluate: Make) -> None:
     assert [one.is_prepared_fast(CLEAN) for one in keys] == [True, False, False, False, False]
 
 
-def test_a_changed_function_is_predicted_again(
-    evaluate: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = served(evaluate(), "floats")
-    (tmp_path / "shop_images.py").write_text(SHOP.replace("/ 100 - 1", "/ 50 - 2.5"))
-    monkeypatch.delitem(sys.modules, "shop_images")
-    assert np.abs(served(evaluate(), "floats") - first).max() > 1e-3
-
-
-def test_the_input_is_rounded_to_the_type(evaluate: Make) -> None:
+def test_the_input_is_rounded_to_the_type(evaluate: Evaluate) -> None:
     classifier = evaluate().classifier
     images = torch.arange(256, dtype=torch.uint8).expand(1, 3, 1, 256)
     half = with_pipeline(classifier, ServingPipeline(dtype="bfloat16")).inputs(images)
@@ -178,7 +164,7 @@ def test_the_input_is_rounded_to_the_type(evaluate: Make) -> None:
     assert torch.equal(classifier.inputs(floats), floats)
 
 
-def test_a_worker_loads_the_pipeline(evaluate: Make) -> None:
+def test_a_worker_loads_the_pipeline(evaluate: Evaluate) -> None:
     evaluation = evaluate()
     pipeline = ServingPipeline(resize=Resize("opencv", "area"), jpeg=60)
     here = with_pipeline(evaluation.classifier, pipeline)
@@ -186,7 +172,7 @@ def test_a_worker_loads_the_pipeline(evaluate: Make) -> None:
     assert model_identity(there) == model_identity(here) != model_identity(evaluation.classifier)
 
 
-def test_a_function_that_raises_is_one_line(evaluate: Make) -> None:
+def test_a_function_that_raises_is_one_line(evaluate: Evaluate) -> None:
     evaluation = evaluate()
     evaluation.plan(["serving"], requests=[serving_request("broken", "agreement")])
     assert error_text(ModelError, evaluation.outcome, "serving") == (
@@ -194,7 +180,7 @@ def test_a_function_that_raises_is_one_line(evaluate: Make) -> None:
     )
 
 
-def test_tables_of_steps_keep_no_probabilities(evaluate: Make) -> None:
+def test_tables_of_steps_keep_no_probabilities(evaluate: Evaluate) -> None:
     evaluation = evaluate()
     step = View("clean", variant="serving/app/channels")
     table = evaluation.predictions([CLEAN, step])[step]
@@ -202,7 +188,7 @@ def test_tables_of_steps_keep_no_probabilities(evaluate: Make) -> None:
     assert len(table.predicted) == 6
 
 
-def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Make) -> None:
+def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Evaluate) -> None:
     """Both decode by torchvision and resize by torch, so that the answers are the same in every bit."""
     evaluation = evaluate(
         "serving:\n  tv: {decode: torchvision, resize: {library: torchvision, antialias: true}}\n"
@@ -213,14 +199,10 @@ def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Make) -> 
     assert outcome.parts["tv.probability_change"].interval == (0, 0)
 
 
-def test_images_of_pipelines_are_not_kept(evaluate: Make, tmp_path: Path) -> None:
+def test_images_of_pipelines_are_not_kept(evaluate: Evaluate, tmp_path: Path) -> None:
     evaluation = evaluate()
     evaluation.predictions([CLEAN])
-
-    def kept() -> list[Path]:
-        return sorted((tmp_path / "store").glob("images/**/*.*"))
-
-    own = kept()
+    own = sorted((tmp_path / "store").glob("images/**/*.*"))
     assert own
     served(evaluation, "app")
-    assert kept() == own
+    assert sorted((tmp_path / "store").glob("images/**/*.*")) == own

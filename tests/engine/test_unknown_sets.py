@@ -1,13 +1,12 @@
 """Sets of no class: the stored columns and keys, and files among them that are no images.
 
-The network's three logits are twelve times the red values of the first pixels of a 2 x 2 image.
+The network's three logits are those of `Reds` in `support.tiny`.
 """
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from support.errors import error_text
-from support.evaluations import new_evaluation
+from support.evaluations import Evaluate, worker_spec
 from support.requests import answer_request
 
 from quba_check.core.predictions import NO_CLASS
@@ -23,26 +22,8 @@ from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
-from quba_check.executors.remote_worker import WorkerSpec
 
 NEAR, SKETCH = View("unknown/near"), View("sketch")
-NETWORK = """\
-import torch
-
-class Reads(torch.nn.Module):
-    quba_config = {
-        "input_size": (3, 2, 2), "mean": (0, 0, 0), "std": (1, 1, 1), "interpolation": "bilinear",
-        "crop_pct": 1.0,
-    }
-
-    def __init__(self):
-        super().__init__()
-        self.scale = torch.nn.Parameter(torch.tensor(12.0))
-
-    def forward(self, x):
-        return x[:, 0].flatten(1)[:, :3] * self.scale
-"""
-Evaluate = Callable[..., Evaluation]
 
 
 def write(path: Path, reds: list[int]) -> None:
@@ -53,10 +34,8 @@ def write(path: Path, reds: list[int]) -> None:
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
+def evaluate(tmp_path: Path, evaluate: Evaluate) -> Evaluate:
     """Evaluations on a suite whose manifest has these further lines."""
-    (tmp_path / "unknown_network.py").write_text(NETWORK)
-    monkeypatch.syspath_prepend(tmp_path)
     data = tmp_path / "data"
     for number, name in enumerate(("ant", "bee", "cat")):
         reds = [20, 20, 20]
@@ -73,7 +52,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
             f"  clean: {{reader: folder, path: {clean}, prepared: true}}\n"
             f"  shifts: {{sketch: {{reader: folder, path: sketch}}}}\n{lines}"
         )
-        return new_evaluation("unknown_network:Reads", data, store=tmp_path / "store", device="cpu")
+        return evaluate("three_reds", data, device="cpu")
 
     return made
 
@@ -133,9 +112,7 @@ def test_only_scores_of_logits_change_keys(evaluate: Evaluate) -> None:
 
 def test_a_worker_elsewhere_has_the_same_keys(evaluate: Evaluate, tmp_path: Path) -> None:
     evaluation = evaluate("  unknown: {near: near, score: energy}\n")
-    settings = evaluation.engine.batch_settings
-    spec = WorkerSpec.of(evaluation.classifier, evaluation.suite, evaluation.protocol, 0, settings)
-    there = spec.engine(tmp_path / "there", 1).cache_keys
+    there = worker_spec(evaluation).engine(tmp_path / "there", 1).cache_keys
     for view in (CLEAN, NEAR):
         assert there.cache_entry(view) == keys(evaluation).cache_entry(view)
         assert there.columns(view) == keys(evaluation).columns(view)
@@ -146,23 +123,19 @@ def test_images_are_cropped_as_the_clean_ones(evaluate: Evaluate) -> None:
     assert [suite.is_prepared(view) for view in (CLEAN, NEAR, SKETCH)] == [True, True, False]
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", Path(__file__).read_bytes()])
-def test_files_that_are_no_images(evaluate: Evaluate, tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", Path(__file__).read_bytes(), None]
+)
+def test_files_that_are_no_images(evaluate: Evaluate, tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "data/near/deep/c.png"
     evaluation = evaluate("  unknown: {near: near}\n")
-    file.write_bytes(content)
-    text = error_text(SuiteError, evaluation.measure, "unknown_detection")
-    reason = "no image format recognises it"
-    text = f"{file}: cannot be decoded as an image ({reason}). Replace or remove the file."
-    assert text == text
-
-
-def test_a_link_to_nothing_among_the_images(evaluate: Evaluate, tmp_path: Path) -> None:
-    link = tmp_path / "data/near/deep/c.png"
-    evaluation = evaluate("  unknown: {near: near}\n")
-    link.symlink_to(tmp_path / "nothing")
-    text = error_text(SuiteError, evaluation.measure, "unknown_detection")
-    assert text == f"{link}: is a link to nothing, not a file. Remove it."
+    text = "is a link to nothing, not a file. Remove it."
+    if content is None:
+        file.symlink_to(tmp_path / "nothing")
+    else:
+        file.write_bytes(content)
+        text = "cannot be decoded as an image (no image format recognises it). Replace or remove the file."
+    assert error_text(SuiteError, evaluation.measure, "unknown_detection") == f"{file}: {text}"
 
 
 def test_requested_logits_are_those_of_a_suite_with_their_score(evaluate: Evaluate, tmp_path: Path) -> None:
@@ -176,9 +149,7 @@ def test_requested_logits_are_those_of_a_suite_with_their_score(evaluate: Evalua
     logsumexp = [math.log(2 * math.exp(20 / 255 * 12) + math.exp(red / 255 * 12)) for red in (200, 201, 202)]
     assert plain.measure("answers").parts["share@energy=9.5"].value == np.mean(np.array(logsumexp) >= 9.5)
     # A worker elsewhere knows it by the view.
-    settings = plain.engine.batch_settings
-    spec = WorkerSpec.of(plain.classifier, plain.suite, plain.protocol, 0, settings)
-    stored = keys(plain).stored_view(CLEAN)
-    assert spec.engine(tmp_path / "there", 1).cache_keys.cache_entry(stored) == keys(plain).cache_entry(CLEAN)
+    stored, there = keys(plain).stored_view(CLEAN), worker_spec(plain).engine(tmp_path / "there", 1)
+    assert there.cache_keys.cache_entry(stored) == keys(plain).cache_entry(CLEAN)
     plain.plan(["answers"])
     assert keys(plain).cache_entry(CLEAN) == without

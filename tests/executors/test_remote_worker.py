@@ -12,7 +12,7 @@ import pytest
 import torch
 from support.demo_runs import link_demo_images
 from support.errors import error_text
-from support.evaluations import new_evaluation
+from support.evaluations import new_evaluation, worker_spec
 from support.s3 import S3Server
 
 from quba_check import Evaluation
@@ -44,8 +44,7 @@ def driver(demo_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Evalu
 
 @pytest.fixture(scope="module")
 def spec(driver: Evaluation) -> WorkerSpec:
-    settings = driver.engine.batch_settings
-    spec = WorkerSpec.of(driver.classifier, driver.suite, driver.protocol, driver.seed, settings)
+    spec = worker_spec(driver)
     sent: WorkerSpec = pickle.loads(pickle.dumps(spec))
     assert sent == spec
     assert sent.key == spec.key
@@ -95,7 +94,7 @@ def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Pa
     url, settings = s3.upload(driver.suite.root), CopySettings(listed_since=7.0)
     suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(settings, announce=print))
     remote = Evaluation(driver.classifier, suite, store=tmp_path / "here")
-    spec = WorkerSpec.of(driver.classifier, suite, driver.protocol, 0, remote.engine.batch_settings)
+    spec = worker_spec(remote)
     sent: WorkerSpec = pickle.loads(pickle.dumps(spec))
     assert (sent.source, sent.copies, sent.key) == (url, settings, spec.key)
     (request,) = requests(remote, PlannedShard(PGD, 1))

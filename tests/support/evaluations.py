@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.evaluation import Evaluation
+from quba_check.executors.remote_worker import WorkerSpec
 from quba_check.models.classifier import Classifier
 from quba_check.models.request import LoadRequest
 from quba_check.predictor import RunSettings
@@ -39,3 +40,9 @@ def new_evaluation(
         run=RunSettings(**run),
         **options,
     )
+
+
+def worker_spec(evaluation: Evaluation) -> WorkerSpec:
+    """The values from which a worker elsewhere loads the model and the images of an evaluation."""
+    settings, seed = evaluation.engine.batch_settings, evaluation.seed
+    return WorkerSpec.of(evaluation.classifier, evaluation.suite, evaluation.protocol, seed, settings)

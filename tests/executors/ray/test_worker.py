@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("ray")
 
 import ray
-from support.evaluations import new_evaluation
+from support.evaluations import new_evaluation, worker_spec
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
@@ -43,8 +43,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def spec(driver: Evaluation) -> WorkerSpec:
-    settings = driver.engine.batch_settings
-    return WorkerSpec.of(driver.classifier, driver.suite, driver.protocol, driver.seed, settings)
+    return worker_spec(driver)
 
 
 @pytest.fixture
