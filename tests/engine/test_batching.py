@@ -44,17 +44,19 @@ def within(most: int, sizes: list[int]):
     return compute
 
 
-def test_a_batch_that_fits_is_computed_at_once() -> None:
+@pytest.mark.parametrize(
+    ("most", "count", "size", "expected"),
+    [
+        (16, 16, 16, [16]),
+        (5, 16, 4, [4, 4, 4, 4]),
+        (1, 3, 8, [1, 1, 1]),  # a few items without memory only halve the size
+    ],
+)
+def test_parts_are_halved_until_they_fit(most: int, count: int, size: int, expected: list[int]) -> None:
     ours, sizes = batching(), []
-    assert ours.run(within(16, sizes), range(16)) == [list(range(16))]
-    assert (ours.size, sizes) == (16, [16])
-
-
-def test_parts_are_halved_until_they_fit() -> None:
-    ours, sizes = batching(), []
-    parts = ours.run(within(5, sizes), range(16))
-    assert [item for part in parts for item in part] == list(range(16))
-    assert (ours.size, sizes) == (4, [4, 4, 4, 4])
+    parts = ours.run(within(most, sizes), range(count))
+    assert [item for part in parts for item in part] == list(range(count))
+    assert (ours.size, sizes) == (size, expected)
 
 
 def test_a_batch_that_was_filled_before_is_computed_in_parts_of_the_new_size() -> None:
@@ -70,20 +72,10 @@ def test_a_batch_that_was_filled_before_is_computed_in_parts_of_the_new_size() -
     assert (ours.size, attempts) == (4, [4, 4, 4, 4])
 
 
-def test_a_few_items_without_memory_only_halve_the_size() -> None:
-    ours, sizes = batching(), []
-    ours.run(within(1, sizes), range(3))
-    assert (ours.size, sizes) == (8, [1, 1, 1])
-
-
-def test_a_stated_size_is_never_changed() -> None:
-    with pytest.raises(ModelError, match="memory on cpu runs out with 8 images of 8 × 8"):
-        batching(8).run(within(5, []), range(8))
-
-
-def test_a_single_image_that_does_not_fit() -> None:
-    with pytest.raises(ModelError, match="memory on cpu runs out with a single image of 8 × 8"):
-        batching().run(within(0, []), range(16))
+@pytest.mark.parametrize(("size", "images"), [(8, "8 images"), (None, "a single image")])
+def test_a_stated_size_or_a_single_image_that_does_not_fit(size: int | None, images: str) -> None:
+    with pytest.raises(ModelError, match=f"memory on cpu runs out with {images} of 8 × 8"):
+        batching(size).run(within(0, []), range(16))
 
 
 def test_other_errors_pass() -> None:
@@ -117,16 +109,12 @@ def test_passes_with_gradients_are_smaller_in_channels_last() -> None:
     assert Batching(classifier, 5, has_gradients=True).size == 5
 
 
-def test_sizes_by_device() -> None:
-    assert default_batch(torch.device("cpu")) == 16
-    assert default_batch(torch.device("cuda")) == 256
-
-
-def test_the_size_is_stated_or_one_for_a_model_that_takes_single_images() -> None:
+def test_the_size_is_stated_or_one_for_single_images_or_that_of_the_device() -> None:
     assert batching(5).size == 5
     single = batching()
     single._classifier.takes_single_images = True
     assert single.size == 1
+    assert (default_batch(torch.device("cpu")), default_batch(torch.device("cuda"))) == (16, 256)
 
 
 POOLS = pytest.mark.parametrize("threads", [0, 3])
@@ -260,21 +248,25 @@ def allow_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return allow
 
 
-def test_an_accelerator_is_fed_by_more_threads(allow_cores: Callable[[int], None]) -> None:
-    for cores, on_cpu, on_cuda in [(1, 1, 1), (2, 1, 2), (16, 4, 16), (96, 4, 16)]:
-        allow_cores(cores)
-        assert default_threads(torch.device("cpu")) == on_cpu
-        assert default_threads(torch.device("cuda")) == on_cuda
-
-
-def test_workers_of_pytest_share_the_cores(
-    allow_cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("cores", "workers", "on_cpu", "on_cuda"),
+    [
+        (1, 1, 1, 1),
+        (2, 1, 1, 2),
+        (16, 1, 4, 16),
+        (96, 1, 4, 16),
+        (64, 2, 4, 16),
+        (64, 8, 4, 8),
+        (64, 99, 1, 1),
+    ],
+)
+def test_an_accelerator_is_fed_by_more_threads_and_workers_share_the_cores(
+    allow_cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, cores, workers, on_cpu, on_cuda
 ) -> None:
-    for workers, on_cpu, on_cuda in [(2, 4, 16), (8, 4, 8), (64, 1, 1), (128, 1, 1)]:
-        allow_cores(64)
-        monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", str(workers))
-        assert default_threads(torch.device("cpu")) == on_cpu
-        assert default_threads(torch.device("cuda")) == on_cuda
+    allow_cores(cores)
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", str(workers))
+    assert default_threads(torch.device("cpu")) == on_cpu
+    assert default_threads(torch.device("cuda")) == on_cuda
     assert default_threads(torch.device("cuda"), 12) == 12  # a worker of an executor has its own
 
 

@@ -2,73 +2,36 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 from support.errors import error_text
-from support.evaluations import new_evaluation
-from support.tiny import write_models, write_suite
+from support.evaluations import Evaluate
+from support.tiny import write_suite
 
 from quba_check.engine import compute_choice
-from quba_check.engine.batching import BatchSettings
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.executors.remote_worker import RemoteWorker, WorkerSpec
 from quba_check.models.compute import CHECKED, FLIPPED, NOT_CHECKED, RULE, TOO_FEW, ComputeSettings
 
 N = 3 * 11
-NAME = "tiny_models_for_compute"
-CONVOLUTION = """
-
-class Convolution(Net):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv = nn.Conv2d(3, 3, 3, padding=1)
-
-    def forward(self, x):
-        return super().forward(self.conv(x))
-
-
-def convolution():
-    return Convolution()
-"""
 RULE_SETTINGS = ComputeSettings(channels_last=True, requested="auto", reason=RULE)
 HALF = replace(RULE_SETTINGS, precision="bf16", channels_last=False, reason=CHECKED, images=N)
 
 
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    write_models(tmp_path, NAME)
-    with (tmp_path / f"{NAME}.py").open("a", encoding="utf-8") as file:
-        file.write(CONVOLUTION)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield importlib.import_module(NAME)
-    del sys.modules[NAME]
-
-
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_suite(tmp_path_factory.mktemp("suite") / "data", per_class=N // 3)
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path, data: Path, models: ModuleType) -> Callable[..., Evaluation]:
-
-    def evaluation(data: Path = data, **options: object) -> Evaluation:
-        settings = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)} | options
-        made = new_evaluation(f"{NAME}:convolution", data, **settings)
-        models.COUNTS.update(forward=0, backward=0)
-        return made
-
-    return evaluation
+def evaluate(evaluate: Evaluate) -> Evaluate:
+    return partial(evaluate, "Convolution")
 
 
 def accuracy(evaluation: Evaluation) -> float:
@@ -88,11 +51,10 @@ def test_the_rule_decides_on_a_cpu_and_costs_no_pass(evaluate, models, tmp_path)
 
 @pytest.mark.usefixtures("without_stored_check")
 def test_a_network_without_overlapping_windows_has_the_cache_keys_of_a_stated_precision(
-    models, data, tmp_path
+    evaluate, models
 ) -> None:
     for options in ({}, {"precision": "fp32"}):
-        models.COUNTS.update(forward=0)
-        evaluation = new_evaluation(f"{NAME}:net", data, store=tmp_path / "store", **options)
+        evaluation = evaluate.func("net", **options)
         accuracy(evaluation)
         assert models.COUNTS["forward"] == (0 if options else N)
         assert not evaluation.classifier.compute.channels_last
@@ -172,15 +134,11 @@ def test_attacks_run_in_the_chosen_format_and_agree_with_the_plain_path(evaluate
     assert values[0] == values[1]
 
 
-def test_other_settings_have_other_cache_keys(evaluate, models) -> None:
+def test_a_stated_precision_is_not_checked_and_has_other_keys(evaluate, models) -> None:
     accuracy(evaluate())
-    accuracy(evaluate(precision="fp32"))
-    assert models.COUNTS["forward"] == N
-
-
-def test_a_stated_precision_is_not_checked(evaluate) -> None:
     evaluation = evaluate(precision="bf16")
     accuracy(evaluation)
+    assert models.COUNTS["forward"] == N
     assert evaluation.engine.compute == ComputeSettings("bf16", requested="bf16")
 
 
@@ -253,8 +211,8 @@ def test_a_small_set_stays_in_float32(evaluate, monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("half")
-def test_an_unreadable_image_is_left_to_its_shard(evaluate, data, tmp_path) -> None:
-    own = shutil.copytree(data, tmp_path / "data")
+def test_an_unreadable_image_is_left_to_its_shard(evaluate, suite, tmp_path) -> None:
+    own = shutil.copytree(suite, tmp_path / "data")
     (own / "val" / "apple" / "000.png").write_bytes(b"no image")
     evaluation = evaluate(own)
     with pytest.raises(SuiteError, match=r"000\.png"):

@@ -29,25 +29,15 @@ def store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "store")
 
 
-def ended_process() -> int:
-    """The id of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
 def test_a_run_comes_back_as_it_was(store: Store) -> None:
     first = replace(new_run(["r50", "r50", "vit"]), started=5.0)
     second = replace(new_run([]), started=4.0)
     assert first.models == ("r50", "vit")
     assert first.pid == os.getpid()
+    assert new_run([]).name != new_run([]).name
     for run in (first, second):
         store.objects.set(run.name, run.encode())
     assert active_runs(store.objects) == [second, first]
-
-
-def test_runs_of_one_process_have_files_of_their_own() -> None:
-    assert new_run([]).name != new_run([]).name
 
 
 def test_silence() -> None:
@@ -59,24 +49,20 @@ def test_silence() -> None:
     assert run.silence(run.at - 3) == 0  # the clock of another machine is ahead
 
 
-def test_a_process_of_this_machine_that_ended_is_dead_at_once() -> None:
-    run = replace(new_run(["r50"]), pid=ended_process())
+def test_a_process_of_this_machine_that_ended_is_dead_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    run = replace(new_run(["r50"]), pid=process.pid)
     assert run.is_dead(run.at)
     assert run.is_forgotten(run.at)
-    elsewhere = replace(run, machine="elsewhere")
-    assert not elsewhere.is_dead(run.at)
-
-
-def test_a_run_of_a_container_with_the_same_hostname_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = replace(new_run(["r50"]), pid=ended_process())
+    elsewhere = [
+        replace(run, machine="elsewhere"),
+        *(replace(run, pid=pid) for pid in (0, os.getpid(), 10**11)),
+    ]
+    assert not any(one.is_dead(run.at) for one in elsewhere)
     monkeypatch.setattr("pathlib.Path.readlink", lambda _: "pid:[42]")  # as seen from another container
     assert run.machine.startswith(socket.gethostname())
     assert not run.is_dead(run.at)
-
-
-def test_running_and_impossible_process_ids() -> None:
-    runs = [replace(new_run(["r50"]), pid=pid) for pid in (0, os.getpid(), 10**11)]
-    assert not any(run.is_dead(run.at) for run in runs)
 
 
 def test_forgotten_runs_are_removed(store: Store) -> None:

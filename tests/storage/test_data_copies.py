@@ -71,25 +71,21 @@ def test_processes_and_threads_share_copies_and_listing(
     assert requests == {"LIST": 1, "GET": 3}
 
 
-def test_a_changed_file_alone_is_copied_again(opened, remote: UrlObjects, s3: S3Server) -> None:
-    opened().fetch("the set", FILES)
-    remote.set("a/1", b"changed")
+def test_changed_files_and_lost_copies_alone_are_copied_again(
+    opened, remote: UrlObjects, s3: S3Server
+) -> None:
     copies = opened()
+    copies.fetch("the set", FILES)
+    remote.set("a/1", b"ONE")  # of the same size
+    remote.delete("b/1")
+    copies = opened()
+    assert contents(copies) == {"a/2": b"two"}
     with s3.counted() as requests:
         copies.fetch("the set", FILES)
     assert requests == {"GET": 1}
-    assert contents(copies) == FILES | {"a/1": b"changed"}
-
-
-def test_a_file_of_the_same_size_and_a_lost_copy_are_copied_again(opened, remote: UrlObjects) -> None:
-    copies = opened()
-    copies.fetch("the set", FILES)
-    remote.set("a/1", b"ONE")
-    remote.delete("b/1")
+    assert contents(copies) == {"a/1": b"ONE", "a/2": b"two"}
     (copies.root / "a" / "2").unlink()
-    copies = opened()
-    assert contents(copies) == {}
-    copies.fetch("the set", FILES)
+    opened().fetch("the set", FILES)
     assert contents(copies) == {"a/1": b"ONE", "a/2": b"two"}
 
 

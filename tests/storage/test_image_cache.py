@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,15 @@ def cache(folder: Path, files: float = 10) -> ImageCache:
 
 def images(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, SHAPE, dtype=np.uint8)
+
+
+def refuse(number: int, reason: str) -> Callable[..., None]:
+    """Return a function that raises an error of the disk."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, reason)
+
+    return refused
 
 
 def keep(to: ImageCache, key: str, seed: int = 0) -> Path:
@@ -160,16 +170,10 @@ def test_files_that_were_unused_longest_make_room(folder: Path) -> None:
     assert names(folder) == ["a.npy", "d.npy"]
 
 
-def test_files_used_since_this_process_started_stay(folder: Path) -> None:
-    for name in "abc":
-        keep(cache(folder, 2), name)
-    assert names(folder) == ["a.npy", "b.npy"]
-
-
-def test_nothing_is_removed_if_it_does_not_suffice(folder: Path) -> None:
+def test_files_in_use_stay_and_none_is_removed_if_it_does_not_suffice(folder: Path) -> None:
     use(keep(cache(folder), "a"), LONG_AGO)
-    keep(cache(folder), "b")
-    keep(cache(folder, 1.2), "c")
+    for name, files in (("b", 2), ("c", 1.2)):  # the second one was used since this process started
+        keep(cache(folder, files), name)
     assert names(folder) == ["a.npy", "b.npy"]
 
 
@@ -192,14 +196,11 @@ def test_room_on_the_disk_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("step", ["open", "replace"])
 def test_a_full_disk_is_noted_once(folder: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
     to = cache(folder)
     kept = to.open("a", SHAPE)
     assert kept is not None
     with monkeypatch.context() as disk:
-        disk.setattr(Path, step, full)
+        disk.setattr(Path, step, refuse(28, "No space left on device"))
         for position in range(SHAPE[0]):
             kept.write(position, images()[position])
         kept.finish()
@@ -209,20 +210,9 @@ def test_a_full_disk_is_noted_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert names(folder) == []
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    kept = cache(tmp_path / "file")
-    assert kept.open("a", SHAPE) is None
-    assert kept.notes == [f"{tmp_path / 'file'}: prepared images are not kept here (File exists)."]
-
-
 def test_a_folder_that_may_only_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(cache(folder), "a")
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(os, "utime", refuse(13, "Permission denied"))
     assert values(cache(folder).open("a", SHAPE)) == images().tolist()
 
 

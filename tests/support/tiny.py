@@ -32,6 +32,8 @@ sets:
 MODELS = '''\
 """Networks that count the images of their forward and backward passes."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
@@ -119,6 +121,33 @@ def three_reds():
 
 def four_reds():
     return Reds(4)
+
+
+class Convolution(Net):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x):
+        return super().forward(self.conv(x))
+
+
+class ReadsFile(Net):
+    """Its answers depend on a file that nothing declares."""
+
+    def forward(self, x):
+        z = super().forward(x)
+        words = Path(__file__).with_suffix(".txt").read_text().split()
+        if "turned" in words:
+            z = z.roll(1, dims=1)
+        if "probabilities" in words:
+            return z.softmax(dim=1)
+        if "random" in words:
+            return z + torch.rand(1)
+        if "noisy" in words:
+            return z + torch.randn(z.shape)
+        return z * (1 + float(words[0]) if words and words[0][0].isdigit() else 1)
 
 
 class NoWayBack(torch.autograd.Function):
