@@ -36,12 +36,9 @@ def test_the_place_decides(place: str | Path, tmp_path: Path) -> None:
     assert store.root == folder or store.root.parent == folder
 
 
-def test_files_of_a_folder_are_listed(tmp_path: Path) -> None:
+def test_files_are_found_by_their_start(place: str | Path, objects: ObjectStore, tmp_path: Path) -> None:
     assert stored_files(tmp_path / "none", "runs/demo-") == []
     assert not (tmp_path / "none").exists()
-
-
-def test_files_are_found_by_their_start(place: str | Path, objects: ObjectStore) -> None:
     for name in ("demo-2", "demo-1", "other"):
         objects.set(f"runs/{name}.json", b"{}")
     files = stored_files(place, "runs/demo-")
@@ -49,10 +46,6 @@ def test_files_are_found_by_their_start(place: str | Path, objects: ObjectStore)
         ("demo-1.json", b"{}"),
         ("demo-2.json", b"{}"),
     ]
-
-
-def message(place: str | Path) -> str:
-    return error_text(StoreError, open_store, place)
 
 
 @pytest.mark.parametrize("content", [None, b'{"format": 1}', b'{"format": 3}', b"", b"{"])
@@ -63,7 +56,7 @@ def test_a_store_of_another_version_is_refused(
     objects.set("runs/record.json", b"{}")
     if content is not None:
         objects.set("format.json", content)
-    assert message(place) == (
+    assert error_text(StoreError, open_store, place) == (
         f"--quba-store: {place} was written by another version of quba-check, or its file 'format.json' is "
         "damaged. Allowed: a store of this version. Remove that file and the folder 'predictions', which are "
         "a cache, or name another store; records stay."
@@ -76,7 +69,7 @@ def test_a_store_of_another_version_is_refused(
 
 def test_a_folder_for_copies_that_cannot_be_written(s3: S3Server, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    assert message(f"{s3.new_bucket()}/store").endswith(
+    assert error_text(StoreError, open_store, f"{s3.new_bucket()}/store").endswith(
         " cannot be written (Not a directory). Allowed: a folder that you may write to. Name another with "
         "--quba-store DIR."
     )

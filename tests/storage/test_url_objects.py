@@ -12,6 +12,7 @@ import pytest
 from support.errors import error_text
 from support.object_servers import azurite, google
 from support.s3 import S3Server
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import StoreError, SuiteError
 from quba_check.storage import url_objects
@@ -121,18 +122,15 @@ def test_missing_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("scheme", ["teleport", "memory", "http", "https", "file", "sftp", "s3a"])
-def test_other_protocols_are_refused(scheme: str) -> None:
-    assert message(lambda: UrlObjects(f"{scheme}://a/b/")) == (
-        f"--quba-store: {scheme}://a/b cannot be opened: {scheme}:// is not supported. {ALLOWED}"
-    )
-
-
-@pytest.mark.parametrize("url", ["s3:///folder", "s3://"])
-def test_a_url_without_a_bucket_is_refused(url: str) -> None:
-    assert message(lambda: UrlObjects(url)) == (
-        f"--quba-store: {url} cannot be opened: it names no bucket. {ALLOWED}"
-    )
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"{scheme}://a/b/" for scheme in ("teleport", "memory", "http", "https", "file", "sftp", "s3a")),
+        *("s3:///folder", "s3://", "s3://me:secret@host/x", "sftp://me@host/x:y@z"),
+    ],
+)
+def test_urls_that_are_refused(url: str, snapshot: SnapshotAssertion) -> None:
+    assert message(lambda: UrlObjects(url)) == snapshot
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,16 +161,6 @@ def test_markers_of_folders_are_no_files(s3: S3Server) -> None:
     assert list(UrlObjects(f"{url}/x").list()) == []
 
 
-@pytest.mark.parametrize(
-    ("url", "label"),
-    [("s3://me:secret@host/x", "s3://***@host/x"), ("sftp://me@host/x:y@z", "sftp://***@host/x:y@z")],
-)
-def test_passwords_are_not_shown(url: str, label: str) -> None:
-    text = message(lambda: UrlObjects(url))
-    assert text.startswith(f"--quba-store: {label} cannot be opened: ")
-    assert "secret" not in text
-
-
 @pytest.fixture
 def silent(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a server that accepts connections and never answers."""
@@ -185,21 +173,22 @@ def silent(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("work", ["get", "list", "create"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda objects: objects.get("a"),
+        lambda objects: list(objects.list()),
+        lambda objects: objects.create("a", b""),
+    ],
+    ids=["get", "list", "create"],
+)
 def test_a_server_that_never_answers_is_reported(
-    silent: str, work: str, capfd: pytest.CaptureFixture[str]
+    silent: str, call: Callable, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    objects = UrlObjects("s3://bucket/x")
-    calls = {
-        "get": lambda: objects.get("a"),
-        "list": lambda: list(objects.list()),
-        "create": lambda: objects.create("a", b""),
-    }
-    text = message(calls[work])
-    assert text.startswith("--quba-store: s3://bucket/x")
-    assert "cannot be used: " in text
-    assert silent in text
-    assert text.endswith(RIGHTS)
+    text = message(lambda: call(UrlObjects("s3://bucket/x")))
+    assert re.fullmatch(
+        rf"--quba-store: s3://bucket/x.* cannot be used: .*{silent}.* {re.escape(RIGHTS)}", text
+    )
     assert capfd.readouterr().err == (
         "quba-check: waiting for an answer of s3://bucket/x, at most two minutes\n"
     )

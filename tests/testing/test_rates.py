@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,9 +42,8 @@ def test_all_none_and_a_third(data: Path) -> None:
     assert every.interval == pytest.approx((0.959841, 1.0), abs=1e-6)
     none = share_changed(quba, Brightness(0), n=40)
     assert (none.count, none.n, none.cases) == (0, 40, ())
-    assert (
-        str(none) == "Brightness(by=0) changed the answer in 0 of 40 cases, 0.0% (95 % interval 0.0% to 8.8%)"
-    )
+    words = "Brightness(by=0) changed the answer in 0 of 40 cases, 0.0% (95 % interval 0.0% to 8.8%)"
+    assert str(none) == words
 
     def flip_greens(pixels: Pixels) -> Pixels:
         return pixels[:, ::-1] if pixels[..., 1].mean() > 130 else pixels
@@ -64,19 +64,15 @@ def test_the_sample_is_fixed_by_its_seed_and_read_in_chunks(data: Path) -> None:
     assert len(set(first.cases)) == 70
 
 
-def test_another_set(data: Path) -> None:
-    share = share_changed(Reds(data), HorizontalFlip(), set="night")
-    assert share.n == 6
-    assert all(name.startswith("night/") for name in share.cases)
-
-
-def test_prepared_images_are_not_cropped(data: Path, tmp_path: Path) -> None:
+def test_prepared_images_of_another_set_are_not_cropped(data: Path, tmp_path: Path) -> None:
     manifest = (data / "quba-data.yaml").read_text(encoding="utf-8")
-    root = write_suite(tmp_path / "data")
+    root = shutil.copytree(data, tmp_path / "data")
     (root / "quba-data.yaml").write_text(manifest.replace("path: night", "path: night, prepared: true"))
     quba = Reds(root)
-    share_changed(quba, HorizontalFlip(), set="night")
+    share = share_changed(quba, HorizontalFlip(), set="night")
     assert quba.calls == [(6, False), (6, False)]
+    assert share.n == 6
+    assert all(name.startswith("night/") for name in share.cases)
 
 
 def test_the_repr_names_the_first_cases() -> None:

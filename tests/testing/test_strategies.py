@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from support.errors import error_text
-from support.tiny import write_suite
 
 from quba_check.errors import UserError
 from quba_check.suites import open_suite
-from quba_check.suites.suite import Suite
 from quba_check.testing import strategies
 from quba_check.testing.images import Gradient, Plain, Static
 from quba_check.testing.perturbations import Chain, Corruption, HorizontalFlip, Jpeg, Noise, Rotation, Shift
 
 
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
-    return open_suite(write_suite(tmp_path_factory.mktemp("strategies") / "data"))
-
-
-def test_images_shrink_to_the_first(suite: Suite) -> None:
+def test_images_shrink_to_the_first(tiny_data: Path) -> None:
+    suite = open_suite(tiny_data)
     images = strategies.suite_images(suite)
     assert find(images, lambda _: True).name.endswith("apple/000.png")
     assert find(images, lambda picture: picture.label > 0).name.endswith("brick/000.png")
     night = find(strategies.suite_images(suite, "night"), lambda picture: picture.class_name == "cloud")
     assert night.name.endswith("night/cloud/000.png")
+
+
+FOGS = strategies.corruptions("fog", "frost", severity=3)
+CHAINS = strategies.chains(strategies.rotations(10), strategies.flips())
 
 
 @pytest.mark.parametrize(
@@ -40,16 +39,8 @@ def test_images_shrink_to_the_first(suite: Suite) -> None:
         (strategies.rotations(10), lambda change: abs(change.degrees) >= 3, Rotation(3.0)),
         (strategies.jpegs(50), lambda change: change.quality <= 90, Jpeg(90)),
         (strategies.noises(), lambda _: True, Noise(0.0, 0)),
-        (
-            strategies.corruptions("fog", "frost", severity=3),
-            lambda change: change.severity > 1,
-            Corruption("fog", 2, 0),
-        ),
-        (
-            strategies.chains(strategies.rotations(10), strategies.flips()),
-            lambda change: len(change.steps) == 2,
-            Chain((Rotation(0.0), HorizontalFlip())),
-        ),
+        (FOGS, lambda change: change.severity > 1, Corruption("fog", 2, 0)),
+        (CHAINS, lambda change: len(change.steps) == 2, Chain((Rotation(0.0), HorizontalFlip()))),
     ],
 )
 def test_changes_shrink_to_the_mildest(changes, condition, mildest) -> None:
