@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from support.errors import error_text
+from support.errors import error_text, raising
 from support.loaded_models import prepared
+from support.preprocessings import prepared
 from support.shard_requests import request
 from support.simulated_gpu import simulated_gpu
 from torch import nn
@@ -237,10 +238,7 @@ def test_memory_that_runs_out_outside_of_the_model_changes_no_output(
 
 
 def test_memory_that_runs_out_while_images_leave_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("full")
-
-    monkeypatch.setattr(ActiveSet, "keep", full)
+    monkeypatch.setattr(ActiveSet, "keep", raising(torch.OutOfMemoryError("full")))
     setting = Setting(STANDARD, None)
     assert error_text(ModelError, setting.outputs, "pgd") == (
         "golden: memory on cpu runs out with 16 images of 16 × 16. Give a smaller --quba-batch-size, or auto."

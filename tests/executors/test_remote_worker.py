@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.demo_runs import link_demo_images
-from support.errors import error_text
+from support.errors import error_text, raising
 from support.evaluations import new_evaluation, worker_spec
 from support.s3 import S3Server
 
@@ -131,12 +131,8 @@ def test_an_error_of_any_kind_in_taking_a_shard_is_its_answer(
     driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     (request,) = requests(driver, PlannedShard(PGD, 1))
-
-    def fail(request: ShardRequest) -> None:
-        raise error
-
     with monkeypatch.context() as patch:
-        patch.setattr(worker._engine.worker, "verify", fail)
+        patch.setattr(worker._engine.worker, "verify", raising(error))
         assert worker.submit(request).exception(timeout=60) is error
     assert worker.submit(request).result().request is request
 

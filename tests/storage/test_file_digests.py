@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.errors import error_text
+from support.errors import error_text, raising
 
 from quba_check.errors import StoreError, SuiteError
 from quba_check.storage import file_digests
@@ -169,7 +169,7 @@ def test_a_cache_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.Monke
     path = written(tmp_path / "a.png", b"x")
     locked = sqlite3.OperationalError("database is locked")
     locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    monkeypatch.setattr(file_digests, "file_stamp", lambda *_: raise_(locked))
+    monkeypatch.setattr(file_digests, "file_stamp", raising(locked))
     text = error_text(StoreError, lambda: ContentDigests(tmp_path / "digests.sqlite").digests([path])[0])
     assert text == f"{tmp_path}/digests.sqlite: {cannot_be_kept('database is locked')}"
 
@@ -179,10 +179,6 @@ def cannot_be_kept(reason: str) -> str:
         f"digests and values of files cannot be kept here ({reason}). "
         "If the file is damaged, remove it: it is a cache."
     )
-
-
-def raise_(error: Exception) -> None:
-    raise error
 
 
 def spoil_folder(cache: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections import namedtuple
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from support.errors import raising
 
 from quba_check.storage import image_cache
 from quba_check.storage.image_cache import ImageCache, KeptImages
@@ -31,15 +32,6 @@ def cache(folder: Path, files: float = 10) -> ImageCache:
 
 def images(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, SHAPE, dtype=np.uint8)
-
-
-def refuse(number: int, reason: str) -> Callable[..., None]:
-    """Return a function that raises an error of the disk."""
-
-    def refused(*_: object, **__: object) -> None:
-        raise OSError(number, reason)
-
-    return refused
 
 
 def keep(to: ImageCache, key: str, seed: int = 0) -> Path:
@@ -200,19 +192,20 @@ def test_a_full_disk_is_noted_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     kept = to.open("a", SHAPE)
     assert kept is not None
     with monkeypatch.context() as disk:
-        disk.setattr(Path, step, refuse(28, "No space left on device"))
+        disk.setattr(Path, step, raising(OSError(28, "No space left on device")))
         for position in range(SHAPE[0]):
             kept.write(position, images()[position])
         kept.finish()
     assert to.notes == [f"{folder}: prepared images are not kept here (No space left on device)."]
     assert to.open("b", SHAPE) is None
     del kept
+    gc.collect()  # the error holds its frames
     assert names(folder) == []
 
 
 def test_a_folder_that_may_only_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(cache(folder), "a")
-    monkeypatch.setattr(os, "utime", refuse(13, "Permission denied"))
+    monkeypatch.setattr(os, "utime", raising(OSError(13, "Permission denied")))
     assert values(cache(folder).open("a", SHAPE)) == images().tolist()
 
 

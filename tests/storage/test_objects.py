@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from support.errors import error_text
+from support.errors import error_text, raising
 from support.object_servers import CONTAINER, azurite, google
 
 from quba_check.errors import StoreError
@@ -140,10 +140,7 @@ class TestFolderObjects:
         assert text == f"--quba-store: {tmp_path / 'folder'} cannot be read (Is a directory)."
 
     def test_a_failed_write_leaves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(*_: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(Path, "replace", full)
+        monkeypatch.setattr(Path, "replace", raising(OSError(28, "No space left on device")))
         with pytest.raises(StoreError, match="No space left on device"):
             FolderObjects(tmp_path).set("a", b"")
         assert list(tmp_path.iterdir()) == []

@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from support.errors import error_text
+from support.errors import error_text, raising
 from support.stored import ABOUT, ENTRY, ROWS, check, columns_of, fill, key_of, path_of, write
 
 from quba_check.errors import StoreError
-from quba_check.storage.objects import FolderObjects, StoredFile
+from quba_check.storage.objects import FolderObjects
 from quba_check.storage.opening import open_store
 from quba_check.storage.shard import DamagedShardError, ShardKey
 from quba_check.storage.store import Store
@@ -114,12 +115,8 @@ def test_shards_with_other_columns_are_not_packed(store: Store) -> None:
 
 def test_a_crash_before_the_shards_are_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, KEYS)
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(FolderObjects, "delete", killed)
+        patch.setattr(FolderObjects, "delete", raising(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             store.pack(KEYS)
     assert len(files(store)) == 6
@@ -135,11 +132,8 @@ def test_a_full_disk_or_a_folder_of_another_user_leaves_the_shards(
 ) -> None:
     fill(store, KEYS)
 
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(Path, step, refuse)
+        patch.setattr(Path, step, raising(OSError(28, "No space left on device")))
         store.pack(KEYS)
     assert set(files(store)) >= {path_of(store, key) for key in KEYS}
     check(store, KEYS)
@@ -190,62 +184,50 @@ def test_a_damaged_file_of_a_view_is_removed_whole(
 
 def test_a_view_that_cannot_be_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     path = packed(store)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(Path, "unlink", raising(OSError(13, "Permission denied")))
     text = error_text(StoreError, store.remove, KEYS[0])
     assert text == f"--quba-store: {path} cannot be removed (Permission denied)."
     assert files(store) == [path]
 
 
-def test_a_reader_finds_a_shard_that_is_packed_under_its_hands(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def just_before(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], object]], None]:
+    """Let another process work just before the next call of a method of the objects."""
+
+    def interrupt(name: str, work: Callable[[], object]) -> None:
+        method = getattr(FolderObjects, name)
+
+        def called(*arguments: Any) -> Any:
+            result = list(method(*arguments)) if name == "list" else None
+            monkeypatch.undo()
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(work).result()
+            return method(*arguments) if result is None else result
+
+        monkeypatch.setattr(FolderObjects, name, called)
+
+    return interrupt
+
+
+def test_a_reader_finds_a_shard_that_is_packed_under_its_hands(store: Store, just_before) -> None:
     fill(store, KEYS)
-    other, get = open_store(store.root), FolderObjects.get
-
-    def packed_just_before(objects: FolderObjects, name: str, size: int | None = None) -> bytes:
-        monkeypatch.undo()
-        other.pack(KEYS)
-        return get(objects, name, size)
-
-    monkeypatch.setattr(FolderObjects, "get", packed_just_before)
+    just_before("get", lambda: open_store(store.root).pack(KEYS))
     check(store, KEYS[:1])
     assert len(files(store)) == 1
 
 
-def test_a_reader_of_a_view_that_is_removed_under_its_hands(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_of_a_view_that_is_removed_under_its_hands(store: Store, just_before) -> None:
     packed(store)
-    other, get = open_store(store.root), FolderObjects.get
-
-    def removed_just_before(objects: FolderObjects, name: str, size: int | None = None) -> bytes:
-        monkeypatch.undo()
-        other.remove(KEYS[4])
-        return get(objects, name, size)
-
-    monkeypatch.setattr(FolderObjects, "get", removed_just_before)
+    just_before("get", lambda: open_store(store.root).remove(KEYS[4]))
     with pytest.raises(DamagedShardError, match="is not a file"):
         store.read(*KEYS)
     assert store.missing(KEYS) == KEYS
 
 
-def test_two_processes_that_pack_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_that_pack_at_once(store: Store, just_before) -> None:
     fill(store, KEYS)
-    listing = FolderObjects.list
-
-    def listed_before_the_other_packed(objects: FolderObjects, folder: str = "") -> list[StoredFile]:
-        found = list(listing(objects, folder))
-        monkeypatch.undo()
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(open_store(store.root).pack, KEYS).result()
-        return found
-
     late = open_store(store.root)
-    monkeypatch.setattr(FolderObjects, "list", listed_before_the_other_packed)
+    just_before("list", lambda: open_store(store.root).pack(KEYS))
     late.pack(KEYS)
     assert len(files(store)) == 1
     check(late, KEYS)

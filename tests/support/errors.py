@@ -1,4 +1,4 @@
-"""The text of an expected error, for tests of messages."""
+"""Errors of functions: the text of an expected one, and a function with one."""
 
 from __future__ import annotations
 
@@ -13,3 +13,12 @@ def error_text(kind: type[Exception], call: Callable[..., object], *arguments: A
     with pytest.raises(kind) as raised:
         call(*arguments, **options)
     return str(raised.value)
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    """Return a function that raises an error, in place of one of the system."""
+
+    def call(*_: object, **__: object) -> Any:
+        raise error
+
+    return call

@@ -232,7 +232,6 @@ def last_words(error: Exception) -> str:
     'Its process died.'
     """
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
-    reason = (lines[1] if len(lines) > 1 else lines[0]).partition(" Some common causes")[0]
-    if getattr(error, "actor_init_failed", False) or "Traceback (most recent call last)" in str(error):
-        reason = lines[-1]
-    return reason.strip().rstrip(".") + "."
+    has_traceback = getattr(error, "actor_init_failed", False) or "Traceback (most recent" in str(error)
+    reason = lines[-1] if has_traceback else lines[min(1, len(lines) - 1)]
+    return reason.partition(" Some common causes")[0].strip().rstrip(".") + "."

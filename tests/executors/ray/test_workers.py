@@ -11,9 +11,11 @@ import pytest
 
 pytest.importorskip("ray")
 
+from ray.exceptions import RuntimeEnvSetupError
 from support.errors import error_text
 from support.fake_ray import WAITING, Actor, Behaviour, FakeRay, died, unavailable
 from support.shard_requests import request
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.view import CLEAN
 from quba_check.engine.shards import ShardRequest, ShardResult
@@ -39,16 +41,16 @@ def predicted(given: ShardRequest) -> ShardResult:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a pool whose workers behave as told, and the stand-in for Ray."""
+    """Return an executor whose workers behave as told, and the stand-in for Ray."""
 
-    def started(behaviour: Behaviour, *nodes: str, **settings: Any) -> tuple[RayPool, FakeRay]:
+    def started(behaviour: Behaviour, *nodes: str, **settings: Any) -> tuple[RayExecutor, FakeRay]:
         def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
             answer = behaviour(actor, name, arguments)
             return usual(actor, name, arguments) if answer is None else answer
 
         fake = FakeRay(behave, nodes or ("a", "b"))
         monkeypatch.setattr(ray_pool, "connect", lambda *_: (fake, True))
-        return RayPool(ExecutorChoice("ray"), RaySettings(**settings)), fake
+        return RayPool(ExecutorChoice("ray"), RaySettings(**settings)).executor(spec()), fake
 
     return started
 
@@ -90,8 +92,7 @@ def usual(_: Actor, name: str, arguments: tuple[Any, ...]) -> ShardResult | None
 
 
 def test_all_shards_are_predicted_once_by_all_workers(start: Any) -> None:
-    pool, fake = start(nothing)
-    executor = pool.executor(spec())
+    executor, fake = start(nothing)
     assert executor.name == "ray"
     assert predict(executor, 9) == list(range(9))
     assert executor.name == "ray, 2 workers"
@@ -100,7 +101,7 @@ def test_all_shards_are_predicted_once_by_all_workers(start: Any) -> None:
     assert min(given) > 0
     assert {arguments[0].key for name, arguments in fake.actors[0].calls if name == "predict"} == {"one"}
     assert fake.options["num_cpus"] == 1
-    pool.close()
+    executor._pool.close()
     assert fake.is_shut_down
     assert all(actor.is_killed for actor in fake.actors)
 
@@ -108,8 +109,8 @@ def test_all_shards_are_predicted_once_by_all_workers(start: Any) -> None:
 def test_workers_have_two_shards_each_and_others_are_not_pulled(start: Any) -> None:
     pulled: list[int] = []
 
-    pool, _ = start(nothing)
-    run = pool.executor(spec()).run(pulled.append(request.key.shard) or request for request in requests(100))
+    executor, _ = start(nothing)
+    run = executor.run(pulled.append(request.key.shard) or request for request in requests(100))
     next(run)
     assert len(pulled) <= 4
     run.close()
@@ -117,15 +118,15 @@ def test_workers_have_two_shards_each_and_others_are_not_pulled(start: Any) -> N
 
 
 def test_the_shards_of_a_dead_worker_are_predicted_by_another(start: Any) -> None:
-    pool, fake = start(on("predict", died(), worker=0))
-    assert predict(pool.executor(spec()), 6) == list(range(6))
+    executor, fake = start(on("predict", died(), worker=0))
+    assert predict(executor, 6) == list(range(6))
     assert fake.actors[0].is_killed
     assert len(fake.actors) == 3
 
 
 def test_a_shard_that_kills_three_workers_is_given_up(start: Any) -> None:
-    pool, fake = start(on("predict", died(), shard=3))
-    text = error_text(ModelError, predict, pool.executor(spec()), 6)
+    executor, fake = start(on("predict", died(), shard=3))
+    text = error_text(ModelError, predict, executor, 6)
     assert re.fullmatch(
         r"clean, shard 3: 3 workers died while they worked on it, the last on host\d, process 10\d: Its "
         r"worker process died\. If memory is the reason, set a smaller --quba-batch-size\.",
@@ -146,8 +147,8 @@ def test_a_shard_is_not_given_up_for_another_that_kills_its_workers(start: Any) 
             return died()
         return died() if name == "predict" and actor.number == 0 else None
 
-    pool, fake = start(behave)
-    assert predict(pool.executor(spec()), 4) == [0, 1, 2, 3]
+    executor, fake = start(behave)
+    assert predict(executor, 4) == [0, 1, 2, 3]
     had = [calls_of(actor) for actor in fake.actors]
     assert deaths == 2
     assert had[0] == [0, 2]  # both may be the reason, so each is repeated alone
@@ -162,32 +163,29 @@ def test_a_worker_on_a_machine_that_is_gone_is_no_strike(start: Any) -> None:
             return died("The actor died because its node has died.")
         return None
 
-    pool, fake = start(behave, "a", "b")
-    executor = pool.executor(spec())
+    executor, fake = start(behave, "a", "b")
     assert predict(executor, 3) == [0, 1, 2]
     assert all(fake.node_of(actor.number) == "b" for actor in fake.actors[2:])
 
 
 def test_broken_connections_end_too(start: Any) -> None:
-    pool, _ = start(on("predict", unavailable()))
+    executor, _ = start(on("predict", unavailable()))
     with pytest.raises(ModelError, match="shard 0: 3 workers died while they worked on it"):
-        predict(pool.executor(spec()), 1)
+        predict(executor, 1)
 
 
 def test_an_error_of_a_worker_is_raised_and_the_other_shards_are_dropped(start: Any) -> None:
     cut, waiting = on("predict", SuiteError("a.jpg: cut"), shard=0), on("predict", WAITING)
-    pool, fake = start(lambda *call: cut(*call) or waiting(*call))
-    executor = pool.executor(spec())
+    executor, fake = start(lambda *call: cut(*call) or waiting(*call))
     with pytest.raises(SuiteError, match=r"^a\.jpg: cut$"):
         predict(executor, 4)
-    assert not any(worker.calls for worker in pool.workers)
+    assert not any(worker.calls for worker in executor._pool.workers)
     fake.behaviour = usual
     assert predict(executor, 5) == list(range(5))
 
 
 def test_workers_that_die_before_they_answer_are_given_up(start: Any) -> None:
-    pool, fake = start(on("machine", died()))
-    executor = pool.executor(spec())
+    executor, fake = start(on("machine", died()))
     message = r"^--quba-executor=ray: each worker died 3 times without an answer: Its worker process died\.$"
     with pytest.raises(OptionError, match=message):
         predict(executor, 3)
@@ -196,7 +194,7 @@ def test_workers_that_die_before_they_answer_are_given_up(start: Any) -> None:
         predict(executor, 3)
     assert len(fake.actors) == 6
     fake.behaviour = usual
-    assert predict(pool.executor(spec("other")), 3) == [0, 1, 2]
+    assert predict(executor._pool.executor(spec("other")), 3) == [0, 1, 2]
 
 
 def test_one_worker_that_cannot_load_the_model_is_left_out(start: Any) -> None:
@@ -204,69 +202,49 @@ def test_one_worker_that_cannot_load_the_model_is_left_out(start: Any) -> None:
         is_small = fake.node_of(actor.number) == "a"
         return died() if name == "predict" and is_small else None
 
-    pool, fake = start(behave, "a", "b")
-    executor = pool.executor(spec())
+    executor, fake = start(behave, "a", "b")
     assert predict(executor, 9) == list(range(9))
 
 
 def test_a_worker_of_another_version_is_refused(start: Any) -> None:
     refused = OptionError("worker on host0: quba-check is 1.0, but 2.0 where the run was started.")
-    pool, fake = start(on("machine", refused))
-    executor = pool.executor(spec())
+    executor, fake = start(on("machine", refused))
     for _ in range(2):
         with pytest.raises(OptionError, match=r"^worker on host0: quba-check is 1\.0"):
             predict(executor, 3)
     assert not any(name == "predict" for actor in fake.actors for name, _ in actor.calls)
 
 
-def test_a_line_when_no_worker_runs(start: Any) -> None:
-    pool, _ = start(on("machine", WAITING), wait_minutes=1e-9)
-    assert error_text(OptionError, lambda: predict(pool.executor(spec()), 3)) == (
-        "--quba-executor=ray: no worker has run for 1e-09 minutes. Each needs 1 CPU; the cluster has 2 CPU "
-        "and 0 GPU in all. Add machines or free some, or set ray.wait_minutes in --quba-executor-settings."
-    )
+CANNOT_START = died(
+    "ray::RayWorker.__init__()\n           ^^^^^^\nModuleNotFoundError: No module named 'quba_check'"
+)
+CANNOT_START._actor_init_failed = True
+NO_ENVIRONMENT = RuntimeEnvSetupError(
+    "Failed.\nTraceback (most recent call last):\n  File x\nNo such package"
+)
 
 
-def test_a_line_when_workers_cannot_start(start: Any) -> None:
-    error = died(
-        "ray::RayWorker.__init__()\n           ^^^^^^\nModuleNotFoundError: No module named 'quba_check'"
-    )
-    error._actor_init_failed = True
-    pool, _ = start(on("machine", error))
-    text = error_text(OptionError, lambda: predict(pool.executor(spec()), 3))
-    assert text.startswith(
-        "--quba-executor=ray: a worker cannot start: ModuleNotFoundError: No module named 'quba_check'"
-    )
-    assert text.endswith(
-        "Install quba-check on each machine, or name it in ray.runtime_env of --quba-executor-settings."
-    )
-
-
-def test_a_line_when_the_environment_cannot_be_made(start: Any) -> None:
-    import ray.exceptions
-
-    error = ray.exceptions.RuntimeEnvSetupError(
-        "Failed.\nTraceback (most recent call last):\n  File x\nNo such package"
-    )
-    pool, fake = start(on("machine", error), runtime_env={"pip": ["nothing"]})
-    assert error_text(OptionError, lambda: predict(pool.executor(spec()), 3)) == (
-        "--quba-executor-settings: ray.runtime_env cannot be set up on a machine: No such package."
-    )
+@pytest.mark.parametrize(
+    "answer", [WAITING, CANNOT_START, NO_ENVIRONMENT], ids=["none runs", "imports", "environment"]
+)
+def test_workers_that_never_run(start: Any, answer: Any, snapshot: SnapshotAssertion) -> None:
+    executor, fake = start(on("machine", answer), wait_minutes=1e-9, runtime_env={"pip": ["nothing"]})
+    assert error_text(OptionError, predict, executor, 3) == snapshot
     assert "runtime_env" not in fake.options  # given to the connection, which is ours
 
 
 def test_settings_are_chosen_by_a_worker(start: Any) -> None:
     settings = ComputeSettings(precision="bf16", requested="auto")
     deaths = iter([died(), settings])
-    pool, fake = start(lambda actor, name, arguments: next(deaths) if name == "choose_compute" else None)
-    assert pool.executor(spec()).choose_compute() == settings
+    executor, fake = start(lambda actor, name, arguments: next(deaths) if name == "choose_compute" else None)
+    assert executor.choose_compute() == settings
     assert len(fake.actors) == 3
 
 
 def test_workers_that_die_of_the_choice(start: Any) -> None:
-    pool, _ = start(on("choose_compute", died()))
+    executor, _ = start(on("choose_compute", died()))
     with pytest.raises(ModelError, match=r"^net: 3 workers died while they worked on it, the last on host"):
-        pool.executor(spec()).choose_compute()
+        executor.choose_compute()
 
 
 def test_shards_of_a_changed_model(start: Any) -> None:
@@ -277,45 +255,34 @@ def test_shards_of_a_changed_model(start: Any) -> None:
             return {0: died(), 1: [key]}[actor.number] if arguments == ("one",) else []
         return None
 
-    pool, _ = start(behave)
-    executor = pool.executor(spec())
+    executor, _ = start(behave)
     assert executor.changed() == []  # nothing was started
     predict(executor, 6)
     assert executor.changed() == [key]
-    assert pool.executor(spec("other")).changed() == []
+    assert executor._pool.executor(spec("other")).changed() == []
 
 
 def test_a_run_without_requests_starts_nothing(start: Any) -> None:
-    pool, fake = start(nothing)
-    assert shards(pool.executor(spec()).run(iter(()))) == []
+    executor, fake = start(nothing)
+    assert shards(executor.run(iter(()))) == []
     assert fake.actors == []
-
-
-def test_two_runs_at_once(start: Any) -> None:
-    pool, _ = start(nothing)
-    executor = pool.executor(spec())
-    first, second = executor.run(requests(6)), executor.run(requests(10, 13))
-    seen = [next(first).request.key.shard]
-    assert shards(second) == [10, 11, 12]
-    assert sorted([*seen, *shards(first)]) == list(range(6))
 
 
 def test_two_runs_of_different_models_at_once(start: Any) -> None:
     def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
         return ShardResult(arguments[1], b"", arguments[0].key) if name == "predict" else None
 
-    pool, _ = start(behave)
-    first = pool.executor(spec()).run(requests(8))
+    executor, _ = start(behave)
+    first = executor.run(requests(8))
     results = [next(first)]
-    others = list(pool.executor(spec("other")).run(requests(8)))
+    others = list(executor._pool.executor(spec("other")).run(requests(8)))
     results += first
     assert [answer.outputs for answer in results] == ["one"] * 8
     assert [answer.outputs for answer in others] == ["other"] * 8
 
 
 def test_an_error_belongs_to_the_run_of_its_shard_request(start: Any) -> None:
-    pool, _ = start(on("predict", SuiteError("a.jpg: cut"), shard=2))
-    executor = pool.executor(spec())
+    executor, _ = start(on("predict", SuiteError("a.jpg: cut"), shard=2))
     first = executor.run(requests(6))
     next(first)
     assert predict(executor, 10, 13) == [10, 11, 12]
@@ -323,16 +290,13 @@ def test_an_error_belongs_to_the_run_of_its_shard_request(start: Any) -> None:
         shards(first)
 
 
-def test_a_gpu_by_number_is_refused(start: Any) -> None:
-    pool, _ = start(nothing)
-    assert error_text(OptionError, lambda: pool.executor(spec(device="cuda:1"))) == (
-        "--quba-device: got 'cuda:1' together with --quba-executor=ray, which gives each worker a GPU of its "
-        "own. Allowed: auto, cuda, cpu."
-    )
+def test_a_gpu_by_number_is_refused(start: Any, snapshot: SnapshotAssertion) -> None:
+    executor, _ = start(nothing)
+    assert error_text(OptionError, executor._pool.executor, spec(device="cuda:1")) == snapshot
 
 
 def test_a_cluster_that_cannot_be_used_is_asked_once(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool, _ = start(nothing)
+    executor, _ = start(nothing)
     calls: list[int] = []
 
     def refused(*_: Any) -> tuple[Any, bool]:
@@ -340,12 +304,11 @@ def test_a_cluster_that_cannot_be_used_is_asked_once(start: Any, monkeypatch: py
         raise OptionError("no cluster")
 
     monkeypatch.setattr(ray_pool, "connect", refused)
-    executor = pool.executor(spec())
     for _ in range(2):
         with pytest.raises(QubaError, match="no cluster"):
             predict(executor, 3)
     assert len(calls) == 1
-    pool.close()
+    executor._pool.close()
 
 
 def test_workers_that_died_while_nobody_looked_are_waited_for(
@@ -357,8 +320,7 @@ def test_workers_that_died_while_nobody_looked_are_waited_for(
     def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
         return died() if name == "predict" and now and actor.number < 2 else None
 
-    pool, fake = start(behave)
-    executor = pool.executor(spec())
+    executor, fake = start(behave)
     assert predict(executor, 4) == list(range(4))
     now = 3600.0
     assert predict(executor, 4) == list(range(4))
