@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import TypeVar
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, CheckSuite, Dimension, Part
 from quba_check.core.facts import Facts, SuiteFacts
@@ -16,7 +15,6 @@ from quba_check.errors import DimensionError, QubaError, UserError
 from quba_check.messages import did_you_mean, listed
 
 Measure = Callable[[Mapping[View, Predictions], Facts], Measurement]
-T = TypeVar("T")
 ENTRY_POINTS = "quba_check.dimensions"
 
 
@@ -110,8 +108,8 @@ def dimension(
     Returns:
         A decorator for `measure(predictions, facts) -> Measurement`.
     """
-    views_of = views if callable(views) else _constant(tuple(views))
-    parts_of = parts if callable(parts) else _constant(tuple(parts))
+    views_of = views if callable(views) else lambda _suite, fixed=tuple(views): fixed
+    parts_of = parts if callable(parts) else lambda _suite, fixed=tuple(parts): fixed
 
     def register(measure: Measure) -> Measure:
         registry.register(
@@ -120,7 +118,3 @@ def dimension(
         return measure
 
     return register
-
-
-def _constant(value: T) -> Callable[[SuiteFacts], T]:
-    return lambda _suite: value

@@ -139,7 +139,7 @@ def _reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], no
 
 def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
     """Geometric mean of one or more errors; without limits if one is 0."""
-    value = geometric_mean(error.value for error in errors)
+    value = geometric_mean(error.estimate.value for error in errors)
     debiased = geometric_mean(error.debiased for error in errors)
     if value == 0:  # possible if all answers have a probability of 1
         return Quantity(value, "fraction", n, debiased=debiased)

@@ -130,8 +130,8 @@ def grade(
     masked = {name: row.masked for name, row in measured.items() if row.masked and full.get(name)}
     left_out = () if allow_masked else tuple(masked)
     unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
-    lacking = tuple(name for name in PUBLISHED_DIMENSIONS if name not in reference.dimensions)
-    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasured or name in lacking)
+    comparable = {*reference.dimensions} - {*unmeasured}
+    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name not in comparable)
     effective = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     is_weightless = unmeasured and not any(effective.values())
     if is_weightless or not set(unmeasured) <= set(allow_missing):

@@ -45,18 +45,13 @@ class CalibrationError:
     debiased: float
     noise: float
 
-    @property
-    def value(self) -> float:
-        """The error."""
-        return self.estimate.value
-
     def debiased_upper(self, z: float) -> float:
         """Return an upper limit of the error on infinitely many images, at a normal score.
 
         It is the upper limit of the error, less the smallest contribution of the noise. The score of a 95 %
         limit is 1.645.
         """
-        if not self.value:
+        if not self.estimate.value:
             return 0.0
         return most_without_noise(float(log_normal_limits(self.estimate, np.array([z]))[0]), self.noise)
 
@@ -88,7 +83,7 @@ def expected_calibration_error(
 
     Examples:
         >>> confidence = np.array([0.9, 1.0], dtype=np.float32)
-        >>> round(expected_calibration_error(confidence, np.array([True, False]), bins=2).value, 6)
+        >>> round(expected_calibration_error(confidence, np.array([True, False]), bins=2).estimate.value, 6)
         0.55
     """
     rows = len(confidence)
@@ -153,7 +148,7 @@ def adaptive_calibration_error(
 
     Examples:
         >>> table = np.array([[0.9, 0.1], [0.8, 0.2]], dtype=np.float32)
-        >>> round(adaptive_calibration_error(table, np.array([0, 1]), bins=2).value, 6)
+        >>> round(adaptive_calibration_error(table, np.array([0, 1]), bins=2).estimate.value, 6)
         0.45
     """
     rows, classes = probabilities.shape

@@ -40,8 +40,8 @@ def test_is_the_geometric_mean_of_both_errors(seed):
     rng = np.random.default_rng(seed)
     table = answers(rng.integers(0, 4, 30), None, rng.dirichlet(np.ones(4), size=30))
     measured = CALIBRATION.measure({CLEAN: table}, FACTS)
-    ece = expected_calibration_error(table.confidence, table.correct, bins=15).value
-    ace = adaptive_calibration_error(table.probabilities, table.label, bins=15).value
+    ece = expected_calibration_error(table.confidence, table.correct, bins=15).estimate.value
+    ace = adaptive_calibration_error(table.probabilities, table.label, bins=15).estimate.value
     assert measured.value == pytest.approx((ece * ace) ** 0.5)
     assert (measured.parts["ece"].value, measured.parts["ace"].value) == (ece, ace)
 

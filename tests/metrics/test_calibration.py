@@ -16,11 +16,11 @@ examples = settings(deadline=None, derandomize=True, max_examples=60)
 
 
 def expected_calibration_error(confidence, right, *, bins):
-    return calibration.expected_calibration_error(confidence, right, bins=bins).value
+    return calibration.expected_calibration_error(confidence, right, bins=bins).estimate.value
 
 
 def adaptive_calibration_error(probabilities, label, *, bins):
-    return calibration.adaptive_calibration_error(probabilities, label, bins=bins).value
+    return calibration.adaptive_calibration_error(probabilities, label, bins=bins).estimate.value
 
 
 @st.composite
