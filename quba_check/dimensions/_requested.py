@@ -110,10 +110,10 @@ class Rows:
         Raises:
             InvariantError: the predictions came without probabilities.
         """
-        tables = [table.probabilities for table in self.tables]
-        if any(table is None for table in tables):
+        tables = [table.probabilities for table in self.tables if table.probabilities is not None]
+        if len(tables) < len(self.tables):
             raise InvariantError(f"{self.view}: the predictions came without the probabilities of the view")
-        return np.concatenate([class_scores(table, classes) for table in tables if table is not None])
+        return np.concatenate([class_scores(table, classes) for table in tables])
 
     def quantity(self, estimate: Estimate, limits: SampleLimits, sides: Sides | None = None) -> Quantity:
         """Return a number of the sample "rows" as a quantity.

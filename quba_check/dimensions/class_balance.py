@@ -74,8 +74,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         "confusions": confusion_table(clean, facts.suite, LARGEST),
     }
     quantity = _quantity(whole, n, debiased, math.hypot(*hidden))
-    notes = never_right_notes(clean, facts.suite)
-    return Measurement.of("class_balance", quantity, parts=parts, notes=notes, tables=tables)
+    return Measurement.of(
+        "class_balance", quantity, parts=parts, notes=never_right_notes(clean, facts.suite), tables=tables
+    )
 
 
 def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:

@@ -85,7 +85,5 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         ),
         "accuracy relative to the clean accuracy, by severity",
     )
-    notes = reference_notes(predictions)
-    return Measurement.of(
-        "corruption_robustness", whole, parts=parts, notes=notes, tables={"severities": severities}
-    )
+    tables, notes = {"severities": severities}, reference_notes(predictions)
+    return Measurement.of("corruption_robustness", whole, parts=parts, notes=notes, tables=tables)

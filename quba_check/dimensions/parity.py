@@ -52,10 +52,8 @@ class AnswerPairs(PairedAnswers[Rows]):
     @cached_property
     def changes(self) -> NDArray[np.float32] | None:
         """(r,) largest change of a probability, in [0, 1]; None without the reference's probabilities."""
-        pairs = [
-            (before.probabilities, after.probabilities)
-            for before, after in zip(self.reference.tables, self.judged.tables, strict=True)
-        ]
+        tables = zip(self.reference.tables, self.judged.tables, strict=True)
+        pairs = [(before.probabilities, after.probabilities) for before, after in tables]
         known = [(one, other) for one, other in pairs if one is not None and other is not None]
         if len(known) < len(pairs):
             return None
