@@ -1,4 +1,4 @@
-"""The table of a model's predictions for a view, one row per image, and slices of its rows."""
+"""A model's predictions for a view, one row per image, and their slices."""
 
 from __future__ import annotations
 

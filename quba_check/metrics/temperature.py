@@ -1,8 +1,8 @@
-"""Temperature scaling: the one number that best corrects a model's confidence. Proper scores, which judge it.
+"""Temperature scaling, and the proper scores that judge it.
 
-With the temperature T, a probability p becomes p^(1/T), normalised over the classes: the softmax of the
-logits divided by T. The predicted class stays the same. The best T minimises the mean negative log-likelihood
-of the labels, which is convex in 1/T.
+A temperature is the one number that best corrects a model's confidence. With T, a probability p becomes
+p^(1/T), normalised over the classes: the softmax of the logits divided by T. The predicted class stays the
+same. The best T minimises the mean negative log-likelihood of the labels, which is convex in 1/T.
 
 A proper score is best on average for the true probabilities, so that it judges calibration and accuracy in
 one. Negative log-likelihood and Brier score are means over images.
