@@ -48,11 +48,9 @@ class CalibrationError:
     def debiased_upper(self, z: float) -> float:
         """Return an upper limit of the error on infinitely many images, at a normal score.
 
-        It is the upper limit of the error, less the smallest contribution of the noise. The score of a 95 %
-        limit is 1.645.
+        It is the upper limit of an error above 0, less the smallest contribution of the noise. The score of a
+        95 % limit is 1.645.
         """
-        if not self.estimate.value:
-            return 0.0
         return most_without_noise(float(log_normal_limits(self.estimate, np.array([z]))[0]), self.noise)
 
 

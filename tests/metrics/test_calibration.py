@@ -166,6 +166,15 @@ class TestAce:
         assert renamed == pytest.approx(ace)
 
 
+def test_influences_and_noise_by_hand():
+    """Gaps of 0.25 and -0.75 in one bin: their sum -0.5 has the variance 0.5."""
+    confidence = np.full(2, 0.75, np.float32)
+    error = calibration.expected_calibration_error(confidence, np.array([True, False]), bins=1)
+    slope = -((1 - 0.9 * np.exp(-2 * 0.25 / 0.5)) ** 0.5)
+    assert error.estimate.influences[None] == pytest.approx([0.5 * slope, -0.5 * slope])
+    assert error.noise == pytest.approx((2 * 0.75 * 0.25) ** 0.5 / 2)
+
+
 def test_reliability_bins_by_hand():
     confidence = np.array([0.1, 0.2, 0.25, 0.7, 1.0, 1.0], np.float32)
     correct = np.array([False, True, False, True, True, False])

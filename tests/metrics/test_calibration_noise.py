@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 
 from quba_check.metrics.calibration_noise import most_without_noise, total_without_noise
 
@@ -30,6 +30,13 @@ def mean_estimate(gaps, draws=1000):
 def test_equal_gaps_have_little_bias(gap):
     """60 bins: the upper bound hardly matters; the mean is within 0.13 standard deviations a bin."""
     assert mean_estimate(np.full(60, gap)) / 60 == pytest.approx(gap, abs=0.15)
+
+
+@pytest.mark.parametrize("gap", [1.1, 1.2])
+def test_a_gap_equals_its_integral(gap):
+    """Larger single gaps are cut at the upper bound."""
+    below, _ = integrate.quad(lambda w: (1 - np.exp(w * w / 2) * np.cos(gap * w)) / w**2, 0, 1.75)
+    assert total_without_noise(np.array([gap]), np.ones(1)) == pytest.approx(2 / np.pi * (below + 1 / 1.75))
 
 
 def test_a_few_large_gaps_have_less_bias_than_the_upper_bound():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import (
     balanced_accuracy_score,
     f1_score,
@@ -176,6 +177,15 @@ def test_limits_for_a_prevalence_are_around_the_value(prevalence, hits, false, n
     assert (np.diff(limits) >= -1e-12).all()
     assert limits[0] >= 0
     assert limits[-1] <= 1
+
+
+def test_limits_for_a_prevalence_by_hand():
+    """40 of 60 ill and 50 of 80 others are called ill: distances add in squares of logarithms."""
+    own, other = (binomtest(hits, n).proportion_ci(method="exact") for hits, n in ((40, 60), (50, 80)))
+    low = np.hypot(np.log(own.low * 60 / 40), np.log(other.high * 80 / 50))
+    high = np.hypot(np.log(own.high * 60 / 40), np.log(other.low * 80 / 50))
+    odds = 0.2 / 0.8 * (40 / 60) / (50 / 80) * np.exp([-low, 0, high])
+    assert restated_share_limits(0.2, 40, 60, 50, 80, Z) == pytest.approx(1 - 1 / (1 + odds))
 
 
 def test_limits_of_f1_are_those_of_the_share_of_the_union():

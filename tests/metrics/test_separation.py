@@ -112,6 +112,19 @@ def test_limits_of_an_area_err_as_rarely_as_promised(m, n, value):
     assert scipy.stats.binom.sf(max(too_high, too_low) - 1, runs, 0.03) >= 0.01
 
 
+def test_limits_of_a_rate_by_hand():
+    """Distances add in squares: those of a share, and those of the shares at limits of the threshold."""
+    rng = np.random.default_rng(0)
+    known, unknown = rng.normal(2, 1, 200), rng.normal(0, 1, 100)
+    rate = fpr_at_95_tpr(known, unknown)
+    exact = scipy.stats.binomtest(round(rate * 100), 100).proportion_ci(0.95, "exact")
+    least, most = scipy.stats.binom.ppf([0.025, 0.975], 200, 0.05).astype(int)
+    at_low, at_high = (np.mean(unknown >= np.sort(known)[place]) for place in (most, least - 1))
+    reach = np.hypot(exact.low - rate, at_low - rate), np.hypot(exact.high - rate, at_high - rate)
+    expected = [rate - reach[0], rate + reach[1]]
+    assert fpr_at_95_tpr_limits(known, unknown, Z95) == pytest.approx(expected)
+
+
 def test_scores_and_values_of_pytorch_ood():
     """Its version 0.4.0 gives these values, with known images as its positive ones: it swaps them."""
     rng = np.random.default_rng(7)

@@ -134,6 +134,27 @@ def test_errors_of_small_groups_do_not_hide_large_ones() -> None:
     assert effect.freedom == pytest.approx(1005**2 / np.sum(sizes**2) - 1)
 
 
+def test_the_correlation_decides_if_large_groups_vary_less() -> None:
+    """By analysis of variance; the jackknife is below it."""
+    sizes = np.repeat([1, 2, 10], [10, 6, 4])
+    group, scale = np.repeat(np.arange(20), sizes), np.where(sizes == 10, 0.1, 1.0)
+    values = deviations(np.random.default_rng(0).normal(size=62) * scale[group])
+    means = np.bincount(group, values) / sizes
+    within = np.sum((values - means[group]) ** 2) / (62 - 20)
+    correlation = 1 - within / np.mean(values**2)
+    effect = effect_of({"clean": values}, {"clean": group})
+    assert effect.factor == pytest.approx(1 + correlation * (np.sum(sizes**2) / 62 - 1))
+
+
+def test_few_deviating_groups_leave_few_degrees_of_freedom() -> None:
+    """Six of twenty pairs deviate: Satterthwaite's number in place of 19."""
+    values = deviations(np.concatenate([np.repeat([2.0, -2, 1, -1, 1, -1], 2), np.tile([0.1, -0.1], 14)]))
+    squares = (values.reshape(20, 2) ** 2).sum(axis=1)
+    excess = squares @ squares - squares.sum() ** 2 / 20
+    effect = effect_of({"clean": values}, {"clean": np.arange(40) // 2})
+    assert effect.freedom == pytest.approx(2 * squares.sum() ** 2 / excess)
+
+
 def test_the_correlation_by_pairs() -> None:
     """Of groups of equal size, it is that of pairs of images of a group."""
     rng = np.random.default_rng(4)
@@ -183,6 +204,9 @@ def test_jackknife_of_a_mean_is_its_design_effect() -> None:
     assert (same.factor, same.freedom) == (20.0, math.inf)
     unknown = jackknife_effect([], 0.1, {"clean": np.repeat(np.arange(11), [90, *[1] * 10])})
     assert (unknown.factor, unknown.count) == (pytest.approx((90**2 + 10) / 100), 11)
+    two_sets = {"clean": np.arange(12), "sketch": np.repeat(np.arange(11), [90, *[1] * 10])}
+    assert jackknife_effect([], 0.1, two_sets) == unknown
+    assert jackknife_effect([0.4, 0.6] * 5, 0.1, {"clean": group}).freedom == 9
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), min_size=10, max_size=40))

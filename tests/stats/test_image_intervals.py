@@ -12,6 +12,7 @@ from quba_check.core.confidence import SCORES
 from quba_check.stats.estimate import Estimate, InfluenceBounds, delta_method
 from quba_check.stats.image_intervals import (
     additive_limits,
+    deviations,
     is_near_zero,
     multiplicative_limits,
     ratio_limits,
@@ -117,3 +118,8 @@ def test_the_bounds_of_a_ratio_are_its_largest_deviations():
     assert (room.down, room.up) == pytest.approx((2 / 3 / 0.75, 1 / 0.75))
     assert (room.down_images, room.up_images) == (3, 1)
     assert room.scale(-2) == InfluenceBounds(2 * room.up, 2 * room.down, 1, 3)
+
+
+def test_a_group_deviates_less_than_its_most_extreme_image():
+    _, number, largest = deviations(np.array([3.0, -1, 0, 1e-12]), InfluenceBounds(5, 5, 9, 9), 8)
+    assert (number, largest) == pytest.approx((10**2 / 82, (3 + 8.2**0.5) / 2))

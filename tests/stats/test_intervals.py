@@ -91,7 +91,7 @@ def test_bonferroni_scores_have_half_the_tails():
     assert limits.bonferroni_scores(z, 0.5) == pytest.approx(stats.norm.ppf([0.025, 0.5, 0.975]))
 
 
-@pytest.mark.parametrize(("n", "share"), [(100, 0.5), (2000, 0.999), (5000, 0.999), (7, 0.9), (1, 0.999)])
+@pytest.mark.parametrize(("n", "share"), [(100, 0.5), (5000, 0.999), (7, 0.9), (6, 0.5), (1, 0.999)])
 @pytest.mark.parametrize("z", [-3.0, -1.959964, -0.5, 0.5, 1.959964, 4.0])
 def test_limits_of_a_quantile_are_the_nearest_safe_order_statistics(n, share, z):
     """An order statistic lies below the quantile with the probability of a binomial count."""
