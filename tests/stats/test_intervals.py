@@ -14,6 +14,7 @@ from quba_check.stats.estimate import Estimate
 examples = settings(deadline=None, derandomize=True, max_examples=60)
 Z = np.array([-1, 0, 1]) * stats.norm.ppf(0.975)
 Z95 = Z[[0, 2]]
+SCORES = np.linspace(-4, 4, 33)
 counts = st.integers(1, 80).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
@@ -50,9 +51,8 @@ def test_a_design_effect_never_narrows_a_share(count, effect):
 @given(counts)
 @examples
 def test_limits_rise_with_the_score_and_meet_the_share_at_0(count):
-    z = np.linspace(-4, 4, 33)
     right, n = count
-    found = limits.share_limits(right, n, z)
+    found = limits.share_limits(right, n, SCORES)
     assert np.all(np.diff(found) >= 0)
     assert found[0] >= 0
     assert found[-1] <= 1
@@ -134,11 +134,10 @@ def test_two_numbers_by_hand():
 
 @given(NORMALS)
 def test_limits_ascend_and_hold_for_each_order(numbers):
-    scores = np.linspace(-4, 4, 33)
-    found = limits.smallest_limits(normals(numbers), scores)
+    found = limits.smallest_limits(normals(numbers), SCORES)
     assert (np.diff(found) >= 0).all()
     assert found[-1] >= min(mean for mean, _ in numbers)
-    np.testing.assert_array_equal(found, limits.smallest_limits(normals(numbers[::-1]), scores))
+    np.testing.assert_array_equal(found, limits.smallest_limits(normals(numbers[::-1]), SCORES))
 
 
 @given(NORMALS)
@@ -161,10 +160,10 @@ def test_limits_of_the_worst_slice_err_as_rarely_as_promised(shares):
 
 
 def test_normal_limits_add_in_squares() -> None:
-    one, other = 0.5 + 0.03 * Z, 0.6 + 0.04 * Z
-    assert limits.unpaired_difference_limits(0.5, one, 0.6, other) == pytest.approx(0.1 + 0.05 * Z)
+    one, other = 0.5 + 0.03 * SCORES, 0.6 + 0.04 * SCORES
+    assert limits.unpaired_difference_limits(0.5, one, 0.6, other) == pytest.approx(0.1 + 0.05 * SCORES)
 
 
 def test_ratios_add_in_squares_of_logarithms() -> None:
-    one, other = 0.5 * np.exp(0.03 * Z), 0.6 * np.exp(0.04 * Z)
-    assert limits.unpaired_ratio_limits(0.5, one, 0.6, other) == pytest.approx(1.2 * np.exp(0.05 * Z))
+    one, other = 0.5 * np.exp(0.03 * SCORES), 0.6 * np.exp(0.04 * SCORES)
+    assert limits.unpaired_ratio_limits(0.5, one, 0.6, other) == pytest.approx(1.2 * np.exp(0.05 * SCORES))
