@@ -39,16 +39,7 @@ def test_correlation_is_pearsons_of_ranks(pairs: list[tuple[int, int]]) -> None:
     ranks = stats.rankdata(first), stats.rankdata(second)
     assert result.rho == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-12)
     assert -1 <= result.interval[0] <= result.rho <= result.interval[1] <= 1
-    assert 0 <= result.p <= 1
-
-
-def test_correlation_is_scipys() -> None:
-    rng = np.random.default_rng(1)
-    first, second = rng.normal(size=40), rng.normal(size=40).round(1)
-    result = rank_correlation(list(first), list(second))
-    expected = stats.spearmanr(first, second)
-    assert result
-    assert (result.rho, result.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert result.p == pytest.approx(stats.spearmanr(first, second).pvalue)
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3], [2, 2, 2, 2]])
@@ -80,16 +71,8 @@ def test_delta_is_the_difference_of_shares(first: list[int], second: list[int]) 
     mirrored = group_difference(second, first)
     assert mirrored.delta == pytest.approx(-result.delta, abs=1e-12)
     assert mirrored.interval == pytest.approx((-high, -low), abs=1e-9)
-    assert 0 <= result.p <= 1
-
-
-def test_delta_is_the_rank_biserial_correlation_of_scipys_u() -> None:
-    rng = np.random.default_rng(2)
-    first, second = list(rng.normal(0.5, 1, 15)), list(rng.normal(0, 1, 25))
-    expected = stats.mannwhitneyu(first, second)
-    result = group_difference(first, second)
-    assert result.delta == pytest.approx(2 * expected.statistic / (15 * 25) - 1)
-    assert result.p == pytest.approx(expected.pvalue)
+    if len({*first, *second}) > 1:
+        assert result.p == pytest.approx(stats.mannwhitneyu(first, second, alternative="two-sided").pvalue)
 
 
 def test_equal_values_are_no_evidence() -> None:
