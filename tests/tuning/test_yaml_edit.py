@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from support.gate import FACTS, thresholds
+from support.gate import thresholds
+from syrupy.assertion import SnapshotAssertion
 
-from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import read_yaml
 from quba_check.tuning.suggested_limits import SuggestedLimit
@@ -37,17 +37,11 @@ def edit(tmp_path: Path):
     return edit
 
 
-def test_a_new_file() -> None:
-    text = new_threshold_file(SUGGESTIONS, name="mine", protocol="standard")
-    assert text == (
-        "schema: 1\n"
-        "name: mine\n"
-        "protocol: standard\n"
-        "dimensions:\n"
-        "  accuracy: {min: 0.88}                       # tuned: 0.900 in a.json\n"
-        "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\n"
-    )
-    assert [demand.threshold for demand in thresholds(text.partition("\n")[2]).demands] == [0.88, 0.038]
+def test_a_new_file(snapshot: SnapshotAssertion) -> None:
+    zero = {"shape_bias": SuggestedLimit(0.0, "0.004 in a.json")}
+    text = new_threshold_file(SUGGESTIONS | zero, name="mine", protocol="standard")
+    assert text == snapshot
+    assert [one.threshold for one in thresholds(text.partition("\n")[2]).demands] == [0.88, 0.038, 0]
 
 
 def test_only_limits_that_are_there_are_changed(edit) -> None:
@@ -62,45 +56,26 @@ def test_new_demands_stand_after_the_last_and_before_a_closing_comment(edit) -> 
     new = "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\n"
     assert text == TUNED.replace("# to be", f"{new}# to be")
     assert edit(text, add=True).after == text
+    limits = {demand.name: demand.threshold for demand in thresholds(text.replace("schema: 1", "")).demands}
+    assert (limits["accuracy[min]"], limits["calibration_error[max]"]) == (0.88, 0.038)
 
 
 @pytest.mark.parametrize(
-    ("text", "more"),
+    "text",
     [
-        (
-            "schema: 1\ndimensions:\n    accuracy:\n        min: 0.88\nquba: {min_grade: C}\n",
-            "schema: 1\ndimensions:\n    accuracy:\n        min: 0.88\n"
-            "    calibration_error: {max: 0.038}           # tuned: 0.0312 in a.json\nquba: {min_grade: C}\n",
-        ),
-        (
-            "schema: 1\ndimensions:\n  accuracy: {min: 0.88}\n  shape_bias:   # dropped\nquba: {}",
-            "schema: 1\ndimensions:\n  accuracy: {min: 0.88}\n  shape_bias:   # dropped\n"
-            "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\nquba: {}\n",
-        ),
-        (
-            "schema: 1\nquba: {min_grade: C}",
-            "schema: 1\nquba: {min_grade: C}\ndimensions:\n"
-            "  accuracy: {min: 0.88}                       # tuned: 0.900 in a.json\n"
-            "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\n",
-        ),
-        (
-            "dimensions: {accuracy: {min: 0.88}}\n",
-            "dimensions: {accuracy: {min: 0.88}, calibration_error: {max: 0.038}}\n",
-        ),
-        (
-            "dimensions:\nquba: {min_score: 0}\n",
-            "dimensions:\n"
-            "  accuracy: {min: 0.88}                       # tuned: 0.900 in a.json\n"
-            "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\nquba: {min_score: 0}\n",
-        ),
-        (
-            "{quba: {min_score: 0}}\n",
-            "{quba: {min_score: 0}, dimensions: {accuracy: {min: 0.88}, calibration_error: {max: 0.038}}}\n",
-        ),
+        "schema: 1\ndimensions:\n    accuracy:\n        min: 0.88\nquba: {min_grade: C}\n",
+        "schema: 1\ndimensions:\n  accuracy: {min: 0.88}\n  shape_bias:   # dropped\nquba: {}",
+        "schema: 1\nquba: {min_grade: C}",
+        "dimensions: {accuracy: {min: 0.88}}\n",
+        "dimensions:\nquba: {min_score: 0}\n",
+        "{quba: {min_score: 0}}\n",
+        "dimensions:\r\n  accuracy: {min: 0.88}\r\n",
     ],
 )
-def test_new_demands_are_indented_as_the_others(edit, text: str, more: str) -> None:
-    assert edit(text, add=True).after == more
+def test_new_demands_are_indented_as_the_others(edit, text: str, snapshot: SnapshotAssertion) -> None:
+    after = edit(text, add=True).after
+    assert after.replace("\r", "") == snapshot
+    assert after.count("\r") == (3 if "\r" in text else 0)
     assert edit(text).after == text
 
 
@@ -114,61 +89,35 @@ def test_what_is_dropped_stays_dropped_and_what_has_no_limit_gets_none(edit) -> 
 
 def test_line_breaks_quotes_and_comments_stay(edit) -> None:
     text = (
-        "\ufeffdimensions:\r\n"
-        "    # since May: ü\r\n"
-        "    accuracy: {min: 0.85, tier: warn}\r\n"
-        "\r\n"
-        "    calibration_error:\r\n"
-        "        tier: 'info'\r\n"
-        "        max: 4e-2\r\n"
-        "    #  end\r\n"
+        "\ufeffdimensions:\r\n    # since May: ü\r\n    accuracy: {min: 0.85, tier: warn}\r\n\r\n"
+        "    calibration_error:\r\n        tier: 'info'\r\n        max: 4e-2\r\n    #  end\r\n"
     )
     assert edit(text).after == text[1:].replace(
         "0.85, tier: warn}", "0.88, tier: warn}         # tuned: 0.900 in a.json"
     ).replace("4e-2", "0.038                            # tuned: 0.0312 in a.json")
-    assert edit("dimensions:\r\n  accuracy: {min: 0.88}\r\n", add=True).after == (
-        "dimensions:\r\n"
-        "  accuracy: {min: 0.88}\r\n"
-        "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\r\n"
-    )
 
 
 def test_comments_of_an_earlier_edit_are_replaced(edit) -> None:
     text = new_threshold_file(SUGGESTIONS, name="mine", protocol="standard")
     text = text.replace("\n  cal", "\n  # ours\n  cal")
-    again = edit(
-        text,
-        {
-            "accuracy": SuggestedLimit(0.91, "0.930 in b.json"),
-            "calibration_error": SuggestedLimit(0.038, "x"),
-        },
-    )
-    assert again.after == (
-        "schema: 1\n"
-        "name: mine\n"
-        "protocol: standard\n"
-        "dimensions:\n"
-        "  accuracy: {min: 0.91}                       # tuned: 0.930 in b.json\n"
-        "  # ours\n"
-        "  calibration_error: {max: 0.038}             # tuned: x\n"
+    others = {"accuracy": ("0.930 in b.json", 0.91), "calibration_error": ("x", 0.038)}
+    again = edit(text, {name: SuggestedLimit(limit, reason) for name, (reason, limit) in others.items()})
+    assert again.after == text.replace("0.88", "0.91").replace("0.900 in a.json", "0.930 in b.json").replace(
+        "0.0312 in a.json", "x"
     )
     block = "dimensions:\n  accuracy:\n    min: 0.8   # tuned: 0.85 in a.json\n    tier: warn  # for now\n"
     assert edit(block, ACCURACY).after == block.replace("0.8   # tuned: 0.85 in", "0.88  # tuned: 0.900 in")
 
 
-def test_braces_have_no_place_for_an_origin(edit) -> None:
-    text = 'dimensions: {accuracy: {min: 0.8}, ood_robustness: {parts: {"a # b": {min: 0}}}}\n'
+@pytest.mark.parametrize(
+    "text",
+    [
+        'dimensions: {accuracy: {min: 0.8}, ood_robustness: {parts: {"a # b": {min: 0}}}}\n',
+        '{dimensions: {accuracy: {min: 0.8}}, name: "mine and ours"}\n',
+    ],
+)
+def test_braces_have_no_place_for_an_origin(edit, text: str) -> None:
     assert edit(text, ACCURACY).after == text.replace("0.8}", "0.88}")
-    text = '{dimensions: {accuracy: {min: 0.8}}, name: "mine and ours"}\n'
-    assert edit(text, ACCURACY).after == text.replace("0.8}", "0.88}")
-
-
-def test_a_number_reads_the_same_in_a_new_file_and_in_an_old_one(edit) -> None:
-    zero = {"shape_bias": SuggestedLimit(0.0, "0.004 in a.json")}
-    assert "  shape_bias: {min: 0} " in new_threshold_file(zero, name="mine", protocol="standard")
-    assert edit("dimensions:\n  shape_bias: {min: 0.1}\n", zero).after == (
-        "dimensions:\n  shape_bias: {min: 0}                        # tuned: 0.004 in a.json\n"
-    )
 
 
 @pytest.mark.parametrize(
@@ -191,21 +140,6 @@ def test_errors(edit, text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_an_edited_file_is_a_threshold_file(edit, tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text(edit(MINE, add=True).after, encoding="utf-8")
-    found = read_thresholds(tmp_path / "mine.yaml", label="mine.yaml", suite=FACTS)
-    limits = {demand.name: demand.threshold for demand in found.demands}
-    assert (limits["accuracy[min]"], limits["calibration_error[max]"]) == (0.88, 0.038)
-
-
-def test_the_difference(edit) -> None:
-    assert unified_diff(MINE, edit(MINE, ACCURACY).after, Path("x.yaml")) == (
-        "--- x.yaml\n"
-        "+++ x.yaml (tuned)\n"
-        "@@ -5,3 +5,3 @@\n"
-        "   # the first thing people ask\n"
-        "-  accuracy: {min: 0.8, tier: warn}   # agreed in May\n"
-        "+  accuracy: {min: 0.88, tier: warn}  # agreed in May\n"
-        "   corruption_robustness:\n"
-    )
+def test_the_difference(edit, snapshot: SnapshotAssertion) -> None:
+    assert unified_diff(MINE, edit(MINE, ACCURACY).after, Path("x.yaml")) == snapshot
     assert unified_diff(MINE, MINE, Path("x.yaml")) == ""
