@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.tuned import record as tuned
 
 from quba_check.errors import OptionError, UserError
 from quba_check.records.files import (
@@ -19,58 +21,47 @@ from quba_check.records.files import (
     write_text,
 )
 from quba_check.records.per_image import PerImage
-from quba_check.records.record import Record
 
 
 def record(name="resnet50", protocol="standard", fingerprint="0123456789abcdef"):
-    return Record.model_validate(
-        {
-            "schema": 1,
-            "model": {
-                "spec": "x.pt",
-                "name": name,
-                "fingerprint": fingerprint,
-                "parameters": 10,
-                "preparation": {},
-                "classes": 10,
-            },
-            "suite": {"name": "mine", "root": "/data", "fingerprint": "s"},
-            "protocol": protocol,
-            "measurements": {"accuracy": {"value": 1 / 3, "unit": "fraction"}},
-            "environment": {"versions": {}, "device": "cpu", "precision": "fp32", "seed": 0, "time": "now"},
-        }
-    )
+    base = tuned(protocol=protocol, measurements={"accuracy": {"value": 1 / 3, "unit": "fraction"}})
+    changed = {"spec": "x.pt", "name": name, "fingerprint": fingerprint}
+    return base.model_copy(update={"model": base.model.model_copy(update=changed)})
 
 
-def test_one_record_keeps_the_name():
-    assert record_paths(Path("out/r.json"), [record()]) == (Path("out/r.json"),)
+def error(function, *arguments):
+    """Return the message of a call."""
+    with pytest.raises(UserError) as raised:
+        function(*arguments)
+    return str(raised.value)
 
 
-def test_several_records_are_named_by_model_and_protocol():
-    records = [record("resnet50"), record("hf-hub:owner/name v2"), record("resnet50", "released")]
-    assert record_paths(Path("out/r.json"), records) == (
-        Path("out/r-resnet50-standard.json"),
-        Path("out/r-hf-hub-owner-name-v2-standard.json"),
-        Path("out/r-resnet50-released.json"),
-    )
-
-
-def test_models_of_one_name_have_different_files():
-    records = [record("a/x", fingerprint="aaaaaaaaaa"), record("a:x", fingerprint="bbbbbbbbbb")]
-    assert record_paths(Path("r.json"), records) == (
-        Path("r-a-x-standard-aaaaaaaa.json"),
-        Path("r-a-x-standard-bbbbbbbb.json"),
-    )
-
-
-def test_models_of_one_name_and_one_fingerprint_are_numbered():
-    records = [record("a/x"), record("A:x"), record("a~x"), record("a-x-standard-01234567-2")]
-    assert record_paths(Path("r.json"), records) == (
-        Path("r-a-x-standard-01234567.json"),
-        Path("r-A-x-standard-01234567-2.json"),
-        Path("r-a-x-standard-01234567-3.json"),
-        Path("r-a-x-standard-01234567-2-standard.json"),
-    )
+@pytest.mark.parametrize(
+    ("records", "names"),
+    [
+        ([record()], ["r"]),
+        (
+            [record("resnet50"), record("hf-hub:owner/name v2"), record("resnet50", "released")],
+            ["r-resnet50-standard", "r-hf-hub-owner-name-v2-standard", "r-resnet50-released"],
+        ),
+        (
+            [record("a/x", fingerprint="aaaaaaaaaa"), record("a:x", fingerprint="bbbbbbbbbb")],
+            ["r-a-x-standard-aaaaaaaa", "r-a-x-standard-bbbbbbbb"],
+        ),
+        (
+            [record("a/x"), record("A:x"), record("a~x"), record("a-x-standard-01234567-2")],
+            [
+                "r-a-x-standard-01234567",
+                "r-A-x-standard-01234567-2",
+                "r-a-x-standard-01234567-3",
+                "r-a-x-standard-01234567-2-standard",
+            ],
+        ),
+        ([record("///"), record()], ["r-model-standard", "r-resnet50-standard"]),
+    ],
+)
+def test_records_are_named_by_model_protocol_and_what_tells_them_apart(records, names):
+    assert record_paths(Path("out/r.json"), records) == tuple(Path(f"out/{name}.json") for name in names)
 
 
 def test_long_names_are_cut(tmp_path):
@@ -78,10 +69,6 @@ def test_long_names_are_cut(tmp_path):
     assert first.name == f"r-{'x' * 100}-standard-01234567.json"
     assert second.name == f"r-{'x' * 100}-standard-01234567-2.json"
     write_record(record(), first)
-
-
-def test_name_without_a_plain_character():
-    assert record_paths(Path("r.json"), [record("///"), record()])[0] == Path("r-model-standard.json")
 
 
 def test_round_trip_at_full_precision(tmp_path):
@@ -100,9 +87,7 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(UserError) as raised:
-        write_text("new", path)
-    assert str(raised.value) == (
+    assert error(write_text, "new", path) == (
         f"{path}: cannot be written (No space left on device). "
         "Allowed: a file in a folder that you may write to."
     )
@@ -129,10 +114,7 @@ ALLOWED = "Allowed: a file that --quba-report wrote."
 def test_files_that_are_no_record(tmp_path, text, message):
     path = tmp_path / "r.json"
     path.write_text(text)
-    with pytest.raises(UserError) as raised:
-        read_record(path)
-    assert str(raised.value).startswith(f"{path}: {message}")
-    assert str(raised.value).endswith(ALLOWED)
+    assert re.fullmatch(rf"{re.escape(f'{path}: {message}')}.*{re.escape(ALLOWED)}", error(read_record, path))
 
 
 LIMITS = [0.3 + step / 100 for step in range(33)]
@@ -160,27 +142,28 @@ LIMITS = [0.3 + step / 100 for step in range(33)]
 def test_numbers_of_a_record_that_was_edited(tmp_path, part, changed, place):
     sound = {"value": 0.5, "unit": "ratio", "n": 400, "interval": [0.4, 0.6], "limits": LIMITS}
     row = sound | {"parts": {"fog": sound | changed}} if part else sound | changed
-    path = tmp_path / "r.json"
-    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
-    with pytest.raises(UserError) as raised:
-        read_record(path)
+    path = with_accuracy(tmp_path / "r.json", row)
     where = "accuracy.MeasurementRow.parts.fog" if part else "accuracy.MeasurementRow"
-    assert str(raised.value).startswith(f"{path}: not a record: measurements.{where}.{place}")
+    assert error(read_record, path).startswith(f"{path}: not a record: measurements.{where}.{place}")
+
+
+def with_accuracy(path, row):
+    """Write a record with a row of its accuracy."""
+    content = json.loads(record().to_json()) | {"measurements": {"accuracy": row}}
+    path.write_text(json.dumps(content))
+    return path
 
 
 @pytest.mark.parametrize("row", [{"value": 1, "unit": "x"}, {"unmeasurable": "y"}, {"not_measured": True}])
 def test_rows_without_limits(tmp_path, row):
-    path = tmp_path / "r.json"
-    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
-    assert read_record(path)
+    assert read_record(with_accuracy(tmp_path / "r.json", row))
 
 
 @pytest.mark.parametrize("value", [1 + 1e-12, 0.7])
 def test_a_value_may_lie_outside_its_limits_by_rounding(tmp_path, value):
     row = {"value": value, "unit": "ratio", "limits": [0.7] * 16 + [1.0] * 17}
-    path = tmp_path / "r.json"
-    path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
-    assert read_record(path).measurements["accuracy"].value == value
+    read = read_record(with_accuracy(tmp_path / "r.json", row))
+    assert read.measurements["accuracy"].value == value
 
 
 @pytest.mark.parametrize(
@@ -197,30 +180,20 @@ def test_no_file(tmp_path, name, near):
     (tmp_path / "demo.json").touch()
     (tmp_path / "nosuch.yaml").touch()
     (tmp_path / "nosuche.json").mkdir()
-    with pytest.raises(UserError) as raised:
-        read_record(tmp_path / name)
-    assert str(raised.value) == f"{tmp_path / name}: there is no such file. {ALLOWED}{near}"
+    assert error(read_record, tmp_path / name) == f"{tmp_path / name}: there is no such file. {ALLOWED}{near}"
 
 
-def test_an_earlier_file_next_to_a_record(tmp_path):
+def test_other_files_and_folders_are_no_records(tmp_path):
     (tmp_path / "demo.json").touch()
     (tmp_path / "demo.npz").write_bytes(b"PK\x03")
-    with pytest.raises(UserError) as raised:
-        read_record(tmp_path / "demo.npz")
-    assert str(raised.value) == f"{tmp_path}/demo.npz: it is not JSON. {ALLOWED} Did you mean 'demo.json'?"
-
-
-def test_a_folder_is_no_record(tmp_path):
-    with pytest.raises(UserError) as raised:
-        read_record(tmp_path)
-    assert str(raised.value) == f"{tmp_path}: this is a folder, not a file. {ALLOWED}"
+    message = f"{tmp_path}/demo.npz: it is not JSON. {ALLOWED} Did you mean 'demo.json'?"
+    assert error(read_record, tmp_path / "demo.npz") == message
+    assert error(read_record, tmp_path) == f"{tmp_path}: this is a folder, not a file. {ALLOWED}"
 
 
 def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
     (tmp_path / "r.npz").mkdir()
-    with pytest.raises(UserError) as raised:
-        write_images(None, tmp_path / "r.json")
-    assert str(raised.value) == (
+    assert error(write_images, None, tmp_path / "r.json") == (
         f"{tmp_path}/r.npz: belongs to another run and cannot be removed (Is a directory). "
         "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
     )
@@ -230,9 +203,7 @@ def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
 def test_a_link_and_its_record_stay(tmp_path, target):
     write_record(record(), tmp_path / "run.json")
     (tmp_path / "r.json").symlink_to(target)
-    with pytest.raises(OptionError) as raised:
-        remove_stale_records(tmp_path / "r.json", ["x.pt"])
-    assert str(raised.value) == (
+    assert error(remove_stale_records, tmp_path / "r.json", ["x.pt"]) == (
         f"--quba-report: {tmp_path}/r.json is a link, or no file of quba-check. Allowed: another file name."
     )
     assert (tmp_path / "r.json").is_symlink()
@@ -248,9 +219,7 @@ def test_one_of_several_records_that_is_a_link_to_another(tmp_path):
 
 def test_images_of_a_data_set_are_not_replaced(tmp_path):
     np.savez(tmp_path / "val.npz", images=np.zeros((2, 4, 4, 3), np.uint8), labels=np.zeros(2))
-    with pytest.raises(OptionError) as raised:
-        check_is_no_baseline(tmp_path / "val.json", None)
-    assert str(raised.value) == (
+    assert error(check_is_no_baseline, tmp_path / "val.json", None) == (
         f"--quba-report: {tmp_path}/val.npz is a link, or no file of quba-check. Allowed: another file name."
     )
     (tmp_path / "val.npz").write_bytes(PerImage().to_bytes(record()))
@@ -292,9 +261,7 @@ def test_a_record_that_would_replace_the_baseline(tmp_path, spelling):
     (tmp_path / "hard.json").hardlink_to(report)
     write_record(record(), tmp_path / "images.json")  # its per-image results would be replaced
     (tmp_path / "images.npz").symlink_to("r.npz")
-    with pytest.raises(UserError) as raised:
-        remove_stale_records(report, ["x.pt"], tmp_path / spelling)
-    assert str(raised.value) == (
+    assert error(remove_stale_records, report, ["x.pt"], tmp_path / spelling) == (
         f"--quba-report: {report} is the file of --quba-baseline, which the record of this run would "
         "replace. Allowed: another file."
     )
@@ -352,34 +319,26 @@ def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(UserError) as raised:
-        remove_stale_records(path, ["x.pt"])
-    assert str(raised.value) == (
+    assert error(remove_stale_records, path, ["x.pt"]) == (
         f"{path}: belongs to another run and cannot be removed (Operation not permitted). "
         "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
     )
 
 
-@pytest.mark.parametrize("name", ["pipe", "/dev/null", "link to null"])
+@pytest.mark.parametrize("name", ["pipe", "/dev/null", "link to null", "folder"])
 def test_what_is_no_file_is_never_replaced(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link to null").symlink_to("/dev/null")
+    (tmp_path / "folder").mkdir()
     path = tmp_path / name
     before = path.stat()
-    with pytest.raises(UserError) as raised:
-        write_text("new", path)
-    assert str(raised.value) == (
-        f"{path}: is a pipe or a device. Allowed: a file, which is replaced, or a new one."
-    )
+    kind = "a folder" if name == "folder" else "a pipe or a device"
+    message = f"{path}: is {kind}. Allowed: a file, which is replaced, or a new one."
+    assert error(write_text, "new", path) == message
     assert path.stat() == before
-
-
-def test_a_folder_is_never_replaced(tmp_path):
-    with pytest.raises(UserError) as raised:
-        write_text("new", tmp_path)
-    assert str(raised.value) == (
-        f"{tmp_path}: is a folder. Allowed: a file, which is replaced, or a new one."
-    )
+    if name == "pipe":
+        path.rename(images := tmp_path / "r.npz")
+        assert error(write_images, None, tmp_path / "r.json") == message.replace(str(path), str(images))
 
 
 def test_what_an_open_file_stands_for_is_never_replaced(tmp_path):
@@ -398,12 +357,3 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path):
     write_text("new", tmp_path / "latest.json")
     assert (tmp_path / "latest.json").readlink() == Path("1.json")
     assert (tmp_path / "1.json").read_text() == "new"
-
-
-def test_a_pipe_in_place_of_the_answers_of_another_run(tmp_path):
-    os.mkfifo(tmp_path / "r.npz")
-    with pytest.raises(UserError) as raised:
-        write_images(None, tmp_path / "r.json")
-    assert str(raised.value) == (
-        f"{tmp_path}/r.npz: is a pipe or a device. Allowed: a file, which is replaced, or a new one."
-    )
