@@ -348,6 +348,7 @@ ONES: list[tuple[SuiteFacts, list[str]]] = [
             "extends: moble.yaml",
             "extends: x.yaml",
             f"extends: {'x' * 300}",
+            f"quba: {{min_score: 0, population: {'x' * 300}}}",
             "name: empty",
         ],
     ),

@@ -239,11 +239,13 @@ def test_a_baseline_is_a_name_or_starts_at_the_folder_of_its_file(tmp_path: Path
         assert read_thresholds(tmp_path / "x.yaml", label="x.yaml", suite=FACTS).baseline == baseline
 
 
-def test_a_population_file_is_relative_to_the_threshold_file(tmp_path: Path) -> None:
-    (tmp_path / "fleet.json").write_text("{}")
-    (tmp_path / "x.yaml").write_text("schema: 1\nquba: {min_score: 0, population: fleet.json}\n")
+def test_a_population_file_is_next_to_the_threshold_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "fleet.json").write_text("{}")
+    (tmp_path / "base" / "b.yaml").write_text("schema: 1\nquba: {population: fleet.json, min_score: 0}\n")
+    (tmp_path / "x.yaml").write_text("schema: 1\nextends: base/b.yaml\nquba: {min_score: 1}\n")
     read = read_thresholds(tmp_path / "x.yaml", label="x.yaml", suite=FACTS)
-    assert Path(read.quba.population) == (tmp_path / "fleet.json").resolve()
+    assert Path(read.quba.population) == (tmp_path / "base" / "fleet.json").resolve()
     assert set(POPULATIONS) == set(BUILT_IN)
 
 

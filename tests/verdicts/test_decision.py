@@ -157,6 +157,8 @@ def test_a_grade_within_the_noise():
     assert decide(replace(LETTER, threshold="D"), graded, Policy("fail")).outcome == "pass"
     assert decide(replace(LETTER, threshold="A"), graded, Policy("fail")).outcome == "fail"
     assert decide(replace(LETTER, threshold="F"), graded, Policy("fail")).outcome == "pass"
+    assert decide(SCORE, graded, Policy("fail")).outcome == "pass"
+    assert decide(replace(SCORE, threshold=0.2), graded, Policy("fail")).outcome == "uncertain"
     assert (
         "95 % interval of the score 0.104 to 0.496"
         in explanation(decide(LETTER, graded, Policy("fail"))).text

@@ -100,6 +100,11 @@ def reason(text, *, missing_data=False):
             "Did you mean 'light=night'?",
         ),
         (
+            replace(NIGHT, request=on_slices("accuracy", "light=zzzzzz")),
+            accuracy(slices={"light=day": quantity(0.9, 500)}),
+            "no image is in the slice light=zzzzzz. Measured: light=day",
+        ),
+        (
             replace(NIGHT, request=on_slices("accuracy", "light=dusk")),
             accuracy(),
             "light=dusk has 12 images. Allowed: at least 50 (min_images)",
@@ -141,6 +146,18 @@ def test_a_slice_whose_images_allow_no_value_is_named():
     unsliced = {"light=fog": reason("two images in every class", missing_data=True)}
     row = verdict_row(verdict_on(WORST, accuracy(unsliced=unsliced)), "x")
     assert row.note == "judged 2 of 4 slices; too small: light=dusk (12), light=fog"
+
+
+def test_enough_images_of_every_slice_need_no_note():
+    row = verdict_row(verdict_on(replace(WORST, min_images=12), accuracy()), "x")
+    assert (row.outcome, row.judged.value, row.note) == ("fail", 0.1, "")
+    drop = Drop(0.0, "fraction", 50, before=0.5, after=0.5, baseline="b.json", paired=False)
+    assert verdict_on(replace(NIGHT, bound="max_drop"), drop).outcome == "pass"
+    groups = {"light=day": replace(quantity(0.9, 500), groups=9)}
+    few = verdict_on(
+        replace(NIGHT, request=on_slices("accuracy", "light=day"), min_groups=10), accuracy(slices=groups)
+    )
+    assert few.reason == "light=day has 9 groups of images. Allowed: at least 10 (min_groups)"
 
 
 def test_one_slice_is_judged_as_a_part():
