@@ -15,8 +15,7 @@ from quba_check.doctor import accuracy, determinism
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.outputs import GRADIENTS_DIMENSION, check_gradients, check_outputs
 from quba_check.doctor.sets import check_images, check_sets
-from quba_check.doctor.subject import ModelUnderTest
-from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, TimeBudget
+from quba_check.doctor.subject import SECONDS, SHORT_SECONDS, ModelUnderTest, TimeBudget
 from quba_check.errors import SuiteError, UserError
 from quba_check.evaluation import Evaluation
 from quba_check.messages import listed

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
-from quba_check.doctor.batchnorm import BatchNormShift, batchnorm_shift
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.preprocessing_candidates import (
     NONE,
+    BatchNormShift,
+    batchnorm_shift,
     bgr_candidates,
     geometry_candidates,
     is_close,

@@ -1,10 +1,13 @@
-"""The model and suite under examination, with cached answers for the checks."""
+"""The model and suite under examination, with a time budget and cached answers for the checks."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache, cached_property, lru_cache, partial
 from itertools import count
@@ -19,15 +22,62 @@ from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.significance import FEWEST, is_at_chance
-from quba_check.doctor.time_budget import TimeBudget
 from quba_check.engine.batching import Batching, batches, default_threads
 from quba_check.engine.decisions import shard_arrays
 from quba_check.engine.engine import Engine
 from quba_check.engine.preparer import Preparer
+from quba_check.errors import QubaError
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.suites.suite import Example, Suite
+
+SECONDS, SHORT_SECONDS = 60.0, 20.0
+"""Budget of the command, and of the short form before a gate run."""
+
+
+class OutOfTimeError(QubaError):
+    """The time budget ended before a step."""
+
+
+class TimeBudget:
+    """The time left for an examination, and the steps that it left out.
+
+    Args:
+        seconds: the budget, from now.
+        clock: seconds of a monotonic clock.
+
+    Attributes:
+        left_out: names of the steps without time, in order.
+    """
+
+    def __init__(self, seconds: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._start = clock()
+        self.left_out: dict[str, None] = {}
+
+    def is_spent(self, share: float = 1.0) -> bool:
+        """True if a share of the budget is over."""
+        return self._clock() - self._start >= share * self.seconds
+
+    def check(self) -> None:
+        """Raise `OutOfTimeError` if the budget is over."""
+        if self.is_spent():
+            raise OutOfTimeError
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Note a step during which the budget ends."""
+        try:
+            yield
+        except OutOfTimeError:
+            self.leave_out(name)
+
+    def leave_out(self, step: str) -> None:
+        """Note a step without time."""
+        self.left_out[step] = None
+
 
 SAMPLE, SHORT_SAMPLE = 512, 64
 """Largest number of clean images to read; the second in the short form, before a gate run."""

@@ -31,14 +31,12 @@ from quba_check.study.ranking import (
     rank,
     value_text,
 )
-from quba_check.study.tables import study_tables
+from quba_check.study.statistics import study_tables
 
 ROWS = 20
 """Models in the table without JavaScript."""
 LONGEST_ID = 60
 DEFAULT_X = "parameters"
-HIGHEST_WEIGHT, WEIGHT_STEP = 3, 0.05
-"""Range of the sliders; addresses may have other weights."""
 FILTERS: Mapping[str, Group] = {
     "family": "architecture",
     "pretraining": "pretraining",

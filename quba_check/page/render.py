@@ -25,7 +25,7 @@ from quba_check.page.demands import DemandView, demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
-from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
+from quba_check.page.ranking import ranking
 from quba_check.page.strips import change_chart
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow, OverallVerdict
@@ -33,20 +33,8 @@ from quba_check.reports.comparison import change_cells
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.verdict_labels import LOOKS, limited_words, summary_line, verdict_words, waived_words
 
-SECTIONS = (
-    ("demands", "Demands"),
-    ("same-model", "Same model?"),
-    ("changes", "Since the baseline"),
-    ("dimensions", "Dimensions"),
-    ("ranking", "Where it stands"),
-    ("data", "Data and doctor"),
-    ("provenance", "Provenance"),
-)
-"""Address and heading of each section, in the order of the page."""
 SCRIPTS = ("page.js", "ranking.js")
 STYLE = "page.css"
-LONGEST_TEXT = 20_000
-"""Largest length of a file shown in full, in characters."""
 
 
 def breakable(name: str) -> Markup:
@@ -193,22 +181,12 @@ def render_page(
         "changes": changes(records, baseline),
         "dimensions": dimension_views(records, compared_with),
         "sets": set_rows(records),
-        "longest_text": LONGEST_TEXT,
         "ranking": ranking(records, known),
-        "highest_weight": HIGHEST_WEIGHT,
-        "weight_step": WEIGHT_STEP,
         "policy": content_security_policy(style, script),
         "style": Markup(style),  # noqa: S704  a file of this package
         "script": Markup(script),  # noqa: S704  files of this package
     }
-    optional = {
-        "changes": view["changes"],
-        "same-model": view["same_models"],
-        "dimensions": view["dimensions"],
-        "ranking": view["ranking"] and not view["ranking"]["suite"],
-    }
-    sections = [(name, heading) for name, heading in SECTIONS if optional.get(name, True)]
-    return environment.get_template("page.html").render(**view, sections=sections)
+    return environment.get_template("page.html").render(view)
 
 
 def content_security_policy(style: str, script: str) -> str:

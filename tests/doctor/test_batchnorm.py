@@ -10,7 +10,7 @@ import torch
 from support.no_float64 import WithoutFloat64
 from torch import nn
 
-from quba_check.doctor.batchnorm import BatchNormShift, batchnorm_shift
+from quba_check.doctor.preprocessing_candidates import BatchNormShift, batchnorm_shift
 
 EXAMPLES = range(3)
 INPUTS = torch.tensor([-1.0, 1.0, 3.0]).view(3, 1, 1, 1)

@@ -8,8 +8,7 @@ import torch
 
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.subject import ModelUnderTest
-from quba_check.doctor.time_budget import TimeBudget
+from quba_check.doctor.subject import ModelUnderTest, TimeBudget
 from quba_check.errors import ModelError, SuiteError
 
 

@@ -12,8 +12,7 @@ from support.tiny import CLASSES, picture, write_pictures
 
 from quba_check.demo import CLASSES as DEMO_CLASSES
 from quba_check.doctor.sets import check_images
-from quba_check.doctor.subject import ModelUnderTest
-from quba_check.doctor.time_budget import TimeBudget
+from quba_check.doctor.subject import ModelUnderTest, TimeBudget
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest

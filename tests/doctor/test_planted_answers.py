@@ -16,8 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 from quba_check.demo import CLASSES
 from quba_check.doctor.examination import TIME, examine
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.subject import ModelUnderTest
-from quba_check.doctor.time_budget import TimeBudget
+from quba_check.doctor.subject import ModelUnderTest, TimeBudget
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest

@@ -16,7 +16,7 @@ from quba_check.grading import Population, PopulationRow, population, published_
 from quba_check.page.columns import Reference, columns
 from quba_check.page.ranking import ranking, script_json
 from quba_check.page.render import render_page
-from quba_check.study.tables import study_tables
+from quba_check.study.statistics import study_tables
 
 PUBLISHED = population("published")
 

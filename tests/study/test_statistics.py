@@ -11,6 +11,7 @@ from quba_check.grading import Population, PopulationRow, population, published_
 from quba_check.study.statistics import (
     CONTRASTS,
     NEVER_SUSPECT,
+    OBSERVATIONAL,
     ZERO_SHOT,
     correlation_changes,
     correlations,
@@ -18,8 +19,8 @@ from quba_check.study.statistics import (
     is_zero_shot,
     members,
     selection_effect,
+    study_tables,
 )
-from quba_check.study.tables import OBSERVATIONAL, study_tables
 
 MODELS = published_models()
 

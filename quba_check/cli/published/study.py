@@ -12,8 +12,7 @@ from quba_check.cli.populations import population_option
 from quba_check.grading.population import Population
 from quba_check.reports.tables import table_text, wrap_line
 from quba_check.storage.csv_text import Cell, csv_text
-from quba_check.study.statistics import correlations, group_comparisons
-from quba_check.study.tables import StudyTable, study_tables
+from quba_check.study.statistics import StudyTable, correlations, group_comparisons, study_tables
 
 
 @click.command("study", epilog="Example: quba-check published study --population screened")
