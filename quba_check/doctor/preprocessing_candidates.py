@@ -1,7 +1,8 @@
 """Common preprocessings as candidates, and the first BatchNorm's input under one.
 
-The running statistics of a BatchNorm are those of the training images. Images with the preprocessing of training
-give the same mean and variance, whatever their labels; another normalisation differs visibly on a few images.
+The running statistics of a BatchNorm are those of the training images. Images with the preprocessing of
+training give the same mean and variance, whatever their labels; another normalisation differs visibly on a
+few images.
 """
 
 from __future__ import annotations
