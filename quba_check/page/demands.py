@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.explanation import Explanation
 from quba_check.dimensions import registry
 from quba_check.number_format import interval_text
@@ -20,7 +21,7 @@ from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, VerdictRow
+from quba_check.records.verdict import DROPS, QUBA, VerdictRow
 from quba_check.reports.cells import bound_text, limit_text, value_text, worst_part
 from quba_check.reports.verdict_labels import LABELS, LOOKS, Label, label
 
@@ -40,7 +41,7 @@ class Cell:
         details: facts behind it: worst parts, number of images, images needed to decide, notes.
         chart: the interval drawn against the bound; None without a number.
         pictures: pictures of images behind the failure; None without.
-        advice: next steps for an unmet demand.
+        advice: next steps for an unmet demand, see `advice`.
     """
 
     column: Column
@@ -206,66 +207,23 @@ ON_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance")
 """Dimensions of clean images alone, whose errors `quba-check failures` lists."""
 
 
-MEASURES: Mapping[str, str] = {
-    "accuracy": (
-        "Rule out an error of the setup first: `quba-check doctor` examines preprocessing, class order and "
-        "labels."
-    ),
-    "adversarial_robustness": (
-        "Adversarial training raises this value and usually costs clean accuracy (Madry et al., ICLR 2018)."
-    ),
-    "corruption_robustness": (
-        "The heatmap below shows which corruptions cost most. Augmentations of another kind than the test, "
-        "such as AugMix (Hendrycks et al., ICLR 2020), raise this value."
-    ),
-    "ood_robustness": (
-        "The chart of the sets below shows which rendition costs most. A better clean accuracy alone does "
-        "not raise this ratio."
-    ),
-    "calibration_error": (
-        "Temperature scaling changes no prediction and usually lowers this value (Guo et al., ICML 2017): "
-        "`temperature` in the file of --quba-preprocessing. The explanation states the best one."
-    ),
-    "class_balance": (
-        "The worst classes are named below. Check their labels and their number of training images first."
-    ),
-    "object_focus": (
-        "The model uses the background. Training on images with exchanged backgrounds lowers that "
-        "(Xiao et al., ICLR 2021)."
-    ),
-    "shape_bias": (
-        "The model decides by texture. Training on stylized images raises shape bias "
-        "(Geirhos et al., ICLR 2019)."
-    ),
-    "parameters": "Choose a smaller variant of the architecture, or distil the model into one.",
-    "quba": "The grade weighs nine dimensions: the ones furthest below the population's median cost most.",
-}
-"""What usually helps, by dimension."""
-MASKED = (
-    "The gradients mislead the attacks, so this value overstates robustness. Remove quantization, "
-    "non-differentiable preprocessing or saturated outputs, then measure again."
-)
-
-
 def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Iterator[tuple[str, str]]:
-    """Yield next steps for an unmet demand, each with a command or an empty text."""
+    """Yield next steps for an unmet demand: keys of texts in demands.html, and commands or empty texts."""
     record = shlex.quote(run.file)
     if row.outcome == "not run":
-        yield "Run the gate again: this demand was not judged.", ""
+        yield row.outcome, ""
         return
     if row.outcome == "unmeasurable":
-        command = f"quba-check suite describe {shlex.quote(run.record.suite.root)}"
-        yield "List which sets the data folder has:", command
+        yield row.outcome, f"quba-check suite describe {shlex.quote(run.record.suite.root)}"
         return
     if row.bound in DROPS and baseline is not None:
-        command = f"quba-check compare {shlex.quote(baseline.file)} {record} --flips flips.csv"
-        yield "Write the images whose answers changed:", command
+        yield "drop", f"quba-check compare {shlex.quote(baseline.file)} {record} --flips flips.csv"
     measured = run.record.measurements.get(row.dimension)
     if isinstance(measured, MeasurementRow) and measured.masked:
-        yield MASKED, ""
-    elif row.dimension in MEASURES:
-        yield MEASURES[row.dimension], ""
+        yield "masked", ""
+    elif row.dimension in (*PUBLISHED_DIMENSIONS, QUBA):
+        yield row.dimension, ""
     if row.dimension in ON_CLEAN_IMAGES and run.images is not None:
-        yield "List the images that the model gets wrong:", f"quba-check failures {record}"
+        yield "failures", f"quba-check failures {record}"
     if row.within_noise:
-        yield "The bound lies within the noise: more images decide whether the model meets it.", ""
+        yield "noise", ""

@@ -14,7 +14,6 @@ from PIL import Image, UnidentifiedImageError
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import QubaError
 from quba_check.page.chosen_images import Choice, ChosenImage, choose_images, choose_lost
-from quba_check.records.verdict import VerdictRow
 from quba_check.reports.notes import PARITY
 from quba_check.storage.user_files import reason
 
@@ -95,38 +94,32 @@ def make_pictures(
         n: largest number of images of each kind for a demand.
         baseline: an earlier run.
     """
-    choices = {
-        (number, row): Choice(note=f"No pictures: {source}")
-        if isinstance(source, str)
-        else choose_images(run, row, n, source.labelled_names, baseline)
-        for number, (run, source) in enumerate(zip(runs, sources, strict=True))
-        for row in run.record.verdicts
-        if not row.is_met and row.outcome != "not run"
-    }
-    lost = {
-        number: choose_lost(run, n) for number, run in enumerate(runs) if not isinstance(sources[number], str)
-    }
-    images = {(number, image) for (number, _), choice in choices.items() for image in choice.images}
-    images |= {(number, image) for number, choice in lost.items() for image in choice.images}
+    choices: dict[tuple[int, str], tuple[str, Choice]] = {}
+    for number, (run, source) in enumerate(zip(runs, sources, strict=True)):
+        for row in run.record.verdicts:
+            if not row.is_met and row.outcome != "not run":
+                choice = (
+                    Choice(note=f"No pictures: {source}")
+                    if isinstance(source, str)
+                    else choose_images(run, row, n, source.labelled_names, baseline)
+                )
+                choices[number, row.id] = row.name, choice
+        if not isinstance(source, str) and (lost := choose_lost(run, n)).images:
+            choices[number, PARITY] = PARITY, lost
+    images = {(number, image) for (number, _), (_, choice) in choices.items() for image in choice.images}
     limit = min(max(TOTAL // max(len(images), 1), SMALLEST_LIMIT), LARGEST_LIMIT)
     thumbnails = {
         (number, image): read_thumbnail(source, image, limit)
         for number, image in images
         if not isinstance(source := sources[number], str)
     }
-
-    def shown(number: int, choice: Choice) -> DemandPictures:
-        chosen = ((image, thumbnails[number, image]) for image in choice.images)
-        return DemandPictures(tuple(chosen), choice.note)
-
-    first_rows: dict[tuple[int, Choice], VerdictRow] = {}
+    first_names: dict[tuple[int, Choice], str] = {}
     pictures = {}
-    for (number, row), choice in choices.items():
-        first = first_rows.setdefault((number, choice), row)
-        is_repeated = choice.images and first != row
-        same = DemandPictures(note=choice.note, same_as=first.name)
-        pictures[number, row.id] = same if is_repeated else shown(number, choice)
-    pictures |= {(number, PARITY): shown(number, choice) for number, choice in lost.items() if choice.images}
+    for key, (name, choice) in choices.items():
+        chosen = tuple((image, thumbnails[key[0], image]) for image in choice.images)
+        first = first_names.get((key[0], choice), "") if chosen else ""
+        pictures[key] = DemandPictures(() if first else chosen, choice.note, same_as=first)
+        first_names.setdefault((key[0], choice), name)
     return pictures
 
 

@@ -126,12 +126,14 @@ def _ranking_text(model: RankedModel, population: Population, count: int) -> str
 
 
 def _filters(models: Collection[PublishedModel]) -> list[dict[str, Any]]:
-    """Return name, group, models by value, and the value of each model; empty without groups."""
+    """Return name, group, models by value, and the number of each model's value; empty without groups."""
     filters = []
     for name, group in FILTERS.items() if models else ():
         values = [groups_of(model)[group] for model in models]
-        counts = {value: values.count(value) for value in group_names(models, group)}
-        filters.append({"name": name, "group": group, "counts": counts, "values": values})
+        names = group_names(models, group)
+        counts = {value: values.count(value) for value in names}
+        numbers = "".join(str(names.index(value)) for value in values)
+        filters.append({"name": name, "group": group, "counts": counts, "of": numbers})
     return filters
 
 
@@ -168,12 +170,7 @@ def _script_data(
             for name, twin in populations.items()
         },
         "groups": [
-            {
-                "name": one["name"],
-                "values": list(one["counts"]),
-                "of": "".join(str(list(one["counts"]).index(value)) for value in one["values"]),
-            }
-            for one in view["filters"]
+            {"name": one["name"], "values": list(one["counts"]), "of": one["of"]} for one in view["filters"]
         ],
         "own": [
             {

@@ -24,6 +24,7 @@ from support.tuned import quantity, record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError, UserError
 from quba_check.page.changes import Changes, better_model, changes
 from quba_check.page.columns import Reference, columns
@@ -32,7 +33,7 @@ from quba_check.page.render import WORDS, blocking, render_page
 from quba_check.records.verdict import EXIT_CODES
 
 TEMPLATES = files("quba_check.page").joinpath("templates")
-MOST_FILES, MOST_BYTES, MOST_LINES = 13, 60_000, 300
+MOST_FILES, MOST_BYTES, MOST_LINES = 13, 62_000, 300
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +234,21 @@ def test_the_sources_are_small() -> None:
 
 
 FAILED = VERDICT | {"outcome": "fail", "limit": 0.95}
+
+
+def test_every_dimension_has_a_next_step(snapshot: SnapshotAssertion) -> None:
+    masked = quantity(0.5, 0.01, "ratio", better="high", masked=["PGD is weaker than FGSM"])
+    names = (*PUBLISHED_DIMENSIONS, "quba")
+    runs = [StoredRun("r.json", record(verdicts=[verdict(name) for name in names]))]
+    measured = {"adversarial_robustness": masked}
+    runs += [
+        StoredRun("r.json", record(verdicts=[verdict(name) for name in measured], measurements=measured))
+    ]
+    demands = [
+        demand for run in runs for demand in parsed(render_page([run])).all("details", class_="demand")
+    ]
+    steps = [f"{demand.one(class_='target').text}: {demand.all('ul')[-1].lines}" for demand in demands]
+    assert "\n".join(steps) == snapshot
 
 
 def test_every_verdict_has_words() -> None:
