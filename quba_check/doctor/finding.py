@@ -43,6 +43,12 @@ class Finding(JsonRow):
         return "\n".join(lines)
 
     def as_note(self) -> str:
-        """Return the finding as a note of a record, on one line."""
+        r"""Return the finding as a note of a record, on one line.
+
+        >>> Finding(check="x", problem="m.pt: is odd.", evidence="3 of 4", fix="train\nit").as_note()
+        'doctor: m.pt: is odd. Fix: train it.'
+        >>> Finding(check="x", problem="m.pt: is odd.", evidence="", fix="").as_note()
+        'doctor: m.pt: is odd.'
+        """
         fix = " ".join(self.fix.split())
         return f"doctor: {self.problem}" + (f" Fix: {fix}." if fix else "")

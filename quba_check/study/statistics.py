@@ -155,58 +155,31 @@ NEVER_SUSPECT = ("accuracy", "object_focus", "shape_bias")
 """The dimensions without a suspect value."""
 
 
-@dataclass(frozen=True, slots=True)
-class CorrelationChange:
-    """A correlation with and without suspect values.
-
-    Attributes:
-        published: over all published values.
-        screened: over the values that are not suspect.
-    """
-
-    published: Correlation
-    screened: Correlation
-
-    @property
-    def difference(self) -> float:
-        """Screened minus published."""
-        return self.screened.result.rho - self.published.result.rho
-
-
-def correlation_changes() -> tuple[CorrelationChange, ...]:
-    """Return the correlations of both populations, the largest changes first."""
-    changes = _changes(published_population(), screened_population())
-    return tuple(sorted(changes, key=lambda change: -abs(change.difference)))
-
-
-def _changes(published: Population, screened: Population) -> list[CorrelationChange]:
+def correlation_changes(screened: Population) -> list[tuple[Correlation, Correlation]]:
+    """Return the correlations of all published values and of some, the largest changes first."""
     by_pair = {(one.first, one.second): one for one in correlations(screened)}
-    return [
-        CorrelationChange(one, by_pair[one.first, one.second])
-        for one in correlations(published)
-        if (one.first, one.second) in by_pair
-    ]
+    both = [(one, by_pair.get((one.first, one.second))) for one in correlations(published_population())]
+    known = [(published, other) for published, other in both if other is not None]
+    return sorted(known, key=lambda pair: -change_of(*pair))
 
 
+def change_of(published: Correlation, screened: Correlation) -> float:
+    """Return the size of a correlation's change."""
+    return abs(screened.result.rho - published.result.rho)
+
+
+@cache
 def selection_effect() -> float:
     """Return the largest change of a correlation by the selection of models alone.
 
     Suspect values are removed together with their models. The correlations of dimensions that are never
     suspect, over the models without any suspect value, show the effect of that.
     """
-    changes = _changes(published_population(), _without_suspects())
-    return max(
-        abs(change.difference)
-        for change in changes
-        if {change.published.first, change.published.second} <= set(NEVER_SUSPECT)
-    )
-
-
-@cache
-def _without_suspects() -> Population:
     names = {model.id for model in published_models() if not model.suspect}
     population = published_population()
-    return replace(population, rows=tuple(row for row in population.rows if row.id in names))
+    rows = tuple(row for row in population.rows if row.id in names)
+    changes = correlation_changes(replace(population, rows=rows))
+    return max(change_of(*pair) for pair in changes if {pair[0].first, pair[0].second} <= set(NEVER_SUSPECT))
 
 
 SHORT = ("acc", "adv", "corr", "ood", "calib", "bal", "focus", "shape", "param")
@@ -330,12 +303,12 @@ def _starred(value: float, p: float | None) -> str:
 
 def _screening_table() -> StudyTable:
     effect = selection_effect()
-    changes = correlation_changes()
-    larger = [change for change in changes if abs(change.difference) > effect]
-    rows = []
-    for change in larger:
-        pair = f"{change.published.first} - {change.published.second}"
-        rows.append((pair, _rho(change.published), _rho(change.screened), str(change.screened.result.n)))
+    changes = correlation_changes(screened_population())
+    larger = [pair for pair in changes if change_of(*pair) > effect]
+    rows = [
+        (f"{one.first} - {one.second}", _rho(one), _rho(screened), str(screened.result.n))
+        for one, screened in larger
+    ]
     selection = (
         f"The {len(larger)} of {len(changes)} pairs that change by more than {effect:.2f}, largest first. "
         "Among the models without any suspect value, the correlations of dimensions that are never suspect "
