@@ -10,7 +10,7 @@ from quba_check.demands.demand import Demand
 from quba_check.messages import listed
 from quba_check.number_format import counted, format_distinct
 from quba_check.reports.tables import json_text, table_text, wrap_line
-from quba_check.storage.csv_text import csv_text
+from quba_check.storage.csv_text import Cell, csv_text
 from quba_check.study.recommendation import STATUSES, SUSPECT, CheckedModel, DemandCheck, Recommendation
 
 WIDTH = 80
@@ -18,11 +18,6 @@ CSV_COLUMNS = (
     *("model", "timm", "status", "score", "score_suspect", "distance", "misses", "undecided", "warned"),
     "command",
 )
-CSV_DEMANDS = (
-    *(("misses", "block", "missed"), ("undecided", "block", "undecided")),
-    ("warned", "warn", "missed"),
-)
-"""Columns with names of demands, and their tier and decision."""
 COMMANDS = 5
 """Largest number of printed commands."""
 DISTANCE = (
@@ -57,8 +52,9 @@ def recommendation_text(
     if form == "table":
         return "".join(f"{line}\n" for line in _table_lines(recommendation, limit, file, own))
     selected = [one for status in STATUSES for one in recommendation.with_status(status)[:limit]]
-    rows = [_row(one, file) for one in selected]
-    return json_text(_content(recommendation, rows)) if form == "json" else _csv(rows)
+    if form == "csv":
+        return csv_text(CSV_COLUMNS, (_csv_row(one, file) for one in selected))
+    return json_text(_content(recommendation, [_row(one, file) for one in selected]))
 
 
 def _table_lines(recommendation: Recommendation, limit: int | None, file: str, own: str) -> Iterator[str]:
@@ -213,14 +209,13 @@ def _demand(demand: Demand) -> dict[str, Any]:
     return {"demand": demand.name, "limit": demand.threshold, "tier": demand.tier}
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Return a row per model, with the names of its demands by decision."""
-    for row in rows:
-        row |= {"model": row["id"], "score_suspect": "yes" if row["score_suspect"] else "no"}
-        kinds = [(one["demand"], (one["tier"], one["decision"])) for one in row["demands"]]
-        for column, *wanted in CSV_DEMANDS:
-            row[column] = " ".join(name for name, kind in kinds if kind == tuple(wanted))
-    return csv_text(CSV_COLUMNS, ([row[name] for name in CSV_COLUMNS] for row in rows))
+def _csv_row(one: CheckedModel, file: str) -> tuple[Cell, ...]:
+    """Return the cells of a model, with the names of its demands by decision."""
+    by_decision = (one.misses, one.undecided, one.warned)
+    demands = (" ".join(check.demand.name for check in checks) for checks in by_decision)
+    is_suspect = "yes" if one.is_score_suspect else "no"
+    numbers = (one.score, is_suspect, one.distance)
+    return (one.id, one.timm, one.status, *numbers, *demands, command_of(one, file))
 
 
 def _content(recommendation: Recommendation, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
