@@ -1,4 +1,4 @@
-"""The short form on a run's own answers: a healthy model costs little, planted errors are still reported."""
+"""Findings from answers; the short form on a run's own answers costs little, and reports planted errors."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from support.evaluations import new_evaluation
 from support.planted_errors import CHECKS, around, prepared, shuffle, without_batchnorm
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
 from quba_check.demo import CLASSES
 from quba_check.doctor import accuracy as module
-from quba_check.doctor.accuracy import first_answers
+from quba_check.doctor.accuracy import SwappedPair, answer_findings, first_answers, swapped_pairs
 from quba_check.doctor.examination import Examination, examine, examine_model
 from quba_check.doctor.sets import SHORT_IMAGES
+from quba_check.doctor.significance import ALPHA
 from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest
 from quba_check.engine.cache_keys import SHARD_SIZE
 from quba_check.errors import InvariantError
@@ -29,6 +32,67 @@ from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
+
+ANIMALS = ("ant", "bee", "cat", "dog")
+
+
+def answers(*rows: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions with a confusion matrix: a row for each label."""
+    matrix = np.array(rows)
+    label, predicted = np.indices(matrix.shape)
+    return label.ravel().repeat(matrix.ravel()), predicted.ravel().repeat(matrix.ravel())
+
+
+SWAPPED = answers([90, 5, 5, 0], [5, 90, 5, 0], [10, 10, 10, 70], [5, 10, 70, 15])
+
+
+def test_swapped_classes() -> None:
+    assert swapped_pairs(*SWAPPED, 4) == [SwappedPair((2, 3), 140, 25)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        SWAPPED,
+        answers(*np.eye(4, dtype=int)[::-1] * 30),  # two pairs
+        answers([60, 0, 0], [20, 0, 0], [20, 0, 0]),  # as accurate as a constant answer, and less
+        answers([59, 1, 0], [20, 0, 0], [20, 0, 0]),
+    ],
+)
+def test_findings(rows: tuple[np.ndarray, np.ndarray], snapshot: SnapshotAssertion) -> None:
+    assert "\n".join(one.text() for one in answer_findings("net.pt", *rows, ANIMALS)) == snapshot
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ([90, 5, 5], [5, 90, 5], [5, 5, 90]),
+        ([0, 90, 10], [0, 90, 10], [10, 0, 90]),  # one class is never named
+        ([45, 55, 0], [55, 45, 0], [0, 0, 90]),  # chance
+        ([0, 90, 10], [10, 0, 90], [90, 10, 0]),  # a rotation, which no swap repairs
+        ([0, 0, 0], [0, 0, 0], [0, 0, 0]),
+    ],
+)
+def test_other_confusions_are_no_swaps(rows) -> None:
+    assert swapped_pairs(*answers(*rows), 3) == []
+
+
+def test_the_test_is_exact_with_holms_correction() -> None:
+    """Of six pairs, the second smallest p-value is compared with a fifth of the level."""
+    clear, n = [[0, 100, 0, 0], [100, 0, 0, 0]], 40
+    for swapped in range(n // 4 + 1, n // 2 + 1):
+        rows = (*clear, [0, 0, n // 2 - swapped, swapped], [0, 0, swapped, n // 2 - swapped])
+        p_value = binomtest(2 * swapped, n, 0.5, alternative="greater").pvalue
+        expected = [(0, 1), (2, 3)] if p_value <= ALPHA / 5 else [(0, 1)]
+        assert [pair.classes for pair in swapped_pairs(*answers(*rows), 4)] == expected
+    p_values = [binomtest(2 * k, n, 0.5, alternative="greater").pvalue for k in (14, 15)]
+    assert p_values[1] < ALPHA / 5 < ALPHA < 3 * p_values[0]
+
+
+@pytest.mark.parametrize("rows", [([60, 0], [19, 1]), ([60, 0], [0, 0]), ([0, 0], [0, 0])])
+def test_accuracies_above_it_and_sets_of_one_class(rows) -> None:
+    assert list(answer_findings("net.pt", *answers(*rows), ANIMALS)) == []
+
 
 PASSES = 2 * PROBE + PROBE // 2
 """Images of the passes that compare answers: a batch twice, and half of it."""
