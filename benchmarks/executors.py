@@ -14,11 +14,13 @@ import torch
 
 from benchmarks.row import Row
 from benchmarks.work import Work
-from quba_check import Evaluation, LoadRequest, RunSettings
 from quba_check.core.view import CLEAN
+from quba_check.evaluation import Evaluation
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings
+from quba_check.models.request import LoadRequest
+from quba_check.predictor import RunSettings
 from quba_check.storage.store import SHARD_SIZE
 
 SHARDS = 64

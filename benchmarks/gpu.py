@@ -31,13 +31,13 @@ from benchmarks.material import INPUT_SIDE, random_model, write_array_suite
 from benchmarks.measuring import Ratio
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, Work, request
-from quba_check import Evaluation
 from quba_check.core.protocols import EPSILON
 from quba_check.core.view import CLEAN, CORRUPTIONS, CORRUPTIONS_SET, FGSM, PGD, SEVERITIES, View
 from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import Batching, default_batch, default_threads
 from quba_check.engine.compute_choice import half_precisions
 from quba_check.engine.preparer import Preparer
+from quba_check.evaluation import Evaluation
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import device_name, pin_arithmetic, resolve_device
 from quba_check.models.errors import error_summary, is_out_of_memory

@@ -16,10 +16,11 @@ from benchmarks.measuring import Ratio, Usage, run
 from benchmarks.released import DIMENSIONS
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, Work
-from quba_check import Evaluation, LoadRequest
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.engine.preparer import ShardImages
 from quba_check.errors import QubaError
+from quba_check.evaluation import Evaluation
+from quba_check.models.request import LoadRequest
 
 SETTINGS = {"auto": [], "exact fp32": ["--quba-precision=fp32", "--quba-exact-preprocessing"]}
 GOALS = {("whole protocol", "auto"): 3.0, ("whole protocol", "exact fp32"): 4.0,

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from _paired import compare
 
-from quba_check import Evaluation
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.evaluation import Evaluation
 
 
 def evaluate(store: Path, names: tuple[str, ...] = PUBLISHED_DIMENSIONS) -> None:

@@ -22,8 +22,8 @@ from benchmarks import material
 from benchmarks.measuring import cpu_of, environment, run
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, VIT, Work, request
-from quba_check import Evaluation
 from quba_check.doctor.examination import Examination, examine_model
+from quba_check.evaluation import Evaluation
 from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 

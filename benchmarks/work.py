@@ -7,10 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks import material
-from quba_check import Evaluation, LoadRequest, RunSettings
 from quba_check.engine.batching import BatchSettings
+from quba_check.evaluation import Evaluation
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
+from quba_check.predictor import RunSettings
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quba_check.engine.batching import BatchSettings
     from quba_check.errors import QubaError, UnmeasurableError, UserError
     from quba_check.evaluation import Evaluation
-    from quba_check.gate.run import judge
+    from quba_check.gate.judge import judge
     from quba_check.grading import published_models, quba_score
     from quba_check.models.preprocessing.file import read_preprocessing
     from quba_check.models.programs.functions import NumpyModel
@@ -81,7 +81,7 @@ _MODULES = {
     "errors": ("QubaError", "UnmeasurableError", "UserError"),
     "evaluation": ("Evaluation",),
     "predictor": ("RunSettings",),
-    "gate.run": ("judge",),
+    "gate.judge": ("judge",),
     "grading": ("published_models", "quba_score"),
     "models.preprocessing.file": ("read_preprocessing",),
     "models.programs.functions": ("NumpyModel",),

@@ -79,7 +79,7 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
     """
     from quba_check.dimensions import registry
-    from quba_check.gate.run_plan import setup_lines
+    from quba_check.gate.preflight import setup_lines
     from quba_check.gate.session import GateSession
     from quba_check.gate.threshold_files import default_files
     from quba_check.models.process_setup import set_up_process

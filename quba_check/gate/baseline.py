@@ -15,9 +15,8 @@ from quba_check.core.view import SAMPLED
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError, UnmeasurableError
 from quba_check.gate.options import Options
-from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.record_rows import suite_row
-from quba_check.gate.threshold_files import shown_path
+from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approved_record, baseline_folder
 from quba_check.records.files import HISTORY, read_record_and_digest

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from quba_check.comparison.stored_run import precision_notes
 from quba_check.core.dimension import ON_DEMAND
 from quba_check.core.explanation import Explanation
@@ -18,11 +20,10 @@ from quba_check.core.view import CLEAN_SET
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.doctor.accuracy import answer_findings
-from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
 from quba_check.gate.record_rows import model_row, suite_row
-from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
+from quba_check.gate.threshold_files import PlannedDemand
 from quba_check.messages import listed
 from quba_check.number_format import ordinal
 from quba_check.records.environment import environment
@@ -47,6 +48,44 @@ CHANGED = (
     "another process of the run read another version of the model, the threshold file, the manifest, the "
     "preprocessing file or the baseline; run the gate again when nothing writes these files"
 )
+
+
+class DemandResult(BaseModel):
+    """The result of one judged demand, sent as JSON from a worker to the controller.
+
+    Attributes:
+        model: name of the model.
+        protocol: protocol of the evaluation.
+        verdict: the verdict.
+        measurements: of the dimensions that the demand needed. A process sends each of them once for the same
+            `inputs`, with its first demand, so that judging grows linearly with the demands.
+        contents: content hashes of the image views behind them.
+        sets: sizes of the sets behind them.
+        notes: notes on the run, such as a damaged shard that was predicted again.
+        properties: properties of the test in JUnit files.
+        grade: the grade, for a demand on score or grade.
+        images: values by image (`PerImage.to_bytes`) of dimensions without an earlier result in this process.
+        inputs: hash of the model and of the files that the verdict rests on, see `inputs_hash`.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64", defer_build=True)
+
+    model: str
+    protocol: ProtocolName
+    verdict: VerdictRow
+    measurements: dict[str, AnyMeasurementRow] = Field(default_factory=dict)
+    contents: dict[str, str] = Field(default_factory=dict)
+    sets: dict[str, SetRow] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    properties: dict[str, float | str] = Field(default_factory=dict)
+    grade: GradeRow | None = None
+    images: tuple[bytes, ...] = ()
+    inputs: str = ""
+
+    @property
+    def warns(self) -> bool:
+        """True if the demand is waived, or not met and only warns."""
+        return self.verdict.outcome == "waived" or (not self.verdict.is_met and self.verdict.tier == "warn")
 
 
 @dataclass(slots=True)

@@ -1,28 +1,54 @@
-"""Judging demands: measurement, evidence, verdict, result."""
+"""Judging demands: measurement, evidence, verdict, result; and a whole run in Python, without pytest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from quba_check.comparison.baseline import Baseline
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import RunConditions
+from quba_check.core.grade import Grade
 from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand
-from quba_check.errors import QubaError
-from quba_check.gate.plan import PlannedDemand
+from quba_check.demands.profiles import find_thresholds
+from quba_check.dimensions import registry
+from quba_check.errors import OptionError, QubaError
+from quba_check.gate.collector import DemandResult, ResultCollector
+from quba_check.gate.options import OPTIONS, Options
+from quba_check.gate.preflight import examinations
 from quba_check.gate.provenance import inputs_hash
-from quba_check.gate.record_rows import content_hashes, per_image, set_rows, suite_row
-from quba_check.gate.result import DemandResult, demand_result
+from quba_check.gate.record_rows import content_hashes, per_image, set_rows, suite_row, unread_file_notes
 from quba_check.gate.session import GateSession
-from quba_check.verdicts import Judged, decide, p_value
+from quba_check.gate.threshold_files import PlannedDemand, default_files
+from quba_check.messages import allowed_names
+from quba_check.models.process_setup import set_up_process
+from quba_check.records.files import remove_stale_records, write_images, write_record
+from quba_check.records.measurement import row_of
+from quba_check.records.record import Record
+from quba_check.records.verdict import GradeRow
+from quba_check.verdicts import Judged, Verdict, decide, p_value
 from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
+from quba_check.verdicts.explanation import verdict_row
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
+
+
+def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | str]:
+    """Return the JUnit properties of a verdict, with the interval of its message."""
+    properties: dict[str, float | str | None] = {"value": verdict.value}
+    if verdict.curve is not None and not isinstance(verdict.value, str):
+        low, high = verdict.curve.interval(verdict.policy.confidence)
+        properties |= {"interval_low": low, "interval_high": high}
+    if verdict.outcome == "waived":
+        properties["waiver"] = str(verdict.demand.waiver)
+    properties |= {"groups": verdict.groups, "effective_images": verdict.effective}
+    properties |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 class MeasuredRun:
@@ -65,6 +91,7 @@ class Judge:
     def judge(self, planned: PlannedDemand) -> DemandResult:
         """Return the result of a demand."""
         gate, outcomes = self._gate, self._outcomes(planned)
+        evaluation = gate.loaded.evaluations[planned.key]
         demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
         verdict = decide(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
         if gate.options.classes:
@@ -72,9 +99,24 @@ class Judge:
         images, inputs = tuple(self._images(planned, outcomes)), inputs_hash(gate, planned)
         keys = {name: (*planned.key, name, inputs) for name in outcomes}
         new = {name: outcome for name, outcome in outcomes.items() if keys[name] not in self._sent}
-        result = demand_result(planned, gate.evaluations[planned.key], verdict, new, images)
+        measured = [name for name, outcome in new.items() if isinstance(outcome, Measurement)]
+        grade = verdict.evidence if isinstance(verdict.evidence, Grade) else None
+        rows = {name: row_of(one, registry[name], evaluation.facts.suite) for name, one in new.items()}
+        result = DemandResult(
+            model=planned.model,
+            protocol=planned.protocol,
+            verdict=verdict_row(verdict, planned.node_id),
+            measurements=rows,
+            contents=content_hashes(evaluation, measured),
+            sets=set_rows(evaluation, measured),
+            notes=(*evaluation.pop_notes(), *unread_file_notes(evaluation, measured)),
+            properties=_properties(verdict, planned.protocol),
+            grade=None if grade is None else GradeRow(file=planned.thresholds.label, **asdict(grade)),
+            images=images,
+            inputs=inputs,
+        )
         self._sent |= {keys[name] for name in new}  # not if a value cannot be stored
-        return result.model_copy(update={"inputs": inputs})
+        return result
 
     def _outcomes(self, planned: PlannedDemand) -> dict[str, Outcome]:
         """Measure the dimensions that a demand needs."""
@@ -85,7 +127,7 @@ class Judge:
         key = *planned.key, name
         if key not in self._failed:
             try:
-                return self._gate.evaluations[planned.key].outcome(name)
+                return self._gate.loaded.evaluations[planned.key].outcome(name)
             except QubaError as error:
                 self._failed[key] = Unmeasurable(name, str(error))
         return self._failed[key]
@@ -99,7 +141,7 @@ class Judge:
                 planned.thresholds, measured, planned.protocol, gate.suite.facts
             )
         outcome = outcomes[demand.dimension]
-        evaluation, own = gate.evaluations[planned.key], [demand.dimension]
+        evaluation, own = gate.loaded.evaluations[planned.key], [demand.dimension]
         reference = gate.loaded.references.get(planned.protocol)
         baseline: Baseline | None = gate.baseline or (None if reference is None else MeasuredRun(reference))
         if baseline is None:
@@ -148,4 +190,90 @@ class Judge:
             key = *planned.key, name
             if key not in self._with_images and isinstance(outcome, Measurement):
                 self._with_images.add(key)
-                yield per_image(self._gate.evaluations[planned.key], outcome).to_bytes()
+                yield per_image(self._gate.loaded.evaluations[planned.key], outcome).to_bytes()
+
+
+_OF_PYTEST = {"models", "thresholds", "data", "plan", "classes", "html", "markdown", "pictures", "report"}
+"""Options with an argument of their own, and those of pytest's output."""
+
+
+def judge(
+    model: str,
+    data: str | Path | None = None,
+    thresholds: str | Path | None = None,
+    *,
+    record: str | Path | None = None,
+    **options: Any,
+) -> Record:
+    """Judge a model by a threshold file, and return the record of the run.
+
+    Nothing is printed. Predictions are kept in the store; no other file is written, unless `record` names
+    one.
+
+    Args:
+        model: a model spec.
+        data: a data folder or its URL; None for that of a demo model, else `$QUBA_DATA`.
+        thresholds: a threshold file or shipped profile; None for the file that `pytest --model` reads.
+        record: JSON file for the record, with the per-image results next to it.
+        options: options of the gate without `--quba-`, such as `baseline`, `reference`, `store`, `limit`,
+            `device` and `arch`; True for a switch.
+
+    Raises:
+        UserError: the model, the data, a file or an option cannot be used.
+
+    Examples:
+        >>> judge("demo").overall_verdict  # doctest: +SKIP
+        'pass'
+    """
+    if not isinstance(model, str):
+        raise OptionError(
+            where="judge: model",
+            got=type(model).__name__,
+            allowed="a model spec, such as 'my_models:net', a function that returns the model",
+        )
+    known = {option.field: option for option in OPTIONS if option.field not in _OF_PYTEST}
+    for name, value in options.items():
+        if name not in known:
+            raise OptionError(
+                "unknown option", where="judge", got=f"'{name}'", hint=allowed_names(name, known)
+            )
+        if known[name].metavar is None and not isinstance(value, bool):
+            raise OptionError(where=f"judge: {name}", got=f"{value!r}", allowed="True or False")
+    given = {"data": data, "report": record, **options}
+    set_up_process()
+    registry.load_entry_points()
+    root = Path.cwd()
+    # A command line has text, None without the option, and switches.
+    typed = {name: one if one is None or isinstance(one, bool) else str(one) for name, one in given.items()}
+    checked = Options.parse({"model": [model]} | {f"quba_{name}": one for name, one in typed.items()}, root)
+    if checked.report is not None:
+        remove_stale_records(checked.report, [model], checked.baseline)
+    named = default_files(checked, root) if thresholds is None else [find_thresholds(str(thresholds), root)]
+    gate = GateSession(checked, root, files=tuple(named))
+    try:
+        return _record(gate)
+    finally:
+        gate.close()
+
+
+def _record(gate: GateSession) -> Record:
+    """Judge all demands of a session, and return its record."""
+    gate.check_files()
+    demands, collector, path = gate.demands(gate.files), ResultCollector(), gate.options.report
+    gate.select(demands)
+    gate.check_calls()
+    gate.check(demands)
+    for _ in examinations(gate, demands, short=True):
+        pass  # the session keeps them
+    judge_of_session = Judge(gate)
+    for planned in demands:
+        try:
+            collector.add(judge_of_session.judge(planned))
+        except QubaError as error:
+            collector.crashed[planned.node_id] = str(error)
+    selected = {planned.node_id for planned in demands}
+    (record,) = collector.records(gate, demands, selected, interrupted=False, stopped=False)
+    if path is not None:
+        write_record(record, path)
+        write_images(collector.images_of(record), path)
+    return record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -46,46 +46,33 @@ class Callbacks:
     show_step: Callable[[str], None] = lambda _: None
 
 
+@dataclass(eq=False)
 class LoadedModels:
     """The models of a gate run and their reference, each loaded once for both protocols.
 
-    Args:
+    Attributes:
         options: the options of the run.
         request: how models are loaded.
         callbacks: functions that show the progress.
-        reference: the model of `--quba-reference`; None without one.
+        reference_spec: the model of `--quba-reference`; None without one.
         suite: returns the suite.
         store: returns the prediction store, opened at the first call.
         approved: returns the baseline of the run.
         executor_settings: settings of `--quba-executor`.
-
-    Attributes:
         evaluations: by name and protocol of the model.
         references: those of `--quba-reference`, by protocol.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        request: LoadRequest,
-        callbacks: Callbacks,
-        reference: ModelSpec | None,
-        *,
-        suite: Callable[[], Suite],
-        store: Callable[[], Store],
-        approved: Callable[[], SessionBaseline],
-        executor_settings: RaySettings | None,
-    ) -> None:
-        self._options = options
-        self._request = request
-        self._callbacks = callbacks
-        self._reference = reference
-        self._suite = suite
-        self._store = store
-        self._approved = approved
-        self._executor_settings = executor_settings
-        self.evaluations: dict[Key, Evaluation] = {}
-        self.references: dict[ProtocolName, Evaluation] = {}
+    options: Options
+    request: LoadRequest
+    callbacks: Callbacks
+    reference_spec: ModelSpec | None
+    suite: Callable[[], Suite]
+    store: Callable[[], Store]
+    approved: Callable[[], SessionBaseline]
+    executor_settings: RaySettings | None
+    evaluations: dict[Key, Evaluation] = field(default_factory=dict)
+    references: dict[ProtocolName, Evaluation] = field(default_factory=dict)
 
     def load(self, spec: ModelSpec, key: Key, keys: Sequence[Key]) -> None:
         """Load a model, and the reference if it is not loaded yet.
@@ -99,13 +86,13 @@ class LoadedModels:
         reference = self.reference(protocol, keys)
         loaded = next((one for (name, _), one in self.evaluations.items() if name == model), None)
         evaluation = self._load(spec, key, loaded, keys)
-        self._approved().check_images(evaluation)
+        self.approved().check_images(evaluation)
         evaluation.reference = reference or self._recorded_answers
         self.evaluations[key] = evaluation
 
     def reference(self, protocol: ProtocolName, keys: Sequence[Key] = ()) -> Evaluation | None:
         """Return the evaluation of `--quba-reference`, loaded at the first call; None without one."""
-        spec, key = self._reference, (REFERENCE, protocol)
+        spec, key = self.reference_spec, (REFERENCE, protocol)
         if spec is not None and protocol not in self.references:
             loaded = next(iter(self.references.values()), None)
             self.references[protocol] = self._load(spec, key, loaded, [*keys, key])
@@ -119,14 +106,14 @@ class LoadedModels:
         if (reference := self.references.get(protocol)) is not None:
             source = f"the reference {reference.classifier.spec}"
             return fallback_config(reference.classifier.preprocessing.as_dict(), source)
-        if (run := self._approved().run) is None:
+        if (run := self.approved().run) is None:
             return None
         return fallback_config(run.record.model.preparation, f"the baseline {run.file}")
 
     @cached_property
     def _recorded_answers(self) -> RecordedAnswers | None:
         """The answers of the baseline; None without a baseline."""
-        run = self._approved().run
+        run = self.approved().run
         if run is None:
             return None
         content = run.record.suite.contents.get(CLEAN_SET)
@@ -141,7 +128,7 @@ class LoadedModels:
 
         The store and the executor are opened before, since loading can take minutes.
         """
-        store, announce = self._store(), self._callbacks.announce
+        store, announce = self.store(), self.callbacks.announce
         if "torch" not in sys.modules:
             announce("loading torch")
         workers = self.worker_pool
@@ -149,14 +136,14 @@ class LoadedModels:
         from quba_check.evaluation import Evaluation
         from quba_check.predictor import RunSettings
 
-        options, request = self._options, self._request
+        options, request = self.options, self.request
         if key[0] == REFERENCE and spec.kind != "onnx" and request.device in PROVIDERS:
             request = replace(request, device="auto")  # a provider of onnxruntime is for the export alone
         if loaded is None:
             announce(f"loading {'the reference' if key[0] == REFERENCE else 'model'} {spec.name}")
         return Evaluation(
             spec.text if loaded is None else loaded.classifier,
-            self._suite(),
+            self.suite(),
             request=replace(
                 request, arch=request.arch if spec.takes_architecture else None, fallback=self._fallback(key)
             ),
@@ -173,12 +160,12 @@ class LoadedModels:
     @cached_property
     def worker_pool(self) -> RayPool | None:
         """The workers of `--quba-executor`; None for this process."""
-        choice = self._options.executor
+        choice = self.options.executor
         if choice.kind == "inline":
             return None
         from quba_check.executors.ray.pool import RayPool
 
-        return RayPool(choice, self._executor_settings)
+        return RayPool(choice, self.executor_settings)
 
     def close(self) -> None:
         """End the workers of `--quba-executor`."""
@@ -192,7 +179,7 @@ class LoadedModels:
         """Return the callback of an evaluation; with several, names begin with model and protocol."""
         choices = zip(*keys, strict=True)  # all models, then all protocols
         parts = (name for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
-        label, callbacks = "".join(f"{part}: " for part in parts), self._callbacks
+        label, callbacks = "".join(f"{part}: " for part in parts), self.callbacks
         return lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}"))
 
 

@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from quba_check.core.protocols import PROTOCOLS
 from quba_check.errors import OptionError
-from quba_check.executors.choice import parse_executor
-from quba_check.models.request import COMPILE, PRECISIONS, check_choice, check_device
+from quba_check.models.request import check_choice
 from quba_check.storage.user_files import is_url, user_location, user_path
 
-MOST_GIGABYTES = 1_000_000
 MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
 
@@ -39,11 +36,6 @@ Parse = Callable[[Given], Any]
 def unchecked(given: Given) -> Any:
     """Return a value as given; None for empty text or a switch that is off."""
     return given.value or None
-
-
-def parse_texts(given: Given) -> tuple[str, ...]:
-    """Accept any number of texts."""
-    return tuple(given.value or ())
 
 
 def parse_path(given: Given) -> Path | None:
@@ -89,18 +81,9 @@ def one_of(*names: str) -> Parse:
     return lambda given: check_choice(given.flag, given.value, names) if given.value else None
 
 
-parse_protocol = one_of(*PROTOCOLS)
-parse_compile = one_of(*COMPILE)
-parse_precision = one_of(*PRECISIONS)
-
-
-def _checked_by(check: Callable[[str], Any]) -> Parse:
+def checked_by(check: Callable[[str], Any]) -> Parse:
     """Accept the texts that a function accepts, which raises OptionError for others."""
     return lambda given: check(given.value) if given.value else None
-
-
-parse_device = _checked_by(check_device)
-parse_executor_choice = _checked_by(parse_executor)
 
 
 def number_within(low: int, high: int, words: str = "a number") -> Parse:
@@ -119,9 +102,6 @@ def number_within(low: int, high: int, words: str = "a number") -> Parse:
         return number
 
     return parse
-
-
-parse_gigabytes = number_within(0, MOST_GIGABYTES, "gigabytes")
 
 
 def whole_number(least: int, most: int = LARGEST_NUMBER, *, auto: bool = False) -> Parse:

@@ -8,27 +8,24 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from quba_check.core.protocols import ProtocolName
+from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError
-from quba_check.executors.choice import FORMS, INLINE, ExecutorChoice
+from quba_check.executors.choice import FORMS, INLINE, ExecutorChoice, parse_executor
 from quba_check.gate.option_values import (
     BY_METAVAR,
     Given,
     Parse,
+    checked_by,
     file_ending_in,
-    parse_compile,
-    parse_device,
-    parse_executor_choice,
-    parse_gigabytes,
-    parse_precision,
-    parse_protocol,
-    parse_texts,
+    number_within,
+    one_of,
     unchecked,
     whole_number,
 )
-from quba_check.models.request import DEVICES, PRECISIONS, LoadRequest
+from quba_check.models.request import COMPILE, DEVICES, PRECISIONS, LoadRequest, check_device
 
 MOST_WORKERS = 256
+MOST_GIGABYTES = 1_000_000
 MOST_PICTURES = 1_000
 NEEDED = {
     "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
@@ -60,7 +57,9 @@ class Option:
     @property
     def parse(self) -> Parse:
         """Checks a value and returns that of the field."""
-        return self.check or (parse_texts if self.repeatable else BY_METAVAR.get(self.metavar, unchecked))
+        if self.repeatable:
+            return lambda given: tuple(given.value or ())
+        return self.check or BY_METAVAR.get(self.metavar, unchecked)
 
     @property
     def has_ini(self) -> bool:
@@ -117,19 +116,19 @@ class Options:
         "FILE.yaml", "preprocessing and outputs, in place of what the model states"
     )
     protocol: ProtocolName | None = option(
-        "NAME", "standard or released, for threshold files that state none", parse_protocol
+        "NAME", "standard or released, for threshold files that state none", one_of(*PROTOCOLS)
     )
     device: str | None = option(
         "NAME",
         f"{', '.join(DEVICES)}, or for ONNX a provider such as tensorrt (auto: the best available)",
-        parse_device,
+        checked_by(check_device),
     )
     precision: str | None = option(
         "NAME",
         f"{', '.join(PRECISIONS)} (auto: fp32, and half precision on GPUs if it keeps the answers)",
-        parse_precision,
+        one_of(*PRECISIONS),
     )
-    compile: str | None = option("WHEN", "torch.compile the model: on, off (default)", parse_compile)
+    compile: str | None = option("WHEN", "torch.compile the model: on, off (default)", one_of(*COMPILE))
     exact_preprocessing: bool = option(
         None,
         "prepare every image with Pillow, as timm's transform does, in place of faster code that differs "
@@ -162,13 +161,13 @@ class Options:
     cache_gb: float = option(
         "N",
         "gigabytes of prepared images to keep in the store for later passes and models (default: 8; 0: none)",
-        parse_gigabytes,
+        number_within(0, MOST_GIGABYTES, "gigabytes"),
         8.0,
     )
     executor: ExecutorChoice = option(
         "NAME",
         f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",
-        parse_executor_choice,
+        checked_by(parse_executor),
         INLINE,
     )
     executor_settings: Path | None = option(

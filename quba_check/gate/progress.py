@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -54,22 +54,6 @@ class ProcessState:
     done: float = 0.0
     speed: float = 0.0
     plan: float | None = None
-
-
-class RunProgress(NamedTuple):
-    """The progress of a run in words.
-
-    Attributes:
-        work: the present work.
-        counts: images so far and images a second, if there are any.
-        left: the time left, if known.
-        is_view: False for work without images.
-    """
-
-    work: str
-    counts: Sequence[str] = ()
-    left: Sequence[str] = ()
-    is_view: bool = False
 
 
 class ProgressWriter:
@@ -165,29 +149,32 @@ def progress_text(states: list[ProcessState], width: int) -> str:
     >>> progress_text([ProcessState("corruptions/fog/3", 900, 3.0, 0.0)], 80)
     'measuring corruptions/fog/3 · 900 images · 300 images/s'
     """
-    run = run_progress(states)
-    # A narrow terminal cuts the end, so the time comes first.
-    text = Text(" · ".join([run.work, *run.left, *run.counts]))
+    if (run := run_progress(states)) is None:
+        recent = _recent(states)
+        words = [max(recent, key=lambda state: state.at).view] if recent else []
+    else:
+        view, counts, left = run
+        words = [view, *left, *counts]  # a narrow terminal cuts the end, so the time comes first
+    text = Text(" · ".join(words))
     text.truncate(width, overflow="ellipsis")
     return text.plain
 
 
-def run_progress(states: list[ProcessState]) -> RunProgress:
-    """Return the progress of a run: of its oldest view, else of other work.
+def run_progress(states: list[ProcessState]) -> tuple[str, list[str], list[str]] | None:
+    """Return the oldest view of a run, its images and images a second, and the time left.
 
-    A process without work stops writing, so its last view soon disappears.
+    Unknown numbers are left out; None while no view runs. A process without work stops writing, so its last
+    view soon disappears.
     """
-    recent = _recent(states)
-    views = [state for state in recent if state.is_view]
+    views = [state for state in _recent(states) if state.is_view]
     if not views:
-        return RunProgress(max(recent, key=lambda state: state.at).view if recent else "")
+        return None
     oldest = min(views, key=lambda state: (state.since, -state.at))
     images = sum(state.images for state in states)
     rate = sum(state.images / state.seconds for state in states if state.seconds > 0)
     counts = [f"{images:,} images"] * bool(images) + [f"{rate:,.0f} images/s"] * bool(rate)
     seconds = run_time_left(states)
-    left = [f"{time_text(seconds)} left"] if seconds else []
-    return RunProgress(f"measuring {oldest.view}", counts, left, is_view=True)
+    return f"measuring {oldest.view}", counts, [f"{time_text(seconds)} left"] if seconds else []
 
 
 def _recent(states: list[ProcessState]) -> list[ProcessState]:

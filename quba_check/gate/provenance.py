@@ -16,8 +16,8 @@ from quba_check.storage.user_files import sha256
 
 if TYPE_CHECKING:
     from quba_check.doctor.finding import Finding
-    from quba_check.gate.plan import PlannedDemand
     from quba_check.gate.session import GateSession
+    from quba_check.gate.threshold_files import PlannedDemand
 
 MOST_WORDS, LONGEST_WORD = 200, 1_000
 _OWN = {option.flag for option in OPTIONS}
@@ -52,7 +52,7 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
 
     Another process of the run, which read another version of one of them, has another hash.
     """
-    evaluation, reference = gate.evaluations[planned.key], gate.loaded.references.get(planned.protocol)
+    evaluation, reference = gate.loaded.evaluations[planned.key], gate.loaded.references.get(planned.protocol)
     models = [evaluation] if reference is None else [evaluation, reference]
     digests = [row.sha256 for row in input_rows(gate, [planned])]
     digests += [

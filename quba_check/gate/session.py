@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,13 @@ from quba_check.executors.settings import read_settings
 from quba_check.gate.baseline import SessionBaseline
 from quba_check.gate.models import Callbacks, LoadedModels, reference_spec
 from quba_check.gate.options import Options
-from quba_check.gate.plan import PlannedDemand, plan_demands
-from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
+from quba_check.gate.threshold_files import (
+    PlannedDemand,
+    check_thresholds,
+    is_demo_run,
+    plan_demands,
+    shown_path,
+)
 from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.storage.locations import local_folder
@@ -178,7 +183,7 @@ class GateSession:
         """Set the demands to judge, so that views needed by several are predicted once."""
         self._selected = tuple(demands)
         for key in self.models_and_protocols():
-            if key in self.evaluations:
+            if key in self.loaded.evaluations:
                 self._plan(key)
 
     def selected(self, model: str, protocol: ProtocolName) -> list[PlannedDemand]:
@@ -236,18 +241,13 @@ class GateSession:
 
                 with_version(self.suite.facts.serving[pipeline])
 
-    @property
-    def evaluations(self) -> Mapping[tuple[str, ProtocolName], Evaluation]:
-        """The evaluations of the loaded models."""
-        return self.loaded.evaluations
-
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
         """Return the evaluation of a model, loaded and planned at the first call."""
         key = model, protocol
-        if key not in self.evaluations:
+        if key not in self.loaded.evaluations:
             self.loaded.load(self.models[model], key, self.models_and_protocols())
             self._plan(key)
-        return self.evaluations[key]
+        return self.loaded.evaluations[key]
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.
@@ -271,7 +271,7 @@ class GateSession:
         if reference is not None and self.baseline is None:
             of_all = (planned for planned in self._selected if planned.protocol == key[1])
             self._plan_demands(reference, [planned for planned in of_all if planned.demand.needs_baseline])
-        self._plan_demands(self.evaluations[key], selected, shown)
+        self._plan_demands(self.loaded.evaluations[key], selected, shown)
 
     def _plan_demands(
         self, evaluation: Evaluation, demands: Sequence[PlannedDemand], others: Iterable[str] = ()

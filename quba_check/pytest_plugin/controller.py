@@ -13,19 +13,16 @@ import pytest
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import BUG_EXIT_CODE, describe_bug
-from quba_check.gate.collector import ResultCollector
-from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.collector import DemandResult, ResultCollector
+from quba_check.gate.preflight import plan_run
 from quba_check.gate.progress import run_time_left
-from quba_check.gate.result import DemandResult
-from quba_check.gate.run_plan import plan_run
 from quba_check.gate.session import GateSession
-from quba_check.gate.threshold_files import shown_path
+from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.pytest_plugin.error_lines import one_line_errors
-from quba_check.pytest_plugin.finished_dimensions import FinishedDimensions
 from quba_check.pytest_plugin.hooks import USES_MODEL, text_width, write_lines
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
-from quba_check.pytest_plugin.progress_line import ProgressLine
+from quba_check.pytest_plugin.progress_line import FinishedDimensions, ProgressLine
 from quba_check.pytest_plugin.result_files import check_writable, collected_errors, write_results
 from quba_check.records.files import (
     IMAGES_SUFFIX,

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.gate.plan import PlannedDemand
-from quba_check.gate.preflight import examinations
-from quba_check.gate.run_plan import setup_lines
+from quba_check.gate.preflight import examinations, setup_lines
 from quba_check.gate.session import GateSession
+from quba_check.gate.threshold_files import PlannedDemand
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import (
     BUG,

@@ -10,9 +10,8 @@ import pytest
 
 from quba_check.errors import QubaError, describe_bug
 from quba_check.gate.judge import Judge
-from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.session import GateSession
-from quba_check.gate.threshold_files import is_shipped, shown_path
+from quba_check.gate.threshold_files import PlannedDemand, is_shipped, shown_path
 
 GATE = pytest.StashKey[GateSession]()
 JUDGE = pytest.StashKey[Judge]()

@@ -52,17 +52,11 @@ class _PlainFinder:
         return PathFinder.find_spec(name, path, target) if name.startswith(f"{_PACKAGE}.") else None
 
 
-def _import_plainly() -> None:
-    """Keep pytest from rewriting the assertions of this package, which no user reads.
-
-    pytest rewrites every module of a plugin's package. Where it may not write bytecode, such as in many
-    containers, it parses and compiles all of them again at each start.
-    """
-    if _PlainFinder not in sys.meta_path:
-        sys.meta_path.insert(0, _PlainFinder)
-
-
-_import_plainly()
+# Keep pytest from rewriting the assertions of this package, which no user reads. pytest rewrites every module
+# of a plugin's package. Where it may not write bytecode, such as in many containers, it parses and compiles
+# all of them again at each start.
+if _PlainFinder not in sys.meta_path:
+    sys.meta_path.insert(0, _PlainFinder)
 
 PROGRESS: pytest.StashKey[ProgressLine] = pytest.StashKey()
 CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()

@@ -1,4 +1,4 @@
-"""Progress of a run: one line on a terminal, plain lines in a log.
+"""Progress of a run: one line on a terminal, plain lines in a log, a line for each finished dimension.
 
 On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
 its row for itself, with and without xdist. Elsewhere a plain line is printed every 30 seconds while images
@@ -13,7 +13,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from quba_check.gate.collector import ResultCollector
 from quba_check.gate.progress import (
     REFRESH_SECONDS,
     ProcessState,
@@ -30,11 +31,18 @@ from quba_check.gate.progress import (
     read_states,
     run_progress,
 )
+from quba_check.gate.threshold_files import PlannedDemand
+from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
+from quba_check.records.record import Record
+from quba_check.reports.terminal import finished_line
+from quba_check.reports.verdict_labels import LOOKS
 
 FOLDER = "quba_progress"
 """Key of a worker's input with the folder of the processes' states."""
 LOG_SECONDS = 30.0
 """Longest silence of a log while images are predicted, unless a single pass takes longer."""
+PERCENTAGE = 9
+"""Columns that pytest needs for ` [100%]` at the end of a row."""
 _DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\x1b8", "\r\x1b[K", "\x1b[B"
 
 
@@ -208,9 +216,9 @@ class LogLines(ProgressLine):
             states = self.states()
             newest, run = max((state.at for state in states), default=0.0), run_progress(states)
             is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
-            if is_silent and run.is_view:
+            if is_silent and run is not None:
                 self._last_state = newest
-                self._print(", ".join([run.work, *run.counts, *run.left]))
+                self._print(", ".join([run[0], *run[1], *run[2]]))
 
     def close(self) -> None:
         """Print what is new, and nothing afterwards."""
@@ -252,4 +260,59 @@ def _write_line(config: pytest.Config, text: str) -> None:
         elif writer.width_of_current_line:
             writer.line()
         writer.line(text)
+        writer.flush()
+
+
+class FinishedDimensions:
+    """Prints each dimension once all of its demands have a result.
+
+    Args:
+        demands: the selected demands.
+        collector: the results so far.
+        config: pytest's configuration.
+    """
+
+    def __init__(
+        self, demands: Sequence[PlannedDemand], collector: ResultCollector, config: pytest.Config
+    ) -> None:
+        self._collector, self._config = collector, config
+        several = [len({*names}) > 1 for names in zip(*(planned.key for planned in demands), strict=True)]
+        groups: dict[tuple[str, str], list[PlannedDemand]] = {}
+        self._waiting: dict[str, tuple[str, list[PlannedDemand]]] = {}
+        for planned in demands:
+            words = "".join(f"{name}: " for name, shown in zip(planned.key, several, strict=True) if shown)
+            group = groups.setdefault((words, planned.demand.dimension), [])
+            group.append(planned)
+            self._waiting[planned.node_id] = words, group
+        self._width = max(
+            len(words + (group[0].demand.target if len(group) == 1 else dimension))
+            for (words, dimension), group in groups.items()
+        )
+
+    def add(self, node_id: str) -> None:
+        """Note the result of a demand, and print a finished dimension."""
+        words, group = self._waiting.pop(node_id, ("", []))
+        if group and not any(planned.node_id in self._waiting for planned in group):
+            self._print(words, group)
+
+    def _print(self, words: str, group: Sequence[PlannedDemand]) -> None:
+        """Print a line without its end, which pytest adds."""
+        results = [self._collector.results.get(planned.node_id) for planned in group]
+        judged = [result for result in results if result is not None]
+        missing: AnyMeasurementRow = NotMeasuredRow(not_measured=True)
+        part = Record.model_construct(  # of a record, what is known of the dimension
+            measurements={group[0].demand.dimension: missing} | self._collector.measurements(*group[0].key),
+            verdicts=tuple(self._collector.verdict(planned, "") for planned in group),
+            grades=tuple(result.grade for result in judged if result.grade is not None),
+        )
+        text, verdict, label = finished_line(part, words, self._width)
+        writer = self._config.get_terminal_writer()
+        if writer.width_of_current_line:
+            writer.line()
+        writer.write(text)
+        style = LOOKS[label].style.replace("dim", "light").replace("magenta", "purple")  # pytest's names
+        writer.write(verdict, **dict.fromkeys(style.split(), True))
+        is_wide = writer.width_of_current_line > writer.fullwidth - PERCENTAGE
+        if is_wide and self._config.get_verbosity() <= 0:  # else pytest adds its percentage past the edge
+            writer.line()
         writer.flush()

@@ -74,7 +74,11 @@ def write_results(
         if markdown is not None:
             write_text(text, markdown)
         if job:
-            _continue_job_page(Path(job), text, warnings)
+            try:
+                with Path(job).open("a", encoding="utf-8") as file:
+                    file.write(f"{text}\n")
+            except OSError as why:
+                warnings.append(f"${STEP_SUMMARY}: the summary cannot be written ({why.strerror})")
     return page, errors, warnings
 
 
@@ -85,14 +89,6 @@ def collected_errors(errors: list[str]) -> Iterator[None]:
         yield
     except UserError as error:
         errors.append(str(error))
-
-
-def _continue_job_page(job: Path, text: str, warnings: list[str]) -> None:
-    try:
-        with job.open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n")
-    except OSError as why:
-        warnings.append(f"${STEP_SUMMARY}: the summary cannot be written ({why.strerror})")
 
 
 def _write_page(gate: GateSession, runs: Sequence[StoredRun], html: Path) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.core.view import CORRUPTIONS_SET
+from quba_check.gate.preflight import RunPlan
 from quba_check.gate.progress import time_text
-from quba_check.gate.run_plan import RunPlan
 from quba_check.number_format import counted, format_bytes
 from quba_check.reports.tables import table_text
 

@@ -7,58 +7,40 @@ from __future__ import annotations
 
 import pytest
 from acceptance.runs import Judge, usage_error
+from syrupy.assertion import SnapshotAssertion
 
 
 @pytest.mark.parametrize(
-    ("model", "arguments", "message"),
+    ("model", "arguments"),
     [
-        ("net.pt", ["-n2"], "net.pt: no such file in HERE."),
-        (
-            None,
-            [],
-            "thresholds/x.yaml: a threshold file judges a model, and none is named. "
-            "Name one with --model=SPEC.",
-        ),
-        (
-            "nets:net",
-            ["--quba-data=dat"],
-            "dat: there is no such data folder. Did you mean 'data'? Allowed: an existing folder.",
-        ),
-        (
-            "nets:net",
-            ["--quba-report=file/record.json"],
-            "--quba-report: HERE/file/record.json cannot be written (File exists). "
-            "Allowed: a file in a folder that you may write to.",
-        ),
-        (
-            "nets:net",
-            ["--quba-report=runs.json"],
-            "--quba-report: got 'runs.json', a folder. Allowed: a file name.",
-        ),
-        (
-            "nets:net",
-            ["--quba-report=./old.json", "--quba-baseline=old.json"],
-            "--quba-report: old.json is the file of --quba-baseline, which the record of this run "
-            "would replace. Allowed: another file.",
-        ),
-        (
-            "nets:net",
-            ["thresholds/typo.yaml"],
-            "thresholds/typo.yaml:2: accuracy min 2 can never be met: fractions end at 1. Did you mean 0.02?",
-        ),
+        ("net.pt", ["-n2"]),
+        (None, []),
+        ("nets:net", ["--quba-data=dat"]),
+        ("nets:net", ["--quba-report=file/record.json"]),
+        ("nets:net", ["--quba-report=runs.json"]),
+        ("nets:net", ["--quba-report=./old.json", "--quba-baseline=old.json"]),
+        ("nets:net", ["thresholds/typo.yaml"]),
+    ],
+    ids=[
+        "model",
+        "no model",
+        "data",
+        "report below a file",
+        "report is a folder",
+        "report is baseline",
+        "typo",
     ],
 )
 def test_input_that_is_read_before_the_model(
-    judge_cold: Judge, model: str | None, arguments: list[str], message: str
+    judge_cold: Judge, model: str | None, arguments: list[str], snapshot: SnapshotAssertion
 ) -> None:
-    folder = judge_cold.pytester.path
     judge_cold.write("file", "")
     judge_cold.write("data/x", "")
     judge_cold.write("old.json", '{"schema": 1, "verdicts": []}')
     judge_cold.write("thresholds/typo.yaml", "schema: 1\ndimensions: {accuracy: {min: 2}}\n")
-    (folder / "runs.json").mkdir()
+    (judge_cold.root / "runs.json").mkdir()
     line = usage_error(judge_cold("thresholds/x.yaml", *arguments, model=model))
-    assert line.replace(str(folder), "HERE") == message
+    assert line.replace(str(judge_cold.root), "HERE") == snapshot
     assert judge_cold.passes() == {}
 
 

@@ -14,11 +14,12 @@ import pytest
 from support.demo_runs import demo_store
 from support.evaluations import new_evaluation
 
-from quba_check import Evaluation, judge
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.demands.profiles import DEMO_THRESHOLDS
 from quba_check.demo import DEMO_MODELS
 from quba_check.engine.batching import BatchSettings
+from quba_check.evaluation import Evaluation
+from quba_check.gate.judge import judge
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
 

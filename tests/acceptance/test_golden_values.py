@@ -21,10 +21,10 @@ import pytest
 import torch
 from support.demo_runs import link_demo_images
 
-from quba_check import Evaluation
 from quba_check.core.view import PGD
 from quba_check.engine import cache_keys
 from quba_check.engine.cache_keys import LIBRARIES
+from quba_check.evaluation import Evaluation
 from quba_check.models.fingerprint import fingerprint
 from quba_check.suites.suite import Suite
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from support.gate import Gate
 
-from quba_check import Evaluation
 from quba_check.cli.main import main
 from quba_check.demo.renditions import rendition
 from quba_check.demo.suite import demo_root, pictures
+from quba_check.evaluation import Evaluation
 from quba_check.suites import open_suite
 from quba_check.suites.object_focus import MaskFolder, make_object_focus
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from acceptance.runs import HERE, NINE, Finished, Project, python_path, same_findings
+from acceptance.runs import HERE, NINE, Finished, Project, ended, python_path, same_findings, start
 
 from quba_check.cli.main import main
 from quba_check.dimensions._registry import ENTRY_POINTS
@@ -184,24 +182,19 @@ def test_records_are_judged_again_by_what_packages_bring(
     for name, limit in {"leanness": "{max: 30}", "darkness": "{min: 0.1}"}.items():
         path = tmp_path / f"{name}.yaml"
         path.write_text(f"schema: 1\ndimensions: {{{name}: {limit}}}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "quba_check", "what-if", record, str(path)]
-        environment = {"PYTHONPATH": project.settings["PYTHONPATH"], "COLUMNS": "100", "PYTHONUTF8": "1"}
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        found[name] = result
-    assert (found["leanness"].returncode, found["leanness"].stderr) == (1, "")
-    assert "leanness" in found["leanness"].stdout
-    assert found["darkness"].returncode == 4
-    assert found["darkness"].stderr == (
+        found[name] = ended(start(tmp_path, "quba_check", "what-if", record, str(path), **project.settings))
+    assert (found["leanness"].code, found["leanness"].err) == (1, "")
+    assert "leanness" in found["leanness"].out
+    assert found["darkness"].code == 4
+    assert found["darkness"].err == (
         f"ERROR: {tmp_path}/darkness.yaml:2: unknown dimension 'darkness'. Did you mean 'leanness'? Allowed: "
         f"{', '.join(NINE)}, answers, classes, flops, parity, serving, size, unknown_detection, leanness.\n"
     )
 
 
 def test_editors_learn_of_installed_ones(project: Project) -> None:
-    command = [sys.executable, "-m", "quba_check", "schema", "thresholds"]
-    environment = {"PYTHONPATH": project.settings["PYTHONPATH"]}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    known = json.loads(result.stdout)["properties"]["dimensions"]["anyOf"][0]["properties"]
+    schema = ended(start(project.root, "quba_check", "schema", "thresholds", **project.settings))
+    known = json.loads(schema.out)["properties"]["dimensions"]["anyOf"][0]["properties"]
     assert known["leanness"]["description"] == "How few weights."
     assert "darkness" not in known
 

@@ -15,11 +15,11 @@ from support.published_layout import CONFIG, COUNTS, network, write_tree
 from support.slow_values import Photo, SlowValues
 from timm.data import create_transform
 
-from quba_check import judge
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import PROTOCOLS
 from quba_check.engine.batching import BatchSettings
+from quba_check.gate.judge import judge
 
 SEED = 5
 CLOSE = 1e-6

@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from support.errors import error_text, raising
 from support.loaded_models import prepared
-from support.preprocessings import prepared
 from support.shard_requests import request
 from support.simulated_gpu import simulated_gpu
 from torch import nn

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.shard_requests import request
 
-from quba_check import Evaluation
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.engine import Engine
 from quba_check.engine.shards import ShardRequest, ShardResult, ShardTask, add_outputs, images_by_view
 from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
+from quba_check.evaluation import Evaluation
 from quba_check.models.compute import ComputeSettings
 from quba_check.storage.shard import ShardKey
 from quba_check.suites.opening import find_suite

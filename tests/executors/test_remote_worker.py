@@ -15,10 +15,10 @@ from support.errors import error_text, raising
 from support.evaluations import new_evaluation, worker_spec
 from support.s3 import S3Server
 
-from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.shards import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
+from quba_check.evaluation import Evaluation
 from quba_check.executors.remote_worker import RemoteWorker, WorkerSpec
 from quba_check.storage.data_copies import CopySettings
 from quba_check.storage.opening import open_store

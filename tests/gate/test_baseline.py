@@ -14,6 +14,7 @@ from support.gate import Gate, terminal_text, thresholds
 from support.gated import CORRUPTION
 from support.tiny import CLASSES, PER_CLASS
 from support.tuned import record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import OptionError
 from quba_check.gate.baseline import SessionBaseline
@@ -191,46 +192,21 @@ def test_the_stated_baseline_is_used(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "options", "message"),
+    ("text", "options"),
     [
-        (
-            DROP,
-            {"first_release": True},
-            "--quba-first-release: there is a baseline, got baselines/release/record.json. Leave the "
-            "option out.",
-        ),
-        (
-            DROP,
-            {"no_looser": True},
-            "--quba-no-looser: the demands are looser than those of baselines/release/record.json: "
-            "corruption_robustness[min] is gone (>= 0.5). Restore them, or approve a record of a run "
-            "without the option.",
-        ),
-        (
-            "dimensions: {accuracy: {min: 0}}",
-            {"no_looser": True},
-            "--quba-no-looser: there is no baseline to compare with. Name a record with --quba-baseline "
-            "FILE.json (what-if: --baseline), or a model with --quba-reference.",
-        ),
-        (
-            DROP.replace("release", "other"),
-            {"no_looser": True},
-            "baseline: first release: there is no approved record in baselines/other yet. Approved are: "
-            "release. Approve one with 'quba-check approve', or give --quba-first-release.",
-        ),
-        (
-            DROP,
-            {"no_looser": True, "first_release": True},
-            "--quba-no-looser: got --quba-first-release too, which has no demands to compare with. "
-            "Allowed: one of both.",
-        ),
+        (DROP, {"first_release": True}),
+        (DROP, {"no_looser": True}),
+        ("dimensions: {accuracy: {min: 0}}", {"no_looser": True}),
+        (DROP.replace("release", "other"), {"no_looser": True}),
+        (DROP, {"no_looser": True, "first_release": True}),
     ],
+    ids=["with a baseline", "looser", "without a baseline", "a missing baseline", "both options"],
 )
 def test_options_that_the_baseline_excludes(
-    gate: Gate, text: str, options: dict[str, bool], message: str
+    gate: Gate, text: str, options: dict[str, bool], snapshot: SnapshotAssertion
 ) -> None:
     approve(record(verdicts=[CORRUPTION.verdict_row("x", "pass")]))
-    assert gate.error(text, **options) == message
+    assert gate.error(text, **options) == snapshot
 
 
 def test_options_without_conflict(gate: Gate) -> None:

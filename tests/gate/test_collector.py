@@ -55,7 +55,8 @@ def test_results_in_any_order_make_one_record_in_file_order(session: GateSession
     assert measured == {"accuracy", "parameters", "class_balance"}
 
 
-def test_a_record_counts_the_verdicts_on_its_clean_images(session: GateSession) -> None:
+def test_a_record_counts_the_verdicts_on_its_clean_images(gate: Gate, tmp_path: Path) -> None:
+    session = gate.session(THREE, store=tmp_path / "store")
     collector = collected(session)
     (first,) = records(collector, session)
     assert not any("verdict" in note for note in first.notes)

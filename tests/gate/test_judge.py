@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 from support.gate import Gate, loaded_judge
+from support.gated import CORRUPTION, corruption
 from support.tiny import CLASSES, SIDE, write_pictures
 
 from quba_check.demands.bounds import today
 from quba_check.errors import DimensionError
 from quba_check.evaluation import Evaluation
-from quba_check.gate import judge as module
-from quba_check.gate.result import DemandResult
+from quba_check.gate.collector import DemandResult
 from quba_check.gate.session import GateSession
+from quba_check.verdicts import decide
+from quba_check.verdicts.explanation import verdict_row
 
 
 def results(session: GateSession) -> dict[str, DemandResult]:
@@ -171,7 +173,7 @@ def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_acco
 
 def test_each_p_value_is_computed_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(module, "p_value", lambda demand, _: asked.append(demand.name))
+    monkeypatch.setattr("quba_check.gate.judge.p_value", lambda demand, _: asked.append(demand.name))
     session = gate.session(
         "uncertain: allow\ndimensions:\n  accuracy: {min: 0.99}\n  calibration_error: {max: 1e-9}\n"
         "  class_balance: {min: 0.99}"
@@ -202,9 +204,27 @@ def test_a_value_that_cannot_be_stored_fails_each_of_its_demands(
     def unstorable(*_: object) -> None:
         raise DimensionError("NaN")
 
-    monkeypatch.setattr("quba_check.gate.result.row_of", unstorable)
+    monkeypatch.setattr("quba_check.gate.judge.row_of", unstorable)
     session = gate.session("dimensions: {corruption_robustness: {min: 0, parts: {fog: {min: 0}}}}")
     judge = loaded_judge(session)
     for planned in session.demands(session.files):
         with pytest.raises(DimensionError):
             judge.judge(planned)
+
+
+def result(value: float, **changes: object) -> DemandResult:
+    verdict = verdict_row(decide(CORRUPTION, corruption(value)), "x.yaml::corruption_robustness[min]")
+    return DemandResult(model="net", protocol="standard", verdict=verdict.model_copy(update=changes))
+
+
+@pytest.mark.parametrize(
+    ("value", "tier", "warns"),
+    [(0.6, "warn", False), (0.4, "warn", True), (0.4, "block", False), (0.4, "info", False)],
+)
+def test_only_a_missed_demand_of_tier_warn_warns(value: float, tier: str, warns: bool) -> None:
+    assert result(value, tier=tier).warns is warns
+
+
+def test_results_travel_as_json() -> None:
+    sent = result(0.6).model_copy(update={"images": (b"\x00\xff", b""), "notes": ("a note",)})
+    assert DemandResult.model_validate_json(sent.model_dump_json()) == sent

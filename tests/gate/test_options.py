@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
 
 BASE = Path("/data/run")
-
-DEVICE_NAMES = (
-    "auto, cpu, cuda, cuda:N, mps, tensorrt, openvino, rocm, migraphx, coreml, qnn, cann, xnnpack, directml"
-)
 
 
 def test_defaults() -> None:
@@ -90,65 +87,30 @@ def test_auto_is_a_batch_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "text"),
+    ("key", "value"),
     [
-        ("quba_device", "gpu", f"--quba-device: got 'gpu'. Allowed: {DEVICE_NAMES}. Did you mean 'cpu'?"),
-        ("quba_compile", "yes", "--quba-compile: got 'yes'. Allowed: on, off."),
-        ("quba_cache_gb", "all", "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000."),
-        ("quba_cache_gb", "nan", "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 to 1,000,000."),
-        ("quba_precision", "fp8", "--quba-precision: got 'fp8'. Allowed: auto, fp32, bf16, fp16."),
-        (
-            "quba_protocol",
-            "standart",
-            "--quba-protocol: got 'standart'. Allowed: standard, released. Did you mean 'standard'?",
-        ),
-        (
-            "quba_batch_size",
-            "many",
-            "--quba-batch-size: got 'many'. Allowed: auto, or a whole number from 1.",
-        ),
-        ("quba_workers", "257", "--quba-workers: got '257'. Allowed: a whole number from 0 to 256."),
-        (
-            "quba_limit",
-            "9" * 16,
-            f"--quba-limit: got '{'9' * 16}'. Allowed: a whole number from 1 to 999,999,999,999,999.",
-        ),
-        (
-            "quba_store",
-            "~nobody-here/x",
-            "--quba-store: got '~nobody-here/x', but the home folder of '~nobody-here' is not known. "
-            "Allowed: a path without ~, or with the name of a user of this machine.",
-        ),
-        (
-            "quba_baseline",
-            "/dev/null",
-            "--quba-baseline: /dev/null is a pipe or a device. Allowed: a file or a folder.",
-        ),
-        ("quba_limit", "²", "--quba-limit: got '²'. Allowed: a whole number from 1."),
-        (
-            "quba_device",
-            "cuda:²",
-            f"--quba-device: got 'cuda:²'. Allowed: {DEVICE_NAMES}. Did you mean 'cuda:N'?",
-        ),
-        ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
-        (
-            "quba_pictures",
-            "5",
-            "--quba-pictures: got 5 without --quba-html, the page that shows them. "
-            "Add --quba-html FILE.html.",
-        ),
-        (
-            "quba_executor_settings",
-            "ray.yaml",
-            "--quba-executor-settings: got ray.yaml without --quba-executor, which reads it. "
-            "Add --quba-executor=ray.",
-        ),
+        ("device", "gpu"),
+        ("device", "cuda:²"),
+        ("compile", "yes"),
+        ("cache_gb", "all"),
+        ("cache_gb", "nan"),
+        ("precision", "fp8"),
+        ("protocol", "standart"),
+        ("batch_size", "many"),
+        ("workers", "257"),
+        ("limit", "9" * 16),
+        ("limit", "²"),
+        ("store", "~nobody-here/x"),
+        ("baseline", "/dev/null"),
+        ("report", "r.yaml"),
+        ("pictures", "5"),
+        ("executor_settings", "ray.yaml"),
     ],
 )
-def test_values_that_are_not_allowed(key: str, value: str, text: str) -> None:
+def test_values_that_are_not_allowed(key: str, value: str, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(OptionError) as caught:
-        Options.parse({key: value}, BASE)
-    assert str(caught.value) == text
+        Options.parse({f"quba_{key}": value}, BASE)
+    assert str(caught.value) == snapshot
 
 
 def test_every_option_has_help_and_a_name_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""Findings of the doctor before a run: demands, grades and images that cannot be judged."""
+"""Before a run: its setup, its plan, and findings about demands, grades and images."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import ALL, CLEAN_IMAGES, Passes, examined
-from support.gate import Gate, terminal_text
+from support.gate import Gate, loaded_judge, terminal_text
 from support.tiny import CLASSES
+from support.tuned import record as stored_record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.evaluation import Evaluation
+from quba_check.gate.preflight import plan_run, setup_lines
+from quba_check.gate.session import GateSession
 from quba_check.grading import quba_score
+from quba_check.records.files import write_record
 from quba_check.records.record import Record
+from quba_check.reports.plan import plan_lines, plan_table
 
+NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
+PLAIN = "dimensions: {accuracy: {min: 0.5}}"
+ACCURACY_DROP = "dimensions: {accuracy: {max_drop: 0.1}}"
 ACCURACY = "dimensions: {accuracy: {min: 0.1}, parameters: {max: 1}}"
 GRADE = "quba: {min_grade: F, allow_other_suite: true}"
 DROP = "dimensions: {parameters: {max_drop: 0.1}}"
@@ -156,20 +165,18 @@ def test_no_image_is_measured_for_a_grade_among_models_of_another_suite(gate: Ga
     assert f"QUBA not graded: {NO_POPULATION} population published protocol standard" in shown
 
 
-def test_an_allowed_suite_is_a_caveat_in_the_line_of_the_grade(gate: Gate) -> None:
-    record = gate.judge(GRADE)
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (GRADE, f"percentile of published (326 models) other suite: {CAVEAT} protocol standard"),
+        (ALL.partition("quba:")[0], f"QUBA score -20.536, not graded: {NO_POPULATION} protocol standard"),
+    ],
+    ids=["an allowed suite", "a score that no demand is on"],
+)
+def test_a_suite_that_is_not_that_of_the_population_is_a_caveat(gate: Gate, text: str, shown: str) -> None:
+    record = gate.judge(text)
     assert record.overall_verdict == "pass"
-    shown = " ".join(terminal_text(record).split())
-    assert f"percentile of published (326 models) other suite: {CAVEAT} protocol standard" in shown
-    assert record.grades[0].other_suite == CAVEAT
-
-
-def test_a_grade_that_nobody_demands_has_a_score_and_no_letter(gate: Gate) -> None:
-    record = gate.judge(ALL.partition("quba:")[0])
-    (grade,) = record.grades
-    assert (grade.letter, grade.percentile) == (None, None)
-    shown = " ".join(terminal_text(record).split())
-    assert f"QUBA score {grade.score:.3f}, not graded: {NO_POPULATION} protocol standard" in shown
+    assert shown in " ".join(terminal_text(record).split())
 
 
 def test_a_warning_about_a_grade_without_a_value_judges_nothing(gate: Gate) -> None:
@@ -232,3 +239,81 @@ def test_grades_in_python(gate: Gate, data: Path, tmp_path: Path) -> None:
     evaluation = Evaluation(gate.model, data, store=tmp_path / "empty")
     assert evaluation.grade().missing == ("shape_bias",)
     assert not list((tmp_path / "empty").rglob("*.safetensors"))
+
+
+def lines(session: GateSession) -> list[str]:
+    """The lines of a session whose models are loaded."""
+    loaded_judge(session)
+    return [*setup_lines(session, session.models)]
+
+
+def test_a_run_without_a_baseline(gate: Gate, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_data.parent)
+    model = "8 × 8, bilinear, crop 1, mean 0.5, std 0.5 (from quba_config of"
+    assert lines(gate.session(PLAIN, NET, OTHER)) == [
+        f"model {NET}: {model} {NET})",
+        f"model {OTHER}: {model} {OTHER})",
+        "data tiny: data, 9 clean images",
+    ]
+    assert lines(gate.session(ACCURACY_DROP, limit=3))[1:] == [
+        "data tiny: data, 3 of 9 clean images",
+        "no baseline",
+    ]
+
+
+def test_a_run_that_needs_no_image_counts_none(gate: Gate, tiny_data: Path) -> None:
+    (*_, data) = lines(gate.session("dimensions: {parameters: {max: 1}}"))
+    assert data == f"data tiny: {tiny_data}"
+
+
+def test_a_run_with_a_baseline(gate: Gate, tmp_path: Path) -> None:
+    path = tmp_path / "released.json"
+    write_record(stored_record(), path)
+    *_, last = lines(gate.session(PLAIN, baseline=path))
+    assert last == "baseline released.json: r50, run of 2026-01-01"
+
+
+def test_a_first_release(gate: Gate) -> None:
+    assert lines(gate.session(f"baseline: release\n{ACCURACY_DROP}"))[-1] == "no baseline: release"
+
+
+def test_a_reference_is_the_baseline(gate: Gate) -> None:
+    assert lines(gate.session(ACCURACY_DROP, reference=OTHER))[-1] == f"baseline: the reference {OTHER}"
+
+
+def test_a_model_that_could_not_be_loaded_has_no_line(gate: Gate, tiny_data: Path) -> None:
+    assert [*setup_lines(gate.session(PLAIN), [NET])] == [f"data tiny: {tiny_data}"]
+
+
+def test_the_table_of_all_dimensions(gate: Gate, snapshot: SnapshotAssertion, tmp_path: Path) -> None:
+    assert plan_table(plan_run(gate.session(ALL, store=tmp_path / "store"))) == snapshot
+
+
+def test_a_run_makes_the_planned_passes(gate: Gate, passes: Passes, tmp_path: Path) -> None:
+    text = "dimensions: {adversarial_robustness: {min: 0}, object_focus: {min: 0}}"
+    gate.judge(PLAIN, store=tmp_path / "store")
+    plan = plan_run(gate.session(text, store=tmp_path / "store"))
+    assert plan_lines(plan, None) == [
+        "plan: 5 views, 39 images (9 in the store), 978 bytes to store",
+        "at most 129 forward and 99 backward passes, time on cpu not known yet",
+    ]
+    gate.judge(text, store=tmp_path / "store")
+    assert 0 < passes()["backward"] <= 99
+    plan = plan_run(gate.session(text, store=tmp_path / "store"))
+    assert plan_lines(plan, None)[1] == "all predictions are in the store"
+
+
+def test_models_and_protocols_are_planned_once(gate: Gate, tmp_path: Path) -> None:
+    text = "dimensions: {accuracy: {min: 0.1}, adversarial_robustness: {min: 0.1}}"
+    session = gate.session(text, OTHER, NET, store=tmp_path / "store")
+    again, released = tmp_path / "again.yaml", tmp_path / "released.yaml"
+    again.write_text(f"schema: 1\n{text}\n")
+    released.write_text(f"schema: 1\nprotocol: released\n{text}\n")
+    session.select(session.demands([*session.files, released, again]))
+    plan = plan_run(session)
+    assert [(one.model, one.protocol, one.shared) for one in plan.models] == [
+        (model, protocol, shared)
+        for model in (OTHER, NET)
+        for protocol, shared in (("standard", 0), ("released", 1))
+    ]
+    assert (len(plan.views), sum(view.images for view in plan.views)) == (10, 90)

@@ -20,7 +20,7 @@ import quba_check
 from quba_check.cli.main import main
 from quba_check.engine.engine import Engine
 from quba_check.errors import HeadError
-from quba_check.gate.run_plan import plan_run
+from quba_check.gate.preflight import plan_run
 
 ACCURACY = "dimensions: {accuracy: {min: 0}}"
 

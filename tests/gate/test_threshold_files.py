@@ -1,4 +1,4 @@
-"""Threshold files of a command line, their shown paths, and options that exclude them."""
+"""Threshold files of a command line: shown paths, options that exclude them, planned demands."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from quba_check.gate.options import Options
 from quba_check.gate.threshold_files import (
     check_thresholds,
     is_shipped,
+    plan_demands,
     shown_path,
     thresholds_at,
     with_shipped_file,
@@ -25,6 +26,8 @@ from quba_check.gate.threshold_files import (
 ACCURACY = "dimensions: {accuracy: {min: 0.5}}"
 DROP = "dimensions: {accuracy: {max_drop: 0.01}}"
 OPTIONS = Options(models=("net",))
+TWO = thresholds("dimensions:\n  accuracy: {min: 0.5}\n  corruption_robustness: {parts: {fog: {min: 0.2}}}")
+RELEASED = thresholds("protocol: released\ndimensions: {parameters: {max: 30}}")
 
 
 def test_names_of_shipped_files_become_paths(project: Path) -> None:
@@ -90,3 +93,28 @@ def test_a_baseline_of_another_protocol_is_no_matter_without_drops() -> None:
     old = StoredRun("old.json", record(protocol="released"))
     check_thresholds(thresholds(ACCURACY), OPTIONS, old)
     check_thresholds(thresholds(DROP), replace(OPTIONS, protocol="released"), old)
+
+
+def test_demands_of_one_model_have_the_names_of_the_file() -> None:
+    planned = plan_demands(["net"], [TWO], "standard")
+    assert [each.node_id for each in planned] == [
+        "x.yaml::accuracy[min]",
+        "x.yaml::corruption_robustness.fog[min]",
+    ]
+    assert [each.demand for each in planned] == list(TWO.demands)
+
+
+def test_demands_of_several_models_come_model_by_model() -> None:
+    planned = plan_demands(["net", "other"], [TWO], "standard")
+    assert [each.node_id for each in planned] == [
+        "x.yaml::accuracy[min-net]",
+        "x.yaml::corruption_robustness.fog[min-net]",
+        "x.yaml::accuracy[min-other]",
+        "x.yaml::corruption_robustness.fog[min-other]",
+    ]
+    assert [each.model for each in planned] == ["net", "net", "other", "other"]
+
+
+def test_a_file_without_protocol_takes_the_default() -> None:
+    planned = plan_demands(["net"], [TWO, RELEASED], "standard")
+    assert [each.protocol for each in planned] == ["standard", "standard", "released"]

@@ -48,13 +48,15 @@ def test_a_run_is_listed_until_it_ends(store: Store) -> None:
     run_file.close()
 
 
-def test_the_sign_of_life_is_renewed(store: Store) -> None:
+def test_the_sign_of_life_is_renewed_and_comes_back(store: Store) -> None:
     run_file = ActiveRunFile(["r50"], lambda: store, seconds=0.01)
     run_file.pytest_sessionstart()
     wait_for(lambda: active_runs(store.objects))
     first = only_run(store)
     wait_for(lambda: only_run(store).at > first.at)
     assert only_run(store).started == first.started
+    store.objects.delete(first.name)
+    wait_for(lambda: active_runs(store.objects))
     run_file.close()
 
 
@@ -93,12 +95,3 @@ def test_errors_stop_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> N
     assert errors == []
     run_file.close()
     assert active_runs(store.objects) == []
-
-
-def test_a_file_that_someone_removed_comes_back(store: Store) -> None:
-    run_file = ActiveRunFile(["r50"], lambda: store, seconds=0.01)
-    run_file.pytest_sessionstart()
-    wait_for(lambda: active_runs(store.objects))
-    store.objects.delete(only_run(store).name)
-    wait_for(lambda: active_runs(store.objects))
-    run_file.close()

@@ -9,7 +9,7 @@ import pytest
 from support.gated import CORRUPTION, corruption
 from support.tuned import record
 
-from quba_check.gate.result import DemandResult
+from quba_check.gate.collector import DemandResult
 from quba_check.pytest_plugin.controller import Controller
 from quba_check.pytest_plugin.items import BUG, RESULT
 from quba_check.verdicts import decide

@@ -12,8 +12,8 @@ from support.gate import thresholds
 from support.gated import CORRUPTION, corruption
 
 from quba_check.errors import StoreError
-from quba_check.gate.plan import PlannedDemand, plan_demands
-from quba_check.gate.result import DemandResult
+from quba_check.gate.collector import DemandResult
+from quba_check.gate.threshold_files import PlannedDemand, plan_demands
 from quba_check.pytest_plugin.items import GATE, JUDGE, DemandItem, ThresholdNode
 from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
@@ -21,26 +21,18 @@ from quba_check.verdicts.explanation import verdict_row
 TEXT = "dimensions:\n  accuracy: {min: 0.5}\n  corruption_robustness: {parts: {fog: {min: 0.2}}}"
 
 
-class OneValue:
-    """Judges each demand as corruption robustness of one value."""
+class StubJudge:
+    """Judges each demand as corruption robustness of one value, or raises an error."""
 
-    def __init__(self, value: float, **changes: Any) -> None:
+    def __init__(self, value: float | Exception, **changes: Any) -> None:
         self.value, self.changes = value, changes
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
+        if isinstance(self.value, Exception):
+            raise self.value
         row = verdict_row(decide(CORRUPTION, corruption(self.value)), planned.node_id)
         row = row.model_copy(update=self.changes)
         return DemandResult(model="net", protocol="standard", verdict=row, properties={"value": self.value})
-
-
-class Failing:
-    """Fails to judge."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def judge(self, planned: PlannedDemand) -> DemandResult:
-        raise self.error
 
 
 @pytest.fixture
@@ -70,21 +62,21 @@ def test_names_and_places(items: Any) -> None:
 
 
 def test_a_demand_that_is_met(items: Any) -> None:
-    item, _ = items(OneValue(0.6))
+    item, _ = items(StubJudge(0.6))
     item.runtest()
     assert DemandResult.model_validate_json(item.result).verdict.outcome == "pass"
     assert item.user_properties == [("value", 0.6)]
 
 
 def test_a_blocking_demand_fails_with_its_explanation(items: Any) -> None:
-    item, _ = items(OneValue(0.4))
+    item, _ = items(StubJudge(0.4))
     with pytest.raises(pytest.fail.Exception, match=r"^corruption_robustness 0\.400 is below 0\.500"):
         item.runtest()
     assert DemandResult.model_validate_json(item.result).verdict.outcome == "fail"
 
 
 def test_a_failure_is_one_line_in_the_short_summary(items: Any) -> None:
-    item, _ = items(OneValue(0.4))
+    item, _ = items(StubJudge(0.4))
     with pytest.raises(pytest.fail.Exception) as caught:
         item.runtest()
     failure = item.repr_failure(caught)
@@ -93,27 +85,27 @@ def test_a_failure_is_one_line_in_the_short_summary(items: Any) -> None:
 
 
 def test_a_demand_that_only_warns_does_not_fail(items: Any) -> None:
-    item, _ = items(OneValue(0.4, tier="warn"))
+    item, _ = items(StubJudge(0.4, tier="warn"))
     item.runtest()
     assert DemandResult.model_validate_json(item.result).warns
 
 
 def test_a_skipped_demand(items: Any) -> None:
-    item, _ = items(OneValue(0.4, outcome="skipped", message="there is no such set"))
+    item, _ = items(StubJudge(0.4, outcome="skipped", message="there is no such set"))
     with pytest.raises(pytest.skip.Exception, match=r"^there is no such set$"):
         item.runtest()
     assert item.result is not None
 
 
 def test_an_error_of_the_user_fails_without_a_result(items: Any) -> None:
-    item, _ = items(Failing(StoreError("the disk is full")))
+    item, _ = items(StubJudge(StoreError("the disk is full")))
     with pytest.raises(pytest.fail.Exception, match=r"^the disk is full$"):
         item.runtest()
     assert item.result is item.bug is None
 
 
 def test_a_bug_is_noted(items: Any) -> None:
-    item, _ = items(Failing(KeyError("x")))
+    item, _ = items(StubJudge(KeyError("x")))
     with pytest.raises(pytest.fail.Exception, match=r"^quba-check: this is a bug"):
         item.runtest()
     assert item.result is None

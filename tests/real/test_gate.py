@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check import judge
+from quba_check.gate.judge import judge
 from quba_check.records.record import Record
 
 THRESHOLDS = """\
@@ -56,6 +56,8 @@ def test_one_demand_fails_and_one_warns(record: Record) -> None:
         "('tench' has 0, 'goldfish' has 0, 'great white shark' has 0 and 996 more); "
         "add images of them to the clean set"
     )
+    (finding,) = record.findings  # the doctor finds nothing else
+    assert finding.title.startswith("class_balance cannot be measured: ")
 
 
 def test_the_record_says_what_was_judged(record: Record) -> None:
@@ -66,7 +68,7 @@ def test_the_record_says_what_was_judged(record: Record) -> None:
         1000,
         "logits",
     )
-    assert [model.preparation[key] for key in ("mean", "std")] == [(0.5, 0.5, 0.5)] * 2
+    assert [model.preparation[key] for key in ("mean", "std")] == [[0.5, 0.5, 0.5]] * 2
     assert model.preparation["source"] == "timm's tf_efficientnet_lite0"
     ((name, clean),) = record.suite.sets.items()
     assert (name, clean.images, clean.expected) == ("clean", 20, 20)

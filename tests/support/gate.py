@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from quba_check import judge
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import CORRUPTIONS
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import UserError
-from quba_check.gate.judge import Judge
+from quba_check.gate.judge import Judge, judge
 from quba_check.gate.models import Callbacks
 from quba_check.gate.options import Options
 from quba_check.gate.session import GateSession

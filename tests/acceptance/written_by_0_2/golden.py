@@ -20,11 +20,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from quba_check import Evaluation
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.engine.cache_keys import LIBRARIES
+from quba_check.evaluation import Evaluation
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import find_suite

@@ -17,9 +17,9 @@ pytest.importorskip("ray")
 import ray
 from support.evaluations import new_evaluation
 
-from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.shards import PlannedShard
+from quba_check.evaluation import Evaluation
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings

@@ -19,10 +19,10 @@ pytest.importorskip("ray")
 import ray
 from support.evaluations import new_evaluation, worker_spec
 
-from quba_check import Evaluation
 from quba_check.core.view import CLEAN
 from quba_check.engine.shards import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError
+from quba_check.evaluation import Evaluation
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment, installed_version
 from quba_check.executors.remote_worker import WorkerSpec
 from quba_check.models.compute import ComputeSettings

@@ -13,10 +13,9 @@ from support.loaded_models import THREE, message, refusal
 from support.loaded_models import load as load_model
 from torch import nn
 
-from quba_check import NumpyModel
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.config import preprocessing_config
-from quba_check.models.programs.functions import UNCOUNTED, load_callable
+from quba_check.models.programs.functions import UNCOUNTED, NumpyModel, load_callable
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
