@@ -28,28 +28,29 @@ NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
 TWO = "dimensions:\n  accuracy: {min: 0.5}\n  calibration_error: {max: 0.9, tier: warn}"
 
 
-def test_demo_models_take_no_other_model_and_no_data_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"models": ("demo", NET)},
+            "--model: 'demo' brings its own images and thresholds; it cannot be judged together with "
+            f"'{NET}'. Use two runs.",
+        ),
+        *(
+            (
+                {"models": ("demo",), "data": data},
+                f"--quba-data: got '{shown}', but 'demo' brings its own images. Allowed: a data folder for "
+                "any other model. Leave the option out, or name another model.",
+            )
+            for data, shown in ((Path("/root/data"), "data"), ("s3://bucket/data", "s3://bucket/data"))
+        ),
+    ],
+)
+def test_demo_models_take_no_other_model_and_no_data(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError) as caught:
-        GateSession(Options(models=("demo", NET)), tmp_path)
-    assert str(caught.value) == (
-        "--model: 'demo' brings its own images and thresholds; it cannot be judged together with "
-        f"'{NET}'. Use two runs."
-    )
-    with pytest.raises(OptionError) as caught:
-        GateSession(Options(models=("demo",), data=tmp_path / "data"), tmp_path)
-    assert str(caught.value) == (
-        "--quba-data: got 'data', but 'demo' brings its own images. Allowed: a data folder for any other "
-        "model. Leave the option out, or name another model."
-    )
-    assert GateSession(Options(models=("demo",), data=tmp_path, data_is_default=True), tmp_path).is_demo
-
-
-def test_demo_models_take_no_url(tmp_path: Path) -> None:
-    with pytest.raises(OptionError) as caught:
-        GateSession(Options(models=("demo",), data="s3://bucket/data"), tmp_path)
-    assert str(caught.value).startswith(
-        "--quba-data: got 's3://bucket/data', but 'demo' brings its own images. Allowed: a data folder for"
-    )
+        GateSession(Options(**options), Path("/root"))
+    assert str(caught.value) == message
+    assert GateSession(Options(("demo",), data=Path("/data"), data_is_default=True), Path("/root")).is_demo
 
 
 def test_processes_of_one_run_share_its_id(tmp_path):
