@@ -14,7 +14,7 @@ from quba_check.cli.parser import Checked, record_argument, store_option, value_
 from quba_check.comparison.looser import looser_demands
 from quba_check.comparison.stored_run import RunConditions, differences
 from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import Given, unchecked
+from quba_check.gate.options import Given, unchecked
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed, one_line
 from quba_check.records.baselines import (

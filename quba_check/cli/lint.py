@@ -14,7 +14,7 @@ from quba_check.cli.parser import INPUT, Checked, value_option
 from quba_check.demands.profiles import find_thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
-from quba_check.gate.option_values import whole_number
+from quba_check.gate.options import whole_number
 from quba_check.gate.threshold_files import shown_path
 from quba_check.number_format import counted
 from quba_check.records.files import read_record

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from quba_check.errors import OptionError
-from quba_check.gate.option_values import (
+from quba_check.gate.options import (
     Given,
     Parse,
     file_ending_in,

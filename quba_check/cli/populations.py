@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from quba_check.cli.parser import Checked, Command, value_option
 from quba_check.errors import OptionError, PopulationError
-from quba_check.gate.option_values import Given
+from quba_check.gate.options import Given
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import BUILT_IN, population
 from quba_check.grading.published import (

@@ -26,8 +26,7 @@ from quba_check.cli.parser import (
 )
 from quba_check.cli.populations import population_option
 from quba_check.errors import OptionError
-from quba_check.gate.option_values import Given, file_ending_in, one_of, whole_number
-from quba_check.gate.options import MOST_PICTURES
+from quba_check.gate.options import MOST_PICTURES, Given, file_ending_in, one_of, whole_number
 from quba_check.number_format import counted
 
 FORM, PICTURES = Checked(one_of(*FORMATS)), Checked(whole_number(1, MOST_PICTURES))

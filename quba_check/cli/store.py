@@ -10,7 +10,7 @@ import click
 from quba_check.cli.files import Place, progress_bars, write_output
 from quba_check.cli.parser import Checked, Group, store_option, value_option
 from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import Given, number_within
+from quba_check.gate.options import Given, number_within
 from quba_check.number_format import format_bytes
 from quba_check.records.files import IMAGES_SUFFIX, SUFFIX, parse_record
 from quba_check.records.per_image import PerImage

@@ -27,7 +27,7 @@ from quba_check.core.view import (
     View,
 )
 from quba_check.errors import FewObjectsError, OptionError
-from quba_check.gate.option_values import whole_number
+from quba_check.gate.options import whole_number
 from quba_check.messages import listed, one_line
 from quba_check.reports.tables import table_text, terminal_width, wrapped
 from quba_check.storage.file_digests import ContentDigests

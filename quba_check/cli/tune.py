@@ -18,7 +18,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError, ThresholdError
-from quba_check.gate.option_values import number_within
+from quba_check.gate.options import number_within
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.grading.population import Population

@@ -13,7 +13,7 @@ from quba_check.cli.files import Place, check_waivers, stated_baseline
 from quba_check.cli.parser import INPUT, Checked, records_argument, store_option, value_option
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import Given
+from quba_check.gate.options import Given
 from quba_check.gate.provenance import is_record_of
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed, one_line

@@ -1,4 +1,4 @@
-"""The steps before a gate run: its setup, the work that it plans, and the doctor's findings."""
+"""Before a gate run: its setup, its plan, and the doctor's findings."""
 
 from __future__ import annotations
 

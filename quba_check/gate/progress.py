@@ -161,7 +161,7 @@ def progress_text(states: list[ProcessState], width: int) -> str:
 
 
 def run_progress(states: list[ProcessState]) -> tuple[str, list[str], list[str]] | None:
-    """Return the oldest view of a run, its images and images a second, and the time left.
+    """Return the oldest view of a run, its images and speed, and the time left.
 
     Unknown numbers are left out; None while no view runs. A process without work stops writing, so its last
     view soon disappears.

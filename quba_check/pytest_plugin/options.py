@@ -11,8 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from quba_check.errors import OptionError
-from quba_check.gate.option_values import Given
-from quba_check.gate.options import OPTIONS, Option, Options
+from quba_check.gate.options import OPTIONS, Given, Option, Options
 from quba_check.storage.user_files import file_kind, user_location, user_path
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}

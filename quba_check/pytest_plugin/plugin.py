@@ -6,8 +6,8 @@ Without `--model` it does nothing. With it, a run has these steps:
 2. `pytest_configure` adds the default threshold file if no path is given, and reads options, threshold files
    and the suite's manifest. A mistake in them ends the run here with exit code 4.
 3. Before any worker starts, the controller loads the models, predicts their first images and calls the
-   doctor (`hooks.py`).
-4. Each threshold file is collected as a file, each demand as an item (`items.py`). Processes share
+   doctor.
+4. Each threshold file is collected as a file, each demand as an item (`hooks.py`). Processes share
    predictions through the store, so any process can judge any demand.
 5. Each item adds its result as JSON text to its report, which xdist sends to the controller.
 6. The controller (`controller.py`) collects results into records, writes them, and prints the summary.
@@ -130,7 +130,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from quba_check.gate.judge import Judge
     from quba_check.gate.threshold_files import default_files, with_shipped_file
     from quba_check.models.process_setup import set_up_process
-    from quba_check.pytest_plugin.items import GATE, JUDGE
+    from quba_check.pytest_plugin.hooks import GATE, JUDGE, GateHooks, ReportHooks
 
     set_up_process()
     with one_line_errors():
@@ -146,8 +146,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[GATE] = gate
     config.stash[JUDGE] = Judge(gate)
     config.stash[FILES] = gate.files
-    from quba_check.pytest_plugin.hooks import GateHooks, ReportHooks
-
     config.pluginmanager.register(ReportHooks())
     if gate.files:
         config.pluginmanager.register(GateHooks(config, gate, config.stash.get(PROGRESS, None)))
@@ -178,7 +176,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that use the fixture once for each model."""
     if not metafunc.config.option.model or "quba" not in metafunc.fixturenames:
         return
-    from quba_check.pytest_plugin.items import GATE
+    from quba_check.pytest_plugin.hooks import GATE
 
     models = metafunc.config.stash[GATE].models
     if len(models) > 1:
@@ -194,8 +192,7 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
     config = request.config
     if not config.option.model:
         pytest.skip("the fixture 'quba' needs a model. Name one with --model=SPEC.")
-    from quba_check.pytest_plugin.hooks import share_cores
-    from quba_check.pytest_plugin.items import GATE
+    from quba_check.pytest_plugin.hooks import GATE, share_cores
 
     gate = config.stash[GATE]
     if _worker(config) is not None and not config.stash[FILES]:

@@ -1,4 +1,4 @@
-"""Progress of a run: one line on a terminal, plain lines in a log, a line for each finished dimension.
+"""Progress of a run: one line on a terminal, or plain lines in a log.
 
 On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
 its row for itself, with and without xdist. Elsewhere a plain line is printed every 30 seconds while images

@@ -9,7 +9,7 @@ from quba_check.cli.main import main
 from quba_check.cli.parser import Checked, parse_web_address
 from quba_check.cli.populations import parse_population, parse_published_model
 from quba_check.errors import OptionError
-from quba_check.gate.option_values import (
+from quba_check.gate.options import (
     Parse,
     file_ending_in,
     number_within,

@@ -11,7 +11,7 @@ from support.tuned import record
 
 from quba_check.gate.collector import DemandResult
 from quba_check.pytest_plugin.controller import Controller
-from quba_check.pytest_plugin.items import BUG, RESULT
+from quba_check.pytest_plugin.hooks import BUG, RESULT
 from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 

@@ -13,7 +13,7 @@ from quba_check.cli.parser import COUNT, INPUT, Checked, Command, format_option,
 from quba_check.cli.populations import population_option
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import Given, Parse
+from quba_check.gate.options import Given, Parse
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import LARGEST, possible_values
 from quba_check.messages import allowed_names, listed

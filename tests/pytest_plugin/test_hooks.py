@@ -14,7 +14,7 @@ from support.gated import CORRUPTION, corruption
 from quba_check.errors import StoreError
 from quba_check.gate.collector import DemandResult
 from quba_check.gate.threshold_files import PlannedDemand, plan_demands
-from quba_check.pytest_plugin.items import GATE, JUDGE, DemandItem, ThresholdNode
+from quba_check.pytest_plugin.hooks import GATE, JUDGE, DemandItem, ThresholdNode
 from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
