@@ -313,7 +313,5 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
         else "Free memory, or give another --quba-device, a smaller model, or a smaller input_size."
     )
     images = f"{batch} images" if batch > 1 else "a single image"
-    return ModelError(
-        f"memory on {classifier.device} runs out with {images} of {height} × {width}. {remedy}",
-        where=classifier.spec,
-    )
+    problem = f"memory on {classifier.device} runs out with {images} of {height} × {width}"
+    return ModelError(problem, where=classifier.spec, hint=remedy)

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from quba_check.errors import InvariantError
 
+_NO_WRITES = "A forward pass in eval mode must not write to the model."
 STATE_CHANGED = (
     "end of run: the model's parameters or buffers are not those of the start (checksums differ). "
-    "A forward pass in eval mode must not write to the model."
+    f"{_NO_WRITES}"
 )
 Version = tuple[int, int]
 """Storage address and in-place counter of a tensor, which reveal most changes without reading it."""
@@ -156,16 +157,13 @@ class Guard:
         for name, part in self._module.named_modules():
             if getattr(part, "training", False):  # parts of frozen TorchScript programs have no mode
                 part = f"its part '{name}'" if name else "it"
-                raise InvariantError(
-                    f"the model must be measured in eval mode, but {part} is in train mode.", where=view
-                )
+                problem = f"the model must be measured in eval mode, but {part} is in train mode."
+                raise InvariantError(problem, where=view)
         now = self.versions()
         for name, version in self._before.items():
             if now.get(name) != version:
-                raise InvariantError(
-                    f"{view}: the model's tensor '{name}' changed while the model was measured. "
-                    "A forward pass in eval mode must not write to the model."
-                )
+                problem = f"the model's tensor '{name}' changed while the model was measured"
+                raise InvariantError(problem, where=view, hint=_NO_WRITES)
 
     def check_state(self) -> None:
         """Check all contents, once at the end of a run.

@@ -67,9 +67,9 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
         with model_errors("loading it raised", where=spec.text):
             return _load_classifier(spec, request)
     except torch.OutOfMemoryError as error:
+        hint = "Free memory, or give a smaller model or another --quba-device."
         raise ModelError(
-            f"{spec.text}: memory runs out while it is loaded ({error}). "
-            "Free memory, or give a smaller model or another --quba-device."
+            f"memory runs out while it is loaded ({error})", where=spec.text, hint=hint
         ) from error
 
 
@@ -79,10 +79,8 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     precision = resolve_precision(request.precision, device)
     check_choice("--quba-compile", request.compile, COMPILE)
     if request.device in PROVIDERS and spec.kind != "onnx":
-        raise error(
-            f"--quba-device={request.device} runs ONNX files alone",
-            hint=f"Allowed for other models: {', '.join(DEVICES)}.",
-        )
+        hint = f"Allowed for other models: {', '.join(DEVICES)}."
+        raise error(f"--quba-device={request.device} runs ONNX files alone", hint=hint)
     loaded = _load_module(spec, request, device)
     module = loaded.module
     tensors = named_tensors(module)

@@ -137,10 +137,8 @@ def check_finite(raw: Tensor, *, spec: str) -> Tensor:
     """
     n_invalid = int((~raw.detach().isfinite()).any(dim=1).sum())
     if n_invalid:
-        raise ModelError(
-            f"the model's output is not finite, got NaN or infinity for {n_invalid} of {len(raw)} images.",
-            where=spec,
-        )
+        got = f"NaN or infinity for {n_invalid} of {len(raw)} images"
+        raise ModelError("the model's output is not finite", where=spec, got=got)
     return raw
 
 

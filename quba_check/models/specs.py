@@ -97,9 +97,8 @@ def parse_spec(text: str) -> ModelSpec:
         raise ModelError("is empty", where="--model", allowed=ALLOWED)
     kind, name = _kind_and_name(text) if _is_printable(text) else ("file", text)
     if not _is_printable(name):
-        raise ModelError(
-            f"--model: {text!a} names a file or folder with characters that cannot be shown. Rename it."
-        )
+        problem = f"{text!a} names a file or folder with characters that cannot be shown"
+        raise ModelError(problem, where="--model", hint="Rename it.")
     return ModelSpec(text, kind, one_line(name))
 
 

@@ -200,9 +200,8 @@ def _check_fit(
     error = partial(ModelError, where=facts.where)
     if match.rivals:
         prefixes = listed(map(repr, (match.removed[0], *match.rivals)))
-        raise error(
-            f"holds several models, under {prefixes}", hint="Save the one to judge in a file of its own."
-        )
+        hint = "Save the one to judge in a file of its own."
+        raise error(f"holds several models, under {prefixes}", hint=hint)
     if match.classes is not None:
         check_head(match.classes, head, facts.where, "the checkpoint's head")
     if match.differences:
@@ -233,10 +232,8 @@ def load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     name = spec.name
     check_architecture(name, where=spec.text)
     if not is_model_pretrained(name):
-        raise ModelError(
-            f"timm has no pretrained weights for '{name}'. Give a checkpoint file and --quba-arch={name}.",
-            where=spec.text,
-        )
+        hint = f"Give a checkpoint file and --quba-arch={name}."
+        raise ModelError(f"timm has no pretrained weights for '{name}'", where=spec.text, hint=hint)
     create = partial(timm.create_model, name, pretrained=True)
     with model_errors(
         "its pretrained weights could not be loaded (without a network give a checkpoint file and "
@@ -293,10 +290,9 @@ def read_config(path: Path, *, spec: str, head: Head | None = None) -> BuildSpec
     (file,) = model_files(path)
     config = read_json(path, f"{spec}: {CONFIG}", ModelError)
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
-        raise ModelError(
-            f"{spec}: its {CONFIG} is not timm's, the key 'architecture' is missing. For a model of another "
-            f"library, write a function that returns its logits, and {WITH_CODE}."
-        )
+        problem = f"its {CONFIG} is not timm's, the key 'architecture' is missing"
+        hint = f"For a model of another library, write a function that returns its logits, and {WITH_CODE}."
+        raise ModelError(problem, where=spec, hint=hint)
     check_architecture(config["architecture"], where=f"{spec}: {CONFIG}")
     own = config.get("pretrained_cfg")
     pretrained_cfg = {**(own if isinstance(own, dict) else config)}

@@ -189,24 +189,20 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     Raises:
         ModelError: it is not a mapping, has no plain weights, or several sets without a usual key.
     """
-    error = partial(ModelError, where=spec)
+    error, save = partial(ModelError, where=spec), f"{HOW_TO_SAVE}, or {WITH_CODE}."
     if not isinstance(loaded, Mapping):
-        raise error(
-            f"holds a value of type {type(loaded).__name__}, not a state dict",
-            hint=f"{HOW_TO_SAVE}, or {WITH_CODE}.",
-        )
+        raise error(f"holds a value of type {type(loaded).__name__}, not a state dict", hint=save)
     if _is_state(loaded):
         return Checkpoint(_usable_weights(loaded, spec))
     states = dict(_states(loaded))
     levels = (loaded, *(value for value in loaded.values() if isinstance(value, Mapping)))
     if any(str(name).endswith(_PACKED) for level in levels for name in level):
-        raise error(
-            "holds the state dict of a quantised module, which no architecture of timm takes",
-            hint=f"Write a function that builds and quantises the model and loads the file, and {WITH_CODE}.",
-        )
+        problem = "holds the state dict of a quantised module, which no architecture of timm takes"
+        hint = f"Write a function that builds and quantises the model and loads the file, and {WITH_CODE}."
+        raise error(problem, hint=hint)
     if not states:
         contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
-        raise error("holds a dict without weights", got=contents, hint=f"{HOW_TO_SAVE}, or {WITH_CODE}.")
+        raise error("holds a dict without weights", got=contents, hint=save)
     by_first_part = {key.partition(".")[0]: key for key in reversed(states)}
     key = next((by_first_part[name] for name in PREFERRED if name in by_first_part), None)
     if key is None and len(states) > 1:
@@ -251,15 +247,13 @@ def _usable_weights(state: State, spec: str) -> State:
     usable = {name: tensor for name, tensor in state.items() if name not in COUNTERS}
     for name, tensor in usable.items():
         if len(name) > MAX_NAME_LENGTH or not name.isprintable():
-            raise ModelError(
-                f"{spec}: holds a tensor with a name that cannot be shown, got {key_text(name)}. "
-                f"Allowed: up to {MAX_NAME_LENGTH} printable characters."
-            )
+            problem = "holds a tensor with a name that cannot be shown"
+            allowed = f"up to {MAX_NAME_LENGTH} printable characters"
+            raise ModelError(problem, where=spec, got=key_text(name), allowed=allowed)
         if form := unusual_form(tensor):
-            raise ModelError(
-                f"{spec}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers. {HOW_TO_SAVE} "
-                f"of a model with such tensors, or {WITH_CODE}."
-            )
+            problem, allowed = f"its tensor '{name}' is {form}", "dense tensors of numbers"
+            hint = f"{HOW_TO_SAVE} of a model with such tensors, or {WITH_CODE}."
+            raise ModelError(problem, where=spec, allowed=allowed, hint=hint)
     return usable
 
 

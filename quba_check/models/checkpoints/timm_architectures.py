@@ -93,10 +93,12 @@ def check_architecture(name: str, *, where: str) -> None:
         ModelError: timm knows no such architecture, or not with this tag; the message has the nearest names.
     """
     if not is_model(name):
-        raise ModelError(
-            f"{where}: unknown architecture '{key_text(name)}'. Allowed: the models of timm "
-            f"{timm.__version__}.{did_you_mean(name.partition('.')[0], timm.list_models())}"
+        hint = did_you_mean(name.partition(".")[0], timm.list_models()).strip()
+        problem, allowed = (
+            f"unknown architecture '{key_text(name)}'",
+            f"the models of timm {timm.__version__}",
         )
+        raise ModelError(problem, where=where, allowed=allowed, hint=hint)
     base, _, tag = name.partition(".")
     tags = [pretrained.partition(".")[2] for pretrained in timm.list_pretrained(f"{base}.*")]
     if tag and tag not in tags:

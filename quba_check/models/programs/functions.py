@@ -63,21 +63,17 @@ class NumpyModel:
     is_endpoint: bool = False
 
     def __post_init__(self) -> None:
-        checks = {
-            "predict": (callable(self.predict), "a function"),
-            "input": (self.input in get_args(InputKind), "'uint8', 'float32'"),
-            "size": (_is_positive(self.size), "a positive integer"),
-            "parameters": (
-                self.parameters is None or _is_positive(self.parameters),
-                "a positive integer, None",
-            ),
-            "files": (isinstance(self.files, (list, tuple)), "a list of paths"),
-        }
-        for name, (is_usable, allowed) in checks.items():
+        integer = "a positive integer"
+        for name, is_usable, allowed in (
+            ("predict", callable(self.predict), "a function"),
+            ("input", self.input in get_args(InputKind), "'uint8', 'float32'"),
+            ("size", _is_positive(self.size), integer),
+            ("parameters", self.parameters is None or _is_positive(self.parameters), f"{integer}, None"),
+            ("files", isinstance(self.files, (list, tuple)), "a list of paths"),
+        ):
             if not is_usable:
-                raise ModelError(
-                    f"NumpyModel: {name} cannot be used, got {getattr(self, name)!r}. Allowed: {allowed}."
-                )
+                got = f"{getattr(self, name)!r}"
+                raise ModelError(f"{name} cannot be used", where="NumpyModel", got=got, allowed=allowed)
 
 
 def _is_positive(value: object) -> bool:
@@ -132,9 +128,8 @@ def imported_object(text: str) -> Any:
         for name in path.split("."):
             if not hasattr(value, name):
                 owner = getattr(value, "__name__", module_name)
-                raise ModelError(
-                    f"'{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}", where=text
-                )
+                hint = did_you_mean(name, dir(value)).strip()
+                raise ModelError(f"'{owner}' has no attribute '{name}'.", where=text, hint=hint)
             value = getattr(value, name)
     return value
 
@@ -150,9 +145,8 @@ def _import_module(name: str, spec: str) -> Any:
         missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
         if not missing or not (name == missing or name.startswith(f"{missing}.")):
             raise
-        raise ModelError(
-            f"there is no module '{missing}', neither in {here} nor installed.", where=spec
-        ) from error
+        problem = f"there is no module '{missing}', neither in {here} nor installed."
+        raise ModelError(problem, where=spec) from error
 
 
 def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code: str) -> LoadedModule:
@@ -178,10 +172,9 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
         values |= _PIXELS
         stated = {} if request.preprocessing is None else request.preprocessing.values
         if any(tuple(stated.get(key, value)) != value for key, value in _PIXELS.items()):
-            raise ModelError(
-                f"{spec.text}: takes pixels as uint8, but the preprocessing file states mean or std. Leave "
-                'them out, or give NumpyModel(input="float32").'
-            )
+            problem = "takes pixels as uint8, but the preprocessing file states mean or std"
+            hint = 'Leave them out, or give NumpyModel(input="float32").'
+            raise ModelError(problem, where=spec.text, hint=hint)
     files, version = model_files(*map(Path, model.files)), request.model_version
     is_known = version is not None or (files != () and not model.is_endpoint)
     identity = [version or "", *(file.sha256 for file in files)] if is_known else [request.run_id]
@@ -196,7 +189,7 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
         )
     # With the name, since functions of compiled objects may differ by nothing else.
     contents = hashlib.sha256("\n".join([spec.text, code, *identity]).encode()).digest()
-    function = _CheckedFunction(model, spec.text)
+    function = _checked_function(model, spec.text)
     return LoadedModule(
         RuntimeProgram(function, takes, contents, f"function of {model.input}", files=files),
         configs=(PreprocessingConfig(values, f"the input of {spec.text}"),),
@@ -210,8 +203,8 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
     )
 
 
-class _CheckedFunction:
-    """A function on arrays with checked answers.
+def _checked_function(model: NumpyModel, spec: str) -> Callable[[Any], Any]:
+    """Return a function on arrays with checked answers.
 
     The first batch is predicted twice, and both answers are compared.
 
@@ -219,37 +212,31 @@ class _CheckedFunction:
         model: the function.
         spec: the model's spec, for messages.
     """
+    is_first = True
 
-    def __init__(self, model: NumpyModel, spec: str) -> None:
-        self._predict = model.predict
-        self._spec = spec
-        self._is_first = True
-
-    def __call__(self, images: Any) -> Any:
-        """Return class scores, float32.
-
-        Raises:
-            ModelError: the function returns something else than an array of floats, or changes.
-        """
-        answers = self._answers(images)
-        if self._is_first:
-            self._is_first = False
-            again = self._answers(images)
-            largest = max(1.0, float(np.abs(answers).max(initial=0)))
-            is_same = answers.shape == again.shape
-            if not is_same or not np.allclose(answers, again, 0, TOLERANCE * largest, equal_nan=True):
-                gap = f"that differ by {np.abs(answers - again).max():.2g}" if is_same else "of two shapes"
-                raise ModelError(
-                    f"{self._spec}: changes between calls, got answers {gap} for the same images. Allowed: "
-                    f"the same answers up to {TOLERANCE:g}. Switch off whatever draws random numbers."
-                )
-        return answers
-
-    def _answers(self, images: Any) -> Any:
-        answers: Any = self._predict(images.copy())  # a function may write into its array
-        error = partial(ModelError, where=self._spec, allowed="a numpy array of floats, (images, classes)")
+    def predict(images: Any) -> Any:
+        answers: Any = model.predict(images.copy())  # a function may write into its array
+        error = partial(ModelError, where=spec, allowed="a numpy array of floats, (images, classes)")
         if not isinstance(answers, np.ndarray):
             raise error(f"the function returns a value of type {type(answers).__name__}")
         if answers.dtype.kind != "f":
             raise error(f"the function returns an array of {answers.dtype}")
         return answers.astype(np.float32)
+
+    def checked(images: Any) -> Any:
+        nonlocal is_first
+        answers = predict(images)
+        if is_first:
+            is_first = False
+            again = predict(images)
+            largest = max(1.0, float(np.abs(answers).max(initial=0)))
+            is_same = answers.shape == again.shape
+            if not is_same or not np.allclose(answers, again, 0, TOLERANCE * largest, equal_nan=True):
+                gap = f"that differ by {np.abs(answers - again).max():.2g}" if is_same else "of two shapes"
+                raise ModelError(
+                    f"{spec}: changes between calls, got answers {gap} for the same images. Allowed: "
+                    f"the same answers up to {TOLERANCE:g}. Switch off whatever draws random numbers."
+                )
+        return answers
+
+    return checked

@@ -55,10 +55,9 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
     provider = PROVIDERS.get(request.device) or (CUDA if device.type == "cuda" else "")
     available = onnxruntime.get_available_providers()
     if request.device in PROVIDERS and provider not in available:
-        raise ModelError(
-            f"{spec.text}: {runtime} has no {provider}, which --quba-device={request.device} needs. "
-            f"Installed: {', '.join(available)}. Install a build of onnxruntime with it."
-        )
+        problem = f"{runtime} has no {provider}, which --quba-device={request.device} needs"
+        hint = f"Installed: {', '.join(available)}. Install a build of onnxruntime with it."
+        raise ModelError(problem, where=spec.text, hint=hint)
     with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
         session = _session(spec, provider, device)
     notes = [PARAMETERS]
@@ -161,10 +160,9 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     )
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
-            raise ModelError(
-                f"{spec}: keeps weights outside of its folder, got {name!r}. "
-                "Allowed: files in the folder of the ONNX file. Save it again with onnx.save."
-            )
+            allowed, hint = "files in the folder of the ONNX file", "Save it again with onnx.save."
+            problem = "keeps weights outside of its folder"
+            raise ModelError(problem, where=spec, got=f"{name!r}", allowed=allowed, hint=hint)
     files = (*first, *model_files(*(path.parent / name for name in names)))
     return OnnxGraph(
         Weights(sum(count for count in (*counts, *lists) if count > 1), bits // 8),

@@ -46,10 +46,8 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         import openvino
     weights = spec.path.with_suffix(".bin")
     if not weights.is_file():
-        raise ModelError(
-            f"{spec.text}: its weights are missing, got no file {weights.name} next to it. "
-            "Copy both files of the model into one folder."
-        )
+        got, hint = f"no file {weights.name} next to it", "Copy both files of the model into one folder."
+        raise ModelError("its weights are missing", where=spec.text, got=got, hint=hint)
     files = model_files(spec.path, weights)
     runtime = f"openvino {openvino.__version__.partition('-')[0]}"
     if b"<net" not in spec.path.read_bytes()[:2000]:

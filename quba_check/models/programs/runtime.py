@@ -231,11 +231,11 @@ def _image_input(ports: Sequence[Port], spec: str) -> ImageInput:
     dtype = (_QUANTISED if first.scale else _FLOATS).get(first.type)
     if len(shape) != 4 or not (is_last or shape[1] in (3, None)) or dtype is None:
         described = ", ".join(f"'{port.name}' of {port.type} {port.shape}" for port in ports)
-        raise ModelError(
-            f"the graph does not take a batch of images, got the input {described}. Allowed: one input of "
-            "float numbers, shaped (images, 3, height, width) or (images, height, width, 3).",
-            where=spec,
+        problem, got = "the graph does not take a batch of images", f"the input {described}"
+        allowed = (
+            "one input of float numbers, shaped (images, 3, height, width) or (images, height, width, 3)"
         )
+        raise ModelError(problem, where=spec, got=got, allowed=allowed)
     height, width = shape[1:3] if is_last else shape[2:]
     size = (height, width) if height is not None and width is not None else None
     return ImageInput(dtype, shape[0], size, is_last, first.scale, first.zero_point)

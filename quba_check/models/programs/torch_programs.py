@@ -67,10 +67,8 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         nodes = list(weights.program_nodes(module))
     training = next((node.kind() for node in nodes if _is_traced_in_train_mode(node)), None)
     if training is not None:
-        raise ModelError(
-            f"{spec.text}: was traced in train mode ({training}), which eval mode cannot change. "
-            "Trace it again after model.eval()."
-        )
+        problem = f"was traced in train mode ({training}), which eval mode cannot change"
+        raise ModelError(problem, where=spec.text, hint="Trace it again after model.eval().")
     return LoadedModule(
         module,
         sources=(spec.path,),
@@ -224,10 +222,8 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         (str(node.target) for node in program.graph.nodes if _is_exported_in_train_mode(node)), None
     )
     if training is not None:
-        raise ModelError(
-            f"{spec.text}: was exported in train mode ({training}), which cannot be changed. "
-            "Export it again after model.eval()."
-        )
+        problem = f"was exported in train mode ({training}), which cannot be changed"
+        raise ModelError(problem, where=spec.text, hint="Export it again after model.eval().")
     least, most, size = _image_input(program, spec.text)
     notes = []
     if least == most:
@@ -293,10 +289,9 @@ def _image_input(program: Any, spec: str) -> tuple[int, int | None, tuple[int, .
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     shape: Any = getattr(inputs[0].meta.get("val"), "shape", ()) if inputs else ()
     if len(inputs) != 1 or len(shape) != 4:
-        raise ModelError(
-            f"{spec}: takes {len(inputs)} inputs, the first of shape {tuple(shape)}. "
-            "Allowed: one batch of images of shape (images, 3, height, width)."
-        )
+        problem = f"takes {len(inputs)} inputs, the first of shape {tuple(shape)}"
+        allowed = "one batch of images of shape (images, 3, height, width)"
+        raise ModelError(problem, where=spec, allowed=allowed)
     batch, *sides = shape
     size = tuple(sides) if all(isinstance(side, int) for side in sides) else None
     if isinstance(batch, int):

@@ -79,10 +79,8 @@ def count_weights(
     extra = sum(others[key] for key in others.keys() - own) + sum(map(len, numbers))
     total = sum(own.values()) + extra
     if not total:
-        raise ModelError(
-            f"{spec}: holds no weights that can be counted. Give the original model, by its file or "
-            "package.module:callable."
-        )
+        hint = "Give the original model, by its file or package.module:callable."
+        raise ModelError("holds no weights that can be counted", where=spec, hint=hint)
     note = f"parameters counts {extra:,} numbers that {spec} holds as constants or buffers, too"
     if not own:
         note = f"{spec} is frozen: parameters counts the {total:,} numbers of its constants"

@@ -45,7 +45,7 @@ def test_weights_may_be_stored_in_another_file(tmp_path):
     model = onnx.load(path)
     onnx.save(model, path, save_as_external_data=True, location="x.data", size_threshold=0)
     parted = load(path)
-    assert parted.facts.parameters == whole.parameters == 9
+    assert parted.facts.parameters == whole.facts.parameters == 9
     torch.testing.assert_close(parted.raw(images(2)), whole.raw(images(2)))
     contents = (tmp_path / "x.data").read_bytes()
     (tmp_path / "x.data").write_bytes(contents[:-1] + b"\x01")
