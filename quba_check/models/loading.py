@@ -208,8 +208,7 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
 
             return load_onnx(spec, request, device)
         case "tflite" | "openvino":
-            from quba_check.models.programs.openvino_ir import load_openvino
-            from quba_check.models.programs.tflite import load_tflite
+            from quba_check.models.programs.cpu_runtimes import load_openvino, load_tflite
 
             return load_tflite(spec, request) if spec.kind == "tflite" else load_openvino(spec, request)
         case "open_clip":

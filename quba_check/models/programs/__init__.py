@@ -1,1 +1,1 @@
-"""Models that are programs: TorchScript, exported programs, ONNX, Python callables."""
+"""Models that are programs: of torch, ONNX, TFLite and OpenVINO, and functions."""

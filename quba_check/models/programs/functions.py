@@ -123,7 +123,18 @@ def imported_object(text: str) -> Any:
         ModelError: module or object do not exist, or importing them raises.
     """
     module_name, _, path = text.partition(":")
-    value = _import_module(module_name, text)
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # not removed, since the user's code may import more modules later
+    try:
+        with model_errors(f"importing '{module_name}' raised", where=text):
+            value: Any = importlib.import_module(module_name)
+    except ModelError as error:
+        missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
+        if not missing or not (module_name == missing or module_name.startswith(f"{missing}.")):
+            raise
+        problem = f"there is no module '{missing}', neither in {here} nor installed."
+        raise ModelError(problem, where=text) from error
     with model_errors("looking it up raised", where=text):
         for name in path.split("."):
             if not hasattr(value, name):
@@ -132,21 +143,6 @@ def imported_object(text: str) -> Any:
                 raise ModelError(f"'{owner}' has no attribute '{name}'.", where=text, hint=hint)
             value = getattr(value, name)
     return value
-
-
-def _import_module(name: str, spec: str) -> Any:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # not removed, since the user's code may import more modules later
-    try:
-        with model_errors(f"importing '{name}' raised", where=spec):
-            return importlib.import_module(name)
-    except ModelError as error:
-        missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
-        if not missing or not (name == missing or name.startswith(f"{missing}.")):
-            raise
-        problem = f"there is no module '{missing}', neither in {here} nor installed."
-        raise ModelError(problem, where=spec) from error
 
 
 def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code: str) -> LoadedModule:
