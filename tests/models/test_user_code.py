@@ -201,6 +201,7 @@ def test_files_that_no_import_reaches_do_not_count(folder: Path) -> None:
     for file in (folder / "helper.py", folder / "package/inner.py"):
         file.write_text("edited = 1\n")
     assert fingerprint("") == first
+    assert fingerprint("    # edited") != first
 
 
 def test_callables_of_one_file_differ_by_their_closures(folder: Path) -> None:

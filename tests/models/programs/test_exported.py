@@ -62,6 +62,7 @@ def test_programs_answer_as_their_model_does(name, tmp_path):
     assert classifier.preprocessing.input_size == (3, 64, 64)
     assert classifier.preprocessing.source == f"{path} ({DEFAULTS})"
     assert load(path).fingerprint == classifier.fingerprint
+    classifier.guard().check("clean")
     classifier.guard().check_state()
 
 

@@ -49,6 +49,7 @@ def test_programs_answer_as_their_model_does(make, model, tmp_path):
     (theirs,) = torch.autograd.grad(model(images).sum(), images)
     assert torch.allclose(gradient, theirs, atol=1e-4)
     assert classifier.preprocessing.source == "the suite's defaults"
+    classifier.guard().check("clean")
     classifier.guard().check_state()
 
 
