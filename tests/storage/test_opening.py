@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from support.errors import error_text
-from support.s3 import S3Server
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import StoreError
 from quba_check.storage.objects import FolderObjects, ObjectStore
@@ -17,10 +18,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["store", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
-    if request.param == "folder":
-        return tmp_path / "store"
+    if request.param != "s3":
+        return tmp_path / request.param
     return f"{request.getfixturevalue('s3').new_bucket()}/store"
 
 
@@ -67,9 +68,11 @@ def test_a_store_of_another_version_is_refused(
     assert [path.name for path in stored_files(place, "runs/")] == ["record.json"]
 
 
-def test_a_folder_for_copies_that_cannot_be_written(s3: S3Server, tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("a file")
-    assert error_text(StoreError, open_store, f"{s3.new_bucket()}/store").endswith(
-        " cannot be written (Not a directory). Allowed: a folder that you may write to. Name another with "
-        "--quba-store DIR."
-    )
+@pytest.mark.parametrize("place", ["file", "s3"], indirect=True)
+def test_a_folder_that_cannot_be_written(
+    place: str | Path, tmp_path: Path, snapshot: SnapshotAssertion
+) -> None:
+    for name in ("cache", "file"):
+        (tmp_path / name).write_text("")
+    text = error_text(StoreError, open_store, place).replace(str(tmp_path), "ROOT")
+    assert re.sub(r"ROOT\S+", "FOLDER", text) == snapshot

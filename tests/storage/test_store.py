@@ -96,21 +96,6 @@ def test_a_lock_that_is_a_folder(store: Store) -> None:
     )
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    assert error_text(StoreError, open_store, tmp_path / "file") == (
-        f"--quba-store: {tmp_path / 'file'} cannot be written (Not a directory). Allowed: a folder that you "
-        "may write to. Name another with --quba-store DIR."
-    )
-
-
-def test_a_lock_is_held_by_one_and_never_waited_for(store: Store) -> None:
-    with store.try_lock("clean/0") as is_held:
-        assert is_held
-        assert not is_free(store)
-    assert is_free(store)
-
-
 def test_a_thread_never_waits_for_its_own_locks(store: Store) -> None:
     """Names share lock files: with two thousand names, some share one for sure."""
     names = [f"clean/{number}" for number in range(2000)]
