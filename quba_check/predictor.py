@@ -29,9 +29,10 @@ from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.records.recorded_answers import RecordedAnswers
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.locations import digests_file
-from quba_check.storage.opening import named_store
+from quba_check.storage.locations import default_location, digests_file
+from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
+from quba_check.storage.user_files import user_location
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.set_images import ViewSlices
@@ -86,7 +87,9 @@ class Predictor:
             )
         run = run or RunSettings()
         self.protocol = Protocol.named(protocol)
-        self.store = store if isinstance(store, Store) else named_store(store)
+        if not isinstance(store, Store):
+            store = open_store(default_location() if store is None else user_location(store, "store"))
+        self.store = store
         spec = model.spec if isinstance(model, Classifier) else model
         if suite is None and spec in DEMO_MODELS:
             suite = DEMO_SUITE

@@ -73,11 +73,6 @@ def planned_view(view: View, cache_keys: CacheKeys, store: Store, suite: Suite) 
     )
 
 
-def passes_per_image(view: View) -> int:
-    """Return the planned passes of an image of a view."""
-    return FORWARD[view.attack] + BACKWARD[view.attack]
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """The work since the previous step of an engine.
@@ -131,5 +126,5 @@ class Reporter:
         now = self._clock()
         seconds, self._last = now - self._last, now
         if self._progress is not None:
-            planned = images * passes_per_image(view)
+            planned = images * (FORWARD[view.attack] + BACKWARD[view.attack])
             self._progress(Step(str(view), images, passes, planned, seconds))

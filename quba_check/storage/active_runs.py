@@ -63,17 +63,13 @@ class ActiveRun:
         """Return the content of its file."""
         return _FILE.dump_json(self)
 
-    def silence(self, now: float) -> float:
-        """Return the seconds since the last sign of life, not negative."""
-        return max(0.0, now - self.at)
-
     def is_dead(self, now: float) -> bool:
         """Return True if the process ended, or gave no sign of life for long."""
-        return self.silence(now) > SILENT_SECONDS or self.has_ended()
+        return now - self.at > SILENT_SECONDS or self.has_ended()
 
     def is_forgotten(self, now: float) -> bool:
         """Return True if its file can be removed; a run that lives writes it again."""
-        return self.silence(now) > FORGOTTEN_SECONDS or self.has_ended()
+        return now - self.at > FORGOTTEN_SECONDS or self.has_ended()
 
     def has_ended(self) -> bool:
         """Return True if the process was one of this machine and ended."""

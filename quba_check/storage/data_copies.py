@@ -38,10 +38,6 @@ _ADVICE = (
 )
 
 
-def _ignore(text: str) -> None:
-    """Show nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class CopySettings:
     """Listing of the files, and progress of the copies.
@@ -54,8 +50,8 @@ class CopySettings:
     """
 
     listed_since: float = math.inf
-    announce: Callable[[str], None] = field(default=_ignore, repr=False)
-    show_step: Callable[[str], None] = field(default=_ignore, repr=False)
+    announce: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    show_step: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
     def silent(self) -> CopySettings:
         """Return the settings without functions, for other processes."""

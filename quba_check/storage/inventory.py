@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import Literal
@@ -219,24 +220,21 @@ def removals(
     """
     others = (each.file for each in inventory.of("other"))
     leftovers = [Removal("leftovers", "", (file,)) for file in others if _is_leftover(file, now)]
-    excess = before = float("inf")
-    if conditions.before is not None:
-        before = conditions.before
+    before = float("inf") if conditions.before is None else conditions.before
+    excess = float("inf")
     if conditions.larger_than is not None:
         excess = inventory.size() - sum(each.size for each in leftovers) - conditions.larger_than
+    made_again, predictions = _groups(inventory, "images", "copies"), _groups(inventory, "predictions")
+    if not conditions.images and conditions.larger_than is None:
+        made_again = []
+    if conditions.before is None and conditions.larger_than is None:
+        predictions = []
     used_since = min((run.started for run in running), default=float("inf"))
-    made_again = []
-    if conditions.images or conditions.larger_than is not None:
-        images = _groups(inventory, "images", "copies")
-        unused = [each for each in images if each.modified < used_since and each.modified <= before]
-        made_again = least_recently_used(unused, excess)
-        excess -= sum(each.size for each in made_again)
+    unused = [each for each in made_again if each.modified < used_since and each.modified <= before]
+    made_again = least_recently_used(unused, excess)
     busy = {model for run in running for model in run.models}
-    predictions = []
-    if conditions.before is not None or conditions.larger_than is not None:
-        groups = _groups(inventory, "predictions")
-        unused = [each for each in groups if each.model not in busy and each.modified <= before]
-        predictions = least_recently_used(unused, excess)
+    unused = [each for each in predictions if each.model not in busy and each.modified <= before]
+    predictions = least_recently_used(unused, excess - sum(each.size for each in made_again))
     return [*leftovers, *made_again, *predictions]
 
 
@@ -249,11 +247,10 @@ def _is_leftover(file: StoredFile, now: float) -> bool:
 
 def _groups(inventory: Inventory, *kinds: Kind) -> list[Removal]:
     """Return the files of some kinds, grouped by cache entry or URL, oldest first."""
-    groups: dict[tuple[Kind, str], list[InventoryFile]] = {}
-    for each in inventory.of(*kinds):
-        groups.setdefault((each.kind, each.group), []).append(each)
+    by_group = attrgetter("kind", "group")
     removals = []
-    for (kind, _), files in groups.items():
+    for (kind, _), group in groupby(sorted(inventory.of(*kinds), key=by_group), by_group):
+        files = list(group)
         model = next((each.model for each in files if each.model), "")
         removals.append(Removal(kind, model, tuple(each.file for each in files)))
     return sorted(removals, key=attrgetter("modified", "kind", "model"))

@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 
 from quba_check.errors import StoreError
-from quba_check.storage.locations import default_location, folder_of, local_folder
+from quba_check.storage.locations import folder_of, local_folder
 from quba_check.storage.objects import FolderObjects, ObjectStore
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import os_errors, user_location
+from quba_check.storage.user_files import os_errors
 
 FORMAT_NAME = "format.json"
 _CONTENT = b'{"format": 2}'
@@ -35,19 +35,6 @@ def open_store(location: str | Path) -> Store:
     objects = UrlObjects(str(location)) if folder_of(location) is None else None
     _check_format(objects or FolderObjects(folder))
     return Store(folder, objects)
-
-
-def named_store(location: str | Path | None) -> Store:
-    """Open the store that a caller in Python names.
-
-    Args:
-        location: a folder or a URL; None for `$QUBA_STORE`, else the user's cache.
-
-    Raises:
-        StoreError: see `open_store`.
-        UserError: the path cannot be one.
-    """
-    return open_store(default_location() if location is None else user_location(location, "store"))
 
 
 def stored_files(location: str | Path, prefix: str) -> list[Path]:

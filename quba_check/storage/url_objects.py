@@ -143,7 +143,8 @@ class UrlObjects(ObjectStore):
     @contextmanager
     def _errors(self, name: str, *, can_be_missing: bool = True) -> Iterator[None]:
         """Raise errors of the server as `UserError`, except for missing objects that are read."""
-        timer = Timer(WAIT_SECONDS if self._is_new else 1e6, _print_waiting, [self.label])
+        line = f"quba-check: waiting for an answer of {self.label}, at most two minutes\n"
+        timer = Timer(WAIT_SECONDS if self._is_new else 1e6, sys.stderr.write, [line])
         timer.daemon = True
         try:
             if self._is_new:
@@ -184,7 +185,3 @@ def _profile() -> dict[str, Any]:
     from obstore.auth.boto3 import Boto3CredentialProvider
 
     return {"credential_provider": Boto3CredentialProvider()}
-
-
-def _print_waiting(label: str) -> None:
-    sys.stderr.write(f"quba-check: waiting for an answer of {label}, at most two minutes\n")
