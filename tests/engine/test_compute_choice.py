@@ -96,12 +96,8 @@ def test_the_choice_of_an_executor_is_stored_for_its_kind(evaluate, tmp_path) ->
     assert (second.choices, second.requests) == (0, 0)  # all is in the store
     assert again.engine.compute == HALF
     assert evaluate().engine.compute == RULE_SETTINGS  # this device has a rule
-
-
-def test_a_stated_precision_asks_no_executor(evaluate, tmp_path) -> None:
-    pool = Elsewhere(tmp_path / "worker")
-    accuracy(evaluate(workers=pool, precision="fp32"))
-    assert (pool.choices, pool.requests) == (0, 1)
+    accuracy(evaluate(workers=second, precision="fp32"))
+    assert (second.choices, second.requests) == (0, 1)  # a stated precision is no choice
 
 
 @pytest.mark.parametrize(

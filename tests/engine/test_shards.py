@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.evaluations import Elsewhere
 from support.shard_requests import request
 
 from quba_check.core.protocols import ProtocolName
@@ -20,8 +21,6 @@ from quba_check.engine.shards import ShardRequest, ShardResult, ShardTask, add_o
 from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
 from quba_check.evaluation import Evaluation
-from quba_check.models.compute import ComputeSettings
-from quba_check.storage.shard import ShardKey
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
@@ -31,19 +30,14 @@ SKETCH, EDGE = View("sketch"), View("edge")
 PLAN = [SKETCH, EDGE, FGSM]
 
 
-class Elsewhere:
-    """An executor with room for three shards, which predicts them by the worker of another engine."""
-
-    name = "elsewhere, 1 worker"
+class InFlight(Elsewhere):
+    """An executor with room for three shards."""
 
     def __init__(self, worker: Worker) -> None:
-        self.worker = worker
+        super().__init__(worker)
         self.taken: list[str] = []
         self.dropped: list[str] = []
         self.failing = ""
-
-    def choose_compute(self) -> ComputeSettings:
-        return self.worker.choose_compute()
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
         requests, waiting = iter(requests), []
@@ -63,23 +57,18 @@ class Elsewhere:
         finally:
             self.dropped += map(str, waiting)
 
-    def changed(self) -> list[ShardKey]:
-        return self.worker.changed()
+
+@pytest.fixture
+def elsewhere(demo_suite: Suite, tmp_path: Path) -> InFlight:
+    return InFlight(Evaluation("demo", demo_suite, store=tmp_path / "worker").engine.worker)
 
 
 @pytest.fixture
-def elsewhere(demo_suite: Suite, tmp_path: Path) -> Elsewhere:
-    return Elsewhere(Evaluation("demo", demo_suite, store=tmp_path / "worker").engine.worker)
-
-
-@pytest.fixture
-def engine(demo_suite: Suite, tmp_path: Path, elsewhere: Elsewhere) -> Engine:
+def engine(demo_suite: Suite, tmp_path: Path, elsewhere: InFlight) -> Engine:
     return engine_of(demo_suite, tmp_path, elsewhere)
 
 
-def engine_of(
-    suite: Suite, folder: Path, elsewhere: Elsewhere, protocol: ProtocolName = "standard"
-) -> Engine:
+def engine_of(suite: Suite, folder: Path, elsewhere: InFlight, protocol: ProtocolName = "standard") -> Engine:
     own = Evaluation("demo", suite, store=folder / "driver", protocol=protocol)
     digests = own.engine.cache_keys._digests
     return Engine(own.classifier, own.suite, own.store, digests, own.protocol, executor=elsewhere)
@@ -90,13 +79,13 @@ def test_tables_equal_those_of_this_process(demo_suite: Suite, tmp_path: Path) -
     views = [CLEAN, FGSM, PGD, SKETCH]
     serial = Evaluation("demo", suite, store=tmp_path / "serial").engine.predictions(views)
     worker = Evaluation("demo", suite, store=tmp_path / "worker").engine.worker
-    predictions = engine_of(suite, tmp_path, Elsewhere(worker)).predictions(views)
+    predictions = engine_of(suite, tmp_path, InFlight(worker)).predictions(views)
     for view, table in serial.items():
         np.testing.assert_array_equal(table.predicted, predictions[view].predicted)
         np.testing.assert_array_equal(table.confidence, predictions[view].confidence)
 
 
-def test_shards_of_later_requests_are_in_flight(engine: Engine, elsewhere: Elsewhere) -> None:
+def test_shards_of_later_requests_are_in_flight(engine: Engine, elsewhere: InFlight) -> None:
     engine.predictions([SKETCH], PLAN)
     assert "edge, shard 0" in elsewhere.taken
     engine.predictions([EDGE], PLAN)
@@ -105,7 +94,7 @@ def test_shards_of_later_requests_are_in_flight(engine: Engine, elsewhere: Elsew
     assert elsewhere.dropped == []
 
 
-def test_stopping_drops_them_and_frees_their_locks(engine: Engine, elsewhere: Elsewhere) -> None:
+def test_stopping_drops_them_and_frees_their_locks(engine: Engine, elsewhere: InFlight) -> None:
     engine.predictions([SKETCH], [EDGE, FGSM])
     engine.stop()
     assert elsewhere.dropped
@@ -114,10 +103,10 @@ def test_stopping_drops_them_and_frees_their_locks(engine: Engine, elsewhere: El
 
 
 def test_two_engines_of_one_process_do_not_wait_for_each_other(
-    engine: Engine, elsewhere: Elsewhere, tmp_path: Path
+    engine: Engine, elsewhere: InFlight, tmp_path: Path
 ) -> None:
     """The same shards under two protocols: one engine has them in flight when the other one needs them."""
-    other = engine_of(engine.suite, tmp_path, Elsewhere(elsewhere.worker), "released")
+    other = engine_of(engine.suite, tmp_path, InFlight(elsewhere.worker), "released")
     engine.predictions([SKETCH], [EDGE, FGSM])
     in_flight = set(elsewhere.taken) - {"sketch, shard 0"}
     assert "edge, shard 0" in in_flight
@@ -125,7 +114,7 @@ def test_two_engines_of_one_process_do_not_wait_for_each_other(
     assert len(engine.predictions([EDGE, FGSM])[FGSM].index) == 400
 
 
-def test_a_faulty_view_is_reported_by_its_own_request(engine: Engine, elsewhere: Elsewhere) -> None:
+def test_a_faulty_view_is_reported_by_its_own_request(engine: Engine, elsewhere: InFlight) -> None:
     elsewhere.failing = "edge, shard 0"
     assert len(engine.predictions([SKETCH], PLAN)[SKETCH].index) == 150
     with pytest.raises(ModelError, match=r"^edge, shard 0: cut$"):
@@ -134,7 +123,7 @@ def test_a_faulty_view_is_reported_by_its_own_request(engine: Engine, elsewhere:
 
 
 def test_one_iterator_is_open_at_a_time(
-    engine: Engine, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, elsewhere: InFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
     run = elsewhere.run

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 from support.errors import error_text
-from support.evaluations import Evaluate, new_evaluation
+from support.evaluations import Elsewhere, Evaluate, new_evaluation
 from support.tiny import CLASSES, PER_CLASS
 from syrupy.assertion import SnapshotAssertion
 
@@ -190,33 +190,26 @@ def test_a_damaged_shard_is_predicted_again_in_its_generation(evaluate) -> None:
     assert generation(second) == 1
 
 
-class Elsewhere:
-    """An executor whose worker reads another version of the file."""
-
-    name = "elsewhere"
+class OtherFile(Elsewhere):
+    """Its worker reads another version of the file."""
 
     def __init__(self, evaluation: Evaluation, settings: Callable[[str], object], text: str) -> None:
-        self._worker, self._settings, self._text = evaluation.engine.worker, settings, text
+        super().__init__(evaluation.engine.worker)
+        self._settings, self._text = settings, text
 
     def run(self, requests: Iterator[ShardRequest]) -> Iterator[object]:
         for request in requests:
             self._settings(self._text)
-            results = list(self._worker.run(iter([request])))
+            results = list(self.worker.run(iter([request])))
             self._settings("")
             yield from results
-
-    def choose_compute(self):
-        return self._worker.choose_compute()
-
-    def changed(self) -> list[object]:
-        return []
 
 
 @pytest.mark.parametrize("text", ["", "turned"])
 def test_workers_that_predict_attacked_images_alone_are_asked_for_others(evaluate, settings, text) -> None:
     answers(evaluate(), CLEAN)
     evaluation = evaluate()
-    evaluation.engine._executor = Elsewhere(evaluation, settings, text)
+    evaluation.engine._executor = OtherFile(evaluation, settings, text)
     with pytest.raises(ModelError, match="elsewhere answer differently") if text else nullcontext():
         answers(evaluation, FGSM)
     assert evaluate().store.has(evaluation.engine.cache_keys.shard_key(FGSM, 0)) == (not text)
@@ -226,7 +219,7 @@ def test_workers_that_answer_differently_are_an_error(
     evaluate, settings, snapshot: SnapshotAssertion
 ) -> None:
     evaluation = evaluate()
-    evaluation.engine._executor = Elsewhere(evaluation, settings, "turned")
+    evaluation.engine._executor = OtherFile(evaluation, settings, "turned")
     text = error_text(ModelError, answers, evaluation, CLEAN)
     assert without_number(text) == snapshot
 

@@ -31,11 +31,6 @@ def store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "store")
 
 
-def test_an_empty_store(store: Store) -> None:
-    inventory = read_inventory(store)
-    assert (inventory.of("predictions"), model_rows(inventory)) == ([], [])
-
-
 def test_models_with_the_last_changed_one_first(store: Store) -> None:
     predict(store, "old", "clean", "clean+pgd")
     predict(store, "new", "clean", packed=False)

@@ -7,11 +7,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from quba_check.engine.worker import Worker
 from quba_check.evaluation import Evaluation
 from quba_check.executors.remote_worker import WorkerSpec
 from quba_check.models.classifier import Classifier
+from quba_check.models.compute import ComputeSettings
 from quba_check.models.request import LoadRequest
 from quba_check.predictor import RunSettings
+from quba_check.storage.shard import ShardKey
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
@@ -46,3 +49,18 @@ def worker_spec(evaluation: Evaluation) -> WorkerSpec:
     """The values from which a worker elsewhere loads the model and the images of an evaluation."""
     settings, seed = evaluation.engine.batch_settings, evaluation.seed
     return WorkerSpec.of(evaluation.classifier, evaluation.suite, evaluation.protocol, seed, settings)
+
+
+class Elsewhere:
+    """An executor with one worker, which is that of another evaluation."""
+
+    name = "elsewhere, 1 worker"
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+
+    def choose_compute(self) -> ComputeSettings:
+        return self.worker.choose_compute()
+
+    def changed(self) -> list[ShardKey]:
+        return self.worker.changed()

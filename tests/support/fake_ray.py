@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import ray.exceptions
@@ -37,7 +38,7 @@ class Actor:
         self._fake = fake
 
     def __getattr__(self, name: str) -> Any:
-        return Method(self, name)
+        return SimpleNamespace(remote=lambda *arguments: Ref(self.answer(name, arguments)))
 
     def answer(self, name: str, arguments: tuple[Any, ...]) -> Answer:
         self.calls.append((name, arguments))
@@ -45,14 +46,6 @@ class Actor:
         if answer is None and name == "machine":
             return Machine(self._fake.node_of(self.number), f"host{self.number}", 100 + self.number)
         return [] if answer is None else answer
-
-
-class Method:
-    def __init__(self, actor: Actor, name: str) -> None:
-        self._actor, self._name = actor, name
-
-    def remote(self, *arguments: Any) -> Ref:
-        return Ref(self._actor.answer(self._name, arguments))
 
 
 class FakeRay:
@@ -74,7 +67,6 @@ class FakeRay:
         self.behaviour = behaviour
         self.actors: list[Actor] = []
         self.dead: set[str] = set()
-        self.waits: list[float] = []
         self.is_shut_down = False
         self._nodes = nodes
 
@@ -91,9 +83,13 @@ class FakeRay:
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": float(len(self._nodes))}
 
-    def remote(self, **options: Any) -> Callable[[type], FakeRay]:
+    def remote(self, **options: Any) -> Callable[[type], Any]:
         self.options = options
-        return lambda kind: _Kind(self)  # type: ignore[return-value]
+        return lambda _: SimpleNamespace(remote=self.start)
+
+    def start(self, *_: Any) -> Actor:
+        self.actors.append(actor := Actor(self, len(self.actors)))
+        return actor
 
     def put(self, value: Any) -> Any:
         return value
@@ -112,16 +108,6 @@ class FakeRay:
 
     def shutdown(self) -> None:
         self.is_shut_down = True
-
-
-class _Kind:
-    def __init__(self, fake: FakeRay) -> None:
-        self._fake = fake
-
-    def remote(self, environment: Any, cores: int) -> Actor:
-        actor = Actor(self._fake, len(self._fake.actors))
-        self._fake.actors.append(actor)
-        return actor
 
 
 def died(words: str = "Its worker process died.") -> ray.exceptions.ActorDiedError:
