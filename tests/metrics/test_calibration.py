@@ -175,6 +175,14 @@ def test_influences_and_noise_by_hand():
     assert error.noise == pytest.approx((2 * 0.75 * 0.25) ** 0.5 / 2)
 
 
+def test_the_adaptive_error_of_a_calibrated_model_is_noise():
+    rng = np.random.default_rng(0)
+    table = rng.dirichlet(np.ones(3), size=1500).astype(np.float32)
+    label = (rng.random(1500)[:, None] > table.cumsum(axis=1)).sum(axis=1)
+    error = calibration.adaptive_calibration_error(table, label, bins=15)
+    assert error.debiased < error.estimate.value / 2
+
+
 def test_reliability_bins_by_hand():
     confidence = np.array([0.1, 0.2, 0.25, 0.7, 1.0, 1.0], np.float32)
     correct = np.array([False, True, False, True, True, False])

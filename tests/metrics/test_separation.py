@@ -123,6 +123,8 @@ def test_limits_of_a_rate_by_hand():
     reach = np.hypot(exact.low - rate, at_low - rate), np.hypot(exact.high - rate, at_high - rate)
     expected = [rate - reach[0], rate + reach[1]]
     assert fpr_at_95_tpr_limits(known, unknown, Z95) == pytest.approx(expected)
+    copies = known.repeat(4), unknown.repeat(4)
+    assert fpr_at_95_tpr_limits(*copies, Z95, 4.0) == pytest.approx(expected, abs=0.01)
 
 
 def test_scores_and_values_of_pytorch_ood():

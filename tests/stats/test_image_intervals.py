@@ -123,3 +123,9 @@ def test_the_bounds_of_a_ratio_are_its_largest_deviations():
 def test_a_group_deviates_less_than_its_most_extreme_image():
     _, number, largest = deviations(np.array([3.0, -1, 0, 1e-12]), InfluenceBounds(5, 5, 9, 9), 8)
     assert (number, largest) == pytest.approx((10**2 / 82, (3 + 8.2**0.5) / 2))
+
+
+def test_copies_have_the_limits_of_the_images():
+    right, clean = np.random.default_rng(0).random((2, 300)) < 0.7
+    single, copies = ratio(right, clean), ratio(right.repeat(4), clean.repeat(4))
+    assert additive_limits(copies, Z95, 4.0) == pytest.approx(additive_limits(single, Z95), abs=0.004)
