@@ -1,4 +1,4 @@
-"""Measurements: their interval, and their text in failed assertions."""
+"""Measurements: their text in failed assertions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement, Quantity
 
 CURVE = ConfidenceCurve(tuple(0.97 + 0.01 * score for score in SCORES))
-
-
-def test_interval() -> None:
-    assert Measurement("accuracy", 0.97, "fraction", 400, CURVE).interval == CURVE.interval(0.95)
-    assert Quantity(0.97, "fraction", 400, CURVE).interval == CURVE.interval(0.95)
-    assert Measurement("parameters", 0.047, "millions", None).interval is None
-    assert Quantity(12.0, "images", None).interval is None
 
 
 @pytest.mark.parametrize(

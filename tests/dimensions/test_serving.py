@@ -118,21 +118,17 @@ def test_the_same_outputs_are_noted_and_exact() -> None:
 
 
 def test_groups_widen_intervals() -> None:
-    count, size = 20, 5
-    n = count * size
-    label, group = np.zeros(n, np.int64), np.arange(n) // size
-    served = (group < 4).astype(np.int64)  # all images of four groups are lost
-
-    def quantities(group) -> Measurement:
-        tables = (answers(label, one, group=group) for one in (label, served))
-        shown = dict(zip((CLEAN, view("phone")), tables, strict=True))
-        wanted = [serving_request("phone", metric) for metric in METRICS if metric != "probability_change"]
-        return measure_dimension(SERVING, shown, facts(*wanted))
-
-    alone, grouped = quantities(None), quantities(group)
-    for name, one in alone.parts.items():
-        other = grouped.parts[name]
-        assert (other.groups, other.value) == (count, one.value)
+    """All images of four groups of twenty are lost."""
+    label, group = np.zeros(100), np.arange(100) // 5
+    wanted = [serving_request("phone", metric) for metric in METRICS if metric != "probability_change"]
+    alone, grouped = (
+        {CLEAN: answers(label, label, group=one), view("phone"): answers(label, group < 4, group=one)}
+        for one in (None, group)
+    )
+    parts = measure_dimension(SERVING, grouped, facts(*wanted)).parts
+    for name, one in measure_dimension(SERVING, alone, facts(*wanted)).parts.items():
+        other = parts[name]
+        assert (other.groups, other.value) == (20, one.value)
         assert np.ptp(other.interval) > 1.5 * np.ptp(one.interval)
 
 

@@ -96,11 +96,6 @@ def test_range_order_of_images_and_names_of_classes(classes, random):
     assert again == pytest.approx(balance)
 
 
-def test_equal_classes_are_in_balance():
-    balance = values(np.repeat(np.arange(5), 2), np.ones(10, bool), np.full(10, 0.25, np.float32), 5)
-    assert balance == (1.0, 1.0, 1.0)
-
-
 def test_two_images_a_class_by_hand():
     """Standard deviation 0.1 of two, 0 of either alone: 2 · 0.1 − 0."""
     found = confidence_evenness(
