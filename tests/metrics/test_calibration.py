@@ -183,6 +183,18 @@ def test_the_adaptive_error_of_a_calibrated_model_is_noise():
     assert error.debiased < error.estimate.value / 2
 
 
+def test_the_standard_error_of_the_adaptive_error_is_its_spread():
+    """Half of the images have no probability of the first class."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(100):
+        p = np.where(rng.random(200) < 0.5, 0, 0.6)
+        label = (rng.random(200) > p / 2).astype(np.int64)
+        table = np.stack([p, 1 - p], axis=1).astype(np.float32)
+        found.append(calibration.adaptive_calibration_error(table, label, bins=15).estimate)
+    spread = np.std([one.value for one in found])
+    assert np.mean([one.standard_error for one in found]) == pytest.approx(spread, rel=0.2)
+
+
 def test_reliability_bins_by_hand():
     confidence = np.array([0.1, 0.2, 0.25, 0.7, 1.0, 1.0], np.float32)
     correct = np.array([False, True, False, True, True, False])

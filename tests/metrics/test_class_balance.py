@@ -121,6 +121,8 @@ def test_intervals_hold_with_skewed_classes_of_few_images(classes, per_class):
         truth = np.mean([estimate.value for estimate in estimates])
         held = [abs(estimate.value - truth) <= 1.96 * estimate.standard_error for estimate in estimates]
         assert np.mean(held) >= 0.904
+        spread = np.std([estimate.value for estimate in estimates])
+        assert np.mean([estimate.standard_error for estimate in estimates]) < 2 * spread
 
 
 def test_the_variance_estimate_is_unbiased():

@@ -84,6 +84,14 @@ def test_groups_of_other_images_are_not_used() -> None:
     assert group_effect({"clean": np.zeros(3)}, {"clean": np.zeros(2, np.int64)}) is None
 
 
+def test_images_without_groups_are_groups_of_one() -> None:
+    rng, group = np.random.default_rng(3), {"clean": np.arange(80) // 4}
+    influences = {"clean": deviations(np.repeat(rng.random(20), 4)), "sketch": deviations(rng.random(90))}
+    alone = effect_of(influences, group)
+    named = effect_of(influences, group | {"sketch": 100 + np.arange(90)})
+    assert alone.factor == pytest.approx(named.factor, rel=0.03)
+
+
 @given(st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=4, max_size=60))
 def test_order_and_names_of_groups_do_not_matter(images: list[tuple[int, bool]]) -> None:
     order = np.random.default_rng(len(images)).permutation(len(images))
