@@ -7,13 +7,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Part
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import Better, Request, target_name
-from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
 from quba_check.strict_yaml import Location
@@ -154,13 +153,10 @@ class Demand:
         id: str,  # noqa: A002
         outcome: VerdictOutcome,
         explanation: Explanation = NOT_EXPLAINED,
-        *,
-        within_noise: bool = False,
         policy: Policy = POINT,
-        judged: QuantityRow | None = None,
-        note: str = "",
+        **numbers: Any,
     ) -> VerdictRow:
-        """Return the demand with an outcome, as records store it."""
+        """Return the demand with an outcome, as records store it; `numbers` are further fields of the row."""
         return VerdictRow(
             id=id,
             **{name: getattr(self, name) for name in _IN_RECORDS},
@@ -168,11 +164,9 @@ class Demand:
             outcome=outcome,
             message="" if outcome == "pass" else explanation.text,
             explanation=explanation,
-            within_noise=within_noise,
             policy=policy.uncertain,
             confidence=policy.confidence,
-            judged=judged,
-            note=note,
+            **numbers,
         )
 
     @property

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from quba_check.core.facts import SuiteFacts
-from quba_check.demands.bounds import demands_on
+from quba_check.demands.bounds import Asked, demands_on
 from quba_check.demands.demand import POINT, Demand, Policy, Thresholds, demands_digest
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import BY_NAME
-from quba_check.demands.sections import SECTIONS
-from quba_check.demands.sections.grade import grade_settings
+from quba_check.demands.sections.answers import answer_requests, parity_requests, serving_requests
+from quba_check.demands.sections.classes import class_requests
+from quba_check.demands.sections.dimensions import dimension_requests
+from quba_check.demands.sections.grade import grade_requests, grade_settings
 from quba_check.errors import ThresholdError
 from quba_check.messages import listed
 from quba_check.records.baselines import NAME
 from quba_check.records.record import yaml_input
 from quba_check.storage.user_files import is_url
 from quba_check.strict_yaml import Location
+
+SECTIONS: Mapping[str, Callable[[Location, Any, MergedFile, SuiteFacts], Iterator[Asked]]] = {
+    "dimensions": dimension_requests,
+    "classes": class_requests,
+    "answers": answer_requests,
+    "parity": parity_requests,
+    "serving": serving_requests,
+    "quba": grade_requests,
+}
+"""Readers of the sections.
+
+They take the location and the content of a section, or of one of its entries if these are independent, the
+file, and the names of classes and sets. They raise ThresholdError for what the suite does not have.
+"""
 
 
 def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:

@@ -7,7 +7,6 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -188,23 +187,22 @@ def identity(record: Record) -> list[str]:
 
 
 def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) -> None:
-    error = partial(UserError, where=where)
     if metadata["format"] > FORMAT:
-        raise error(f"format {metadata['format']} is newer than this version reads", allowed=f"{FORMAT}")
+        text = f"format {metadata['format']} is newer than this version reads"
+        raise UserError(text, where=where, allowed=f"{FORMAT}")
     if record is not None and metadata.get("of", identity(record)) != identity(record):
-        raise error(
-            "it belongs to another run than the record next to it",
-            allowed="the two files that one --quba-report wrote, or the record alone",
-        )
+        text = "it belongs to another run than the record next to it"
+        allowed = "the two files that one --quba-report wrote, or the record alone"
+        raise UserError(text, where=where, allowed=allowed)
 
 
 def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
     influences: dict[str, dict[str, NDArray[np.float64]]] = {}
     for number, entry in enumerate(metadata["deviations"]):
-        array = decode(arrays[f"deviations/{number}"], entry)
-        if not isinstance(entry["target"], str) or not isinstance(entry["sample"], str):
+        target, sample = entry["target"], entry["sample"]
+        if not isinstance(target, str) or not isinstance(sample, str):
             raise TypeError("names that are not strings")
-        influences.setdefault(entry["target"], {})[entry["sample"]] = array
+        influences.setdefault(target, {})[sample] = decode(arrays[f"deviations/{number}"], entry)
     return dict(influences)
 
 
@@ -232,8 +230,7 @@ def _clean(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Clea
         raise ValueError("a class that has no name")
     if any(len(names) and one.numbers.max() >= len(one.names) for one in slices.values()):
         raise ValueError("a slice that has no name")
-    wrong = metadata.get("wrong")
-    if not wrong:
+    if not (wrong := metadata.get("wrong")):
         return answers
     confidence, log_of_loss = (
         _stored_numbers(arrays[name], wrong[name], len(answers.wrong)) for name in (_CONFIDENCE, _LOG_OF_LOSS)
@@ -291,9 +288,8 @@ def _bytes(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(text.encode(errors="surrogateescape"), np.uint8)
 
 
-_LEVELS, _STEPS = 256, 128
-_DIGITS = 11
-"""Digits of the largest influence that distinguish two; smaller differences come from the order of sums."""
+_LEVELS, _STEPS, _DIGITS = 256, 128, 11
+"""Digits are of the largest influence; smaller differences come from the order of sums."""
 
 
 def encode(influences: NDArray[np.float64]) -> tuple[NDArray[np.uint8], dict[str, Any]]:
@@ -346,8 +342,8 @@ def decode(codes: NDArray[np.uint8], metadata: dict[str, Any]) -> NDArray[np.flo
     if "values" in metadata:
         influences = np.array(metadata["values"], np.float64)[codes]
     else:
-        influences = metadata["low"] + metadata["step"] * codes.astype(np.float64)
-        influences = influences - influences.mean()
+        steps = metadata["low"] + metadata["step"] * codes.astype(np.float64)
+        influences = steps - steps.mean()
     if influences.shape != (n,) or not np.isfinite(influences).all():
         raise ValueError(f"{influences.shape} numbers for {n} images, or one that is not finite")
     return influences

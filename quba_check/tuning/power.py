@@ -39,9 +39,9 @@ class DetectableEffect:
     """
 
     demand: Demand
-    error: float | None
-    blocked: float | None
-    passed: float | None
+    error: float | None = None
+    blocked: float | None = None
+    passed: float | None = None
 
 
 def detectable_effects(
@@ -84,7 +84,7 @@ def detectable_effects(
     for demand in thresholds.demands:
         stored = _stored_quantity(demand, record) if record else None
         if isinstance(demand.threshold, str) or demand.request.slice or (record and stored is None):
-            effects.append(DetectableEffect(demand, None, None, None))
+            effects.append(DetectableEffect(demand))
             continue
         if demand.target in SHARES and not demand.needs_baseline:
             n = images if stored is None else _share_images(*stored, images)
@@ -108,7 +108,7 @@ def _effect(
     demand: Demand, error: float | None, thresholds: Thresholds, possible: tuple[float, float]
 ) -> DetectableEffect:
     if error is None:
-        return DetectableEffect(demand, None, None, None)
+        return DetectableEffect(demand)
     margin, score = _pass_margin(thresholds), _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
     low, high = possible
@@ -139,7 +139,7 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
 
 def _effect_on_share(demand: Demand, n: int | None, thresholds: Thresholds) -> DetectableEffect:
     if n is None:
-        return DetectableEffect(demand, None, None, None)
+        return DetectableEffect(demand)
     margin, score = np.array([-_pass_margin(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
     least = bisect_left(
         range(n + 1), float(demand.threshold), key=lambda hits: share_limits(hits, n, margin).item()

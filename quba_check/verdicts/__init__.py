@@ -1,6 +1,5 @@
 """Measurements checked against demands. Pure."""
 
-from quba_check.verdicts.decision import decide, p_value
-from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
+from quba_check.verdicts.decision import Judged, Verdict, VerdictOutcome, decide, p_value
 
 __all__ = ["Judged", "Verdict", "VerdictOutcome", "decide", "p_value"]

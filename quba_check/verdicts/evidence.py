@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from quba_check.comparison.baseline import Baseline, drop, incompatibility
 from quba_check.comparison.difference import RunValue
@@ -93,14 +94,7 @@ def unreachable_grade_of(
         unmeasurable: reasons why dimensions cannot be measured on the suite, by name.
         suite: facts of the suite.
     """
-    return unreachable_grade(
-        unmeasurable,
-        population=population_of(thresholds),
-        allow_missing=thresholds.quba.allow_missing,
-        suite=suite.name,
-        classes=suite.class_count,
-        allow_other_suite=thresholds.quba.allow_other_suite,
-    )
+    return unreachable_grade(unmeasurable, **_grade_settings(thresholds, suite))
 
 
 def grade_of(
@@ -119,15 +113,23 @@ def grade_of(
         return grade(
             {name: measurement.value for name, measurement in published.items()},
             weights=thresholds.quba.weights,
-            population=population_of(thresholds),
             protocol=protocol,
-            allow_missing=thresholds.quba.allow_missing,
-            suite=suite.name,
-            classes=suite.class_count,
-            allow_other_suite=thresholds.quba.allow_other_suite,
             allow_masked=thresholds.quba.allow_masked,
             measured=published,
             generated_corruptions=suite.generates_corruptions,
+            **_grade_settings(thresholds, suite),
         )
     except UserError as error:
         return Unmeasurable(QUBA, str(error))
+
+
+def _grade_settings(thresholds: Thresholds, suite: SuiteFacts) -> dict[str, Any]:
+    """Return the population, what may be missing, and the suite of a grade."""
+    settings = thresholds.quba
+    return {
+        "population": population_of(thresholds),
+        "allow_missing": settings.allow_missing,
+        "allow_other_suite": settings.allow_other_suite,
+        "suite": suite.name,
+        "classes": suite.class_count,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from quba_check.core.explanation import Explanation
 from quba_check.core.grade import Grade
@@ -23,8 +24,8 @@ from quba_check.number_format import (
 )
 from quba_check.records.measurement import quantity_row
 from quba_check.records.verdict import VerdictRow
+from quba_check.verdicts.decision import Verdict
 from quba_check.verdicts.slices import size_note
-from quba_check.verdicts.verdict import Verdict
 
 _WORST, _MOST_CLASSES = 3, 10
 """Largest number of parts, classes, images and confusions in an explanation; of classes that miss a bound."""
@@ -51,19 +52,11 @@ def explanation(verdict: Verdict) -> Explanation:
 def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
     """Return a verdict as a row of a record, under a pytest item's id."""
     demand, evidence = verdict.demand, verdict.evidence
-    judged, note = None, ""
+    numbers: dict[str, Any] = {"within_noise": verdict.within_noise}
     if demand.request.kind != "value" and isinstance(evidence, Measurement):
-        judged = quantity_row(evidence.parts[str(demand.part)], demand.better)
-        note = size_note(demand, evidence)
-    return demand.verdict_row(
-        node,
-        verdict.outcome,
-        explanation(verdict),
-        within_noise=verdict.within_noise,
-        policy=verdict.policy,
-        judged=judged,
-        note=note,
-    )
+        numbers["judged"] = quantity_row(evidence.parts[str(demand.part)], demand.better)
+        numbers["note"] = size_note(demand, evidence)
+    return demand.verdict_row(node, verdict.outcome, explanation(verdict), verdict.policy, **numbers)
 
 
 def _headline(verdict: Verdict) -> str:

@@ -78,12 +78,7 @@ def _of_entry(location: Location, entry: MacroEntry, file: MergedFile, suite: Su
         raise file.error(location, got, allowed=f"{listed(allowed)}, each with min, {drops}")
     set_name = entry.set or CLEAN_SET
     check_set((*location, "set"), set_name, file, suite)
-    at, prevalence = None, None
-    if isinstance(entry, ClassEntry):
-        at, prevalence = (
-            _operating_point((*location, "at"), entry.at, set_name, file, suite),
-            entry.prevalence,
-        )
+    at = _operating_point((*location, "at"), getattr(entry, "at", None), set_name, file, suite)
     restated = ("precision", "npv")
     for key, targets in (("at", tuple(one for one in allowed if one != "auroc")), ("prevalence", restated)):
         if key in stated and not {*targets} & {*metrics}:
@@ -91,12 +86,11 @@ def _of_entry(location: Location, entry: MacroEntry, file: MergedFile, suite: Su
             raise file.error((*location, key), "it applies to no demand", allowed=text)
     for metric in metrics:
         request = Request("classes", CLASS_NUMBERS[metric], name, classes, set=set_name)
-        request = replace(request, at=None if metric == "auroc" else at)
-        yield Asked(
-            (*location, metric),
-            getattr(entry, metric),
-            replace(request, prevalence=prevalence if metric in restated else None),
-        )
+        if metric != "auroc":
+            request = replace(request, at=at)
+        if metric in restated:
+            request = replace(request, prevalence=getattr(entry, "prevalence", None))
+        yield Asked((*location, metric), getattr(entry, metric), request)
 
 
 def _operating_point(

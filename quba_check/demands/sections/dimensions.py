@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from quba_check.core.dimension import Dimension
@@ -46,14 +46,11 @@ def dimension_requests(
     for key in keys:
         if key in BOUNDS:
             yield replace(whole, keys={key: BOUNDS[key]})
-        elif key == "parts":
-            for name, of_part in (entry.parts or {}).items():
+        elif key in ("parts", "slices"):
+            read: Callable[..., Iterator[Asked]] = _parts if key == "parts" else _slices
+            for name, inner in (getattr(entry, key) or {}).items():
                 with file.problems.caught():
-                    yield from _parts((*location, "parts", name), of_part, dimension, file, suite)
-        elif key == "slices":
-            for name, of_slice in (entry.slices or {}).items():
-                with file.problems.caught():
-                    yield from _slices((*location, "slices", name), of_slice, dimension, file, suite)
+                    yield from read((*location, key, name), inner, dimension, file, suite)
 
 
 def _parts(
