@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binom
+from support.rows import verdict
 from support.runs_compared import stored
 from support.tuned import record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.compare import compare
 from quba_check.comparison.difference import RunValue, difference, ratio
@@ -23,10 +25,12 @@ from quba_check.stats.intervals import share_limits
 RIGHT = [0, 1, 2] * 10
 WORSE = [0, 1, 2] * 7 + [1, 1, 2] * 3
 SUITE = {"name": "tiny", "root": "/data", "fingerprint": "1" * 32}
-FAILED = {
-    "id": "x", "dimension": "accuracy", "part": None, "bound": "min", "limit": 0.99, "tier": "block",
-    "outcome": "fail", "file": "x.yaml", "line": 3,
-}  # fmt: skip
+
+
+def error(before: StoredRun, after: StoredRun) -> str:
+    with pytest.raises(UserError) as caught:
+        compare(before, after)
+    return str(caught.value)
 
 
 def test_shares_of_the_same_images_are_paired() -> None:
@@ -56,68 +60,51 @@ def test_exact_values_are_the_same_or_differ() -> None:
     assert found["parameters"].finding == "same"
 
 
+def seeded(seed: int, images: str) -> dict[str, object]:
+    """Return what changes for a run on the first nine images by a seed."""
+    environment = record().environment.model_copy(update={"seed": seed})
+    return {"suite": SUITE | {"contents": {"clean": images}}, "limit": 9, "environment": environment}
+
+
+OURS = {"suite": SUITE | {"classes": "a", "contents": {"clean": "z"}}}
+EARLY = {"suite": SUITE | {"sets": {"clean": {"images": 3}}}}
+"""With one fingerprint for all sets."""
+
+
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("ours", "changed", "words"),
     [
-        ({"protocol": "released"}, "protocol (standard and released)"),
-        ({"suite": SUITE | {"name": "mine"}}, "suite (tiny and mine)"),
-        ({"suite": SUITE | {"classes": "b"}}, "class list"),
-        ({"suite": SUITE | {"sample": "one"}}, "sampling of corruptions (all and one)"),
-        ({"suite": SUITE | {"contents": {"clean": "x", "sketch": "y"}}}, "images of clean"),
+        (OURS, {"protocol": "released"}, "protocol (standard and released)"),
+        (OURS, {"suite": SUITE | {"name": "mine"}}, "suite (tiny and mine)"),
+        (OURS, {"suite": SUITE | {"classes": "b"}}, "class list"),
+        (OURS, {"suite": SUITE | {"sample": "one"}}, "sampling of corruptions (all and one)"),
+        (OURS, {"suite": SUITE | {"contents": {"clean": "x", "sketch": "y"}}}, "images of clean"),
         (
-            {"suite": SUITE | {"contents": {"clean": "x"}}, "limit": 5000},
+            *(OURS, {"suite": SUITE | {"contents": {"clean": "x"}}, "limit": 5000}),
             "images of clean (--quba-limit: no limit and 5,000)",
         ),
         (
-            {"protocol": "released", "suite": SUITE | {"classes": "b"}},
+            *(OURS, {"protocol": "released", "suite": SUITE | {"classes": "b"}}),
             "protocol (standard and released), class list",
         ),
+        (seeded(0, "a"), seeded(1, "b"), "images of clean (--quba-seed: 0 and 1)"),
+        (EARLY, {"suite": SUITE | {"fingerprint": "2" * 32}}, "images of clean"),
     ],
 )
-def test_runs_that_say_nothing_of_each_other(changed: dict[str, object], words: str) -> None:
-    ours = SUITE | {"classes": "a", "contents": {"clean": "z"}}
-    with pytest.raises(UserError) as caught:
-        compare(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, **changed))
-    assert str(caught.value) == (
+def test_runs_that_say_nothing_of_each_other(
+    ours: dict[str, object], changed: dict[str, object], words: str
+) -> None:
+    assert error(stored("a.json", RIGHT, **ours), stored("b.json", RIGHT, **changed)) == (
         f"a.json and b.json cannot be compared: they differ in {words}. "
-        "Allowed: two runs of one protocol on the same images and classes."
-    )
-
-
-def test_the_seed_of_a_limit_is_named() -> None:
-    ours, theirs = ({**SUITE, "contents": {"clean": view}} for view in "ab")
-    seeds = [record().environment.model_copy(update={"seed": seed}) for seed in (0, 1)]
-    with pytest.raises(UserError) as caught:
-        compare(
-            stored("a.json", RIGHT, suite=ours, limit=9, environment=seeds[0]),
-            stored("b.json", RIGHT, suite=theirs, limit=9, environment=seeds[1]),
-        )
-    assert str(caught.value) == (
-        "a.json and b.json cannot be compared: they differ in images of clean (--quba-seed: 0 and 1). "
         "Allowed: two runs of one protocol on the same images and classes."
     )
 
 
 def test_runs_without_a_value_in_common() -> None:
     nothing = record(measurements={"shape_bias": {"not_measured": True}})
-    with pytest.raises(UserError) as caught:
-        compare(stored("a.json", RIGHT), StoredRun("b.json", nothing))
-    assert str(caught.value) == (
+    assert error(stored("a.json", RIGHT), StoredRun("b.json", nothing)) == (
         "a.json and b.json cannot be compared: no dimension has a value in both. "
         "Allowed: two runs that measured one dimension at least on all of its images."
-    )
-
-
-def test_records_with_one_fingerprint_for_all_sets() -> None:
-    sets = {"clean": {"images": 3}}
-    with pytest.raises(UserError) as caught:
-        compare(
-            stored("a.json", RIGHT, suite=SUITE | {"sets": sets}),
-            stored("b.json", RIGHT, suite=SUITE | {"fingerprint": "2" * 32}),
-        )
-    assert str(caught.value) == (
-        "a.json and b.json cannot be compared: they differ in images of clean. "
-        "Allowed: two runs of one protocol on the same images and classes."
     )
 
 
@@ -217,24 +204,17 @@ def test_the_same_predictions_of_few_groups_have_no_change() -> None:
     assert (change.value, change.curve and change.curve.interval(0.95)) == (0.0, (0.0, 0.0))
 
 
-def test_a_run_that_fails_its_own_demands_has_a_note() -> None:
-    found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
-    assert found.notes == ("a.json: this run fails its own demands: accuracy[min]",)
-
-
-def test_runs_of_different_precision_have_a_note() -> None:
-    run = stored("b.json", RIGHT)
-    environment = run.record.environment.model_copy(update={"precision": "bf16"})
-    half = StoredRun("b.json", run.record.model_copy(update={"environment": environment}), run.images)
-    assert compare(stored("a.json", RIGHT), half).notes == ("precision differs: fp32 and bf16",)
-
-
-def test_a_masked_value_has_a_note() -> None:
-    run = stored("a.json", RIGHT)
-    row = run.record.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
-    masked = run.record.model_copy(update={"measurements": {**run.record.measurements, "accuracy": row}})
-    notes = compare(StoredRun("a.json", masked, run.images), stored("b.json", RIGHT)).notes
-    assert notes == ("a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",)
+def test_notes_on_the_runs() -> None:
+    run = record()
+    half = run.environment.model_copy(update={"precision": "bf16", "seed": 1})
+    masked = run.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
+    before = stored("a.json", RIGHT, verdicts=[verdict()], measurements={"accuracy": masked})
+    assert compare(before, stored("b.json", RIGHT, environment=half)).notes == (
+        "a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",
+        "a.json: this run fails its own demands: accuracy[min]",
+        "precision differs: fp32 and bf16",
+        "seeds differ (0 and 1): random starts and corruptions differ",
+    )
 
 
 def test_flips_of_all_kinds() -> None:
@@ -284,18 +264,9 @@ def test_flips_need_the_answers() -> None:
     )
 
 
-def test_markdown() -> None:
-    text = comparison_markdown(compare(stored("a.json", RIGHT), of_model("b.json", "b", WORSE)), parts=True)
-    assert text.splitlines()[:7] == [
-        "### `r50` → `r50` on `tiny`, protocol standard",
-        "",
-        "`agreement 0.900 (0.735..0.979): 3 of 30 answers changed: 3 lost, 0 gained, 0 wrong to wrong`",
-        "",
-        "| dimension | before | after | change | interval | finding | lost/gained | p |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        "| `accuracy` | 1.000 | 0.900 | -0.1000 | -0.267..+0.0516 | within noise | 3/0 | 0.25 |",
-    ]
-    assert "| `fog` | 0.550 | 0.550 | 0.000 | -0.0832..+0.0832 (unpaired) | within noise | - | - |" in text
+def test_markdown(snapshot: SnapshotAssertion) -> None:
+    comparison = compare(stored("a.json", RIGHT), of_model("b.json", "b", WORSE))
+    assert comparison_markdown(comparison, parts=True) == snapshot
 
 
 def test_paired_ratios_know_what_they_share() -> None:

@@ -23,6 +23,7 @@ from quba_check.comparison.stored_run import stored_run
 from quba_check.core.predictions import Predictions
 from quba_check.errors import UserError
 from quba_check.records.per_image import CleanAnswers, PerImage, decode, encode
+from quba_check.records.record import Record
 from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
 from quba_check.storage.opening import open_store
 
@@ -163,6 +164,17 @@ def test_a_file_of_an_earlier_version() -> None:
     assert back.wrong.tolist() == [0]
 
 
+NO_FILE = (
+    "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
+)
+
+
+def error(content: bytes, of: Record | None = None) -> str:
+    with pytest.raises(UserError) as caught:
+        PerImage.from_bytes(content, "a.npz", of)
+    return str(caught.value)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -188,21 +200,17 @@ def test_columns_that_do_not_go_together(changed: dict[str, np.ndarray]) -> None
         arrays = {name: file[name] for name in file.files}
     content = io.BytesIO()
     np.savez(content, **{**arrays, **changed})
-    with pytest.raises(UserError) as caught:
-        PerImage.from_bytes(content.getvalue(), "a.npz")
-    assert str(caught.value) == (
-        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
-    )
+    assert error(content.getvalue()) == NO_FILE
 
 
 def test_a_file_of_another_run() -> None:
     content = PerImage().to_bytes(record(protocol="released"))
-    with pytest.raises(UserError) as caught:
-        PerImage.from_bytes(content, "a.npz", record())
-    assert str(caught.value) == (
+    assert error(content, record()) == (
         "a.npz: it belongs to another run than the record next to it. Allowed: the two files that one "
         "--quba-report wrote, or the record alone."
     )
+    later = answers_file({"format": 2})
+    assert error(later) == "a.npz: format 2 is newer than this version reads. Allowed: 1."
 
 
 def answers_file(about: object, **arrays: object) -> bytes:
@@ -250,23 +258,18 @@ NAMES = np.frombuffer(b"a\nb", np.uint8)
                 {"n": 3, "values": [0.0], "target": []},
             )
         ),
-        answers_file(
-            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0], predicted=[0]
-        ),
-        answers_file(
-            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 1], predicted=[0, 0]
-        ),
-        answers_file(
-            {"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, label=[0, 0], predicted=[0, -1]
+        *(
+            answers_file({"format": 1, "deviations": [], "classes": ["x"]}, names=NAMES, **columns)
+            for columns in (
+                {"label": [0], "predicted": [0]},
+                {"label": [0, 1], "predicted": [0, 0]},
+                {"label": [0, 0], "predicted": [0, -1]},
+            )
         ),
     ],
 )
 def test_a_damaged_file(content: bytes) -> None:
-    with pytest.raises(UserError) as caught:
-        PerImage.from_bytes(content, "a.npz")
-    assert str(caught.value) == (
-        "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
-    )
+    assert error(content) == NO_FILE
 
 
 def test_a_pipe_next_to_a_record(tmp_path: Path) -> None:
@@ -286,14 +289,6 @@ def test_a_record_whose_time_is_no_time(tmp_path: Path, time: str) -> None:
     row = record()
     odd = row.model_copy(update={"environment": row.environment.model_copy(update={"time": time})})
     assert stored_run(tmp_path / "a.json", "a.json", odd, tmp_path).images is None
-
-
-def test_a_file_of_a_later_version() -> None:
-    file = io.BytesIO()
-    np.savez(file, about=np.frombuffer(b'{"format": 2}', np.uint8))
-    with pytest.raises(UserError) as caught:
-        PerImage.from_bytes(file.getvalue(), "a.npz")
-    assert str(caught.value) == "a.npz: format 2 is newer than this version reads. Allowed: 1."
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

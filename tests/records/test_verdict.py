@@ -1,22 +1,12 @@
 import pytest
 from pydantic import ValidationError
+from support.rows import verdict as stored
 
 from quba_check.records.verdict import EXIT_CODES, VerdictRow, overall_verdict
 
 
 def verdict(**changes):
-    row = {
-        "id": "t.yaml::accuracy[min]",
-        "dimension": "accuracy",
-        "part": None,
-        "bound": "min",
-        "limit": 0.75,
-        "tier": "block",
-        "outcome": "fail",
-        "file": "t.yaml",
-        "line": 4,
-    }
-    return VerdictRow.model_validate(row | changes)
+    return VerdictRow.model_validate(stored("accuracy", 0.75) | changes)
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(0.75, 0.75), (30, 30.0), ("C", "C")])
