@@ -11,7 +11,7 @@ import click
 
 from quba_check.cli.files import Place, check_waivers, read_run
 from quba_check.cli.parser import Checked, record_argument, store_option, value_option
-from quba_check.comparison.looser import looser_demands
+from quba_check.comparison.baseline import looser_demands
 from quba_check.comparison.stored_run import RunConditions, differences
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given, unchecked

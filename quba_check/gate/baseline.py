@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quba_check.comparison.looser import looser_demands
+from quba_check.comparison.baseline import looser_demands
 from quba_check.comparison.stored_run import RunConditions, StoredRun, differences, stored_run
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import SAMPLED

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml.nodes import MappingNode
 
-from quba_check.demands.document import merge, tree_of
+from quba_check.demands.document import merge, plain, tree_of
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document
 
@@ -29,10 +29,6 @@ def merged(parent, child):
     tree = merge(parent, child, errors)
     assert errors == []
     return tree
-
-
-def plain(tree):
-    return {key: plain(item) if isinstance(item, dict) else item.value for key, item in tree.items()}
 
 
 def paths(data, above=()):

@@ -33,32 +33,45 @@ def test_policies_hold_for_stored_runs_too(policy, outcome):
     assert outcomes(f"uncertain: {policy}\ndimensions: {{accuracy: {{min: 0.895}}}}") == [outcome]
 
 
-def test_what_the_run_did_not_measure():
-    found = judged("dimensions: {shape_bias: {min: 0.1}}")
+VALUES = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
+ATTACKED = {**quantity(0.95, 0.01, "ratio", parts={}), "notes": ["masked: FGSM helps the model"]}
+INFINITE = record().measurements["accuracy"].model_copy(update={"value": math.inf})
+OTHER_SUITE = "quba: {min_grade: F, allow_other_suite: true}"
+
+
+@pytest.mark.parametrize(
+    ("text", "measurements", "reason"),
+    [
+        ("dimensions: {shape_bias: {min: 0.1}}", {}, "the run did not measure it"),
+        (
+            *("dimensions: {corruption_robustness: {parts: {snow: {min: 0.7}}}}", {}),
+            "corruption_robustness has no part 'snow' here. Measured: fog.",
+        ),
+        (
+            *("quba: {min_grade: C}", {}),
+            "not graded: missing adversarial_robustness, ood_robustness, class_balance, object_focus, "
+            "shape_bias",
+        ),
+        (
+            *("quba: {min_score: 0}", {"accuracy": INFINITE}),
+            "values: accuracy cannot be scored, got inf. Allowed: a finite number.",
+        ),
+        (
+            *(OTHER_SUITE, VALUES | {"adversarial_robustness": ATTACKED}),
+            "not graded: no evidence of robustness: adversarial_robustness is masked (FGSM helps the model)",
+        ),
+        (
+            *("quba: {min_score: -100}", VALUES),
+            "not graded: published was measured on imagenet, this run on tiny. Allowed: a population of this "
+            "suite (quba-check published population), or allow_other_suite: true",
+        ),
+    ],
+)
+def test_reasons_for_no_value(text, measurements, reason):
+    found = judged(text, record(measurements={**record().measurements, **measurements}))
     (verdict,) = found.verdicts
-    assert (verdict.outcome, verdict.reason) == ("unmeasurable", "the run did not measure it")
+    assert (verdict.outcome, verdict.value, verdict.reason) == ("unmeasurable", None, reason)
     assert found.record.overall_verdict == "fail"
-
-
-def test_no_grade_with_missing_dimensions():
-    (verdict,) = judged("quba: {min_grade: C}").verdicts
-    assert verdict.outcome == "unmeasurable"
-    assert verdict.reason == (
-        "not graded: missing adversarial_robustness, ood_robustness, class_balance, object_focus, shape_bias"
-    )
-
-
-def test_a_value_that_is_no_number_cannot_be_graded():
-    rows = {**record().measurements}
-    rows["accuracy"] = rows["accuracy"].model_copy(update={"value": math.inf})
-    (verdict,) = judged("quba: {min_score: 0}", record(measurements=rows)).verdicts
-    assert verdict.reason == ("values: accuracy cannot be scored, got inf. Allowed: a finite number.")
-
-
-def test_a_part_that_the_record_does_not_have():
-    text = "dimensions: {corruption_robustness: {parts: {snow: {min: 0.7}}}}"
-    (verdict,) = judged(text).verdicts
-    assert verdict.reason == "corruption_robustness has no part 'snow' here. Measured: fog."
 
 
 def test_a_grade_of_generated_corruptions_has_a_note():
@@ -71,9 +84,6 @@ def test_a_grade_of_generated_corruptions_has_a_note():
         "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
         in explanation(verdict).text
     )
-
-
-ATTACKED = {**quantity(0.95, 0.01, "ratio", parts={}), "notes": ["masked: FGSM helps the model"]}
 
 
 @pytest.mark.parametrize("keys", [{}, {"masked": ["FGSM helps the model"]}])
@@ -93,26 +103,10 @@ def test_a_drop_of_a_masked_value_is_no_evidence():
     assert outcomes(text, run, before) == ["fail"]
 
 
-def test_a_masked_value_gives_no_grade():
-    values = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
-    run = record(measurements=values | {"adversarial_robustness": ATTACKED})
-    text = "quba: {min_grade: F, allow_other_suite: true}"
-    (verdict,) = judged(text, run).verdicts
-    assert verdict.reason == (
-        "not graded: no evidence of robustness: adversarial_robustness is masked (FGSM helps the model)"
-    )
+def test_a_masked_value_that_is_allowed_gives_a_grade():
+    run = record(measurements=VALUES | {"adversarial_robustness": ATTACKED})
     demand = "dimensions: {adversarial_robustness: {min: 0.1, allow_masked: true}}"
-    assert outcomes(f"{demand}\n{text}", run) == ["pass", "pass"]
-
-
-def test_models_of_another_suite_give_no_letter():
-    values = {name: quantity(0.5, None, "fraction", parts={}) for name in PUBLISHED_DIMENSIONS}
-    (verdict,) = judged("quba: {min_score: -100}", record(measurements=values)).verdicts
-    assert (verdict.outcome, verdict.value) == ("unmeasurable", None)
-    assert verdict.reason == (
-        "not graded: published was measured on imagenet, this run on tiny. "
-        "Allowed: a population of this suite (quba-check published population), or allow_other_suite: true"
-    )
+    assert outcomes(f"{demand}\n{OTHER_SUITE}", run) == ["pass", "pass"]
 
 
 def test_warnings_do_not_stand_in_the_way():
