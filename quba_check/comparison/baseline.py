@@ -1,4 +1,4 @@
-"""Losses of a run against a stored baseline, and demands that are looser than its own."""
+"""Losses and looser demands of a run, compared with a stored baseline."""
 
 from __future__ import annotations
 

@@ -156,7 +156,15 @@ class Demand:
         policy: Policy = POINT,
         **numbers: Any,
     ) -> VerdictRow:
-        """Return the demand with an outcome, as records store it; `numbers` are further fields of the row."""
+        """Return the demand with an outcome, as records store it.
+
+        Args:
+            id: node id of the demand's item.
+            outcome: the verdict.
+            explanation: its explanation.
+            policy: the policy of the demand's file.
+            numbers: further fields of the row.
+        """
         return VerdictRow(
             id=id,
             **{name: getattr(self, name) for name in _IN_RECORDS},
