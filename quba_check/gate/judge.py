@@ -262,7 +262,7 @@ def _record(gate: GateSession) -> Record:
     demands, collector, path = gate.demands(gate.files), ResultCollector(), gate.options.report
     gate.select(demands)
     gate.check_calls()
-    gate.check(demands)
+    gate.check()
     for _ in examinations(gate, demands, short=True):
         pass  # the session keeps them
     judge_of_session = Judge(gate)

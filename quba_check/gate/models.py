@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.errors import ModelError, OptionError, UserError
+from quba_check.gate.threshold_files import distinct_label
 from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
 from quba_check.models.process_setup import without_garbage_collection
 from quba_check.models.request import PROVIDERS, LoadRequest
@@ -177,9 +178,7 @@ class LoadedModels:
 
     def _labelled(self, key: Key, keys: Sequence[Key]) -> Progress:
         """Return the callback of an evaluation; with several, names begin with model and protocol."""
-        choices = zip(*keys, strict=True)  # all models, then all protocols
-        parts = (name for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
-        label, callbacks = "".join(f"{part}: " for part in parts), self.callbacks
+        label, callbacks = distinct_label(key, keys), self.callbacks
         return lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}"))
 
 

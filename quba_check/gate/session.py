@@ -213,18 +213,14 @@ class GateSession:
             self._unreachable[key] = unreachable_grade_of(planned.thresholds, reasons, self.suite.facts)
         return self._unreachable[key]
 
-    def check(self, demands: Iterable[PlannedDemand]) -> None:
-        """Load every model and predict its first images, before the long work starts.
+    def check(self) -> None:
+        """Load the models of selected demands, and predict their first images.
 
         Wrong outputs that a guard detects are reported by each demand that needs them.
-
-        Args:
-            demands: the demands whose images come first.
 
         Raises:
             UserError: a model, its outputs, or the data cannot be used.
         """
-        self.select(demands)
         for model, protocol in self.models_and_protocols():
             with contextlib.suppress(InvariantError):
                 self.evaluation(model, protocol).check()

@@ -146,6 +146,12 @@ class PlannedDemand:
         return self.model, self.protocol
 
 
+def distinct_label(key: tuple[str, ProtocolName], keys: Iterable[tuple[str, ProtocolName]]) -> str:
+    """Return a distinct label of a model and protocol, such as `MODEL: PROTOCOL: `."""
+    choices = zip(*keys, strict=True)  # all models, then all protocols
+    return "".join(f"{name}: " for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
+
+
 def plan_demands(
     models: Collection[str], files: Iterable[Thresholds], protocol: ProtocolName
 ) -> list[PlannedDemand]:

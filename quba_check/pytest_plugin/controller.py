@@ -18,9 +18,8 @@ from quba_check.gate.preflight import plan_run
 from quba_check.gate.progress import run_time_left
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
-from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import BUG, RESULT, USES_MODEL, DemandItem, text_width, write_lines
-from quba_check.pytest_plugin.options import STARTED, selects
+from quba_check.pytest_plugin.options import STARTED, one_line_errors, selects
 from quba_check.pytest_plugin.progress_line import FinishedDimensions, ProgressLine
 from quba_check.pytest_plugin.result_files import check_writable, collected_errors, write_results
 from quba_check.records.files import (

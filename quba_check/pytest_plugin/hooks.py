@@ -15,8 +15,7 @@ from quba_check.gate.judge import Judge
 from quba_check.gate.preflight import examinations, setup_lines
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, is_shipped, shown_path
-from quba_check.pytest_plugin.error_lines import one_line_errors
-from quba_check.pytest_plugin.options import selects
+from quba_check.pytest_plugin.options import one_line_errors, selects
 from quba_check.pytest_plugin.progress_line import ProgressLine
 from quba_check.reports.tables import wrap_text
 
@@ -173,7 +172,7 @@ class GateHooks:
             if self._config.get_verbosity() >= 0:
                 for line in setup_lines(self._gate, self._gate.models):
                     write_lines(self._config, self._progress, wrap_text(line, text_width(self._config)))
-            self._gate.check(demands)
+            self._gate.check()
             # Findings change no verdict and no exit code: a demand is judged by its measurement.
             for _, examination in examinations(self._gate, demands, short=True):
                 for finding in examination.findings:

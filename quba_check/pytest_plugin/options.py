@@ -1,17 +1,19 @@
-"""Options from pytest: of the command line, the environment, or the ini file."""
+"""Options from command line, environment or ini file, and errors as usage errors of pytest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, UserError, describe_bug
 from quba_check.gate.options import OPTIONS, Given, Option, Options
+from quba_check.messages import paths_as_typed
 from quba_check.storage.user_files import file_kind, user_location, user_path
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
@@ -108,3 +110,25 @@ def _path_or_name(text: str, option: Option, base: Path) -> str:
     """
     path = user_path(text, option.flag, base)
     return str(path) if file_kind(path, f"{option.flag}: {text}", OptionError) == "file" else text
+
+
+class BugError(Exception):
+    """Cause of usage errors about bugs of quba-check."""
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End pytest with one line for user errors and for bugs of quba-check.
+
+    Raises:
+        pytest.UsageError: in place of a UserError; in place of any other exception with a BugError as its
+            cause, which the plugin turns into its own exit code.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise pytest.UsageError(paths_as_typed(str(error), sys.argv)) from None
+    except pytest.UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user
+        raise pytest.UsageError(describe_bug(error)) from BugError()

@@ -28,8 +28,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
-from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
-from quba_check.pytest_plugin.options import STARTED, add_options, device_of, early_options, options_of
+from quba_check.pytest_plugin.options import (
+    STARTED,
+    BugError,
+    add_options,
+    device_of,
+    early_options,
+    one_line_errors,
+    options_of,
+)
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation

@@ -31,7 +31,7 @@ from quba_check.gate.progress import (
     read_states,
     run_progress,
 )
-from quba_check.gate.threshold_files import PlannedDemand
+from quba_check.gate.threshold_files import PlannedDemand, distinct_label
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.reports.terminal import finished_line
@@ -276,11 +276,11 @@ class FinishedDimensions:
         self, demands: Sequence[PlannedDemand], collector: ResultCollector, config: pytest.Config
     ) -> None:
         self._collector, self._config = collector, config
-        several = [len({*names}) > 1 for names in zip(*(planned.key for planned in demands), strict=True)]
+        keys = {planned.key for planned in demands}
         groups: dict[tuple[str, str], list[PlannedDemand]] = {}
         self._waiting: dict[str, tuple[str, list[PlannedDemand]]] = {}
         for planned in demands:
-            words = "".join(f"{name}: " for name, shown in zip(planned.key, several, strict=True) if shown)
+            words = distinct_label(planned.key, keys)
             group = groups.setdefault((words, planned.demand.dimension), [])
             group.append(planned)
             self._waiting[planned.node_id] = words, group

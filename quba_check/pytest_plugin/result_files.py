@@ -14,7 +14,7 @@ from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.errors import UserError
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import shown_path
-from quba_check.pytest_plugin.error_lines import one_line_errors
+from quba_check.pytest_plugin.options import one_line_errors
 from quba_check.records.files import check_replaceable, write_text
 from quba_check.records.record import Record
 from quba_check.reports.markdown import compared_run, markdown_summary
@@ -64,7 +64,13 @@ def write_results(
     if not records or not (html or markdown or job):
         return page, errors, warnings
     with collected_errors(errors):
-        runs = stored_runs(gate, records, paths)
+        store = gate.options.store_location
+        runs = [
+            stored_run(path, shown_path(path, Path.cwd()), record, store)
+            if path
+            else StoredRun("this run", record)
+            for record, path in zip(records, paths, strict=True)
+        ]
         if html is not None:
             with collected_errors(errors):
                 _write_page(gate, runs, html)
@@ -101,19 +107,3 @@ def _write_page(gate: GateSession, runs: Sequence[StoredRun], html: Path) -> Non
         sources = [SetImages(gate.suite)] * len(runs)
         pictures = make_pictures(runs, sources, gate.options.pictures, baseline=gate.baseline)
     write_text(render_page(runs, baseline=gate.baseline, pictures=pictures), html)
-
-
-def stored_runs(
-    gate: GateSession, records: Sequence[Record], paths: Sequence[Path | None]
-) -> list[StoredRun]:
-    """Return the records of the run with their per-image results, if they were written.
-
-    Raises:
-        UserError: the per-image results cannot be read.
-    """
-    return [
-        stored_run(path, shown_path(path, Path.cwd()), record, gate.options.store_location)
-        if path
-        else StoredRun("this run", record)
-        for record, path in zip(records, paths, strict=True)
-    ]

@@ -1,13 +1,15 @@
-"""`quba_check.judge`: the record of the command, without pytest."""
+"""`quba_check.judge`: the record of the command, without pytest and without workers."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from acceptance.runs import Judge, same_findings
+from acceptance.runs import HERE, Judge, same_findings
 
 import quba_check
+
+DROPS = "schema: 1\nuncertain: fail\ndimensions: {accuracy: {max_drop: 0.01, max_relative_drop: 2%}}\n"
 
 
 def test_the_record_is_that_of_the_command(judge: Judge, capfd: pytest.CaptureFixture[str]) -> None:
@@ -17,4 +19,15 @@ def test_the_record_is_that_of_the_command(judge: Judge, capfd: pytest.CaptureFi
     assert capfd.readouterr() == ("", "")
     assert same_findings(judge.record("python.json"), judge.record("command.json"))
     assert same_findings(json.loads(record.to_json()), judge.record("command.json"))
-    assert (judge.pytester.path / "python.npz").exists()
+    assert (judge.root / "python.npz").exists()
+
+
+@pytest.mark.slow
+def test_drops_from_a_baseline_are_those_that_workers_find(judge: Judge) -> None:
+    judge.write("drops.yaml", DROPS)
+    quba_check.judge("nets:other", thresholds="drops.yaml", record="other.json")
+    alone = quba_check.judge("nets:net", thresholds="drops.yaml", baseline="other.json")
+    options = ("--quba-baseline=other.json", "--quba-report=record.json", "-n2", "-o", f"pythonpath={HERE}")
+    assert judge("drops.yaml", *options).ret == 6
+    assert set(judge.outcomes().values()) == {"uncertain"}
+    assert same_findings(judge.record(), json.loads(alone.to_json()))

@@ -1,11 +1,13 @@
-"""The start of a run: modules it imports, and steps it announces before it imports them."""
+"""The start of a run: modules it imports, steps it announces before, and findings of the doctor."""
 
 from __future__ import annotations
 
+import itertools
+import re
 from pathlib import Path
 
 import pytest
-from acceptance.runs import Project
+from acceptance.runs import Judge, Project
 
 from quba_check.errors import BUG_EXIT_CODE
 
@@ -28,6 +30,11 @@ import sys
 def pytest_unconfigure():
     print("\\nloaded:", *[name for name in {ONLY_FOR_MODELS_OF_TIMM} if name in sys.modules])
 """
+PRINTED = (
+    r"doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch\. "
+    r"evidence: in another batch, answers change by up to [\d.]+% of their range, no label changes "
+    r"fix: compute each image on its own: nothing in forward\(\) may combine values along the batch"
+)
 
 
 @pytest.fixture
@@ -51,3 +58,13 @@ def test_a_plain_module_needs_neither_timm_nor_torchvision(project: Project) -> 
     lines = run.out.splitlines()
     assert lines[:2] == ["quba-check: loading torch", "quba-check: loading model nets:net"]
     assert "loaded:" in lines
+
+
+def test_a_finding_is_printed_and_changes_no_exit_code(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.1}}\n")
+    result = judge("thresholds/x.yaml", model="nets:LooksAlongTheBatch")
+    assert result.ret == pytest.ExitCode.OK
+    start = next(k for k, line in enumerate(result.outlines) if "test session starts" in line)
+    printed = itertools.dropwhile(lambda line: not line.startswith("doctor: "), result.outlines[:start])
+    assert re.fullmatch(PRINTED, " ".join(" ".join(printed).split()))
+    assert max(map(len, result.outlines[:10])) <= 80

@@ -216,12 +216,6 @@ def test_options_without_conflict(gate: Gate) -> None:
     gate.session(text, no_looser=True).check_files()
 
 
-@pytest.fixture
-def data(tiny_data: Path) -> Path:
-    """The tiny suite, which a test may change."""
-    return Path(shutil.copytree(tiny_data, "data")).absolute()
-
-
 def rewrite(manifest: Path, old: str, new: str) -> None:
     manifest.write_text(manifest.read_text().replace(old, new))
 

@@ -41,12 +41,6 @@ NO_POPULATION = (
 CAVEAT = "published was measured on imagenet, this run on tiny"
 
 
-@pytest.fixture
-def data(tiny_data: Path, tmp_path: Path) -> Path:
-    """The tiny suite, which a test may change."""
-    return Path(shutil.copytree(tiny_data, tmp_path / "own"))
-
-
 def findings(record: Record) -> list[str]:
     return [" ".join(f"{row.title} {row.text}".split()) for row in record.findings]
 

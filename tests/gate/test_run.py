@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -23,12 +22,6 @@ from quba_check.errors import HeadError
 from quba_check.gate.preflight import plan_run
 
 ACCURACY = "dimensions: {accuracy: {min: 0}}"
-
-
-@pytest.fixture
-def data(tiny_data: Path) -> Path:
-    """The tiny suite, which a test may spoil."""
-    return Path(shutil.copytree(tiny_data, "data")).absolute()
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_progress_names_the_model_if_there_are_several(gate: Gate, tmp_path: Pat
     views: list[str] = []
     callbacks = Callbacks(lambda step: views.append(step.view), announce=steps.append)
     session = gate.session(TWO, NET, OTHER, callbacks=callbacks, store=tmp_path / "store")
-    session.check(session.demands(session.files))
+    session.check()
     assert steps[-2:] == [f"loading model {NET}", f"loading model {OTHER}"]
     assert set(views) == {f"{NET}: clean", f"{OTHER}: clean"}
 

@@ -95,24 +95,13 @@ def test_a_baseline_of_another_protocol_is_no_matter_without_drops() -> None:
     check_thresholds(thresholds(DROP), replace(OPTIONS, protocol="released"), old)
 
 
-def test_demands_of_one_model_have_the_names_of_the_file() -> None:
-    planned = plan_demands(["net"], [TWO], "standard")
-    assert [each.node_id for each in planned] == [
-        "x.yaml::accuracy[min]",
-        "x.yaml::corruption_robustness.fog[min]",
-    ]
-    assert [each.demand for each in planned] == list(TWO.demands)
-
-
-def test_demands_of_several_models_come_model_by_model() -> None:
-    planned = plan_demands(["net", "other"], [TWO], "standard")
-    assert [each.node_id for each in planned] == [
-        "x.yaml::accuracy[min-net]",
-        "x.yaml::corruption_robustness.fog[min-net]",
-        "x.yaml::accuracy[min-other]",
-        "x.yaml::corruption_robustness.fog[min-other]",
-    ]
-    assert [each.model for each in planned] == ["net", "net", "other", "other"]
+@pytest.mark.parametrize(("models", "ends"), [(("net",), ("]",)), (("net", "other"), ("-net]", "-other]"))])
+def test_demands_come_model_by_model(models: tuple[str, ...], ends: tuple[str, ...]) -> None:
+    planned = plan_demands(models, [TWO], "standard")
+    names = ("accuracy[min", "corruption_robustness.fog[min")
+    assert [one.node_id for one in planned] == [f"x.yaml::{name}{end}" for end in ends for name in names]
+    assert [one.model for one in planned] == [model for model in models for _ in names]
+    assert [one.demand for one in planned] == [*TWO.demands] * len(models)
 
 
 def test_a_file_without_protocol_takes_the_default() -> None:
