@@ -18,6 +18,8 @@ from quba_check.storage.user_files import is_url, user_location, user_path
 MOST_WORKERS = 256
 MOST_GIGABYTES = 1_000_000
 MOST_PICTURES = 1_000
+MOST_DIGITS = 15
+LARGEST_NUMBER = 10**MOST_DIGITS - 1
 NEEDED = {
     "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
     "executor_settings": ("executor", "which reads it", "--quba-executor=ray"),
@@ -25,8 +27,6 @@ NEEDED = {
 """By the field of an option: the option that it needs, that option's role, and how to add it."""
 OF_LOADING = "arch", "device", "precision", "compile", "exact_preprocessing", "model_version", "trust_pickle"
 """Fields that are settings for loading a model."""
-MOST_DIGITS = 15
-LARGEST_NUMBER = 10**MOST_DIGITS - 1
 
 
 class Given(NamedTuple):

@@ -2,7 +2,7 @@
 
 On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
 its row for itself, with and without xdist. Elsewhere a plain line is printed every 30 seconds while images
-are predicted.
+are predicted. Both have a line for each dimension whose demands are judged.
 """
 
 from __future__ import annotations
@@ -217,8 +217,9 @@ class LogLines(ProgressLine):
             newest, run = max((state.at for state in states), default=0.0), run_progress(states)
             is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
             if is_silent and run is not None:
+                work, counts, left = run
                 self._last_state = newest
-                self._print(", ".join([run[0], *run[1], *run[2]]))
+                self._print(", ".join([work, *counts, *left]))
 
     def close(self) -> None:
         """Print what is new, and nothing afterwards."""

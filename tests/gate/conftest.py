@@ -1,4 +1,4 @@
-"""Folders of gate runs: that of a test, which names are relative to, and a project with threshold files."""
+"""Folders of gate runs: that of a test, a project with threshold files, and a suite to change."""
 
 from __future__ import annotations
 
