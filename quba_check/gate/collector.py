@@ -19,7 +19,6 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
-from quba_check.doctor.accuracy import answer_findings
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
 from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.session import GateSession
@@ -191,6 +190,8 @@ class ResultCollector:
         clean = self.images.get((model, protocol), PerImage()).clean
         findings = []
         if clean is not None:
+            from quba_check.doctor.accuracy import answer_findings  # loads torch
+
             findings = [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
         examination = gate.examinations.get(model)
         examined = () if examination is None else examination.findings
