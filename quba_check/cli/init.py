@@ -13,13 +13,16 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, value_option
+from quba_check.cli.parser import INPUT, Checked, value_option
 from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, View
+from quba_check.demo.digits import SPLITS, write_digits
 from quba_check.errors import OptionError, SuiteError
+from quba_check.gate.option_values import one_of
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed
 from quba_check.records.files import write_text
+from quba_check.storage.user_files import os_errors
 from quba_check.suites.detection import Layout, detect_layout
 from quba_check.suites.label_spaces import imagenet_classes
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
@@ -48,11 +51,14 @@ _KEPT = "kept, as it exists already"
 @click.argument("folder", type=INPUT, metavar="DIR")
 @value_option("--name", "NAME", "name of the suite in the new files (default: that of the folder)")
 @click.option("--force", is_flag=True, help="write quba-data.yaml again; demands are never overwritten")
-def init(folder: Path, name: str | None, force: bool) -> None:
+@value_option("--example", "NAME", "first fill DIR with example images: digits", Checked(one_of("digits")))
+def init(folder: Path, name: str | None, force: bool, example: str | None) -> None:
     """Write a quba-data.yaml into a folder of images, and a thresholds/default.yaml here, to start from.
 
     A file that exists is kept. DIR: data folder, such as one with val/<class>/.
     """
+    if example is not None:
+        _write_example(folder)
     root = data_folder(folder)
     manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
     keeps_manifest, keeps_thresholds = manifest.exists() and not force, thresholds.exists()
@@ -76,6 +82,21 @@ def init(folder: Path, name: str | None, force: bool) -> None:
         f"Next:\n  quba-check suite describe {quoted}\n  quba-check doctor --model=MODEL --data={quoted}\n"
         f"  pytest --model=MODEL --quba-data={quoted}\n"
     )
+
+
+def _write_example(folder: Path) -> None:
+    """Write example images into a new or an empty folder.
+
+    Raises:
+        OptionError: the folder holds something, or cannot be written.
+    """
+    where = f"{_WHERE}: {folder}"
+    with os_errors("cannot be written", OptionError, where=where):
+        if folder.is_dir() and any(folder.iterdir()):
+            allowed = "a new folder, or an empty one"
+            raise OptionError("example images need a folder of their own", where=where, allowed=allowed)
+        write_digits(folder)
+    sys.stdout.write(f"{folder}: drawn digits, {listed(f'{n:,} in {name}' for name, n in SPLITS.items())}\n")
 
 
 def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: str | None) -> Suite:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from quba_check.cli.main import main
-from quba_check.core.view import CLEAN
+from quba_check.core.view import CLEAN, View
 from quba_check.demands.reading import read_thresholds
 from quba_check.suites import open_suite
 from quba_check.suites.label_spaces import imagenet_classes
@@ -242,6 +242,50 @@ def test_class_folders_in_the_current_folder(here: Path, capsys) -> None:
         f"ERROR: quba-check init: {here} holds the class folders, and thresholds/default.yaml would lie "
         "among them. Run it in another folder.\n",
     )
+
+
+def test_the_example_can_be_judged_as_it_is(here: Path, capsys) -> None:
+    code, out, err = run_init(capsys, "data", "--example", "digits", "--name", "digits")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:4] == [
+        "data: drawn digits, 1,000 in train, 500 in val",
+        "data/quba-data.yaml: 10 classes; clean, corruptions, night",
+        "  left out: masks (masks)",
+        "  left out: train (training images)",
+    ]
+    suite = open_suite(here / "data")
+    assert {len(suite.examples(view)) for view in (CLEAN, View("night"))} == {500}
+    digit, mask = (Image.open(here / "data" / name / "one/0001.png") for name in ("val", "masks"))
+    inside = np.asarray(mask).mean(axis=2) > 0
+    assert digit.size == (32, 32)
+    assert np.asarray(digit)[inside].mean() > 2 * np.asarray(digit)[~inside].mean()
+    rows = (here / "data/images.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[:3] == [
+        "path,label,lighting,camera",
+        "val/zero/0000.png,zero,dusk,new",
+        "night/zero/0000.png,zero,dusk,new",
+    ]
+    assert all((here / "data" / row.partition(",")[0]).is_file() for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["data", "--example", "digits"],
+            "data: example images need a folder of their own. Allowed: a new folder, or an empty one.",
+        ),
+        (["new", "--example", "cats"], "--example: got 'cats'. Allowed: digits."),
+        (
+            ["data/val/ant/0.png", "--example", "digits"],
+            "data/val/ant/0.png: cannot be written (Not a directory).",
+        ),
+    ],
+)
+def test_an_example_that_cannot_be_written(here: Path, capsys, arguments: list[str], text: str) -> None:
+    write(here / "data", "val/ant")
+    assert run_init(capsys, *arguments) == (4, "", f"ERROR: quba-check init: {text}\n")
+    assert sorted(path.name for path in here.rglob("*")) == ["0.png", "1.png", "ant", "data", "val"]
 
 
 def test_the_published_layout_needs_no_manifest(here: Path, capsys) -> None:
