@@ -18,7 +18,7 @@ from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, View
 from quba_check.demo.digits import SPLITS, write_digits
 from quba_check.errors import OptionError, SuiteError
-from quba_check.gate.option_values import one_of
+from quba_check.gate.options import one_of
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed
 from quba_check.records.files import write_text
