@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support.tiny import write_models, write_suite
 
-CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
+ROOT = Path(__file__).parents[1]
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 
 
 def block(text: str) -> str:
@@ -17,6 +18,13 @@ def block(text: str) -> str:
     found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return "\n".join(line.removeprefix("   ") for line in found.group(1).splitlines()) + "\n"
+
+
+def test_the_named_files_exist() -> None:
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:quba_check|tests|docs|tools|scripts)/[\w/.]+)`", text)
+    assert len(paths) > 10
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
 
 
 @pytest.mark.slow
