@@ -1,4 +1,4 @@
-"""The deploy job's script in docs/compliance.md: hostile statements are refused, each for its reason."""
+"""The deploy job's script examples/ci/policy.py: hostile statements are refused, each for its reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.gate import FACTS
-from support.guides import steps
+from support.guides import POLICY
 from support.tuned import record
 
 from quba_check.demands.reading import read_thresholds
@@ -40,8 +40,6 @@ def run(folder: Path, file: str = "release.yaml", **changes: Any) -> Record:
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
     """The script on statements about records, with an approved statement."""
-    (policy,) = (step.text for step in steps("compliance.md") if step.role == "file: policy.py")
-    (tmp_path / "policy.py").write_text(policy, encoding="utf-8")
     (tmp_path / "release.yaml").write_text(f"schema: 1\n{DEMANDED}", encoding="utf-8")
 
     def verify(*runs: Record, approved: Record | None = None) -> tuple[int, str]:
@@ -51,7 +49,7 @@ def judge(tmp_path: Path) -> Judge:
         (tmp_path / "approved.json").write_text(json.dumps(statements[0]), encoding="utf-8")
         verified = [{"verificationResult": {"statement": one}} for one in statements[1:]]
         result = subprocess.run(
-            [sys.executable, "policy.py", "approved.json"],
+            [sys.executable, str(POLICY), "approved.json"],
             cwd=tmp_path,
             input=json.dumps(verified),
             capture_output=True,
@@ -130,6 +128,11 @@ def test_an_approved_statement_without_all_demands_or_images(
 ) -> None:
     one = run(tmp_path, **changes)
     assert judge(one, approved=one) == (1, "approved.json: not a statement on all demands and all images\n")
+
+
+def test_the_workflow_that_signs_and_deploys_is_one() -> None:
+    words = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    subprocess.run([*words, str(POLICY.with_name("attest.yml"))], check=True)
 
 
 def test_a_record_of_an_earlier_version_is_refused(judge: Judge, tmp_path: Path) -> None:

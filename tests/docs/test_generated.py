@@ -74,7 +74,6 @@ def test_every_dimension_is_there_with_its_parts() -> None:
     for name in PUBLISHED_DIMENSIONS:
         dimension = registry[name]
         section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
-        assert dimension.title in section
         for part in dimension.parts(published_facts()):
             title = general_title(part.title, published_facts())
             kind = f"{part.better or 'reported only'} | {part.unit} | {title}"
@@ -90,7 +89,8 @@ def test_every_key_of_a_format_is_there(name: str, form: str) -> None:
     schema = SCHEMAS[form]()
     objects = [schema, *schema.get("$defs", {}).values()]
     keys = {key for item in objects for key in item.get("properties", {})}
-    assert keys <= set(re.findall(r"^- `(\w+)`: ", page(f"reference/{name}.md"), re.MULTILINE))
+    lines = re.findall(r"^- ((?:`\w+`(?:, )?)+): ", page(f"reference/{name}.md"), re.MULTILINE)
+    assert keys <= {key.strip("`") for line in lines for key in line.split(", ")}
 
 
 def test_every_class_of_errors_has_advice() -> None:
@@ -137,10 +137,9 @@ def test_objects_of_a_schema_are_described_once() -> None:
     assert [*format_sections("T", schema, "Intro.", {})] == [
         "## T",
         "Intro.",
-        "- `first`: [first](#first). A thing.\n- `second`: [first](#first). A thing.",
+        "- `first`, `second`: [first](#first). A thing.",
         "### first",
-        "A thing.",
-        "- `n`: whole number from 1; required. Its size.",
+        "- `n`: integer from 1; required. Its size.",
     ]
 
 

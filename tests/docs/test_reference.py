@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from quba_check.grading import published_models
 from quba_check.grading.published import SUSPECT_DIMENSIONS
 from quba_check.records.record import Record
 from quba_check.suites import open_suite
+from quba_check.testing import perturbations, strategies
 
 SUITE = SuiteFacts("imagenet", 1000, ("sketch",), CORRUPTIONS, {"sketch": None})
 
@@ -43,14 +45,11 @@ def quoted(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def test_the_weights_of_the_score() -> None:
-    section = page("score.md").partition("## How is the score")[2].partition("\n## ")[0]
-    stated = {
-        name: Fraction(weight) for names, weight in rows(section)[1:] for name in quoted(names) if weight
-    }
-    assert stated == {
-        name: Fraction(registry[name].weight).limit_denominator(12) for name in PUBLISHED_DIMENSIONS
-    }
+def test_every_perturbation_and_strategy_is_named() -> None:
+    changes = {kind.__name__ for kind in perturbations.Perturbation.__subclasses__()} - {"Chain"}
+    functions = inspect.getmembers(strategies, inspect.isfunction)
+    drawn = {name for name, one in functions if one.__module__ == strategies.__name__ and name[0] != "_"}
+    assert [name for name in sorted(changes | drawn) if f"`{name}(" not in page("python.md")] == []
 
 
 def test_the_threshold_file_is_one(tmp_path: Path) -> None:
@@ -199,8 +198,7 @@ def test_compliance_names_keys_that_records_have() -> None:
         row = schema["$defs"][f"{name.capitalize()}Row"]
         keys |= {f"{name}.{key}" for key in row["properties"]}
     keys |= {f"measurements.{name}" for name in PUBLISHED_DIMENSIONS}
-    stated = [
-        name for name in quoted(page("compliance.md")) if name.partition(".")[0] in schema["properties"]
-    ]
+    tables = page("compliance.md").partition("## Which provisions does the evidence serve?")[2]
+    stated = [name for name in quoted(tables) if name.partition(".")[0] in schema["properties"]]
     assert len(stated) > 10
     assert [name for name in stated if name not in keys] == []

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.demo_runs import demo_store
-from support.guides import DOCS, Step, follow, steps
+from support.guides import DOCS, POLICY, Step, follow, steps
 from support.tuned import record
 
+from quba_check.demands.bounds import today
 from quba_check.records.files import read_record
 
-PAGES = ("result.md", "thresholds.md", "comparing.md", "published-models.md", "exports.md", "compliance.md")
+PAGES = ("result.md", "thresholds.md", "comparing.md", "published-models.md", "compliance.md")
+LAST_DAY = "2027-01-31"
+"""That of the waiver on a page."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +28,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page(name: str, tmp_path: Path, store: Path) -> None:
     (tmp_path / "project").mkdir()
-    follow(steps(name), tmp_path / "project", store)
+    shutil.copy(POLICY, tmp_path / "project")
+    guide = [replace(step, text=step.text.replace(LAST_DAY, str(today()))) for step in steps(name)]
+    follow(guide, tmp_path / "project", store)
 
 
 def test_the_demo_of_the_readme(tmp_path: Path, store: Path) -> None:
@@ -62,7 +69,7 @@ def test_the_recipe_for_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     for name, accuracy in (("demo", 0.9), ("textured", 0.7)):
         (tmp_path / f"{name}.json").write_text(record(accuracy).to_json(), encoding="utf-8")
-    follow(steps("exports.md")[-2:], tmp_path, tmp_path / "store")
+    follow(steps("result.md")[-2:], tmp_path, tmp_path / "store")
     client = MlflowClient((tmp_path / "mlruns").as_uri())
     experiment = client.get_experiment_by_name("release")
     assert experiment is not None

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
+POLICY = DOCS.parent / "examples" / "ci" / "policy.py"
+"""The script that docs/compliance.md has its readers copy."""
 BLOCK = re.compile(
     r"(?:^<!-- (?P<role>[^>]*?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )

@@ -1,4 +1,4 @@
-"""The page of the nine dimensions: units, sets and parts."""
+"""The page of the nine dimensions: units, images and parts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def dimensions_page() -> str:
     suite = published_facts()
     dimensions = [registry[name] for name in PUBLISHED_DIMENSIONS]
     summary = table(
-        ("dimension", "better", "unit", "weight", "sets"),
+        ("dimension", "better", "unit", "weight", "images"),
         [
             (
                 f"[{code(dimension.name)}](#{dimension.name})",
                 dimension.better,
                 dimension.unit,
                 str(Fraction(dimension.weight).limit_denominator(12)),
-                _sets(dimension, suite),
+                _images(dimension, suite),
             )
             for dimension in dimensions
         ],
@@ -32,12 +32,10 @@ def dimensions_page() -> str:
     return page(
         "Dimensions: units, images, parts",
         "Formulas, pitfalls and sources: [the nine dimensions](../dimensions.md). Weights: "
-        "[the score](../score.md).",
+        "[the score](../dimensions.md#how-is-the-score-computed).",
         summary,
-        "`shifts` are all sets that a manifest lists under that key. How sets are stored: "
-        "[data](../data.md).\n\n"
-        "A part with a direction can be demanded: `parts: {fog: {min: 0.6}}` in a "
-        "[threshold file](../thresholds.md). The others are only reported.",
+        "`shifts` are all sets that a [manifest](../data.md) lists under that key. Parts with a direction "
+        "can be demanded in a [threshold file](../thresholds.md): `parts: {fog: {min: 0.6}}`.",
         *(_section(dimension, suite) for dimension in dimensions),
     )
 
@@ -54,15 +52,8 @@ def _section(dimension: Dimension, suite: SuiteFacts) -> str:
         "accuracy": "Only in suites of more than five classes:",
         "ood_robustness": f"For each shifted set of the suite, here of {suite.name}:",
     }
-    return "\n\n".join(
-        [
-            f"## {dimension.name}",
-            dimension.title,
-            f"Images: {_images(dimension, suite)}.",
-            *([notes[dimension.name]] if dimension.name in notes else []),
-            parts,
-        ]
-    )
+    note = [notes[dimension.name]] if dimension.name in notes else []
+    return "\n\n".join([f"## {dimension.name}", *note, parts])
 
 
 def general_title(title: str, suite: SuiteFacts) -> str:
@@ -74,13 +65,6 @@ def general_title(title: str, suite: SuiteFacts) -> str:
     names = (*suite.shifts, *(name.replace("_", " ") for name in suite.corruptions))
     title = re.sub(rf"\b({'|'.join(map(re.escape, names))})\b", "NAME", title)
     return re.sub(r"severity \d", "severity N", title)
-
-
-def _sets(dimension: Dimension, suite: SuiteFacts) -> str:
-    names = dict.fromkeys(
-        "shifts" if view.set in suite.shifts else view.set for view in dimension.views(suite)
-    )
-    return codes(names) or "none"
 
 
 def _images(dimension: Dimension, suite: SuiteFacts) -> str:

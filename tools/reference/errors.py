@@ -16,19 +16,19 @@ CLASSES = {
 """The exception classes of quba-check, the base first."""
 
 ADVICE: Mapping[str, str] = {
-    "QubaError": "Catch it in Python.",
-    "UserError": "Change what the message names.",
-    "OptionError": "Correct the [option](../options.md) or ini value.",
-    "ThresholdError": "Correct the [threshold file](files.md#threshold-file) at that line.",
-    "SuiteError": "Correct the [manifest](files.md#manifest) or the file: [data](../data.md).",
-    "FewObjectsError": "Draw masks, or pass `--allow-few`.",
-    "ModelError": "Correct the [model](../models.md).",
-    "HeadError": "[Restrict the model](../data.md#my-suite-has-only-some-of-the-models-classes).",
-    "DimensionError": "Correct the [custom dimension](../own-dimension.md).",
-    "PopulationError": "Name another population, or [make one](../score.md#which-populations-are-there).",
-    "StoreError": "Name another place for [the store](../store.md).",
-    "UnmeasurableError": "Add the images, or mark the demand as `optional`.",
-    "InvariantError": "Report it: a bug, or a model that changes between passes.",
+    "QubaError": "",
+    "UserError": "",
+    "OptionError": "[options](../options.md)",
+    "ThresholdError": "[threshold file](files.md#threshold-file)",
+    "SuiteError": "[data](../data.md)",
+    "FewObjectsError": "[masks](../data.md#i-have-no-images-for-object_focus)",
+    "ModelError": "[models](../models.md)",
+    "HeadError": "[restrict the model](../data.md#my-suite-has-only-some-of-the-models-classes)",
+    "DimensionError": "[custom dimensions](../python.md#how-do-i-add-a-dimension)",
+    "PopulationError": "[populations](../dimensions.md#which-populations-are-there)",
+    "StoreError": "[the store](../store.md)",
+    "UnmeasurableError": "[missing values](../thresholds.md#what-if-a-value-cannot-be-measured)",
+    "InvariantError": "a bug, or a model that changes between passes",
 }
 """Advice for each class."""
 
@@ -86,8 +86,7 @@ MESSAGES = (
     Explained(
         "its program could reach files",
         "A method or variable has the name of an operator, such as `save`.",
-        "Rename it: "
-        "[security](../security.md#why-is-a-torchscript-file-refused-although-it-writes-no-files).",
+        "Rename it: [security](../security.md#what-can-each-kind-of-model-file-do).",
     ),
     Explained(
         "is another than",
@@ -113,7 +112,7 @@ def errors_page() -> str:
         "3, and a file with the traceback.",
         "## Which errors are there?",
         table(
-            ("class", "meaning", "what to do"),
+            ("class", "meaning", "see"),
             [(code(name), _meaning(kind), ADVICE[name]) for name, kind in CLASSES.items()],
         ),
         "## What is behind a message?",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from quba_check.cli.schema import SCHEMAS
 from tools.reference.markdown import page
 from tools.reference.schemas import format_sections
@@ -57,7 +59,7 @@ def record_page() -> str:
     return page(
         "Record: keys",
         "The JSON that a run writes: [the result](../result.md#where-is-the-result-kept). "
-        "`quba-check schema record` prints this as JSON Schema. Later versions of schema 1 may add keys, and "
-        "rename or remove none.",
-        *(section.replace("; required", "") for section in sections),
+        "`quba-check schema record` prints this as JSON Schema. Later versions of schema 1 may add keys, "
+        "which are `null` in older records, and rename or remove none.",
+        *(re.sub(r"; required|[;,] `null` in older records", "", section) for section in sections),
     )

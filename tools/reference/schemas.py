@@ -24,7 +24,7 @@ DIMENSIONS = "dimensions"
 """The object whose keys, the dimensions, are described on a page of their own."""
 Row = tuple[str, str, str]
 """Key, allowed values and meaning."""
-SCALARS = {"string": "text", "number": "number", "integer": "whole number", "boolean": "boolean"}
+SCALARS = {"string": "text", "number": "number", "integer": "integer", "boolean": "boolean"}
 
 
 def format_sections(
@@ -51,6 +51,7 @@ class _Walk:
         places: heading of each described object, by its name in the schema.
         tables: rows of each described object, by its heading.
         sets: the first set that takes certain readers, by their links.
+        explained: headings of objects that the row of a key describes.
         queue: objects to describe: heading and schema.
     """
 
@@ -59,6 +60,7 @@ class _Walk:
     places: dict[str, str] = field(default_factory=dict)
     tables: dict[str, list[Row]] = field(default_factory=dict)
     sets: dict[str, str] = field(default_factory=dict)
+    explained: set[str] = field(default_factory=set)
     queue: list[tuple[str, Schema]] = field(default_factory=list)
 
     def sections(self, title: str, introduction: str) -> Iterator[str]:
@@ -69,7 +71,9 @@ class _Walk:
         while self.queue:
             heading, schema = self.queue.pop(0)
             yield f"### {heading}"
-            yield _description(schema)[0]
+            description = _description(schema)[0]
+            if heading not in self.explained or "\n" in description:
+                yield description
             yield self._keys(heading, schema)
 
     def _keys(self, path: str, schema: Schema) -> str:
@@ -85,7 +89,10 @@ class _Walk:
             )
             if path == DIMENSIONS:
                 own_text = ""
+            known = len(self.queue)
             kind = self._kind(value, f"{path}.{name}" if path else name)
+            if own_text and len(self.queue) == known + 1:
+                self.explained.add(self.queue[-1][0])
             rows.append((code(name), kind + _default(value, is_required=name in required), own_text))
         extra = schema.get("additionalProperties")
         if isinstance(extra, dict):
@@ -147,7 +154,7 @@ class _Walk:
         if "items" in schema:
             return f"list of {self._kind(schema['items'], path)}"
         kinds = [self._kind(item, path) for item in schema.get("prefixItems", ())]
-        return f"list of {len(kinds)}: {', '.join(kinds)}"
+        return f"list of {len(kinds)}: {', '.join(kinds if len({*kinds}) > 1 else kinds[:1])}"
 
     def _mapping(self, schema: Schema, path: str) -> str:
         if schema.get("properties"):
@@ -167,7 +174,14 @@ class _Walk:
 
 
 def _list(rows: Iterable[Row]) -> str:
-    return "\n".join(f"- {key}: {kind}" + (f". {meaning}" if meaning else "") for key, kind, meaning in rows)
+    """Return a line for each row; keys that are described alike share one."""
+    keys: dict[tuple[str, str], list[str]] = {}
+    for key, kind, meaning in rows:
+        keys.setdefault((kind, meaning), []).append(key)
+    return "\n".join(
+        f"- {', '.join(names)}: {kind}" + (f". {meaning}" if meaning else "")
+        for (kind, meaning), names in keys.items()
+    )
 
 
 def _is_object(schema: Schema) -> bool:
