@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 from support.errors import error_text
+from support.evaluations import same
 from support.stored import path_of
 from support.tiny import CLASSES, PER_CLASS, SHIFTS, picture
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.shards import ShardTask
@@ -41,13 +41,6 @@ def measured(evaluation: Evaluation, names: Sequence[str] = PUBLISHED_DIMENSIONS
     evaluation.plan(names)
     evaluation.check()
     return {name: evaluation.outcome(name) for name in names}
-
-
-def same(first: Predictions, second: Predictions) -> bool:
-    return all(
-        np.array_equal(getattr(first, name), getattr(second, name))
-        for name in ("index", "label", "predicted")
-    )
 
 
 def test_copies_of_images_are_a_group_with_one_note(evaluate, suite: Path) -> None:

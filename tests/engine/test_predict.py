@@ -20,6 +20,7 @@ from support.errors import error_text, raising
 from support.loaded_models import prepared
 from support.shard_requests import request
 from support.simulated_gpu import simulated_gpu
+from syrupy.assertion import SnapshotAssertion
 from torch import nn
 
 from quba_check.core.classes import Head
@@ -236,12 +237,12 @@ def test_memory_that_runs_out_outside_of_the_model_changes_no_output(
     torch.testing.assert_close(outputs, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_memory_that_runs_out_while_images_leave_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_while_images_leave_is_reported(
+    monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
+) -> None:
     monkeypatch.setattr(ActiveSet, "keep", raising(torch.OutOfMemoryError("full")))
     setting = Setting(STANDARD, None)
-    assert error_text(ModelError, setting.outputs, "pgd") == (
-        "golden: memory on cpu runs out with 16 images of 16 × 16. Give a smaller --quba-batch-size, or auto."
-    )
+    assert error_text(ModelError, setting.outputs, "pgd") == snapshot
 
 
 def test_fgsm_moves_images_along_the_gradient() -> None:

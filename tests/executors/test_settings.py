@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.errors import error_text
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import OptionError
 from quba_check.executors.settings import read_settings
@@ -16,22 +18,13 @@ def test_settings(tmp_path: Path) -> None:
     settings = read_settings(path, "workers.yaml")
     assert settings.runtime_env == {"pip": ["einops"]}
     assert settings.wait_minutes == 20
-
-
-def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "workers.yaml"
-    path.write_text("ray:\n  cpus: 2\n")
-    assert error_text(OptionError, read_settings, path, "workers.yaml").startswith(
-        "workers.yaml:2: ray: unknown key 'cpus'"
-    )
-
-
-def test_a_fraction_of_several_gpus_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "workers.yaml"
     for allowed in (0, 0.25, 1, 2, 3.0):
         path.write_text(f"ray: {{gpus_per_worker: {allowed}}}\n")
         assert read_settings(path, "workers.yaml").gpus_per_worker == allowed
-    path.write_text("ray:\n  gpus_per_worker: 1.5\n")
-    assert error_text(OptionError, read_settings, path, "workers.yaml") == (
-        "workers.yaml:2: ray.gpus_per_worker: got 1.5. Allowed: a number of at most 1, or a whole number."
-    )
+
+
+@pytest.mark.parametrize("line", ["cpus: 2", "gpus_per_worker: 1.5"])
+def test_settings_that_are_refused(tmp_path: Path, line: str, snapshot: SnapshotAssertion) -> None:
+    path = tmp_path / "workers.yaml"
+    path.write_text(f"ray:\n  {line}\n")
+    assert error_text(OptionError, read_settings, path, "workers.yaml") == snapshot

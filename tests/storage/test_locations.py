@@ -46,17 +46,16 @@ def test_a_place_that_cannot_be(
     assert error_text(OptionError, default_location) == snapshot
 
 
-def test_a_folder_is_its_own(tmp_path: Path) -> None:
-    assert folder_of(tmp_path) == local_folder(tmp_path) == tmp_path
-
-
-def test_each_url_has_a_folder_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_url_has_a_folder_in_the_cache_and_a_folder_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first, second = local_folder("s3://bucket/a"), local_folder("s3://bucket/b")
     assert first != second
     assert first == local_folder("s3://bucket/a/")
     assert first.parent == tmp_path / "quba-check" / "stores"
     assert folder_of("s3://bucket/a") is None
+    assert folder_of(tmp_path) == local_folder(tmp_path) == tmp_path
 
 
 LINES = """\
@@ -99,13 +98,10 @@ def test_the_last_mount_of_a_path_decides(mounts: Path, path: str, expected: boo
     assert is_on_network(Path(path)) is expected
 
 
-def test_links_are_followed(mounts: Path, tmp_path: Path) -> None:
+def test_links_are_followed_and_a_system_without_mounts_has_no_network(mounts: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/home/me")
     assert is_on_network(tmp_path / "link" / "store")
-
-
-def test_a_system_without_mounts_has_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locations, "MOUNTS", tmp_path / "missing")
+    mounts.unlink()
     assert not is_on_network(Path("/home/me"))
 
 

@@ -7,6 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from quba_check.core.predictions import Predictions
 from quba_check.engine.worker import Worker
 from quba_check.evaluation import Evaluation
 from quba_check.executors.remote_worker import WorkerSpec
@@ -49,6 +52,12 @@ def worker_spec(evaluation: Evaluation) -> WorkerSpec:
     """The values from which a worker elsewhere loads the model and the images of an evaluation."""
     settings, seed = evaluation.engine.batch_settings, evaluation.seed
     return WorkerSpec.of(evaluation.classifier, evaluation.suite, evaluation.protocol, seed, settings)
+
+
+def same(first: Predictions, second: Predictions, *more: str) -> bool:
+    """Return True if answers are the same, and the values of further columns."""
+    names = ("index", "label", "predicted", *more)
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
 
 
 class Elsewhere:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from support.errors import error_text
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import UserError
 from quba_check.suites import open_suite
@@ -73,23 +74,17 @@ def test_synthetic_images_have_their_size(image: Plain | Gradient | Static) -> N
 
 def test_synthetic_pixels() -> None:
     assert Plain(1, 2, (1, 2, 3)).pixels.tolist() == [[[1, 2, 3], [1, 2, 3]]]
-    assert Gradient(1, 3, (0, 0, 0), (10, 20, 255)).pixels.tolist() == [
-        [[0, 0, 0], [5, 10, 128], [10, 20, 255]]
-    ]
+    row = [[0, 0, 0], [5, 10, 128], [10, 20, 255]]
+    assert Gradient(1, 3, (0, 0, 0), (10, 20, 255)).pixels.tolist() == [row]
     assert (Static(8, 8, 1).pixels != Static(8, 8, 2).pixels).mean() > 0.9
 
 
-def test_no_changes() -> None:
-    assert error_text(UserError, strategies.chains) == (
-        "chains: no changes. Allowed: one strategy or more, such as flips(), rotations(5)."
-    )
+def test_no_changes(snapshot: SnapshotAssertion) -> None:
+    assert error_text(UserError, strategies.chains) == snapshot
 
 
-def test_without_hypothesis() -> None:
+def test_without_hypothesis(snapshot: SnapshotAssertion) -> None:
     imports = "import quba_check.testing.rates, quba_check.testing.strategies"
     code = f"import sys; sys.modules['hypothesis'] = None; {imports}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert result.stderr.splitlines()[-1] == (
-        "quba_check.errors.UserError: quba_check.testing.strategies needs hypothesis, which is not "
-        'installed. Install it: pip install "quba-check[strategies]".'
-    )
+    assert result.stderr.splitlines()[-1] == snapshot
