@@ -176,9 +176,11 @@ def test_a_list_is_read_at_once() -> None:
     stream.close()
 
 
-def test_without_threads_nothing_is_read_before_it_is_needed() -> None:
+def test_without_threads_nothing_is_read_before_it_is_needed_or_after_the_end() -> None:
     source = Source(100)
-    stream_of(source, 6, 0).take(3)
+    stream = stream_of(source, 6, 0)
+    stream.take(3)
+    stream.close()
     assert source.read == [0, 1, 2]
 
 
@@ -213,14 +215,6 @@ def test_images_of_two_groups_never_share_a_batch(threads: int) -> None:
     assert taken(stream, 4, joins_rest=True) == [5, 6, 7, 8, 9]
     assert taken(stream, 4) == [10, 11]
     assert taken(stream, 4) == []
-
-
-def test_a_closed_stream_reads_nothing_more() -> None:
-    source = Source(50)
-    stream = stream_of(source, 20, 0)
-    stream.take(1)
-    stream.close()
-    assert source.read == [0]
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)

@@ -10,18 +10,13 @@ import pytest
 from quba_check.storage.atomic import write_atomically
 
 
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    file = tmp_path / "record.json"
+def test_a_file_is_replaced_as_a_whole_with_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    usual, file = tmp_path / "usual", tmp_path / "record.json"
+    usual.write_bytes(b"")
     file.write_bytes(b"a longer text")
     write_atomically(file, b"new")
     assert file.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_it_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
-    usual, file = tmp_path / "usual", tmp_path / "file"
-    usual.write_bytes(b"")
-    write_atomically(file, b"")
+    assert {*tmp_path.iterdir()} == {file, usual}
     assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
 
 

@@ -88,20 +88,17 @@ def test_errors_are_answers(
     assert isinstance(worker.predict(spec, replace(wanted, key=key)), ModelError)
 
 
-def test_another_version_is_refused(environment: WorkerEnvironment) -> None:
-    answer = RayWorker(replace(environment, version="9.9"), 1).machine()
-    assert isinstance(answer, OptionError)
-    assert str(answer).endswith(
-        f"quba-check is {installed_version()}, but 9.9 where the run was started. Install quba-check 9.9 "
-        "there."
-    )
-
-
-def test_the_machine(environment: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_and_a_refusal_of_another_version(
+    environment: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context: Any = SimpleNamespace(get_node_id=lambda: "n1")
     monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
     machine: Any = RayWorker(environment, 1).machine()
     assert (machine.node, machine.pid) == ("n1", os.getpid())
+    refusal = RayWorker(replace(environment, version="9.9"), 1).machine()
+    assert isinstance(refusal, OptionError)
+    here = f"quba-check is {installed_version()}, but 9.9 where the run was started"
+    assert str(refusal).endswith(f"{here}. Install quba-check 9.9 there.")
 
 
 def test_folder_and_modules_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
