@@ -71,10 +71,7 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
         "problem": "",
         "suite": suite,
         "models": count,
-        "sentences": [
-            (name, _ranking_text(model, population, count), model.notes)
-            for name, model in zip(names, own, strict=True)
-        ],
+        "own": list(zip(names, own, strict=True)),
         "titles": {"score": "QUBA score", **{name: _title(name) for name in dimensions}},
         "weights": {name: f"{registry[name].weight:.2f}" for name in dimensions},
         "filters": _filters(details.values()),
@@ -83,7 +80,7 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
         "doubts": list(map(suspect_sentence, suspects)),
         "study": study_tables(population),
     }
-    return {**view, "data": script_json(_script_data(view, names, own, details))}
+    return {**view, "data": script_json(_script_data(view, details))}
 
 
 def _models(records: Sequence[Column], population: Population) -> list[RankedModel]:
@@ -115,16 +112,6 @@ def _title(name: str) -> str:
     return f"{name.replace('_', ' ')}{unit}{' (lower is better)' if registry[name].better == 'low' else ''}"
 
 
-def _ranking_text(model: RankedModel, population: Population, count: int) -> str:
-    if model.rank is None:
-        return f"not ranked: {model.reason}"
-    interval = "; 95 % interval: rank {} to {}".format(*model.rank_interval) if model.rank_interval else ""
-    return (
-        f"rank {model.rank} of {count + 1} by QUBA score with the default weights, next to {count} models "
-        f"of {population.name}{interval}"
-    )
-
-
 def _filters(models: Collection[PublishedModel]) -> list[dict[str, Any]]:
     """Return name, group, models by value, and the number of each model's value; empty without groups."""
     filters = []
@@ -150,12 +137,7 @@ def _cells(
     return model.is_own, [str(model.rank), name, f"{model.score:.3f}", *values, *groups]
 
 
-def _script_data(
-    view: Mapping[str, Any],
-    names: Sequence[str],
-    own: Sequence[RankedModel],
-    details: Mapping[str, PublishedModel],
-) -> dict[str, Any]:
+def _script_data(view: Mapping[str, Any], details: Mapping[str, PublishedModel]) -> dict[str, Any]:
     """Return the data of the script; the models of the population column by column."""
     dimensions = list(view["weights"])
     populations: Mapping[str, Population] = view["populations"]
@@ -178,7 +160,7 @@ def _script_data(
                 "values": [model.values.get(dimension) for dimension in dimensions],
                 "drawn": not model.is_of_other_suite,
             }
-            for name, model in zip(names, own, strict=True)
+            for name, model in view["own"]
         ],
         "dimensions": dimensions,
         "lower": [int(registry[name].better == "low") for name in dimensions],

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from markupsafe import escape
 from support.own_records import SWIN_B, own_run
+from support.parsed_page import parsed
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -42,10 +43,9 @@ def fleet(size: int) -> Population:
 
 def test_a_ranked_record() -> None:
     content = section(own_run())
-    (name, text, notes) = content["sentences"][0]
-    assert name == "r50"
-    assert text == "rank 121 of 327 by QUBA score with the default weights, next to 326 models of published"
-    assert [note.partition(":")[0] for note in notes] == ["cross-protocol"]
+    ((name, model),) = content["own"]
+    assert (name, model.rank, model.rank_interval) == ("r50", 121, None)
+    assert [note.partition(":")[0] for note in model.notes] == ["cross-protocol"]
     assert list(content["populations"]) == ["published", "screened"]
     assert [filter_["name"] for filter_ in content["filters"]] == ["family", "pretraining", "training"]
     assert next(iter(content["filters"][0]["counts"].items())) == ("cnn", 170)
@@ -67,14 +67,19 @@ def test_the_study_of_the_population() -> None:
 
 
 def test_the_interval_of_a_rank() -> None:
-    (_, text, _) = section(own_run(error=0.01))["sentences"][0]
-    assert "; 95 % interval: rank " in text
+    run = own_run(error=0.01)
+    first, *_ = parsed(render_page([run], population=PUBLISHED)).one(id="ranking").all("p")
+    low, high = section(run)["own"][0][1].rank_interval
+    assert first.text.startswith(
+        "r50 : rank 121 of 327 by QUBA score with the default weights, next to 326 models of published; "
+        f"95 % interval: rank {low} to {high}. cross-protocol: "
+    )
 
 
 def test_a_record_of_another_suite() -> None:
     content = section(own_run(suite="pets"))
-    (_, text, _) = content["sentences"][0]
-    assert text.startswith("not ranked: published was measured on imagenet, this run on pets")
+    ((_, model),) = content["own"]
+    assert model.reason.startswith("published was measured on imagenet, this run on pets")
     assert json.loads(content["data"])["own"][0]["drawn"] is False
     assert content["suite"] == "imagenet"
     assert section(own_run())["suite"] == ""
@@ -101,7 +106,7 @@ def test_a_dimension_without_spread_weighs_nothing() -> None:
     rows = tuple(PopulationRow(row.id, {**row.values, "parameters": 5.0}) for row in fleet(20).rows)
     content = section(own_run(), reference=Population("same", "standard", "imagenet", rows, classes=1000))
     assert "parameters" not in content["weights"]
-    assert content["sentences"][0][1].startswith("rank ")
+    assert content["own"][0][1].rank is not None
 
 
 def test_rows_are_the_best_and_the_neighbours_of_records() -> None:
@@ -129,7 +134,7 @@ def test_suspect_values_are_marked() -> None:
 def test_two_records_of_one_name_have_their_own_rows() -> None:
     better = own_run({**SWIN_B, "accuracy": 0.9}, file="better.json")
     content = section(own_run(), better)
-    names = [name for name, _, _ in content["sentences"]]
+    names = [name for name, _ in content["own"]]
     assert names == ["r50 (r50.json)", "r50 (better.json)"]
     own = [row[1][1] for row in content["rows"] if row and row[0]]
     assert own == ["r50 (better.json)", "r50 (r50.json)"]
