@@ -1,4 +1,4 @@
-"""The model and suite under examination, with a time budget and cached answers for the checks."""
+"""The model and suite under examination, with a time budget and cached answers."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ ON_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance")
 
 
 def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Iterator[tuple[str, str]]:
-    """Yield next steps for an unmet demand: keys of texts in demands.html, and commands or empty texts."""
+    """Yield next steps for an unmet demand: keys of demands.html, with commands or empty texts."""
     record = shlex.quote(run.file)
     if row.outcome == "not run":
         yield row.outcome, ""

@@ -113,7 +113,7 @@ def _title(name: str) -> str:
 
 
 def _filters(models: Collection[PublishedModel]) -> list[dict[str, Any]]:
-    """Return name, group, models by value, and the number of each model's value; empty without groups."""
+    """Return name, group, models by value, and each model's number of its value."""
     filters = []
     for name, group in FILTERS.items() if models else ():
         values = [groups_of(model)[group] for model in models]

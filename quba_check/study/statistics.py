@@ -1,4 +1,4 @@
-"""The study of a population: rank correlations, groups compared, effects of suspect values; as tables too."""
+"""The study of a population: rank correlations, groups, suspect values; as tables too."""
 
 from __future__ import annotations
 
