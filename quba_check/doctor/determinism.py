@@ -70,14 +70,14 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
             "write to buffers only `if self.training:`",
         )
     elif same_batch > SAME_BATCH[classifier.compute.precision]:
-        cause = _first_differing_layer(classifier, inputs, 0, inputs, 0)
+        cause = _first_differing_layer(classifier, inputs, inputs, 0)
         yield finding(
             "the same images get different answers in two passes.",
             f"{same_text}{cause}",
             "draw no random numbers and count nothing in forward(); F.dropout needs training=self.training",
         )
     elif other_batch > OTHER_BATCH[classifier.compute.precision]:
-        cause = _first_differing_layer(classifier, inputs, 0, half, len(half) - 1)
+        cause = _first_differing_layer(classifier, inputs, half, len(half) - 1)
         yield finding(
             "an image's answer depends on the rest of its batch.",
             f"in another batch, {other_text}{cause}",
@@ -183,22 +183,21 @@ class _Call(NamedTuple):
     returned: Tensor | None
 
 
-def _first_differing_layer(classifier: Classifier, one: Tensor, at: int, other: Tensor, other_at: int) -> str:
+def _first_differing_layer(classifier: Classifier, one: Tensor, other: Tensor, other_at: int) -> str:
     """Return the innermost layer with different outputs for the same input.
 
     The input is one image in two batches.
 
     Args:
         classifier: the model.
-        one: a batch of inputs, (N, 3, H, W).
-        at: position of the image in it.
+        one: a batch of inputs, (N, 3, H, W), which the image begins.
         other: another batch, or the same again.
         other_at: position of the image in the other batch.
 
     Returns:
         The end of a sentence on `'drop' (Dropout)`; empty if no layer can be named, as in compiled programs.
     """
-    first, second = _calls(classifier, one, at), _calls(classifier, other, other_at)
+    first, second = _calls(classifier, one, 0), _calls(classifier, other, other_at)
     # Inner layers end before outer ones.
     for here, there in zip(first, second, strict=False):
         if here.layer != there.layer:

@@ -34,10 +34,8 @@ ROC, MOST_CURVES = "roc.", 12
 
 
 def figures(dimension: str, columns: Columns) -> list[Figure]:
-    """Return the charts of a dimension, of the records that have a value of it."""
+    """Return the charts of a dimension, of the records that have a value of it, at least one."""
     measured = [column for column in columns if column.measured(dimension) is not None]
-    if not measured:
-        return []
     names = [column.short for column in columns]
     drawn = _DRAW[dimension](measured, names) if dimension in _DRAW else ()
     return [figure for figure in (*drawn, _slices(dimension, measured, names)) if figure is not None]
