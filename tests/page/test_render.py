@@ -330,6 +330,7 @@ HEADERS = {
     "equal grades are shown once": record(grades=[GRADE, GRADE | {"file": "y.yaml"}, GRADE | {"score": 0.4}]),
     "reservations": record(verdicts=[VERDICT], suite=LIMITED, warnings=["the baseline failed"]),
     "none of a failure": record(verdicts=[FAILED], suite=LIMITED),
+    "a time in words": record(environment=record().environment.model_dump() | {"time": "yesterday"}),
 }
 
 
