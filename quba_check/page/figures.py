@@ -34,7 +34,7 @@ ROC, MOST_CURVES = "roc.", 12
 
 
 def figures(dimension: str, columns: Columns) -> list[Figure]:
-    """Return the charts of a dimension, of the records that have a value of it, at least one."""
+    """Return the charts of a dimension from the records with a value, at least one."""
     measured = [column for column in columns if column.measured(dimension) is not None]
     names = [column.short for column in columns]
     drawn = _DRAW[dimension](measured, names) if dimension in _DRAW else ()
