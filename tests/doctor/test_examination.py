@@ -41,6 +41,7 @@ def test_checks_without_time_are_left_out():
     checks = (check("a"), Check("b", slow), check("c", finding("c")), check("d"))
     kept, remark = examine(subject(times=(1, 2, 9)), checks)
     assert (kept, remark.severity) == (finding("b"), "remark")
+    assert kept.as_note() == "doctor: b is wrong. Fix: train it."
     assert remark.text() == (
         "m.pt: the doctor's 9 seconds ended before b, c, d.\n"
         "  fix: measurements are not affected; for the rest: a faster --device"
