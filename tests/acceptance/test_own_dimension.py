@@ -187,7 +187,7 @@ def test_records_are_judged_again_by_what_packages_bring(
     assert "leanness" in found["leanness"].out
     assert found["darkness"].code == 4
     assert found["darkness"].err == (
-        f"ERROR: {tmp_path}/darkness.yaml:2: unknown dimension 'darkness'. Did you mean 'leanness'? Allowed: "
+        "ERROR: darkness.yaml:2: unknown dimension 'darkness'. Did you mean 'leanness'? Allowed: "
         f"{', '.join(NINE)}, answers, classes, flops, parity, serving, size, unknown_detection, leanness.\n"
     )
 
