@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """For each folder or module, what it may import: only what stands above it."""
 OPEN_TO_ALL = {"errors", "number_format", "messages"}
+MOST_LINES, MOST_MODULES = 350, 15
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -142,6 +143,19 @@ def test_the_table_names_every_folder_and_module() -> None:
         f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")
     }
     assert named == modules_and_folders
+
+
+def test_no_module_is_long() -> None:
+    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules()}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_folders_of_many_modules_have_a_reason() -> None:
+    counts = Counter(name.rpartition(".")[0].replace(".", "/") for name, _ in modules() if "__" not in name)
+    text = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = text.partition("folders have more than 15 modules")[2].partition("\n## ")[0]
+    with_reason = set(re.findall(r"^- `(\S+)/`: ", section, re.MULTILINE))
+    assert with_reason == {folder for folder, count in counts.items() if count > MOST_MODULES}
 
 
 def test_class_names_are_unique() -> None:
