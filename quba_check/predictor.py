@@ -1,4 +1,4 @@
-"""Predictions of a model on a suite, and of the models behind the views of variants."""
+"""Predictions of a model on a suite, and of the models behind variants."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RunSettings:
 
 
 class Predictor:
-    """A model on a suite under one protocol, and the models behind the views of variants.
+    """A model on a suite under one protocol, and the models behind variants.
 
     Predictions are stored and reused. The arguments are those of `quba_check.evaluation.Evaluation`.
     """

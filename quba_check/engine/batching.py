@@ -1,4 +1,6 @@
-"""Batches of images: read ahead by threads, across the borders of shards, in sizes that fit into memory.
+"""Batches of images, read ahead by threads, in sizes that fit into memory.
+
+Images are read across the borders of shards.
 
 Decoding, resizing and corrupting happen in libraries that release the interpreter's lock, so threads are
 enough: nothing is pickled, no process is forked next to pytest-xdist's workers, and exceptions arrive

@@ -1,4 +1,4 @@
-"""A shard on its way to a model and back: request, gathered outputs, result, and the stream of shards.
+"""Shards on their way to a model and back: requests, outputs, results and streams.
 
 A stream locks shards, requests them from an executor, and stores the results.
 """

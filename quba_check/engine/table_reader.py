@@ -173,7 +173,7 @@ class TableReader:
 
 
 def _acceptable(stored: View, examples: Sequence[Example]) -> ShardArrays:
-    """Return the column of the right classes of each image, (N, K), if some have several.
+    """Return the right classes of each image, (N, K), if some have several.
 
     Attacks start from the label, which alone is right then, so that robustness is never overstated.
     """

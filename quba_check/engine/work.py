@@ -1,4 +1,4 @@
-"""The work of a run: planned before it starts, without stored passes, and reported as it is done."""
+"""The work of a run, planned before it starts and reported as it is done."""
 
 from __future__ import annotations
 

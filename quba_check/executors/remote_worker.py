@@ -1,4 +1,4 @@
-"""A worker in another process: the plain values it starts from, and its answers to requests for shards."""
+"""A worker in another process, and the plain values that it loads its model from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores of bytes by name: the abstract class, the one in a folder, and copies of another on this machine."""
+"""Stores of bytes by name: the abstract class, a folder, and copies of another store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths and files from outside: one-line messages for those named by a user, and JSON without trust.
+"""Paths and files named by a user, with one-line messages, and JSON from outside.
 
 Pipes are rejected.
 """

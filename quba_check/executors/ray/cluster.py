@@ -1,4 +1,4 @@
-"""A cluster of Ray as a run sees it: its connection, and resources, calls and deaths of workers."""
+"""A cluster of Ray: its connection, and the resources and states of workers."""
 
 from __future__ import annotations
 
