@@ -110,8 +110,5 @@ def test_options_that_no_evaluation_takes(evaluate, options, snapshot: SnapshotA
     assert error_text(UserError, evaluate, **options) == snapshot
 
 
-def test_a_module_is_no_spec() -> None:
-    assert error_text(UserError, lambda: Evaluation(torch.nn.Flatten(), "demo")) == (
-        "model: got a value of type Flatten. Allowed: a model spec, such as 'model.pt' or "
-        "'package.module:callable', or a loaded Classifier."
-    )
+def test_a_module_is_no_spec(snapshot: SnapshotAssertion) -> None:
+    assert error_text(UserError, Evaluation, torch.nn.Flatten(), "demo") == snapshot

@@ -30,7 +30,6 @@ def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert default_location() == "s3://bucket/store"
     monkeypatch.delenv("QUBA_STORE")
     assert Path(default_location()).name == "quba-check"
-    assert os.environ.get("QUBA_STORE") is None
 
 
 ONE_SLASH = ["s3", "S3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "file", "https", "sftp"]
