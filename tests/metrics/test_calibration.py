@@ -181,6 +181,8 @@ def test_the_adaptive_error_of_a_calibrated_model_is_noise():
     label = (rng.random(1500)[:, None] > table.cumsum(axis=1)).sum(axis=1)
     error = calibration.adaptive_calibration_error(table, label, bins=15)
     assert error.debiased < error.estimate.value / 2
+    wrong = calibration.adaptive_calibration_error(table, 0 * label, bins=15)
+    assert 0.95 * wrong.estimate.value < wrong.debiased < wrong.estimate.value
 
 
 def test_the_standard_error_of_the_adaptive_error_is_its_spread():

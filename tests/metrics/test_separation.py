@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from quba_check.core.confidence import SCORES, bounded_curve
-from quba_check.metrics.separation import auroc, auroc_limits, fpr_at_95_tpr, fpr_at_95_tpr_limits
+from quba_check.metrics.separation import (
+    auroc,
+    auroc_limits,
+    fpr_at_95_tpr,
+    fpr_at_95_tpr_estimate,
+    fpr_at_95_tpr_limits,
+)
 
 examples = settings(deadline=None, derandomize=True, max_examples=80)
 scores = st.lists(st.integers(-20, 20).map(lambda k: k / 4), min_size=1, max_size=50).map(np.array)
@@ -125,6 +131,15 @@ def test_limits_of_a_rate_by_hand():
     assert fpr_at_95_tpr_limits(known, unknown, Z95) == pytest.approx(expected)
     copies = known.repeat(4), unknown.repeat(4)
     assert fpr_at_95_tpr_limits(*copies, Z95, 4.0) == pytest.approx(expected, abs=0.01)
+
+
+def test_influences_on_a_rate_are_those_of_both_sets():
+    """Scores of equal distribution: the ROC curve has the slope 1."""
+    known, unknown = np.arange(2000.0), np.arange(2000) + 0.5
+    influences = fpr_at_95_tpr_estimate(known, unknown, ("known", "unknown")).influences
+    below, accepted = known < 100, unknown >= 100
+    assert influences["known"] == pytest.approx(below - below.mean(), rel=0.06)
+    assert influences["unknown"] == pytest.approx(accepted - accepted.mean())
 
 
 def test_scores_and_values_of_pytorch_ood():
