@@ -76,9 +76,12 @@ class Verdict:
         share with the same value and half-width. The first is far too high near 0 and 1, the second where
         limits are exact and jump at the value.
         """
-        if not self.within_noise or self.curve is None or self.n is None:
-            return None
-        if isinstance(self.value, str | None):
+        if (
+            not self.within_noise
+            or self.curve is None
+            or self.n is None
+            or isinstance(self.value, str | None)
+        ):
             return None
         threshold = float(self.demand.threshold)
         gap, score = abs(self.value - threshold), abs(_NORMAL.inv_cdf(self.curve.p_value_above(threshold)))
@@ -159,12 +162,7 @@ def is_demonstrated(own: float, others: Iterable[float], error: float) -> bool:
     True
     """
     ordered = sorted([own, *others])
-    for index, p in enumerate(ordered):
-        if p > error / (len(ordered) - index):
-            return False
-        if p >= own:
-            return True
-    return False
+    return all(p <= error / (len(ordered) - index) for index, p in enumerate(ordered) if p <= own)
 
 
 def p_value(demand: Demand, evidence: Judged) -> float | None:

@@ -281,6 +281,11 @@ def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bo
         assert (limit < bound if z > 0 else limit > bound) == clears
 
 
+def test_values_that_no_number_of_images_decides():
+    for evidence in (noisy(0.9, 0.02), replace(noisy(0.51, 0.02), n=None)):
+        assert decide(CORRUPTION, evidence, Policy("fail")).enough_images is None
+
+
 @given(st.floats(0, 1), st.floats(1e-4, 0.5), st.sampled_from([-3.3, -1.96, -0.67, 0.67, 1.96, 3.3]))
 def test_the_limit_is_near_enough_from_the_stated_number_of_images_on(share, distance, z):
     """The number meets the distance and one image less does not, by the limits themselves."""
