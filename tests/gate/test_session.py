@@ -42,15 +42,15 @@ TWO = "dimensions:\n  accuracy: {min: 0.5}\n  calibration_error: {max: 0.9, tier
                 f"--quba-data: got '{shown}', but 'demo' brings its own images. Allowed: a data folder for "
                 "any other model. Leave the option out, or name another model.",
             )
-            for data, shown in ((Path("/root/data"), "data"), ("s3://bucket/data", "s3://bucket/data"))
+            for data, shown in ((Path("/project/data"), "data"), ("s3://bucket/data", "s3://bucket/data"))
         ),
     ],
 )
 def test_demo_models_take_no_other_model_and_no_data(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError) as caught:
-        GateSession(Options(**options), Path("/root"))
+        GateSession(Options(**options), Path("/project"))
     assert str(caught.value) == message
-    assert GateSession(Options(("demo",), data=Path("/data"), data_is_default=True), Path("/root")).is_demo
+    assert GateSession(Options(("demo",), data=Path("/data"), data_is_default=True), Path("/project")).is_demo
 
 
 def test_processes_of_one_run_share_its_id(tmp_path):
