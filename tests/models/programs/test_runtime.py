@@ -199,7 +199,7 @@ def net(digits: tuple[torch.Tensor, torch.Tensor]) -> nn.Sequential:
 def stated_noise() -> float:
     """The largest change of a probability that the page states."""
     (number,) = re.findall(
-        r"probabilities that differ by at most (\S+)\.\s", (DOCS / "models.md").read_text("utf-8")
+        r"probabilities that differ by at most\s+(\S+)\.\s", (DOCS / "models.md").read_text("utf-8")
     )
     return float(number)
 
