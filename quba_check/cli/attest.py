@@ -56,11 +56,10 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
         write_text(json_text(content["predicate"]), predicate)
     if checksums is not None:
         write_text(digests, checksums)
-    counts = ", ".join(
-        f"{len(content['predicate'][f'{word}Tests'])} {word}" for word in ("passed", "warned", "failed")
-    )
+    result = content["predicate"]
+    counts = [f"{len(result[f'{word}Tests'])} {word}" for word in ("passed", "warned", "failed")]
     files = ", ".join(subject["name"] for subject in content["subject"])
     limit = "" if record.limit is None else f" on at most {record.limit:,} images of each set"
-    counts = ", ".join([counts, *waived_words(record)])
-    line = f"{output}: {content['predicate']['result']}{limit}, {counts}; subject: {files}"
+    results = ", ".join([f"{result['result']}{limit}", *counts, *waived_words(record)])
+    line = f"{output}: {results}; subject: {files}"
     sys.stdout.write(f"{one_line(line)}\n")

@@ -18,7 +18,6 @@ from quba_check.reports.tables import terminal_width, wrap_text, wrapped
 from quba_check.storage.user_files import read_text
 
 if TYPE_CHECKING:
-    from quba_check.doctor.examination import Examination
     from quba_check.doctor.finding import Finding
 
 PROBLEMS = 1
@@ -102,7 +101,11 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
         results.append(examination)
         if not as_json:
             click.echo(wrapped(setup_lines(session, [name]), terminal_width(WIDEST)))
-            _print(name, examination)
+            healthy = "healthy" if examination.is_complete else "no problem found"
+            checks = counted(len(examination.checks), "check")
+            images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
+            subject = f"{name} on {examination.suite}"
+            print_findings(examination.findings, subject, healthy, f"{checks}; {images}")
     if as_json:
         text = EXAMINATIONS.dump_json(tuple(results), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")
@@ -127,10 +130,3 @@ def print_findings(findings: Sequence[Finding], subject: str, healthy: str, exte
     states = [counted(counts["problem"], "problem") if counts["problem"] else healthy]
     states += [counted(counts["remark"], "note")] if counts["remark"] else []
     click.echo("\n".join(wrap_text(f"{subject}: {', '.join(states)} ({extent})", width)))
-
-
-def _print(name: str, examination: Examination) -> None:
-    healthy = "healthy" if examination.is_complete else "no problem found"
-    checks = counted(len(examination.checks), "check")
-    images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
-    print_findings(examination.findings, f"{name} on {examination.suite}", healthy, f"{checks}; {images}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from quba_check.cli.files import check_not_read, write_output
+from quba_check.cli.files import check_not_read, population_option, write_output
 from quba_check.cli.formats import CARD, COMMAND, FORMATS, Format, file_next_to_card
 from quba_check.cli.parser import (
     INPUT,
@@ -24,7 +24,6 @@ from quba_check.cli.parser import (
     store_option,
     value_option,
 )
-from quba_check.cli.populations import population_option
 from quba_check.errors import OptionError
 from quba_check.gate.options import MOST_PICTURES, Given, file_ending_in, one_of, whole_number
 from quba_check.number_format import counted

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from quba_check.cli.files import POPULATION, PUBLISHED_MODEL
 from quba_check.cli.parser import INPUT, Checked, check_read, output_option, value_option
-from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
 from quba_check.comparison.stored_run import RunConditions, differences
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import ProtocolName

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 import pytest
 
+from quba_check.cli.files import parse_population, parse_published_model
 from quba_check.cli.main import main
 from quba_check.cli.parser import Checked, parse_web_address
-from quba_check.cli.populations import parse_population, parse_published_model
 from quba_check.errors import OptionError
 from quba_check.gate.options import (
     Parse,

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import Place, read_run, write_output
+from quba_check.cli.files import Place, population_option, read_run, write_output
 from quba_check.cli.parser import COUNT, INPUT, Checked, Command, format_option, store_option, value_option
-from quba_check.cli.populations import population_option
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given, Parse
@@ -26,8 +25,8 @@ LIMIT = 20
 """Models in the table without --limit."""
 
 
-def parse_dimension(given: Given) -> tuple[str, str]:
-    """Return dimension and number of text such as `accuracy=2`; the number is not checked."""
+def parse_dimension(given: Given) -> tuple[str, str, float]:
+    """Return dimension, text and number of a value such as `accuracy=2`; NaN for a text without number."""
     dimension, equals, text = given.value.partition("=")
     if not equals:
         raise OptionError(
@@ -36,13 +35,15 @@ def parse_dimension(given: Given) -> tuple[str, str]:
     if dimension not in PUBLISHED_DIMENSIONS:
         hint = allowed_names(dimension, PUBLISHED_DIMENSIONS)
         raise OptionError("unknown dimension", where=given.flag, got=f"'{dimension}'", hint=hint)
-    return dimension, text
+    try:
+        return dimension, text, float(text)
+    except ValueError:
+        return dimension, text, math.nan
 
 
 def parse_weight(given: Given) -> tuple[str, float]:
     """Return a dimension with its weight in the score."""
-    dimension, text = parse_dimension(given)
-    number = _number(text)
+    dimension, text, number = parse_dimension(given)
     if not is_weight(number):
         raise OptionError(where=f"{given.flag}: {dimension}", got=f"'{text}'", allowed=WEIGHTS)
     return dimension, number
@@ -50,21 +51,14 @@ def parse_weight(given: Given) -> tuple[str, float]:
 
 def parse_bound(given: Given) -> tuple[str, float]:
     """Return a dimension with a number that it can have."""
-    dimension, text = parse_dimension(given)
-    number, (least, most) = _number(text), possible_values(dimension)
+    dimension, text, number = parse_dimension(given)
+    least, most = possible_values(dimension)
     if not least <= number <= most:
         unit = ", in millions" if dimension == "parameters" else ""
         end = f" to {most:g}" if most < LARGEST else unit
         allowed = "a finite number" if least == -LARGEST else f"a number from {least:g}{end}"
         raise OptionError(where=f"{given.flag}: {dimension}", got=f"'{text}'", allowed=allowed)
     return dimension, number
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def _unique(

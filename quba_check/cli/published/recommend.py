@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import facts_of, write_output
+from quba_check.cli.files import facts_of, population_option, write_output
 from quba_check.cli.parser import COUNT, INPUT, format_option, value_option
-from quba_check.cli.populations import population_option
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
 from quba_check.records.files import read_record

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quba_check.cli.files import Place, write_output
+from quba_check.cli.files import PUBLISHED_MODEL, Place, write_output
 from quba_check.cli.parser import COUNT, PLACE, format_option, store_option, value_option
-from quba_check.cli.populations import PUBLISHED_MODEL
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
@@ -25,7 +24,6 @@ from quba_check.storage.locations import default_location, local_folder
 from quba_check.study.reproduction import ORDER, Reproduction, reproduction_notes, reproductions, scores
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
-from quba_check.suites.suite import Suite
 
 if TYPE_CHECKING:
     from quba_check.engine.work import Step
@@ -86,7 +84,12 @@ def _outcomes(
     text = spec or f"timm:{model.timm}"
     folder = store or default_location()
     suite = find_suite(data, local_folder(folder), SubsetSampler(limit, 0))
-    _check_suite(suite)
+    if suite.name != SUITE or len(suite.classes) != CLASSES:
+        raise OptionError(
+            f"the published values are of {SUITE} with {CLASSES:,} classes, got '{suite.name}' with "
+            f"{len(suite.classes):,}. Allowed: a folder with the ImageNet family.",
+            where=f"{COMMAND}: --data",
+        )
     subject: str | Classifier = text
     outcomes: dict[ProtocolName, dict[str, Outcome]] = {}
     for protocol in ORDER:
@@ -122,15 +125,6 @@ def _architecture(text: str, model: PublishedModel) -> str | None:
     """Return the timm architecture of a checkpoint file; None for other specs."""
     is_file = model.timm is not None and parse_spec(text).kind == "file"
     return str(model.timm).partition(".")[0] if is_file else None
-
-
-def _check_suite(suite: Suite) -> None:
-    if suite.name != SUITE or len(suite.classes) != CLASSES:
-        raise OptionError(
-            f"the published values are of {SUITE} with {CLASSES:,} classes, got '{suite.name}' with "
-            f"{len(suite.classes):,}. Allowed: a folder with the ImageNet family.",
-            where=f"{COMMAND}: --data",
-        )
 
 
 def _report(protocol: ProtocolName, reported: set[str], step: Step) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import click
 
-from quba_check.cli.files import write_output
-from quba_check.cli.populations import PUBLISHED_MODEL
+from quba_check.cli.files import PUBLISHED_MODEL, write_output
 from quba_check.dimensions import registry
 from quba_check.grading.grade import letter
 from quba_check.grading.population import Population

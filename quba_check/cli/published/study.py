@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from quba_check.cli.files import write_output
+from quba_check.cli.files import population_option, write_output
 from quba_check.cli.parser import format_option
-from quba_check.cli.populations import population_option
 from quba_check.grading.population import Population
 from quba_check.reports.tables import table_text, wrap_line
 from quba_check.storage.csv_text import Cell, csv_text
