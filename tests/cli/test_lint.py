@@ -11,6 +11,7 @@ import pytest
 from cli.conftest import Run as Line
 from ruamel.yaml import YAML
 from support.tuned import record
+from syrupy.assertion import SnapshotAssertion
 
 Run = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
@@ -105,18 +106,8 @@ def test_the_sizes_of_a_record(run: Run) -> None:
     assert text.startswith("gates/deep/child.yml, policy point, the images of the record:\n")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (
-            ["none"],
-            "quba-check lint: PATH: got 'none', a folder without YAML files. "
-            "Allowed: threshold files, or folders that have some.",
-        )
-    ],
-)
-def test_mistakes(run: Run, words: list[str], message: str) -> None:
-    assert run(*words) == (4, "", f"ERROR: {message}\n")
+def test_a_folder_without_threshold_files(run: Run, snapshot: SnapshotAssertion) -> None:
+    assert run("none") == (4, "", snapshot)
 
 
 def test_the_lines_on_the_page_about_ci(run: Run) -> None:

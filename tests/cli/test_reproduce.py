@@ -10,6 +10,7 @@ import torch
 from support import published_layout as layout
 from support.evaluations import new_evaluation
 from support.tiny import write_suite
+from syrupy.assertion import SnapshotAssertion
 from timm.data import ImageNetInfo
 
 from quba_check.cli.main import main
@@ -143,19 +144,16 @@ def test_a_model_of_timm_with_random_weights(
 
 
 def test_weights_that_cannot_be_downloaded(
-    tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tree: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot: SnapshotAssertion,
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
     monkeypatch.setattr(timm_architectures.timm, "create_model", refuse)
-    assert run(capsys, "DeiT-b", "--data", tree) == (
-        4,
-        "",
-        "ERROR: timm:deit_base_patch16_224.fb_in1k: its pretrained weights could not be loaded (without a "
-        "network give a checkpoint file and --quba-arch=deit_base_patch16_224): OSError: no route to host "
-        "(here: --model=FILE)\n",
-    )
+    assert run(capsys, "DeiT-b", "--data", tree) == (4, "", snapshot)
 
 
 def test_a_checkpoint_file_has_the_architecture_of_timm(tmp_path: Path) -> None:
@@ -172,37 +170,19 @@ def test_the_list_of_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"DeiT-b\t{DEIT.timm}" in lines
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (
-            "ResNet50",
-            "quba-check published reproduce: ID: no name in timm is known for 'ResNet50'. Allowed: "
-            "--model=SPEC with its weights, or a model that 'quba-check published reproduce --list' prints.",
-        ),
-        (
-            "DeiT-b",
-            "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
-            "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data.",
-        ),
-        ("DeiT-b --data nowhere", "nowhere: there is no such data folder. Allowed: an existing folder."),
-    ],
-)
+@pytest.mark.parametrize("words", ["ResNet50", "DeiT-b", "DeiT-b --data nowhere"])
 def test_wrong_command_lines(
     words: str,
-    message: str,
+    snapshot: SnapshotAssertion,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(capsys, *words.split()) == (4, "", f"ERROR: {message}\n")
+    assert run(capsys, *words.split()) == (4, "", snapshot)
 
 
-def test_a_suite_other_than_imagenet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "DeiT-b", "--data", write_suite(tmp_path, 1)) == (
-        4,
-        "",
-        "ERROR: quba-check published reproduce: --data: the published values are of imagenet with 1,000 "
-        "classes, got 'tiny' with 3. Allowed: a folder with the ImageNet family.\n",
-    )
+def test_a_suite_other_than_imagenet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
+) -> None:
+    assert run(capsys, "DeiT-b", "--data", write_suite(tmp_path, 1)) == (4, "", snapshot)
