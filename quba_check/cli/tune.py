@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import click
 
-from quba_check.cli.files import POPULATION, PUBLISHED_MODEL
+from quba_check.cli.files import POPULATION, PUBLISHED, PUBLISHED_MODEL
 from quba_check.cli.parser import INPUT, Checked, check_read, output_option, value_option
 from quba_check.comparison.stored_run import RunConditions, differences
 from quba_check.core.facts import SuiteFacts
@@ -22,7 +21,7 @@ from quba_check.gate.options import number_within
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.grading.population import Population
-from quba_check.grading.published import PublishedModel, published_population
+from quba_check.grading.published import PublishedModel
 from quba_check.messages import listed
 from quba_check.records.files import read_record, write_text
 from quba_check.records.per_image import identity
@@ -47,6 +46,7 @@ LIST = "list"
 """Value of `--like` that prints the names of the published models."""
 Z = 1.645
 """Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
+STANDARD_ERRORS, PERCENT = Checked(number_within(0, 4)), Checked(number_within(0, 100))
 WITH_Z = {"z": "with a single run"}
 
 
@@ -62,16 +62,13 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
 @output_option(".yaml", ".yml", required=True, text="file to write or edit")
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
-@click.option(
-    "--z", type=Checked(number_within(0, 4)), help=f"standard errors from value to threshold (default: {Z})"
+@value_option(
+    "--z", "VALUE", f"standard errors from value to threshold (default: {Z})", STANDARD_ERRORS, default=Z
 )
 @value_option(
-    "--percentile",
-    "P",
-    "the value that P % of a population do not reach, in place of records",
-    Checked(number_within(0, 100)),
+    "--percentile", "P", "the value that P % of a population do not reach, in place of records", PERCENT
 )
-@value_option("--population", "NAME", "for --percentile (default: published)", POPULATION)
+@value_option("--population", "NAME", "for --percentile (default: published)", POPULATION, default=PUBLISHED)
 @value_option(
     "--like",
     "NAME",
@@ -80,51 +77,103 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
     is_eager=True,
     callback=_published_model,
 )
-def tune(output: Path, add: bool, **given: Any) -> None:
+def tune(
+    paths: tuple[Path, ...],
+    output: Path,
+    add: bool,
+    z: float,
+    percentile: float | None,
+    population: Population,
+    like: PublishedModel | None,
+) -> None:
     """Write the thresholds that stored runs support, or those of other models.
 
     RECORD.json: one run, or several of one model with different seeds. In an existing file, only the
     thresholds that it has are changed.
     """
-    source = _source(**given)
-    notes = list(source.notes)
-    if useless := dimensions_without_effect(source.limits):
+    given = {"records": bool(paths), "--percentile": percentile is not None, "--like": like is not None}
+    _check_sources([name for name, is_given in given.items() if is_given])
+    records, notes = _distinct_records(paths)
+    protocol: ProtocolName = "released"
+    if like is not None:
+        limits = published_limits(like)
+    elif percentile is not None:
+        limits, protocol = percentile_limits(population, percentile), population.protocol
+    else:
+        limits, protocol = suggest_limits(records, z), next(iter(records.values())).protocol
+        notes += _caveats(records, limits)
+    if useless := dimensions_without_effect(limits):
         notes.append(f"a limit of 0 or less, which every model meets: {listed(useless)}")
     if output.exists():
-        existing = thresholds_at(output, _facts(source.records))
-        _check_protocol(existing, source.protocol)
+        existing = thresholds_at(output, _facts(records))
+        _check_protocol(existing, protocol)
         document = read_yaml(output, existing.label, ThresholdError)
-        requested = suggest_requested_limits(existing, source.records, source.z)
-        edit = edit_limits(document, source.limits, requested, add=add)
+        edit = edit_limits(document, limits, suggest_requested_limits(existing, records, z), add=add)
         text, change = edit.after, unified_diff(edit.before, edit.after, output)
         if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
         if edit.unlimited:
             notes.append(f"{output}: has no limit of {listed(edit.unlimited)}, so nothing was changed there")
     else:
-        text = change = new_threshold_file(source.limits, name=output.stem, protocol=source.protocol)
+        text = change = new_threshold_file(limits, name=output.stem, protocol=protocol)
     write_text(text, output)
     sys.stdout.write(change or f"{output}: nothing to change\n")
     sys.stderr.writelines(f"{note}\n" for note in notes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Suggested limits and their source.
+def _check_sources(sources: Sequence[str]) -> None:
+    """Refuse several sources or none, and the options of another source."""
+    if len(sources) != 1:
+        raise OptionError(
+            f"quba-check tune: needs one source of thresholds, got {listed(sources) or 'none'}. "
+            "Allowed: records, --percentile P, or --like NAME."
+        )
+    if sources != ["--percentile"]:
+        check_read({"population": "with --percentile P"}, "without --percentile")
+    if sources != ["records"]:
+        check_read(WITH_Z, "for values of other models")
 
-    Attributes:
-        limits: by dimension.
-        protocol: of the values behind them.
-        records: the stored runs behind them, by name; empty for limits from other models.
-        z: standard errors between value and limit of a single run.
-        notes: caveats, a line each.
+
+def _distinct_records(paths: Sequence[Path]) -> tuple[dict[str, Record], list[str]]:
+    """Return records of the same images by name, each run once, and notes on copies."""
+    records: dict[str, Record] = {}
+    first: dict[tuple[str, ...], str] = {}
+    notes = []
+    for path in dict.fromkeys(paths):
+        record = read_record(path)
+        same = first.setdefault(tuple(identity(record)), str(path))
+        if same != str(path):
+            notes.append(f"{path}: is the run of {same}, which counts once")
+        records.setdefault(same, record)
+    for (one, before), (other, after) in combinations(records.items(), 2):
+        if names := differences(before, RunConditions.of(after)):
+            raise OptionError(
+                f"quba-check tune: {one} and {other} differ in {listed(names)}. "
+                "Allowed: records of one protocol on the same images and classes."
+            )
+    if len(records) > 1:
+        check_read(WITH_Z, f"for the worst of {len(records)} runs")
+    return records, notes
+
+
+def _caveats(records: Mapping[str, Record], limits: Mapping[str, SuggestedLimit]) -> Iterator[str]:
+    """Yield notes on what the records leave open.
+
+    Raises:
+        OptionError: they suggest no limit.
     """
-
-    limits: Mapping[str, SuggestedLimit]
-    protocol: ProtocolName
-    records: Mapping[str, Record] = field(default_factory=dict)
-    z: float = Z
-    notes: tuple[str, ...] = ()
+    if not limits:
+        raise OptionError(
+            f"quba-check tune: {listed(records)}: no dimension has a value over all images in every record. "
+            "Allowed: records of runs that measured one dimension at least."
+        )
+    if without_evidence := masked_dimensions(records):
+        yield f"left out, masked and so no evidence of robustness: {listed(without_evidence)}"
+    if left_out := [name for name in unmeasured_dimensions(records) if name not in without_evidence]:
+        yield f"left out, without a value over all images in every record: {listed(left_out)}"
+    rows = (row for record in records.values() for row in record.verdicts)
+    if any(row.outcome in ("pass", "fail", "uncertain") for row in rows):
+        yield "these thresholds come from the images that the gate judges, so a later pass is less evidence"
 
 
 def _facts(records: Mapping[str, Record]) -> SuiteFacts:
@@ -149,69 +198,3 @@ def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
             f"{protocol}, which measures {listed(CROSS_PROTOCOL)} differently. "
             f"Allowed: a file with 'protocol: {protocol}', or a new file with -o."
         )
-
-
-def _source(
-    paths: tuple[Path, ...],
-    z: float | None,
-    percentile: float | None,
-    population: Population | None,
-    like: PublishedModel | None,
-) -> _Source:
-    given = {"records": bool(paths), "--percentile": percentile is not None, "--like": like is not None}
-    sources = [name for name, is_given in given.items() if is_given]
-    if len(sources) != 1:
-        raise OptionError(
-            f"quba-check tune: needs one source of thresholds, got {listed(sources) or 'none'}. "
-            "Allowed: records, --percentile P, or --like NAME."
-        )
-    if percentile is None:
-        check_read({"population": "with --percentile P"}, "without --percentile")
-    if paths:
-        return _of_records(paths, z)
-    check_read(WITH_Z, "for values of other models")
-    if like is not None:
-        return _Source(published_limits(like), "released")
-    reference = population or published_population()
-    return _Source(percentile_limits(reference, percentile or 0.0), reference.protocol)
-
-
-def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
-    records: dict[str, Record] = {}
-    first: dict[tuple[str, ...], str] = {}
-    notes = []
-    for path in dict.fromkeys(paths):
-        record = read_record(path)
-        same = first.setdefault(tuple(identity(record)), str(path))
-        if same != str(path):
-            notes.append(f"{path}: is the run of {same}, which counts once")
-        records.setdefault(same, record)
-    _check_comparable(records)
-    if len(records) > 1:
-        check_read(WITH_Z, f"for the worst of {len(records)} runs")
-    limits = suggest_limits(records, Z if z is None else z)
-    if not limits:
-        raise OptionError(
-            f"quba-check tune: {listed(records)}: no dimension has a value over all images in every record. "
-            "Allowed: records of runs that measured one dimension at least."
-        )
-    if without_evidence := masked_dimensions(records):
-        notes.append(f"left out, masked and so no evidence of robustness: {listed(without_evidence)}")
-    if left_out := [name for name in unmeasured_dimensions(records) if name not in without_evidence]:
-        notes.append(f"left out, without a value over all images in every record: {listed(left_out)}")
-    values = tuple(records.values())
-    if any(row.outcome in ("pass", "fail", "uncertain") for record in values for row in record.verdicts):
-        notes.append(
-            "these thresholds come from the images that the gate judges, so a later pass is less evidence"
-        )
-    return _Source(limits, values[0].protocol, records, Z if z is None else z, tuple(notes))
-
-
-def _check_comparable(records: Mapping[str, Record]) -> None:
-    """Check that the runs measured the same, so that they have a worst one."""
-    for (first, one), (second, other) in combinations(records.items(), 2):
-        if names := differences(one, RunConditions.of(other)):
-            raise OptionError(
-                f"quba-check tune: {first} and {second} differ in {listed(names)}. "
-                "Allowed: records of one protocol on the same images and classes."
-            )
