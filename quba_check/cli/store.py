@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import click
 
@@ -18,10 +19,10 @@ from quba_check.reports.store import inventory_json, inventory_table, prune_text
 from quba_check.storage.active_runs import active_runs, remove_forgotten
 from quba_check.storage.inventory import Conditions, kind_of, read_inventory, removals, total_size
 from quba_check.storage.locations import default_location, folder_of
-from quba_check.storage.objects import FolderObjects, StoredFile
+from quba_check.storage.objects import FolderObjects
 from quba_check.storage.opening import FORMAT_NAME, open_store
 from quba_check.storage.shard import DamagedShardError, decode_shards
-from quba_check.storage.store import Store
+from quba_check.storage.store import Store, is_predictions
 from quba_check.storage.url_objects import UrlObjects
 
 DAMAGED = 1
@@ -158,50 +159,39 @@ def checked_files(store: Store) -> tuple[dict[str, str], str]:
         files in one line.
     """
     files = sorted(store.files(), key=lambda file: file.name)
-    predictions, records = ([file for file in files if kind_of(file.name) == kind] for kind in _CHECKS)
-
-    def check(file: StoredFile) -> dict[str, str]:
-        damages = _CHECKS[kind_of(file.name)](store, file.name)
-        bars.advance(bar, file.size)
-        return damages
-
-    size, damages = total_size([*predictions, *records]), dict[str, str]()
+    kinds = ("predictions", "records")
+    predictions, records = ([file for file in files if kind_of(file.name) == kind] for kind in kinds)
+    checked = [*predictions, *records]
+    size, damages = total_size(checked), dict[str, str]()
     with progress_bars() as bars, ThreadPoolExecutor(READERS) as pool:
         bar = bars.add_task("checking", total=size)
-        for each in pool.map(check, [*predictions, *records]):
-            damages |= each
+        results = pool.map(damage_of, repeat(store), [file.name for file in checked])
+        for file, damage in zip(checked, results, strict=True):
+            bars.advance(bar, file.size)
+            damages |= damage
     return damages, (
         f"{len(predictions):,} files with predictions and {len(records):,} of records checked "
         f"({format_bytes(size)}): {f'{len(damages):,}' if damages else 'none'} damaged\n"
     )
 
 
-def prediction_damages(store: Store, name: str) -> dict[str, str]:
-    """Return the damage of a file with predictions, if any; none if it is gone."""
-    try:
-        decode_shards(store.objects.get(name), name, f"{store.label}/{name}")
-    except FileNotFoundError:
-        pass
-    except DamagedShardError as error:
-        return {name: str(error)}
-    return {}
+def damage_of(store: Store, name: str) -> dict[str, str]:
+    """Return the reason if a file with predictions, a record, or the per-image file next to it is damaged.
 
-
-def _record_damages(store: Store, name: str) -> dict[str, str]:
-    """Return the damage of a record, or of the per-image file next to it."""
-    if not name.endswith(SUFFIX):
-        return {}
+    Empty for an intact file, and for one that is gone.
+    """
     checked = name
     try:
-        record = parse_record(store.objects.get(name), f"{store.label}/{name}")
-        checked = f"{name.removesuffix(SUFFIX)}{IMAGES_SUFFIX}"
-        PerImage.from_bytes(store.objects.get(checked), f"{store.label}/{checked}", record)
+        if is_predictions(name):
+            decode_shards(store.objects.get(name), name, f"{store.label}/{name}")
+        elif name.endswith(SUFFIX):
+            record = parse_record(store.objects.get(name), f"{store.label}/{name}")
+            checked = f"{name.removesuffix(SUFFIX)}{IMAGES_SUFFIX}"
+            PerImage.from_bytes(store.objects.get(checked), f"{store.label}/{checked}", record)
     except FileNotFoundError:
         return {}
     except UserError as error:
+        if is_predictions(name) and not isinstance(error, DamagedShardError):
+            raise  # the store fails, so the predictions may be intact
         return {checked: str(error)}
     return {}
-
-
-_CHECKS = {"predictions": prediction_damages, "records": _record_damages}
-"""How files are checked, by their kind."""

@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from support.errors import raising
 from support.runs_compared import stored
 from support.stored import age, flip_last_bit, keys_of, predict, prediction_files
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.cli.main import main
-from quba_check.cli.store import prediction_damages
+from quba_check.cli.store import damage_of
+from quba_check.errors import StoreError
 from quba_check.storage.active_runs import active_runs, new_run
 from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
@@ -205,7 +207,7 @@ def empty_store(tmp_path: Path) -> Store:
 
 
 def damages(store: Store, path: Path) -> dict[str, str]:
-    return prediction_damages(store, path.relative_to(store.root).as_posix())
+    return damage_of(store, path.relative_to(store.root).as_posix())
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -220,6 +222,14 @@ def test_damaged_files_alone_are_named(empty_store: Store, packed: bool) -> None
     empty_store.delete_files([name])
     assert prediction_files(empty_store, "r50", "clean") == others
     assert empty_store.missing(keys_of("r50", "clean")) == keys_of("r50", "clean")[: 2 - len(others)]
+
+
+def test_a_store_that_fails_has_no_damage(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    predict(empty_store, "r50", "clean")
+    (path,) = prediction_files(empty_store, "r50", "clean")
+    monkeypatch.setattr(empty_store.objects, "get", raising(StoreError("no route to host")))
+    with pytest.raises(StoreError, match="no route to host"):
+        damages(empty_store, path)
 
 
 def test_a_file_that_another_process_removed(empty_store: Store) -> None:

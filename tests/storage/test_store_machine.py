@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.stored import OLD, ROWS, age, check, fill, flip_last_bit, key_of
 
-from quba_check.cli.store import prediction_damages
+from quba_check.cli.store import damage_of
 from quba_check.storage.inventory import Conditions, model_rows, read_inventory, removals
 from quba_check.storage.opening import open_store
 from quba_check.storage.shard import DamagedShardError, ShardKey, object_name
@@ -134,7 +134,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def verify(self) -> None:
         store = Store(self.folder)
-        assert {name for name in self.files if prediction_damages(store, name)} == self.damaged
+        assert {name for name in self.files if damage_of(store, name)} == self.damaged
         images = dict.fromkeys(map(entry_of, self.files), 0)
         for name, keys in self.files.items():
             images[entry_of(name)] += ROWS * len(keys)
