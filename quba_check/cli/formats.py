@@ -75,7 +75,8 @@ def _page(
     data: Place,
     store: Place,
 ) -> str:
-    runs, before = [read_run(path, store) for path in paths], _baseline(baseline, store)
+    runs = [read_run(path, store) for path in paths]
+    before = read_run(baseline, store) if baseline else None
     shown: Pictures = {}
     if pictures is not None:
         folder = local_folder(store or default_location())
@@ -85,12 +86,8 @@ def _page(
 
 
 def _summary(paths: Paths, baseline: File, page_url: str, store: Place) -> str:
-    before = _baseline(baseline, store)
+    before = read_run(baseline, store) if baseline else None
     return markdown_summary([compared_run(read_run(path, store), before) for path in paths], url=page_url)
-
-
-def _baseline(path: File, store: Place) -> StoredRun | None:
-    return None if path is None else read_run(path, store)
 
 
 def _explanations(paths: Paths, population: Population | None, thresholds: File, store: Place) -> str:

@@ -36,8 +36,7 @@ COMMAND = "quba-check published reproduce"
 def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
     """Print the published models with a name in timm, and end."""
     if is_given:
-        rows = (f"{model.id}\t{model.timm}\n" for model in published_models() if model.timm)
-        sys.stdout.write("".join(rows))
+        sys.stdout.writelines(f"{one.id}\t{one.timm}\n" for one in published_models() if one.timm)
         ctx.exit()
 
 
