@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -104,14 +105,7 @@ def check(folder: str | Path, training: Path | None) -> int:
 )
 @click.option("--write", is_flag=True, help="add the sets to quba-data.yaml instead of printing how")
 def make_object_focus(
-    folder: Path,
-    masks: Path | None,
-    boxes: Path | None,
-    output: Path | None,
-    seed: int,
-    per_class: int | None,
-    allow_few: bool,
-    write: bool,
+    folder: Path, masks: Path | None, boxes: Path | None, output: Path | None, write: bool, **options: Any
 ) -> int:
     """Make the sets that object_focus is measured on, from the clean images of DIR.
 
@@ -138,9 +132,7 @@ def make_object_focus(
             def start_step(step: str, images: int) -> Callable[[int], None]:
                 return partial(bars.advance, bars.add_task(step, total=images))
 
-            sets = make_sets(
-                data, objects, out, seed=seed, per_class=per_class, allow_few=allow_few, progress=start_step
-            )
+            sets = make_sets(data, objects, out, progress=start_step, **options)
     except FewObjectsError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return TOO_FEW
@@ -212,8 +204,10 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
             spread = _range(np.concatenate(per_class))
         stated = _NOTHING if expected is None else f"{expected:,}"
         rows.append((name, images, stated, space_name, classes, spread, _where(suite, name)))
-    absent = (_NOTHING,) * 4
-    return rows + [(name, "missing", *absent, "not in the manifest") for name in _undeclared_sets(suite)]
+    sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
+    absent = [name for name in sets if name not in suite.facts.spaces]
+    absent += [] if suite.facts.shifts else ["shifts"]
+    return rows + [(name, "missing", *(_NOTHING,) * 4, "not in the manifest") for name in absent]
 
 
 def _images_per_class(suite: Suite, view: View) -> NDArray[np.intp]:
@@ -228,13 +222,6 @@ def _range(images: NDArray[np.intp]) -> str:
         return _NOTHING
     fewest, most = int(positive.min()), int(positive.max())
     return f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
-
-
-def _undeclared_sets(suite: Suite) -> list[str]:
-    """Return the sets that the nine dimensions need and the manifest does not declare."""
-    sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
-    absent = [name for name in sets if name not in suite.facts.spaces]
-    return absent if suite.facts.shifts else [*absent, "shifts"]
 
 
 def _where(suite: Suite, name: str) -> str:

@@ -9,7 +9,7 @@ import click
 from quba_check.cli.files import population_option, write_output
 from quba_check.cli.parser import format_option
 from quba_check.grading.population import Population
-from quba_check.reports.tables import table_text, wrap_line
+from quba_check.reports.tables import table_text, wrap_line, wrapped
 from quba_check.storage.csv_text import Cell, csv_text
 from quba_check.study.statistics import StudyTable, correlations, group_comparisons, study_tables
 
@@ -39,13 +39,11 @@ HEADINGS = (
 def _table_text(table: StudyTable) -> str:
     """Return title, table and notes; a row with only a first cell is a heading."""
     data = [row for row in table.rows if any(row[1:])]
-    heading, *printed = table_text(table.columns, data).splitlines() if data else [""]
-    remaining = iter(printed)
-    lines = [table.title, heading]
-    for row in table.rows:
-        lines += [next(remaining)] if any(row[1:]) else wrap_line(row[0], WIDTH)
-    lines += [line for note in table.notes for line in wrap_line(note, WIDTH)]
-    return "".join(f"{line}\n" for line in lines)
+    lines = table_text(table.columns, data).splitlines() if data else [""]
+    for place, row in enumerate(table.rows, 1):
+        if not any(row[1:]):
+            lines.insert(place, "\n".join(wrap_line(row[0], WIDTH)))
+    return "".join(f"{line}\n" for line in [table.title, *lines]) + wrapped(table.notes, WIDTH)
 
 
 def _csv_rows(population: Population) -> Iterator[list[Cell]]:
