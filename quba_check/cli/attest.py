@@ -51,12 +51,10 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
     check_waivers(record, path)
     content = statement_of(record, file=path.name, digest=digest, url=url or None)
     digests = checksums_of(content) if checksums else ""
-    write_text(json_text(content), output)
-    if predicate is not None:
-        write_text(json_text(content["predicate"]), predicate)
-    if checksums is not None:
-        write_text(digests, checksums)
     result = content["predicate"]
+    for file, text in zip(outputs.values(), (json_text(content), json_text(result), digests), strict=True):
+        if file is not None:
+            write_text(text, file)
     counts = [f"{len(result[f'{word}Tests'])} {word}" for word in ("passed", "warned", "failed")]
     files = ", ".join(subject["name"] for subject in content["subject"])
     limit = "" if record.limit is None else f" on at most {record.limit:,} images of each set"

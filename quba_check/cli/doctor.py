@@ -78,7 +78,7 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
     """
     from quba_check.dimensions import registry
-    from quba_check.gate.preflight import setup_lines
+    from quba_check.gate.preflight import examinations, setup_lines
     from quba_check.gate.session import GateSession
     from quba_check.gate.threshold_files import default_files
     from quba_check.models.process_setup import set_up_process
@@ -90,9 +90,8 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     options = Options.parse({**given, "quba_thresholds": thresholds}, folder)
     session = GateSession(options, folder, files=tuple(default_files(options, folder)))
     demands = session.demands(session.files)
-    # These import torch, which takes seconds: a missing file has been reported by now.
+    # This imports torch, which takes seconds: a missing file has been reported by now.
     from quba_check.doctor.examination import EXAMINATIONS
-    from quba_check.gate.preflight import examinations
 
     results = []
     asked = {"estimate_order": True} if order == ESTIMATE else {"order": order}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -42,12 +41,12 @@ class Group(click.Group):
         self,
         *args: Any,
         package: str = "",
-        purposes: Mapping[str, str] = MappingProxyType({}),
-        former: Mapping[str, str] = MappingProxyType({}),
+        purposes: Mapping[str, str] | None = None,
+        former: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*args, **{"no_args_is_help": False, "subcommand_metavar": "COMMAND ...", **options})
-        self._package, self._purposes, self._former = package, purposes, former
+        self._package, self._purposes, self._former = package, purposes or {}, former or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Return the names of the commands."""
