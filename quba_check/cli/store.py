@@ -176,9 +176,9 @@ def checked_files(store: Store) -> tuple[dict[str, str], str]:
 
 
 def damage_of(store: Store, name: str) -> dict[str, str]:
-    """Return the reason if a file with predictions, a record, or the per-image file next to it is damaged.
+    """Return the damage of a file with predictions or a record, if any.
 
-    Empty for an intact file, and for one that is gone.
+    A record is damaged too if the per-image file next to it is. Files that are gone are not.
     """
     checked = name
     try:

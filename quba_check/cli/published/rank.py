@@ -26,7 +26,10 @@ LIMIT = 20
 
 
 def parse_dimension(given: Given) -> tuple[str, str, float]:
-    """Return dimension, text and number of a value such as `accuracy=2`; NaN for a text without number."""
+    """Return dimension, text and number of a value such as `accuracy=2`.
+
+    The number is NaN for another text, and is not checked.
+    """
     dimension, equals, text = given.value.partition("=")
     if not equals:
         raise OptionError(
