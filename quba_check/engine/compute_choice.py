@@ -7,7 +7,7 @@ answers of float32 on clean images.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -179,12 +179,16 @@ def noise_floor(classifier: Classifier, suite: Suite, prepare: Prepare) -> str:
     plain, usual = classifier.compute, Batching(classifier, None)
     examples = sample(suite.examples(CLEAN))[:_REPEATED_IMAGES]
     equal: dict[str, int] = {}
+    ways = [(f"in batches of {_OTHER_BATCH}", plain, _OTHER_BATCH)]
+    if plain.reason not in (compute.PROGRAM, compute.SINGLE_IMAGES):
+        other: Precision = "bf16" if plain.precision == "fp32" else "fp32"
+        ways.append((f"in {other}", classifier.rule(other), usual.size))
     try:
         with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
             for _, images in batches(examples, prepare, usual.size, pool):
                 expected = _top1(classifier, plain, images, usual)
-                for name, settings, size in _ways(classifier, plain):
-                    parts = torch.split(images, size or len(images))
+                for name, settings, size in ways:
+                    parts = torch.split(images, size)
                     answers = torch.cat([_top1(classifier, settings, part, usual) for part in parts])
                     equal[name] = equal.get(name, 0) + int((answers == expected).sum())
     finally:
@@ -192,12 +196,3 @@ def noise_floor(classifier: Classifier, suite: Suite, prepare: Prepare) -> str:
     shares = [f"{format_value(count / len(examples), 'fraction')} {way}" for way, count in equal.items()]
     start = f"noise floor: of {len(examples):,} images {classifier.name} gives the same answer to "
     return start + " and ".join(shares)
-
-
-def _ways(
-    classifier: Classifier, plain: ComputeSettings
-) -> Iterator[tuple[str, ComputeSettings, int | None]]:
-    yield f"in batches of {_OTHER_BATCH}", plain, _OTHER_BATCH
-    if plain.reason not in (compute.PROGRAM, compute.SINGLE_IMAGES):
-        other: Precision = "bf16" if plain.precision == "fp32" else "fp32"
-        yield f"in {other}", classifier.rule(other), None
