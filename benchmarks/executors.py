@@ -16,7 +16,6 @@ from benchmarks.row import Row
 from benchmarks.work import Work
 from quba_check.core.view import CLEAN
 from quba_check.evaluation import Evaluation
-from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings
 from quba_check.models.request import LoadRequest
@@ -59,7 +58,7 @@ def rows(work: Work) -> list[Row]:
         return [Row.unmeasured(title, reason, goal) for title, goal in zip(titles, goals, strict=True)]
     suite = write_suite(work.new_folder())
     run(work, suite, None)
-    with closing(RayPool(ExecutorChoice("ray"), RaySettings(workers=1))) as pool:
+    with closing(RayPool("", RaySettings(workers=1))) as pool:
         ours, inline = zip(
             *((run(work, suite, pool), run(work, suite, None)) for _ in range(REPETITIONS)), strict=True
         )

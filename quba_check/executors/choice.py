@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from quba_check.errors import OptionError
 from quba_check.messages import did_you_mean
 
@@ -12,35 +9,21 @@ FORMS = ("inline", "ray", "ray:ADDRESS")
 ON_SLURM = " On SLURM, start Ray: srun ray symmetric-run … -- pytest … --quba-executor=ray:auto."
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorChoice:
-    """The choice of an executor.
+def parse_executor(text: str) -> str | None:
+    """Return the address of the Ray cluster that `--quba-executor` names.
 
-    Attributes:
-        kind: `inline` is this process.
-        address: of a Ray cluster; empty for the default.
-    """
-
-    kind: Literal["inline", "ray"] = "inline"
-    address: str = ""
-
-
-INLINE = ExecutorChoice()
-
-
-def parse_executor(text: str) -> ExecutorChoice:
-    """Parse the value of `--quba-executor`.
+    It is empty for the default one, and None for this process.
 
     Raises:
         OptionError: it is not one of `FORMS`.
 
     >>> parse_executor("ray:auto")
-    ExecutorChoice(kind='ray', address='auto')
+    'auto'
     """
     kind, colon, address = text.partition(":")
     if kind == "inline" and not colon:
-        return INLINE
+        return None
     if kind == "ray" and (address or not colon):
-        return ExecutorChoice("ray", address)
+        return address
     hint = ON_SLURM if kind == "slurm" else did_you_mean(text, FORMS)
     raise OptionError(where="--quba-executor", got=f"'{text}'", allowed=", ".join(FORMS), hint=hint.strip())

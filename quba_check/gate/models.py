@@ -161,12 +161,12 @@ class LoadedModels:
     @cached_property
     def worker_pool(self) -> RayPool | None:
         """The workers of `--quba-executor`; None for this process."""
-        choice = self.options.executor
-        if choice.kind == "inline":
+        address = self.options.executor
+        if address is None:
             return None
         from quba_check.executors.ray.pool import RayPool
 
-        return RayPool(choice, self.executor_settings)
+        return RayPool(address, self.executor_settings)
 
     def close(self) -> None:
         """End the workers of `--quba-executor`."""

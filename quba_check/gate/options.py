@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError
-from quba_check.executors.choice import FORMS, INLINE, ExecutorChoice, parse_executor
+from quba_check.executors.choice import FORMS, parse_executor
 from quba_check.models.request import COMPILE, DEVICES, PRECISIONS, LoadRequest, check_choice, check_device
 from quba_check.storage.user_files import is_url, user_location, user_path
 
@@ -263,11 +263,10 @@ class Options:
         number_within(0, MOST_GIGABYTES, "gigabytes"),
         8.0,
     )
-    executor: ExecutorChoice = option(
+    executor: str | None = option(
         "NAME",
         f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",
         checked_by(parse_executor),
-        INLINE,
     )
     executor_settings: Path | None = option(
         "FILE.yaml", "number, resources and environment of an executor's workers"
@@ -331,7 +330,7 @@ class Options:
         checked = {one.field: one.parse(Given(one.flag, given.get(one.key), base)) for one in OPTIONS}
         values = {name: value for name, value in checked.items() if value is not None}
         for name, (other, role, words) in NEEDED.items():
-            if name in values and values.get(other, INLINE) == INLINE and f"quba_{name}" not in defaults:
+            if name in values and other not in values and f"quba_{name}" not in defaults:
                 flag = f"--quba-{name.replace('_', '-')}"
                 raise OptionError(
                     f"got {given[f'quba_{name}']} without --quba-{other}, {role}. Add {words}.", where=flag

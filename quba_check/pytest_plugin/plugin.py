@@ -223,9 +223,9 @@ def _only_prints_help(config: pytest.Config) -> bool:
 
 def _checked_options(config: pytest.Config) -> Options:
     options = options_of(config)
-    if options.executor.kind != "inline" and getattr(config.option, "numprocesses", None):
+    if options.executor is not None and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError(
-            f"--quba-executor: got '{options.executor.kind}' together with -n, which starts processes that "
+            "--quba-executor: got 'ray' together with -n, which starts processes that "
             "predict too. Leave -n out; 'workers' in the file of --quba-executor-settings sets their number."
         )
     return options

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
 from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError
-from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.cluster import (
     WorkerCall,
     WorkerResources,
@@ -34,6 +33,8 @@ TRIES = 3
 """Deaths of workers by one call, or of one worker without an answer, after which there is no other."""
 CALLS_AT_ONCE = 4
 """Calls that a worker serves at once: two, those that nobody waits for, and questions about itself."""
+Answers = Generator[tuple[Any, Any], None, None]
+"""Arguments of calls, each with the answer of a worker."""
 TICK_SECONDS = 2.0
 """Longest wait for an answer, after which the time without workers is checked."""
 
@@ -42,7 +43,7 @@ class RayPool:
     """Workers of a cluster, none of which is started before the first model.
 
     Args:
-        choice: address of the cluster and number of workers.
+        address: of the cluster; empty for the default.
         settings: resources and environment of workers.
 
     Attributes:
@@ -52,10 +53,10 @@ class RayPool:
         OptionError: Ray is not installed.
     """
 
-    def __init__(self, choice: ExecutorChoice, settings: RaySettings | None = None) -> None:
+    def __init__(self, address: str, settings: RaySettings | None = None) -> None:
         check_installed()
         self.workers: list[WorkerState] = []
-        self._choice = choice
+        self._address = address
         self._settings = settings or RaySettings()
         self._ray: Any = None
         self._is_ours = False
@@ -89,9 +90,7 @@ class RayPool:
             self.workers = [self._started() for _ in range(self._resources.count)]
         return self._ray.put(spec)
 
-    def answers(
-        self, method: str, spec: Any, arguments: Iterator[Any], name: Callable[[Any], str]
-    ) -> Generator[tuple[Any, Any], None, None]:
+    def answers(self, method: str, spec: Any, arguments: Iterator[Any]) -> Answers:
         """Yield each argument with the answer of a worker.
 
         Other such iterators, for other models, may run while this one is suspended.
@@ -99,8 +98,7 @@ class RayPool:
         Args:
             method: name of the workers' method.
             spec: the model, see `put`.
-            arguments: pulled as workers have room.
-            name: returns the name of an argument in messages.
+            arguments: pulled as workers have room; messages name them.
 
         Raises:
             OptionError: no worker runs.
@@ -127,7 +125,7 @@ class RayPool:
                     except self._ray.exceptions.RayTaskError:
                         raise  # a bug, with the traceback of the worker
                     except self._ray.exceptions.RayError as error:
-                        self._count_death(call, worker, error, name(call.argument))
+                        self._count_death(call, worker, error)
                         waiting.append(call)
                         continue
                     worker.deaths = 0
@@ -155,7 +153,7 @@ class RayPool:
     def _connect(self, *, use_gpus: bool) -> None:
         """Connect to the cluster, and choose the number and resources of workers."""
         environment = self._settings.runtime_env
-        self._ray, self._is_ours = connect(self._choice.address, environment)
+        self._ray, self._is_ours = connect(self._address, environment)
         wanted = resources(self._ray.nodes(), self._settings, use_gpus=use_gpus)
         options: dict[str, Any] = {
             "num_cpus": wanted.cpus,
@@ -216,7 +214,7 @@ class RayPool:
         self._check_alive()
         return [answer for answer in calls if answer in ready]
 
-    def _count_death(self, call: WorkerCall, worker: WorkerState, error: Exception, name: str) -> None:
+    def _count_death(self, call: WorkerCall, worker: WorkerState, error: Exception) -> None:
         """Replace the worker of a call that died, unless that was done.
 
         Raises:
@@ -230,8 +228,8 @@ class RayPool:
         if call.deaths == TRIES:
             _, host, pid = worker.machine
             raise ModelError(
-                f"{name}: {TRIES} workers died while they worked on it, the last on {host}, process {pid}: "
-                f"{last_words(error)} If memory is the reason, set a smaller --quba-batch-size."
+                f"{call.argument}: {TRIES} workers died while they worked on it, the last on {host}, process "
+                f"{pid}: {last_words(error)} If memory is the reason, set a smaller --quba-batch-size."
             )
 
     def _replace(self, worker: WorkerState, error: Exception) -> None:
@@ -302,7 +300,7 @@ class RayExecutor:
     def choose_compute(self) -> ComputeSettings:
         """Return the settings of the passes that a worker chooses."""
         settings: ComputeSettings
-        [(_, settings)] = self._answers("choose_compute", [self._spec.spec], str)
+        [(_, settings)] = self._answers("choose_compute", [self._spec.spec])
         return settings
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
@@ -315,7 +313,7 @@ class RayExecutor:
         """
         requests = iter(requests)
         if first := list(islice(requests, 1)):  # without a missing shard no cluster is started
-            with contextlib.closing(self._answers("predict", chain(first, requests), str)) as answers:
+            with contextlib.closing(self._answers("predict", chain(first, requests))) as answers:
                 for request, result in answers:
                     yield replace(result, request=request)
 
@@ -326,9 +324,7 @@ class RayExecutor:
         """
         return [key for keys in self._pool.ask_all("changed", self._spec.key) for key in keys]
 
-    def _answers(
-        self, method: str, arguments: Iterable[Any], name: Callable[[Any], str]
-    ) -> Generator[tuple[Any, Any], None, None]:
+    def _answers(self, method: str, arguments: Iterable[Any]) -> Answers:
         """Yield arguments with the answers of workers; a failure of the pool remains one.
 
         Raises:
@@ -339,7 +335,7 @@ class RayExecutor:
         try:
             if self._sent is None:
                 self._sent = self._pool.put(self._spec)
-            with contextlib.closing(self._pool.answers(method, self._sent, iter(arguments), name)) as answers:
+            with contextlib.closing(self._pool.answers(method, self._sent, iter(arguments))) as answers:
                 for argument, answer in answers:
                     if isinstance(answer, QubaError):
                         raise answer

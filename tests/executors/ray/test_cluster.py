@@ -10,7 +10,6 @@ from support.errors import error_text
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import OptionError
-from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray import cluster
 from quba_check.executors.ray.cluster import WorkerResources, connect, resources
 from quba_check.executors.ray.pool import RayPool
@@ -51,7 +50,7 @@ def test_a_model_on_the_cpu_takes_no_gpu() -> None:
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
-    assert error_text(OptionError, RayPool, ExecutorChoice("ray")) == snapshot
+    assert error_text(OptionError, RayPool, "") == snapshot
 
 
 def test_an_unknown_key_of_the_environment() -> None:

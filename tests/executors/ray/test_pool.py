@@ -20,7 +20,6 @@ from support.evaluations import new_evaluation
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.shards import PlannedShard
 from quba_check.evaluation import Evaluation
-from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings
 
@@ -32,7 +31,7 @@ def pool() -> Iterator[RayPool]:
     ray.init(
         address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
     )
-    pool = RayPool(ExecutorChoice("ray"), RaySettings(workers=2))
+    pool = RayPool("", RaySettings(workers=2))
     yield pool
     pool.close()
     assert ray.is_initialized()  # the connection was there before

@@ -20,7 +20,6 @@ from syrupy.assertion import SnapshotAssertion
 from quba_check.core.view import CLEAN
 from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError, SuiteError
-from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray import pool as ray_pool
 from quba_check.executors.ray.pool import RayExecutor, RayPool
 from quba_check.executors.settings import RaySettings
@@ -50,7 +49,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         fake = FakeRay(behave, nodes or ("a", "b"))
         monkeypatch.setattr(ray_pool, "connect", lambda *_: (fake, True))
-        return RayPool(ExecutorChoice("ray"), RaySettings(**settings)).executor(spec()), fake
+        return RayPool("", RaySettings(**settings)).executor(spec()), fake
 
     return started
 
