@@ -18,7 +18,7 @@ from quba_check.records.per_image import PerImage
 from quba_check.reports.store import inventory_json, inventory_table, prune_text
 from quba_check.storage.active_runs import active_runs, remove_forgotten
 from quba_check.storage.inventory import Conditions, kind_of, read_inventory, removals, total_size
-from quba_check.storage.locations import default_location, folder_of
+from quba_check.storage.locations import default_location
 from quba_check.storage.objects import FolderObjects
 from quba_check.storage.opening import FORMAT_NAME, open_store
 from quba_check.storage.shard import DamagedShardError, decode_shards
@@ -133,7 +133,7 @@ def opened_store(location: Place, command: str) -> Store:
         StoreError: it cannot be written.
     """
     if location is not None:
-        where, folder = f"{command}: --store", folder_of(location)
+        where, folder = f"{command}: --store", None if isinstance(location, str) else location
         objects = UrlObjects(str(location), where, OptionError) if folder is None else FolderObjects(folder)
         try:
             objects.get(FORMAT_NAME, 1)

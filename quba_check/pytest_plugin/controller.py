@@ -34,7 +34,6 @@ from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.plan import plan_lines, plan_table
 from quba_check.reports.tables import wrap_text
 from quba_check.reports.terminal import render
-from quba_check.storage.locations import folder_of
 
 WARNED = "warned"
 NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
@@ -223,7 +222,7 @@ class Controller:
     def _upload(self, path: Path) -> None:
         """Copy a record and its per-image file to the store, if the store is elsewhere."""
         folder = self._gate.store
-        if folder_of(self._gate.options.store_location) is None and path.is_relative_to(folder):
+        if isinstance(self._gate.options.store_location, str) and path.is_relative_to(folder):
             for file in (path, path.with_suffix(IMAGES_SUFFIX)):
                 self._gate.opened_store.upload(file.relative_to(folder).as_posix())
 

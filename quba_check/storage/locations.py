@@ -41,15 +41,6 @@ def default_location() -> str | Path:
     return user_location(text, "$QUBA_STORE") if text else user_cache()
 
 
-def folder_of(location: str | Path) -> Path | None:
-    """Return the folder of a store on this machine; None for a store elsewhere.
-
-    >>> folder_of("s3://bucket/store") is None
-    True
-    """
-    return location if isinstance(location, Path) else None
-
-
 def local_folder(location: str | Path) -> Path:
     """Return a store's own folder, or this machine's folder for a store at a URL.
 
@@ -58,9 +49,8 @@ def local_folder(location: str | Path) -> Path:
     Raises:
         StoreError: there is no folder of this machine.
     """
-    folder = folder_of(location)
-    if folder is not None:
-        return folder
+    if isinstance(location, Path):
+        return location
     digest = hashlib.blake2b(str(location).rstrip("/").encode(), digest_size=8).hexdigest()
     return machine_folder("stores") / digest
 

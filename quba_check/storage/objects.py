@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 import zlib
 from abc import ABC, abstractmethod
@@ -144,17 +145,13 @@ class FolderObjects(ObjectStore):
 
     def list(self, folder: str = "") -> Iterator[StoredFile]:
         """Yield all files below a folder, hidden ones included; links are neither followed nor listed."""
-        folders = [self.path(folder) if folder else self.root]
-        while folders:
-            with suppress(OSError), os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry.path))
-                    elif entry.is_file(follow_symlinks=False):
-                        with suppress(FileNotFoundError):
-                            status = entry.stat(follow_symlinks=False)
-                            name = Path(entry.path).relative_to(self.root).as_posix()
-                            yield StoredFile(name, status.st_size, status.st_mtime)
+        for parent, _, names in os.walk(self.path(folder) if folder else self.root):
+            for path in map(Path(parent).joinpath, names):
+                with suppress(OSError):
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode):
+                        name = path.relative_to(self.root).as_posix()
+                        yield StoredFile(name, status.st_size, status.st_mtime)
 
     def delete(self, *names: str) -> None:
         """Remove files, if they exist. Empty folders stay: another process may be about to write."""

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from quba_check.errors import StoreError
-from quba_check.storage.locations import folder_of, local_folder
+from quba_check.storage.locations import local_folder
 from quba_check.storage.objects import FolderObjects, ObjectStore
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
@@ -32,7 +32,7 @@ def open_store(location: str | Path) -> Store:
             (folder / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    objects = UrlObjects(str(location)) if folder_of(location) is None else None
+    objects = UrlObjects(location) if isinstance(location, str) else None
     _check_format(objects or FolderObjects(folder))
     return Store(folder, objects)
 
@@ -51,8 +51,8 @@ def stored_files(location: str | Path, prefix: str) -> list[Path]:
     """
     local = FolderObjects(local_folder(location))
     folder = prefix.partition("/")[0]
-    if folder_of(location) is None:
-        shared = UrlObjects(str(location))
+    if isinstance(location, str):
+        shared = UrlObjects(location)
         for file in shared.list(folder):
             if file.name.startswith(prefix) and not local.path(file.name).exists():
                 local.set(file.name, shared.get(file.name))

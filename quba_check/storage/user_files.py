@@ -140,8 +140,7 @@ def neighbours(path: Path, is_wanted: Callable[[Path], bool] = Path.exists) -> l
 
 def reason(problem: Exception) -> str:
     """Return the operating system's message for an error, or the error's own."""
-    words = problem.strerror if isinstance(problem, OSError) else None
-    return words or str(problem)
+    return getattr(problem, "strerror", None) or str(problem)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from quba_check.storage import locations
 from quba_check.storage.locations import (
     default_location,
     digests_file,
-    folder_of,
     is_on_network,
     local_folder,
     temporary_folder,
@@ -53,8 +52,7 @@ def test_each_url_has_a_folder_in_the_cache_and_a_folder_is_its_own(
     assert first != second
     assert first == local_folder("s3://bucket/a/")
     assert first.parent == tmp_path / "quba-check" / "stores"
-    assert folder_of("s3://bucket/a") is None
-    assert folder_of(tmp_path) == local_folder(tmp_path) == tmp_path
+    assert local_folder(tmp_path) == tmp_path
 
 
 LINES = """\
