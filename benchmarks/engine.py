@@ -96,7 +96,7 @@ def best_layout(classifier: Classifier) -> torch.memory_format:
 
 def best_loop(classifier: Classifier, suite: Suite, layout: torch.memory_format) -> None:
     """Predict photos in small batches, while threads decode the next ones."""
-    prepare = Preparer(suite, classifier, 0).of(CLEAN, crop=True)
+    prepare = Preparer(suite, classifier).of(CLEAN, crop=True)
     with ThreadPoolExecutor(READERS) as pool, torch.inference_mode():
         images = pool.map(prepare, suite.examples(CLEAN))
         while batch := list(islice(images, CPU_BATCH)):
@@ -106,7 +106,7 @@ def best_loop(classifier: Classifier, suite: Suite, layout: torch.memory_format)
 
 def plain_loop(classifier: Classifier, suite: Suite) -> None:
     """Predict photos in batches of 64, decoded one after another before each batch."""
-    prepare = Preparer(suite, classifier, 0).of(CLEAN, crop=True)
+    prepare = Preparer(suite, classifier).of(CLEAN, crop=True)
     images = map(prepare, suite.examples(CLEAN))
     with torch.inference_mode():
         while batch := list(islice(images, PLAIN_BATCH)):

@@ -229,7 +229,7 @@ def end_to_end_rows(work: Work, form: Form) -> Iterator[Row]:
     classifier = classifier_for(work, form, suite)
     device, examples = classifier.device, suite.examples(CLEAN)
     model = form.photos * seconds_of_model(classifier, form)
-    prepare = Preparer(suite, classifier, 0).of(CLEAN, crop=True)
+    prepare = Preparer(suite, classifier).of(CLEAN, crop=True)
     with ThreadPoolExecutor(threads := default_threads(device)) as pool:
         reading = fastest(lambda: consume(pool, prepare, examples), device, form.repetitions)
     first, second = [], []

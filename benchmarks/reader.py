@@ -85,14 +85,14 @@ def our_reading(work: Work, *, exact: bool) -> tuple[list[float], list[float] | 
     """Return CPU seconds per image of several cold passes, and of passes over kept images."""
     classifier = work.classifier(MOBILENET, work.photos, exact=exact)
     examples = work.photos.examples(CLEAN)
-    preparer = Preparer(work.photos, classifier, 0)
+    preparer = Preparer(work.photos, classifier)
     cold = [cpu_of(lambda: _read(preparer, examples)) / PHOTOS for _ in range(PAIRS + 1)][1:]
     if find_spec("quba_check.storage.image_cache") is None:
         return cold, None
     from quba_check.storage.image_cache import ImageCache
 
     cache = ImageCache(work.new_folder(), KEPT_BYTES)
-    keeping = Preparer(work.photos, classifier, 0, cache, lambda view, number: f"{view}/{number}")
+    keeping = Preparer(work.photos, classifier, cache, lambda view, number: f"{view}/{number}")
     kept = [cpu_of(lambda: _read_shards(keeping, examples)) / PHOTOS for _ in range(PAIRS + 1)][1:]
     return cold, kept
 

@@ -28,7 +28,6 @@ from quba_check.models.loading import load_classifier, with_pipeline
 from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.records.recorded_answers import RecordedAnswers
-from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.locations import default_location, digests_file
 from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
@@ -117,25 +116,16 @@ class Predictor:
             )
         executor = None
         if run.workers is not None:
-            values = self.classifier, self.suite, self.protocol, self.seed, run.batch_settings
+            values = self.classifier, self.suite, self.protocol, run.batch_settings
             executor = run.workers.executor(WorkerSpec.of(*values))
-        digests = ContentDigests(digests_file(self.store.root))
         self.engine = Engine(
-            self.classifier,
-            self.suite,
-            self.store,
-            digests,
-            self.protocol,
-            seed=self.seed,
-            batch_settings=run.batch_settings,
-            progress=run.progress,
-            executor=executor,
+            self.classifier, self.suite, self.store, self.protocol, run.batch_settings, run.progress, executor
         )
         self.reference: Predictor | RecordedAnswers | None = None
         self.preparation = self.classifier.preprocessing.as_dict()
         self._run = run
         self._served: dict[str, Predictor] = {}
-        self._slices = ViewSlices(self.suite, digests)
+        self._slices = ViewSlices(self.suite, self.engine.digests)
         self._requests: tuple[Request, ...] = ()
 
     def __repr__(self) -> str:

@@ -114,7 +114,7 @@ class ModelUnderTest:
     Attributes:
         classifier: the model; its parameters never change.
         suite: the images.
-        seed: of the samples, and of generated corruptions.
+        seed: of the samples.
         needs: the demanded dimensions, each with `file:line` of its demands.
         order: the user's class names in the order of the model's outputs, if given.
         estimate_order: propose a class order estimated from the answers.
@@ -143,7 +143,7 @@ class ModelUnderTest:
         self.forwards = self.decoded = 0
         self.pool = ThreadPoolExecutor(default_threads(torch.device("cpu")), "quba-doctor")
         self.current = Variant(self.classifier.preprocessing)
-        self._prepared = _prepared_images(self.suite, self.classifier, self.seed)
+        self._prepared = _prepared_images(self.suite, self.classifier)
         self._samples: dict[View, tuple[Example, ...]] = {}
         self._outputs: dict[tuple[View, Variant], dict[int, Tensor]] = {}
         engine = self.engine
@@ -314,14 +314,14 @@ class ModelUnderTest:
 
 
 def _prepared_images(
-    suite: Suite, classifier: Classifier, seed: int
+    suite: Suite, classifier: Classifier
 ) -> Callable[[View, Preprocessing, Example], Tensor]:
     """Return a function with a cache that prepares an example of a view."""
     _, height, width = classifier.preprocessing.input_size
 
     @cache
     def preparer(preprocessing: Preprocessing) -> Preparer:
-        return Preparer(suite, replace(classifier, preprocessing=preprocessing), seed)
+        return Preparer(suite, replace(classifier, preprocessing=preprocessing))
 
     @lru_cache(_PIXEL_CACHE // (3 * height * width))
     def image(view: View, preprocessing: Preprocessing, example: Example) -> Tensor:

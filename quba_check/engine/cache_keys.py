@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -43,6 +43,7 @@ class _Contents(NamedTuple):
     digests: NDArray[np.int64]
 
 
+@dataclass(eq=False, repr=False)
 class CacheKeys:
     """Cache keys of one model on one suite under one protocol.
 
@@ -50,33 +51,29 @@ class CacheKeys:
     protocols, and is predicted once for both.
 
     Attributes:
+        classifier: the model.
+        suite: the images.
+        digests: content digests of image files.
+        protocol: settings of attacks, ties and cropping.
         keeps_logits: True if the clean set keeps the logsumexp and the largest of its logits.
         generation: number of the stored predictions of this fingerprint that are in use, from 1.
     """
 
-    def __init__(
-        self, classifier: Classifier, suite: Suite, digests: ContentDigests, protocol: Protocol, seed: int
-    ) -> None:
-        self._classifier = classifier
-        self._suite = suite
-        self._digests = digests
-        self._protocol = protocol
-        self._seed = seed
-        self.keeps_logits = False
-        self.generation = 1
-        self._in_use = classifier.compute, self.generation
-        self._prepares_fast = classifier.is_prepared_fast
+    classifier: Classifier
+    suite: Suite
+    digests: ContentDigests
+    protocol: Protocol
+    keeps_logits: bool = False
+    generation: int = 1
+
+    def __post_init__(self) -> None:
+        self._in_use = self.classifier.compute, self.generation
         self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
         self._fast: dict[View, Sequence[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._contents: dict[View, dict[int, _Contents]] = {}
         self._given: dict[tuple[View, int], Sequence[Example]] = {}
-
-    @property
-    def classes(self) -> int:
-        """Number of the suite's classes, the columns of `probabilities`."""
-        return len(self._suite.classes)
 
     def stored_view(self, view: View) -> View:
         """Return the view that is predicted and stored for a requested view.
@@ -92,7 +89,7 @@ class CacheKeys:
 
     def is_cropped(self, view: View) -> bool:
         """Return True if images of the view pass the full evaluation transform."""
-        return self._protocol.crops_prepared or not self._suite.is_prepared(view)
+        return self.protocol.crops_prepared or not self.suite.is_prepared(view)
 
     def is_prepared_fast(self, view: View) -> bool:
         """Return True if fast preprocessing applies to some of the view's images."""
@@ -103,11 +100,11 @@ class CacheKeys:
 
         In a set of mixed formats the name of each image decides, and the key of its shard states it.
         """
-        if not self._prepares_fast:
+        if not self.classifier.is_prepared_fast:
             return []
         if view.images not in self._fast:
             self._fast[view.images] = sorted(
-                set(map(self._suite.may_be_jpeg, self._suite.examples(view.images)))
+                set(map(self.suite.may_be_jpeg, self.suite.examples(view.images)))
             )
         return self._fast[view.images]
 
@@ -117,9 +114,9 @@ class CacheKeys:
         Raises:
             SuiteError: the set is missing or has another layout than its reader expects.
         """
-        images = self._suite.listing_view(view)
+        images = self.suite.listing_view(view)
         given = self._given.get((images, number))
-        return shard_of(self._suite.examples(images), number) if given is None else given
+        return shard_of(self.suite.examples(images), number) if given is None else given
 
     def give(self, view: View, number: int, examples: Sequence[Example], fast_images: Sequence[bool]) -> None:
         """Take the images of a shard as listed elsewhere, so that nothing is listed here.
@@ -133,7 +130,7 @@ class CacheKeys:
             fast_images: see `fast_images`.
         """
         self._fast.setdefault(view.images, fast_images)
-        self._given[self._suite.listing_view(view), number] = examples
+        self._given[self.suite.listing_view(view), number] = examples
         while len(self._given) > MOST_GIVEN:
             del self._given[next(iter(self._given))]
 
@@ -141,9 +138,9 @@ class CacheKeys:
         """Return the label spaces of the view's answers in addition to the declared one."""
         if view.set != CLEAN_SET or view.attack is not None:
             return ()
-        names = sorted({name for name in self._suite.facts.spaces.values() if name is not None})
-        declared = self._suite.facts.spaces.get(CLEAN_SET)
-        return tuple(self._suite.space(name) for name in names if name != declared)
+        names = sorted({name for name in self.suite.facts.spaces.values() if name is not None})
+        declared = self.suite.facts.spaces.get(CLEAN_SET)
+        return tuple(self.suite.space(name) for name in names if name != declared)
 
     def columns(self, view: View) -> dict[str, Kind]:
         """Return the kind of each column of a stored view; see `shard_arrays`."""
@@ -155,10 +152,10 @@ class CacheKeys:
             kinds["texture"] = "class"
         if view.columns == "probabilities":
             kinds["probabilities"] = "share"
-        kinds |= dict.fromkeys(self._suite.facts.score_columns(view), "distance")
+        kinds |= dict.fromkeys(self.suite.facts.score_columns(view), "distance")
         if view.attack is not None:
             kinds["zero_gradient" if view.attack == "fgsm" else "always_right"] = "flag"
-            if self._protocol.attack_space != "pixel":
+            if self.protocol.attack_space != "pixel":
                 kinds |= {"moved": "distance", "moved_share": "distance"}
         return kinds
 
@@ -169,7 +166,7 @@ class CacheKeys:
             UnmeasurableError: the view has no images.
         """
         if view.images not in self._sizes:
-            self._sizes[view.images] = len(self._suite.examples(view.images))
+            self._sizes[view.images] = len(self.suite.examples(view.images))
         if not self._sizes[view.images]:
             raise UnmeasurableError(f"the set '{view.images}' holds no image", missing_data=True)
         return range(-(-self._sizes[view.images] // SHARD_SIZE))
@@ -199,8 +196,8 @@ class CacheKeys:
     def _forget_other_settings(self) -> None:
         """Forget the keys of settings that are no longer in use."""
         compute, generation = self._in_use
-        if compute is not self._classifier.compute or generation != self.generation:
-            self._in_use = self._classifier.compute, self.generation
+        if compute is not self.classifier.compute or generation != self.generation:
+            self._in_use = self.classifier.compute, self.generation
             self._entries.clear()
             self._keys.clear()
 
@@ -233,27 +230,23 @@ class CacheKeys:
         """Return for each image of a mixed set's shard if fast preprocessing applies; else nothing."""
         is_mixed = len(self.fast_images(view)) > 1
         return (
-            [self._suite.may_be_jpeg(example) for example in self.examples(view, number)] if is_mixed else []
+            [self.suite.may_be_jpeg(example) for example in self.examples(view, number)] if is_mixed else []
         )
-
-    def listed_set(self, view: View) -> str:
-        """Return the set that the images of a view are read from."""
-        return self._suite.listing_view(view).set
 
     def image_digests(self, view: View, number: int) -> NDArray[np.int64]:
         """Return the digest of each image of a shard, (n,)."""
         return self._contents_of_shards(view, (number,))[0].digests
 
     def _contents_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[_Contents, ...]:
-        images = self._suite.listing_view(view)
+        images = self.suite.listing_view(view)
         contents = self._contents.setdefault(images, {})
         missing = [number for number in numbers if number not in contents]
         if missing:
             shards = [self.examples(images, number) for number in missing]
-            root = str(self._suite.root)
+            root = str(self.suite.root)
             paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118
-            self._suite.fetch(images)
-            digests = iter(self._digests.digests(paths))
+            self.suite.fetch(images)
+            digests = iter(self.digests.digests(paths))
             for number, shard in zip(missing, shards, strict=True):
                 files = [(example, next(digests)) for example in shard]
                 contents[number] = _Contents(
@@ -266,34 +259,34 @@ class CacheKeys:
     @property
     def model_settings(self) -> dict[str, Any]:
         """Settings that identify the model, its preprocessing and how it is run."""
-        return {**model_identity(self._classifier), **self._classifier.compute.cache_settings()}
+        return {**model_identity(self.classifier), **self.classifier.compute.cache_settings()}
 
     def _settings(self, view: View) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "format": FORMAT,
             "model": self.model_settings,
             "view": str(view),
-            "columns": "+".join((view.columns, *self._suite.facts.score_columns(view))),
+            "columns": "+".join((view.columns, *self.suite.facts.score_columns(view))),
             "crop": self.is_cropped(view),
             "spaces": [
                 [space.name, space.classes, space.members, space.by]
-                for space in (self._suite.space_of(view.set), *self.other_spaces(view))
+                for space in (self.suite.space_of(view.set), *self.other_spaces(view))
             ],
         }
         if self.generation > 1:
             settings["generation"] = self.generation
         if view.attack is not None:
-            settings["attack_space"] = self._protocol.attack_space
+            settings["attack_space"] = self.protocol.attack_space
         if view.attack == "pgd":
-            settings["seed"] = self._seed
-            if self._protocol.stops_when_fooled:
+            settings["seed"] = self.suite.sampler.seed
+            if self.protocol.stops_when_fooled:
                 settings["stops_when_fooled"] = True
-        if self._suite.is_generated(view):
+        if self.suite.is_generated(view):
             from quba_check.suites import corruptions  # loads OpenCV: 16 MB
 
-            settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
+            settings["generator"] = [corruptions.VERSION, self.suite.sampler.seed, self.suite.encoding]
         if view.set == CUE_CONFLICT_SET:
-            settings["ties"] = self._protocol.ties
+            settings["ties"] = self.protocol.ties
         if self.is_prepared_fast(view):
             settings["fast_preprocessing"] = [fast.VERSION, list(self.fast_images(view))]
         return settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 
 import torch
 from safetensors.numpy import load
@@ -28,6 +28,7 @@ from quba_check.models.compute import ComputeSettings, device_name
 from quba_check.models.fingerprint import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.locations import digests_file
 from quba_check.storage.shard import Columns, DamagedShardError
 from quba_check.storage.store import Store, content_hash
 from quba_check.suites.suite import Suite
@@ -43,35 +44,30 @@ class Engine:
         classifier: the model; a guard checks that its parameters do not change.
         suite: the images.
         store: the store of the shards.
-        digests: content digests of image files.
         protocol: settings of attacks, ties and cropping.
-        seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         progress: called after every pass of a batch; see `quba_check.engine.work`.
         executor: predicts the shards; None for this process.
         run_views: views of the whole run, as far as they are known.
+        digests: content digests of image files.
         worker: the model and its images in this process.
     """
 
     classifier: Classifier
     suite: Suite
     store: Store
-    digests: ContentDigests
     protocol: Protocol
-    _: KW_ONLY
-    seed: int = 0
     batch_settings: BatchSettings = BatchSettings()  # noqa: RUF009  frozen
     progress: Progress | None = None
     executor: Executor | None = None
     run_views: tuple[View, ...] = ()
 
     def __post_init__(self) -> None:
-        model, suite, settings = self.classifier, self.suite, (self.protocol, self.seed)
-        keys = self.cache_keys = CacheKeys(model, suite, self.digests, *settings)
+        self.digests = ContentDigests(digests_file(self.store.root))
+        keys = self.cache_keys = CacheKeys(self.classifier, self.suite, self.digests, self.protocol)
         self.tables = TableReader(self.store, keys)
         self._reporter = Reporter(self.progress)
-        batches = self.batch_settings, self._reporter
-        self.worker = Worker(model, suite, self.store, keys, *settings, *batches)
+        self.worker = Worker(self.store, keys, self.batch_settings, self._reporter)
         self._executor = self.executor or self.worker
         self.stored_check = StoredCheck(self.worker, self.tables, self._predict_elsewhere)
         self._settle_compute()
@@ -100,8 +96,7 @@ class Engine:
             for view in requested:
                 self.store.pack(self.cache_keys.shard_keys(view))
             with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
-                spaces = self.suite.facts.spaces
-                return {view: self.tables.predictions(view, spaces.get(view.set)) for view in views}
+                return {view: self.tables.predictions(view) for view in views}
 
     def determine_outputs(self, views: Collection[View], *, always: bool = False) -> None:
         """Determine the kind of the model's outputs from the first shard of real images.
@@ -261,12 +256,10 @@ class Engine:
             SuiteError: the files of a set have the wrong layout or cannot be read.
         """
         self._settle_compute()
-        return tuple(
-            planned_view(view, self.cache_keys, self.store, self.suite) for view in self._stored(views)
-        )
+        return tuple(planned_view(view, self.cache_keys, self.store) for view in self._stored(views))
 
     def _stream(self, jobs: Iterable[PlannedShard]) -> ShardStream:
-        return ShardStream(self._executor, self.store, self.cache_keys, self.classifier, jobs, self._write)
+        return ShardStream(self._executor, self.store, self.cache_keys, jobs, self._write)
 
     def _run(self, jobs: Iterable[PlannedShard]) -> tuple[int, list[PlannedShard]]:
         """Predict the missing shards of jobs.
@@ -284,7 +277,7 @@ class Engine:
     def _predict_elsewhere(self, view: View) -> Columns:
         """Return the executor's answers to the first shard of a view; nothing is stored."""
         self.stop()
-        request = shard_request(PlannedShard(view, 0), self.cache_keys, self.classifier)
+        request = shard_request(PlannedShard(view, 0), self.cache_keys)
         with contextlib.closing(self._executor.run(iter([request]))) as results:
             return load(next(results).content)
 

@@ -32,14 +32,12 @@ class Preparer:
     Attributes:
         suite: the source of the images.
         classifier: the model whose preprocessing is used.
-        seed: seed of the run.
         cache: preprocessed images of this and other runs; None keeps none.
         files_key: returns the hash of the files of a view's shard, which names its images in the cache.
     """
 
     suite: Suite
     classifier: Classifier
-    seed: int
     cache: ImageCache | None = None
     files_key: Callable[[View, int], str] | None = None
     _originals: dict[str, _Originals] = field(default_factory=dict)
@@ -128,7 +126,8 @@ class Preparer:
 
         name, severity = example.condition or (str(view.corruption), int(view.severity or 0))
         number = (*CORRUPTIONS, *EXTRA_CORRUPTIONS).index(name)
-        rng = np.random.default_rng([self.seed, _CORRUPTION_STREAM, example.index, number, severity])
+        seed = self.suite.sampler.seed
+        rng = np.random.default_rng([seed, _CORRUPTION_STREAM, example.index, number, severity])
         corrupted = corrupt(pixels, name, severity, rng)
         if self.suite.encoding is not None:
             corrupted = reencode(corrupted, self.suite.encoding)

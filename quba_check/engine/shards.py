@@ -18,7 +18,6 @@ from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.preparer import ShardImages
 from quba_check.errors import QubaError
-from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
 from quba_check.models.outputs import OutputKind
 from quba_check.storage.shard import ShardKey
@@ -204,7 +203,6 @@ class ShardStream:
         executor: predicts the shards.
         store: the store of shards and locks.
         cache_keys: keys of the shards.
-        classifier: its compute settings and outputs go with the requests.
         shards: taken one by one, as the executor has room.
         write: stores a predicted shard.
         busy: shards that other processes work on.
@@ -213,7 +211,6 @@ class ShardStream:
     executor: Executor
     store: Store
     cache_keys: CacheKeys
-    classifier: Classifier
     shards: Iterable[PlannedShard]
     write: Callable[[ShardResult], None]
     busy: list[PlannedShard] = field(default_factory=list)
@@ -264,7 +261,7 @@ class ShardStream:
                 if self.store.has(key) or wanted in self._locks:
                     continue
                 self._locks[wanted] = lock.pop_all()
-            yield shard_request(wanted, self.cache_keys, self.classifier)
+            yield shard_request(wanted, self.cache_keys)
 
 
 @dataclass(eq=False)
@@ -314,7 +311,7 @@ class Ahead:
             self._stream = None
 
 
-def shard_request(shard: PlannedShard, cache_keys: CacheKeys, classifier: Classifier) -> ShardRequest:
+def shard_request(shard: PlannedShard, cache_keys: CacheKeys) -> ShardRequest:
     """Return the request for a shard."""
     view, number = shard
     return ShardRequest(
@@ -322,7 +319,7 @@ def shard_request(shard: PlannedShard, cache_keys: CacheKeys, classifier: Classi
         cache_keys.shard_key(view, number),
         cache_keys.examples(view, number),
         cache_keys.fast_images(view),
-        classifier.compute,
-        classifier.outputs,
+        cache_keys.classifier.compute,
+        cache_keys.classifier.outputs,
         cache_keys.generation,
     )

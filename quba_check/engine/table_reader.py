@@ -41,26 +41,26 @@ class TableReader:
         self._last: tuple[Sequence[ShardKey], Shard] | None = None
         self._copy_notes: dict[str, str] = {}
 
-    def predictions(self, view: View, declared: str | None) -> Predictions:
+    def predictions(self, view: View) -> Predictions:
         """Return the predictions of a view whose shards are all stored.
 
         Args:
             view: the view; its `space` is the label space of labels and predictions.
-            declared: the label space that the view's set declares.
 
         Raises:
             DamagedShardError: a shard is missing or damaged; it has been removed.
         """
-        return self._predictions(self._table(self._cache_keys.stored_view(view)), view, declared)
+        return self._predictions(self._table(self._cache_keys.stored_view(view)), view)
 
     def first_predictions(self, view: View) -> Predictions:
         """Return the predictions of the first shard of a view, without groups; see `predictions`."""
         stored = self._cache_keys.stored_view(view)
         table = dict(self.shard(stored, 0).columns)
         table |= _acceptable(stored, self._cache_keys.examples(stored, 0))
-        return self._predictions(table, view, view.space)
+        return self._predictions(table, view)
 
-    def _predictions(self, table: ShardArrays, view: View, declared: str | None) -> Predictions:
+    def _predictions(self, table: ShardArrays, view: View) -> Predictions:
+        declared = self._cache_keys.suite.facts.spaces.get(view.set)
         suffix = "" if view.space in (None, declared) else f"@{view.space}"
         return Predictions(
             index=table["index"],
@@ -96,7 +96,7 @@ class TableReader:
 
     def _check(self, stored: View, shard: Shard) -> None:
         kinds = self._cache_keys.columns(stored)
-        defect = check_columns(shard.columns, kinds, classes=self._cache_keys.classes)
+        defect = check_columns(shard.columns, kinds, classes=len(self._cache_keys.suite.classes))
         if defect is None and shard.metadata.get("outputs") not in OUTPUT_KINDS:
             defect = "the kind of the outputs is missing"
         if defect is not None:
@@ -134,7 +134,7 @@ class TableReader:
         digests = np.concatenate([self._cache_keys.image_digests(stored, number) for number in numbers])
         if len(np.unique(digests)) == len(digests):
             return {}
-        self._note_copies(self._cache_keys.listed_set(stored), digests)
+        self._note_copies(self._cache_keys.suite.listing_view(stored).set, digests)
         return {"group": digests}
 
     def _note_copies(self, name: str, group: NDArray[np.int64]) -> None:

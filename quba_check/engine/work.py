@@ -10,7 +10,6 @@ from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import row_bytes
 from quba_check.storage.store import Store
-from quba_check.suites.suite import Suite
 
 FORWARD = {None: 1, "fgsm": 2, "pgd": 11}
 """Forward passes of an image, by attack; of PGD at most."""
@@ -43,7 +42,7 @@ class PlannedView:
     bytes: int
 
 
-def planned_view(view: View, cache_keys: CacheKeys, store: Store, suite: Suite) -> PlannedView:
+def planned_view(view: View, cache_keys: CacheKeys, store: Store) -> PlannedView:
     """Return the work on a stored view.
 
     Digests of its files are read only if the store has predictions of it.
@@ -52,13 +51,12 @@ def planned_view(view: View, cache_keys: CacheKeys, store: Store, suite: Suite) 
         view: a stored view.
         cache_keys: keys of the shards.
         store: the store.
-        suite: the images.
 
     Raises:
         SuiteError: the files of the set have the wrong layout or cannot be read.
     """
-    images, entry = suite.counts([view])[view.set].images, cache_keys.cache_entry(view)
-    missing = images
+    suite, entry = cache_keys.suite, cache_keys.cache_entry(view)
+    missing = images = suite.counts([view])[view.set].images
     if store.has_entry(entry):
         missing = sum(len(key.indices) for key in store.missing(cache_keys.shard_keys(view)))
     return PlannedView(
@@ -69,7 +67,7 @@ def planned_view(view: View, cache_keys: CacheKeys, store: Store, suite: Suite) 
         missing,
         FORWARD[view.attack] * missing,
         BACKWARD[view.attack] * missing,
-        missing * row_bytes(cache_keys.columns(view), cache_keys.classes),
+        missing * row_bytes(cache_keys.columns(view), len(suite.classes)),
     )
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from quba_check.core.classes import LabelSpace
-from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import READ_AHEAD, BatchSettings, ImageStream, Job, batches, default_threads
@@ -28,13 +27,12 @@ from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.shards import Owner, ShardRequest, ShardResult, ShardTask
 from quba_check.engine.work import Reporter
 from quba_check.errors import InvariantError, ModelError
-from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
 from quba_check.models.outputs import check_finite
 from quba_check.storage.image_cache import ImageCache
 from quba_check.storage.shard import ShardKey, encode_shards
 from quba_check.storage.store import Store
-from quba_check.suites.suite import Example, Suite
+from quba_check.suites.suite import Example
 
 _Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
 
@@ -44,24 +42,19 @@ class Worker:
     """Predicts shards in this process, with images read ahead across their borders.
 
     Attributes:
-        classifier: the model; a guard checks that its parameters do not change. If the kind of its outputs
-            is unknown, the first shard determines it.
-        suite: the images.
         store: a folder of this machine, for prepared images.
         cache_keys: cache keys of model and images.
-        protocol: settings of attacks, ties and cropping.
-        seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         reporter: receives every pass of a batch.
         shown: the model's outputs for clean images that were predicted without being stored, by index.
+        classifier: the model; a guard checks that its parameters do not change. If the kind of its outputs
+            is unknown, the first shard determines it.
+        suite: the images.
+        protocol: settings of attacks, ties and cropping.
     """
 
-    classifier: Classifier
-    suite: Suite
     store: Store
     cache_keys: CacheKeys
-    protocol: Protocol
-    seed: int
     batch_settings: BatchSettings
     reporter: Reporter
     shown: dict[int, torch.Tensor] = field(default_factory=dict)
@@ -69,9 +62,11 @@ class Worker:
     name = ""
 
     def __post_init__(self) -> None:
-        settings, model, files_key = self.batch_settings, self.classifier, self.cache_keys.files_key
+        keys, settings = self.cache_keys, self.batch_settings
+        self.suite, self.protocol = keys.suite, keys.protocol
+        model = self.classifier = keys.classifier
         self.image_cache = ImageCache(self.store.root / "images", int(settings.cache_gb * 1e9))
-        self._preparer = Preparer(self.suite, model, self.seed, self.image_cache, files_key)
+        self._preparer = Preparer(self.suite, model, self.image_cache, keys.files_key)
         threads = default_threads(model.device) if settings.threads is None else settings.threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
         self._passes = Passes(model, self.protocol, settings.batch_size, self.reporter.add)
@@ -212,7 +207,7 @@ class Worker:
         image = task.images.image(position)
         if task.view.attack != "pgd":
             return image
-        return image, start_noise(tuple(image.shape), task.examples[position].index, self.seed)
+        return image, start_noise(tuple(image.shape), task.examples[position].index, self.suite.sampler.seed)
 
     def _columns(self, task: ShardTask) -> ShardArrays:
         """Return the columns of a complete task."""
@@ -237,7 +232,7 @@ class Worker:
         outputs = self.classifier.outputs
         if outputs is None:
             raise InvariantError("the kind of its outputs was not determined.", where=self.classifier.spec)
-        defect = check_columns(columns, self.cache_keys.columns(view), classes=self.cache_keys.classes)
+        defect = check_columns(columns, self.cache_keys.columns(view), classes=len(self.suite.classes))
         if defect:  # once stored, it would be predicted on every read
             raise InvariantError(f"predictions of {view}: {defect}.", where=self.classifier.spec)
         metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}

@@ -23,8 +23,6 @@ from quba_check.models.compute import ComputeSettings
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.storage.data_copies import CopySettings
-from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.locations import digests_file
 from quba_check.storage.shard import ShardKey
 from quba_check.storage.store import Store, content_hash
 from quba_check.suites.opening import find_suite
@@ -42,7 +40,6 @@ class WorkerSpec:
         source: the suite, see `Suite.source`.
         sampler: selects the images of each set.
         protocol: settings of attacks, ties and cropping.
-        seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         identity: settings that identify the model where the run was started, see `model_identity`.
         copies: settings for copies of a data folder at a URL; None for other folders.
@@ -53,14 +50,13 @@ class WorkerSpec:
     source: str
     sampler: SubsetSampler
     protocol: Protocol
-    seed: int
     batch_settings: BatchSettings
     identity: Mapping[str, Any]
     copies: CopySettings | None = None
 
     @classmethod
     def of(
-        cls, classifier: Classifier, suite: Suite, protocol: Protocol, seed: int, settings: BatchSettings
+        cls, classifier: Classifier, suite: Suite, protocol: Protocol, settings: BatchSettings
     ) -> WorkerSpec:
         """Return the values of a loaded model.
 
@@ -75,7 +71,7 @@ class WorkerSpec:
         request = replace(classifier.request, progress=None, cache=None, worker=None)
         identity, copies = model_identity(classifier), suite.folder.copies
         return cls(
-            classifier.spec, request, suite.source, suite.sampler, protocol, seed, settings, identity, copies
+            classifier.spec, request, suite.source, suite.sampler, protocol, settings, identity, copies
         )
 
     @property
@@ -102,16 +98,7 @@ class WorkerSpec:
         settings = self.batch_settings
         if settings.threads is None:
             settings = replace(settings, threads=default_threads(classifier.device, cores))
-        return Engine(
-            classifier,
-            suite,
-            store,
-            ContentDigests(digests_file(folder)),
-            self.protocol,
-            seed=self.seed,
-            batch_settings=settings,
-            progress=progress,
-        )
+        return Engine(classifier, suite, store, self.protocol, settings, progress)
 
     def _check(self, here: Mapping[str, Any]) -> None:
         """Check that this is the model of the run.

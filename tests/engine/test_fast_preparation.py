@@ -71,7 +71,7 @@ def decoders(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def prepared(evaluation: Evaluation, view: View = CLEAN) -> torch.Tensor:
-    prepare = Preparer(evaluation.suite, evaluation.classifier, 0).of(view, crop=True)
+    prepare = Preparer(evaluation.suite, evaluation.classifier).of(view, crop=True)
     return torch.stack([prepare(example) for example in evaluation.suite.examples(view)])
 
 

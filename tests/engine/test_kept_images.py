@@ -68,7 +68,7 @@ def opened(evaluation: Evaluation, cache: ImageCache, view: View = CLEAN, prepro
     if preprocessing:
         classifier = replace(classifier, preprocessing=replace(classifier.preprocessing, **preprocessing))
     keys = evaluation.engine.cache_keys
-    preparer = Preparer(evaluation.suite, classifier, 0, cache, keys.files_key)
+    preparer = Preparer(evaluation.suite, classifier, cache, keys.files_key)
     return preparer, preparer.shard(view, 0, evaluation.suite.examples(view), crop=crop)
 
 

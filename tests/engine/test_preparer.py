@@ -30,7 +30,7 @@ def generated(tmp_path: Path, evaluate: Evaluate) -> Evaluate:
 
 def prepared(evaluation: Evaluation, view: View, index: int) -> np.ndarray:
     example = evaluation.suite.examples(view)[index]
-    preparer = Preparer(evaluation.suite, evaluation.classifier, evaluation.seed)
+    preparer = Preparer(evaluation.suite, evaluation.classifier)
     return preparer.of(view, crop=True)(example).permute(1, 2, 0).numpy()
 
 

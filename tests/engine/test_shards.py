@@ -70,8 +70,7 @@ def engine(demo_suite: Suite, tmp_path: Path, elsewhere: InFlight) -> Engine:
 
 def engine_of(suite: Suite, folder: Path, elsewhere: InFlight, protocol: ProtocolName = "standard") -> Engine:
     own = Evaluation("demo", suite, store=folder / "driver", protocol=protocol)
-    digests = own.engine.cache_keys._digests
-    return Engine(own.classifier, own.suite, own.store, digests, own.protocol, executor=elsewhere)
+    return Engine(own.classifier, own.suite, own.store, own.protocol, executor=elsewhere)
 
 
 def test_tables_equal_those_of_this_process(demo_suite: Suite, tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_another_model_is_refused_by_name(
 def test_a_model_of_this_process_cannot_be_sent(driver: Evaluation) -> None:
     module = replace(driver.classifier, request=None)
     with pytest.raises(OptionError, match="demo exists in this process alone; no worker can load it"):
-        WorkerSpec.of(module, driver.suite, driver.protocol, 0, driver.engine.batch_settings)
+        WorkerSpec.of(module, driver.suite, driver.protocol, driver.engine.batch_settings)
 
 
 @pytest.mark.parametrize(

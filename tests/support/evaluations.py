@@ -50,8 +50,8 @@ def new_evaluation(
 
 def worker_spec(evaluation: Evaluation) -> WorkerSpec:
     """The values from which a worker elsewhere loads the model and the images of an evaluation."""
-    settings, seed = evaluation.engine.batch_settings, evaluation.seed
-    return WorkerSpec.of(evaluation.classifier, evaluation.suite, evaluation.protocol, seed, settings)
+    settings = evaluation.engine.batch_settings
+    return WorkerSpec.of(evaluation.classifier, evaluation.suite, evaluation.protocol, settings)
 
 
 def same(first: Predictions, second: Predictions, *more: str) -> bool:
