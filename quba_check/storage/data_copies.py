@@ -38,6 +38,10 @@ _ADVICE = (
 )
 
 
+def _ignore(_step: str) -> None:
+    """Ignore a step; unlike a lambda, it can be sent to other processes."""
+
+
 @dataclass(frozen=True, slots=True)
 class CopySettings:
     """Listing of the files, and progress of the copies.
@@ -50,12 +54,8 @@ class CopySettings:
     """
 
     listed_since: float = math.inf
-    announce: Callable[[str], None] = field(default=lambda _: None, repr=False)
-    show_step: Callable[[str], None] = field(default=lambda _: None, repr=False)
-
-    def silent(self) -> CopySettings:
-        """Return the settings without functions, for other processes."""
-        return CopySettings(self.listed_since)
+    announce: Callable[[str], None] = field(default=_ignore, repr=False)
+    show_step: Callable[[str], None] = field(default=_ignore, repr=False)
 
 
 class DataCopies:

@@ -83,7 +83,7 @@ class RemoteFolder(DataFolder):
     def __init__(self, copies: DataCopies) -> None:
         self.root = copies.root
         self.location = copies.label
-        self.copies = copies.settings.silent()
+        self.copies = CopySettings(copies.settings.listed_since)  # without functions, for other processes
         self._copies = copies
         self._names: dict[tuple[str, ...], list[str]] = {}
 
