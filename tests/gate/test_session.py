@@ -15,7 +15,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UserError
-from quba_check.executors.ray import cluster
+from quba_check.executors.ray import pool
 from quba_check.gate.models import Callbacks
 from quba_check.gate.options import Options
 from quba_check.gate.session import GateSession
@@ -128,7 +128,7 @@ def test_selected_and_blocking_demands(gate: Gate) -> None:
 def test_store_and_executor_are_opened_before_a_model_is_loaded(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], error: str
 ) -> None:
-    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
+    monkeypatch.setattr(pool, "find_spec", lambda _: None)
     session = gate.session("dimensions:\n  accuracy: {min: 0.5}", "nowhere:net", **options)
     with pytest.raises(UserError, match=f"^{re.escape(error)}"):
         session.evaluation("nowhere:net", "standard")

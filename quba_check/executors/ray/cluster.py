@@ -10,13 +10,12 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
 from quba_check.errors import OptionError
 from quba_check.executors.ray.worker import Machine
 from quba_check.executors.settings import RaySettings
-from quba_check.messages import allowed_names, needs
+from quba_check.messages import allowed_names
 
 CONNECT_SECONDS = 5
 """Longest wait for the first answer of a cluster's port. Ray itself waits for minutes and logs meanwhile."""
@@ -44,16 +43,6 @@ class WorkerResources:
     def __str__(self) -> str:
         gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
         return f"{self.cpus:g} CPU{gpus}"
-
-
-def check_installed() -> None:
-    """Check that Ray is there, without importing it.
-
-    Raises:
-        OptionError: it is not installed.
-    """
-    if find_spec("ray") is None:
-        raise OptionError(f"'ray' {needs('ray', extra='ray')}", where="--quba-executor")
 
 
 def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import chain, islice
 from typing import Any
 
@@ -17,7 +18,6 @@ from quba_check.executors.ray.cluster import (
     WorkerResources,
     WorkerState,
     check_can_start,
-    check_installed,
     connect,
     last_words,
     resources,
@@ -25,6 +25,7 @@ from quba_check.executors.ray.cluster import (
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment
 from quba_check.executors.remote_worker import WorkerSpec
 from quba_check.executors.settings import RaySettings
+from quba_check.messages import needs
 from quba_check.models.compute import ComputeSettings
 from quba_check.number_format import counted
 from quba_check.storage.shard import ShardKey
@@ -54,7 +55,8 @@ class RayPool:
     """
 
     def __init__(self, address: str, settings: RaySettings | None = None) -> None:
-        check_installed()
+        if find_spec("ray") is None:
+            raise OptionError(f"'ray' {needs('ray', extra='ray')}", where="--quba-executor")
         self.workers: list[WorkerState] = []
         self._address = address
         self._settings = settings or RaySettings()

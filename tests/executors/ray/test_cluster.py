@@ -10,7 +10,7 @@ from support.errors import error_text
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import OptionError
-from quba_check.executors.ray import cluster
+from quba_check.executors.ray import pool
 from quba_check.executors.ray.cluster import WorkerResources, connect, resources
 from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings
@@ -49,7 +49,7 @@ def test_a_model_on_the_cpu_takes_no_gpu() -> None:
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
-    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
+    monkeypatch.setattr(pool, "find_spec", lambda _: None)
     assert error_text(OptionError, RayPool, "") == snapshot
 
 
