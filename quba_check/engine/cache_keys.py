@@ -229,9 +229,7 @@ class CacheKeys:
     def _fast_flags(self, view: View, number: int) -> list[bool]:
         """Return for each image of a mixed set's shard if fast preprocessing applies; else nothing."""
         is_mixed = len(self.fast_images(view)) > 1
-        return (
-            [self.suite.may_be_jpeg(example) for example in self.examples(view, number)] if is_mixed else []
-        )
+        return list(map(self.suite.may_be_jpeg, self.examples(view, number))) if is_mixed else []
 
     def image_digests(self, view: View, number: int) -> NDArray[np.int64]:
         """Return the digest of each image of a shard, (n,)."""

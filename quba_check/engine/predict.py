@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import torch
 
@@ -52,23 +53,28 @@ class Passes:
         self._report = report
         self._copies = torch.cuda.Stream(classifier.device) if classifier.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def plain(self, stream: ImageStream[Owner, torch.Tensor]) -> Iterator[list[ShardTask]]:
-        """Predict unattacked images: one forward pass each.
+    def run(self, attack: str | None, stream: ImageStream[Owner, Any]) -> Iterator[list[ShardTask]]:
+        """Yield the shards that each batch completes.
 
-        Output: `raw` (N, outputs).
+        An unattacked image takes one forward pass, and gets the output `raw` (N, outputs). FGSM takes two and
+        one backward pass, and adds `zero_gradient` (N,) and the outputs of `_moves`. For PGD see `_pgd`.
+
+        Args:
+            attack: the attack on the images.
+            stream: the images, for PGD each with its random start.
         """
-        while taken := self.batching.take(stream):
-            yield list(chain(*self.batching.run(self._predict, taken)))
+        if attack == "pgd":
+            yield from self._pgd(stream)
+            return
+        batching, compute = self.batching, self._predict
+        if attack is not None:
+            batching, compute = self.attack_batching, self._attack_once
+        while taken := batching.take(stream):
+            yield list(chain(*batching.run(compute, taken)))
 
-    def fgsm(self, stream: ImageStream[Owner, torch.Tensor]) -> Iterator[list[ShardTask]]:
-        """Predict FGSM points: two forward passes and one backward pass each.
-
-        Outputs: `raw` (N, outputs), `zero_gradient` (N,), and those of `_moves`.
-        """
-        while taken := self.attack_batching.take(stream):
-            yield list(chain(*self.attack_batching.run(self._attack_once, taken)))
-
-    def pgd(self, stream: ImageStream[Owner, tuple[torch.Tensor, torch.Tensor]]) -> Iterator[list[ShardTask]]:
+    def _pgd(
+        self, stream: ImageStream[Owner, tuple[torch.Tensor, torch.Tensor]]
+    ) -> Iterator[list[ShardTask]]:
         """Predict PGD iterates: at most eleven forward and ten backward passes an image.
 
         Images at different steps share a batch. If the protocol allows, an image leaves it once it is fooled,

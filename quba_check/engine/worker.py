@@ -5,7 +5,7 @@ It is the executor of this process, and the far end of every other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,8 +33,6 @@ from quba_check.storage.image_cache import ImageCache
 from quba_check.storage.shard import ShardKey, encode_shards
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Example
-
-_Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
 
 
 @dataclass(eq=False, repr=False)
@@ -187,13 +185,8 @@ class Worker:
         group = itemgetter(0) if self.classifier.device.type == "cpu" else lambda _: None
         ahead = READ_AHEAD * self._passes.batching.size
         stream: ImageStream[Owner, Any] = ImageStream(jobs(), ahead, self._pool, group)
-        passes: dict[str | None, _Pass] = {
-            None: self._passes.plain,
-            "fgsm": self._passes.fgsm,
-            "pgd": self._passes.pgd,
-        }
         try:
-            for task in _one_batch_late(passes[attack](stream)):
+            for task in _one_batch_late(self._passes.run(attack, stream)):
                 task.images.close()
                 opened.discard(task)  # its outputs are as large as all columns together
                 yield task

@@ -117,12 +117,9 @@ class Setting:
         return ImageStream(jobs, 32, None)
 
     def run(self, kind: str, tasks: list[ShardTask] | None = None) -> Iterator[list[ShardTask]]:
-        """Pass the images of tasks through `plain`, `fgsm` or `pgd`; yield complete tasks."""
+        """Pass the images of tasks through the passes of a kind of view; yield complete tasks."""
         tasks = tasks or self.tasks(VIEWS[kind])
-        passes: Iterator[list[ShardTask]] = getattr(self.passes, kind)(
-            self.stream(tasks, starts=kind == "pgd")
-        )
-        return passes
+        return self.passes.run(VIEWS[kind].attack, self.stream(tasks, starts=kind == "pgd"))
 
     def outputs(self, kind: str) -> dict[str, torch.Tensor]:
         """Return the outputs of all images."""
