@@ -92,7 +92,7 @@ def our_reading(work: Work, *, exact: bool) -> tuple[list[float], list[float] | 
     from quba_check.storage.image_cache import ImageCache
 
     cache = ImageCache(work.new_folder(), KEPT_BYTES)
-    keeping = Preparer(work.photos, classifier, cache, lambda view, number: f"{view}/{number}")
+    keeping = Preparer(work.photos, classifier, cache)
     kept = [cpu_of(lambda: _read_shards(keeping, examples)) / PHOTOS for _ in range(PAIRS + 1)][1:]
     return cold, kept
 
@@ -108,7 +108,7 @@ def _read_shards(preparer: Preparer, examples: Sequence[Example]) -> None:
     """Read the same by shards, whose images are kept by the first pass."""
     for number in range(-(-len(examples) // SHARD_SIZE)):
         shard = shard_of(examples, number)
-        images = preparer.shard(CLEAN, number, shard, crop=True)
+        images = preparer.shard(CLEAN, str(number), shard, crop=True)
         for start in range(0, len(shard), BATCH):
             _stacked([images.image(place) for place in range(start, min(start + BATCH, len(shard)))])
         images.close()

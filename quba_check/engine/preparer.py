@@ -33,13 +33,11 @@ class Preparer:
         suite: the source of the images.
         classifier: the model whose preprocessing is used.
         cache: preprocessed images of this and other runs; None keeps none.
-        files_key: returns the hash of the files of a view's shard, which names its images in the cache.
     """
 
     suite: Suite
     classifier: Classifier
     cache: ImageCache | None = None
-    files_key: Callable[[View, int], str] | None = None
     _originals: dict[str, _Originals] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,7 +72,7 @@ class Preparer:
             return prepare
         return lambda example: self._corrupted(view, example, _pixels(prepare(example)))
 
-    def shard(self, view: View, number: int, examples: Sequence[Example], *, crop: bool) -> ShardImages:
+    def shard(self, view: View, files: str, examples: Sequence[Example], *, crop: bool) -> ShardImages:
         """Return the images of a shard, and keep them for later passes and models.
 
         The images before a generated corruption are kept, not the corrupted ones. Views with the same
@@ -82,12 +80,12 @@ class Preparer:
 
         Args:
             view: the view.
-            number: the shard's number.
+            files: hash of the shard's files, which names its images in the cache.
             examples: its examples.
             crop: see `of`.
         """
         is_generated = self.suite.is_generated(view)
-        key = self._key(view, number, crop)
+        key = content_hash({"settings": self._settings, "files": files, "crop": crop})
         for other, unused in list(self._originals.items()):  # those of this key stay open
             is_empty = unused.kept is None and unused.memory is None
             if not unused.users and (other != key or is_empty):
@@ -102,11 +100,6 @@ class Preparer:
         originals.users += 1
         finish = partial(self._corrupted, view) if is_generated else None
         return ShardImages(originals, examples, finish)
-
-    def _key(self, view: View, number: int, crop: bool) -> str:
-        if self.files_key is None:
-            raise TypeError("shards need a Preparer with files_key")
-        return content_hash({"settings": self._settings, "files": self.files_key(view, number), "crop": crop})
 
     @cached_property
     def _settings(self) -> dict[str, Any]:

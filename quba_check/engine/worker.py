@@ -64,7 +64,7 @@ class Worker:
         self.suite, self.protocol = keys.suite, keys.protocol
         model = self.classifier = keys.classifier
         self.image_cache = ImageCache(self.store.root / "images", int(settings.cache_gb * 1e9))
-        self._preparer = Preparer(self.suite, model, self.image_cache, keys.files_key)
+        self._preparer = Preparer(self.suite, model, self.image_cache)
         threads = default_threads(model.device) if settings.threads is None else settings.threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
         self._passes = Passes(model, self.protocol, settings.batch_size, self.reporter.add)
@@ -163,9 +163,9 @@ class Worker:
         """Return the task of a request, whose outputs are of the kind that it states."""
         if request.outputs is not None:
             self.classifier.outputs = request.outputs
-        view, number = request.view.images, request.key.shard
-        crop = self.cache_keys.is_cropped(view)
-        return ShardTask(request, self._preparer.shard(view, number, request.examples, crop=crop))
+        view = request.view.images
+        files, crop = self.cache_keys.files_key(view, request.key.shard), self.cache_keys.is_cropped(view)
+        return ShardTask(request, self._preparer.shard(view, files, request.examples, crop=crop))
 
     def _predicted(self, attack: str | None, tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
         """Yield tasks of one kind when the outputs of their images are complete."""

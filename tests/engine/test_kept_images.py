@@ -67,9 +67,9 @@ def opened(evaluation: Evaluation, cache: ImageCache, view: View = CLEAN, prepro
     classifier = evaluation.classifier
     if preprocessing:
         classifier = replace(classifier, preprocessing=replace(classifier.preprocessing, **preprocessing))
-    keys = evaluation.engine.cache_keys
-    preparer = Preparer(evaluation.suite, classifier, cache, keys.files_key)
-    return preparer, preparer.shard(view, 0, evaluation.suite.examples(view), crop=crop)
+    preparer = Preparer(evaluation.suite, classifier, cache)
+    files = evaluation.engine.cache_keys.files_key(view, 0)
+    return preparer, preparer.shard(view, files, evaluation.suite.examples(view), crop=crop)
 
 
 def test_attacks_corruptions_and_the_next_model_decode_nothing(evaluate, decoded, tmp_path) -> None:
@@ -200,7 +200,8 @@ def test_a_shard_that_is_given_up_keeps_no_file(evaluate, cache, decoded, tmp_pa
     images.close()
     images.close()
     assert kept(tmp_path) == []
-    again = preparer.shard(CLEAN, 0, evaluation.suite.examples(CLEAN), crop=True)
+    files = evaluation.engine.cache_keys.files_key(CLEAN, 0)
+    again = preparer.shard(CLEAN, files, evaluation.suite.examples(CLEAN), crop=True)
     assert torch.equal(again.image(0), first)
     assert len(decoded) == 1  # the next attempt continues
     for position in range(1, N):
@@ -214,7 +215,8 @@ def test_views_that_are_open_at_the_same_time_share_originals(
 ) -> None:
     evaluation = evaluate()
     preparer, fog = opened(evaluation, cache, FOG)
-    snow = preparer.shard(SNOW, 0, evaluation.suite.examples(SNOW), crop=True)
+    files = evaluation.engine.cache_keys.files_key(SNOW, 0)
+    snow = preparer.shard(SNOW, files, evaluation.suite.examples(SNOW), crop=True)
     for position in reversed(range(N)):
         assert not torch.equal(fog.image(position), snow.image(position))
     fog.close()
