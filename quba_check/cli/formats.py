@@ -31,6 +31,7 @@ from quba_check.reports.tables import json_text
 from quba_check.storage.locations import default_location, local_folder
 from quba_check.storage.user_files import read_text
 from quba_check.study.explanation import default_population, explain
+from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.set_images import SetImages
 
@@ -183,9 +184,9 @@ def picture_source(run: StoredRun, data: Place, store: Path) -> ImageSource | st
     """
     record = run.record
     sampler = SubsetSampler(record.limit, record.environment.seed)
-    own = None if record.model.spec in DEMO_MODELS else record.suite.root
+    own = DEMO_SUITE if record.model.spec in DEMO_MODELS else record.suite.root
     try:
-        return SetImages.of_run(own if data is None else data, sampler, store)
+        return SetImages(find_suite(own if data is None else data, store, sampler))
     except UserError as why:
         if data is not None:
             raise

@@ -195,15 +195,11 @@ class ResultCollector:
             findings = [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
         examination = gate.examinations.get(model)
         examined = () if examination is None else examination.findings
-        measurements: dict[str, AnyMeasurementRow] = {}
-        contents: dict[str, str] = {}
-        sets: dict[str, SetRow] = {}
         inputs = {result.inputs for result in results}  # those of a file that changed meanwhile are others
-        for carrier in self.carriers.get((model, protocol), []):
-            if carrier.inputs in inputs:
-                measurements |= carrier.measurements
-                contents |= carrier.contents
-                sets |= carrier.sets
+        carriers = [one for one in self.carriers.get((model, protocol), []) if one.inputs in inputs]
+        measurements = {name: row for carrier in carriers for name, row in carrier.measurements.items()}
+        contents = {view: content for carrier in carriers for view, content in carrier.contents.items()}
+        sets = {name: row for carrier in carriers for name, row in carrier.sets.items()}
         notes = [
             *([DEMONSTRATION] if gate.is_demo else []),
             *classifier.notes,
@@ -225,7 +221,7 @@ class ResultCollector:
                 if name in measurements or name not in ON_DEMAND or name in declared
             },
             verdicts=tuple(self.verdict(planned, missing_reason) for planned in demands),
-            grades=tuple(self._grades(demands, measurements, protocol, gate.suite.facts)),
+            grades=tuple(self._grades(demands, measurements, gate.suite.facts)),
             environment=environment(str(classifier.device), compute, evaluation.seed),
             limit=gate.options.limit,
             unselected=unselected,
@@ -251,9 +247,8 @@ class ResultCollector:
 
     def _grades(
         self,
-        demands: Iterable[PlannedDemand],
+        demands: Sequence[PlannedDemand],
         measurements: Mapping[str, AnyMeasurementRow],
-        protocol: ProtocolName,
         suite: SuiteFacts,
     ) -> Iterator[GradeRow]:
         """Yield the grade by each threshold file."""
@@ -267,7 +262,7 @@ class ResultCollector:
             if label in judged:
                 yield judged[label]
                 continue
-            grade = grade_of(thresholds, measurements_of(measurements), protocol, suite)
+            grade = grade_of(thresholds, measurements_of(measurements), demands[0].protocol, suite)
             if isinstance(grade, Grade):  # else the verdict of the file's quba demand has the reason
                 yield GradeRow(file=label, **asdict(grade))
 

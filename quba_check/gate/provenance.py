@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from quba_check.gate.threshold_files import PlannedDemand
 
 MOST_WORDS, LONGEST_WORD = 200, 1_000
-_OWN = {option.flag for option in OPTIONS}
 _OF_PYTEST = {
     *("-k", "-m", "-n", "--numprocesses", "--dist", "-p", "-c", "--config-file", "--rootdir", "--maxfail"),
     *("--tb", "--color", "--durations", "--junitxml", "--junit-xml", "--deselect", "--ignore", "--basetemp"),
@@ -28,7 +27,7 @@ _OF_PYTEST = {
     "--last-failed-no-failures",
 }
 """Options of pytest and xdist whose values are no secrets."""
-_KNOWN = {*_OWN, *_OF_PYTEST}
+_KNOWN = {option.flag for option in OPTIONS} | _OF_PYTEST
 _SWITCHES = {option.flag for option in OPTIONS if option.metavar is None}
 _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 """A short option with its value, such as `-n2`."""
@@ -39,7 +38,7 @@ def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[Inp
     suite, preprocessing = gate.suite, gate.request.preprocessing
     baseline, digest = gate.approved.run_and_digest
     rows = [row for planned in demands for row in planned.thresholds.inputs]
-    rows.append(yaml_input("manifest", suite.manifest_label, suite.manifest_content))
+    rows.append(yaml_input("manifest", suite.manifest.label, suite.manifest.content))
     if preprocessing is not None:
         rows.append(yaml_input("preprocessing", preprocessing.source, preprocessing.content))
     if baseline is not None:

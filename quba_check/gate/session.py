@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from quba_check.suites.suite import Suite
 
 
+@dataclass(eq=False)
 class GateSession:
     """The models, the suite and the threshold files of one gate run.
 
@@ -50,8 +51,7 @@ class GateSession:
         command: words of the command line for records.
         callbacks: functions that show the progress.
         worker: number of this process among several, None if it is the only one.
-        started: start of the run in seconds since 1970, None for now. An older listing of a remote data
-            folder is not used.
+        started: start of the run in seconds since 1970. An older listing of a remote data folder is not used.
 
     Attributes:
         models: specs by the name of the model.
@@ -65,23 +65,17 @@ class GateSession:
         UserError: options that exclude each other.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        root: Path,
-        *,
-        files: tuple[Path, ...] = (),
-        command: tuple[str, ...] = (),
-        callbacks: Callbacks = Callbacks(),  # noqa: B008  frozen
-        worker: int | None = None,
-        started: float | None = None,
-    ) -> None:
-        self.options = options
-        self.root = root
-        self.files = files
-        self.command = command
-        self.callbacks = callbacks
-        self.started = time.time() if started is None else started
+    options: Options
+    root: Path
+    _: KW_ONLY
+    files: tuple[Path, ...] = ()
+    command: tuple[str, ...] = ()
+    callbacks: Callbacks = field(default_factory=Callbacks)
+    worker: InitVar[int | None] = None
+    started: float = field(default_factory=time.time)
+
+    def __post_init__(self, worker: int | None) -> None:
+        options, root = self.options, self.root
         self.models = models_by_name(options.models)
         self.is_demo = is_demo_run(options, root)
         reference = reference_spec(options.reference)
@@ -95,7 +89,7 @@ class GateSession:
             options.request,
             preprocessing=preprocessing,
             worker=worker,
-            progress=callbacks.show_step,
+            progress=self.callbacks.show_step,
             run_id=str(self.started),
         )
         path = options.executor_settings
@@ -103,7 +97,7 @@ class GateSession:
         self.loaded = LoadedModels(
             options,
             self.request,
-            callbacks,
+            self.callbacks,
             reference,
             suite=lambda: self.suite,
             store=lambda: self.opened_store,
@@ -272,9 +266,8 @@ class GateSession:
     def _plan_demands(
         self, evaluation: Evaluation, demands: Sequence[PlannedDemand], others: Iterable[str] = ()
     ) -> None:
-        names = dict.fromkeys(name for planned in demands for name in self.dimensions_of(planned))
-        names |= dict.fromkeys(others)
-        evaluation.plan(names, [planned.demand.request for planned in demands])
+        names = [name for planned in demands for name in self.dimensions_of(planned)]
+        evaluation.plan(dict.fromkeys([*names, *others]), [planned.demand.request for planned in demands])
 
     @cached_property
     def approved(self) -> SessionBaseline:

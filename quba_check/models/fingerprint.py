@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from quba_check.errors import InvariantError
+from quba_check.models.loaded_module import LoadedModule
 
 _NO_WRITES = "A forward pass in eval mode must not write to the model."
 STATE_CHANGED = (
@@ -58,39 +58,28 @@ def state_digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(
-    module: nn.Module,
-    state: str,
-    *,
-    architecture: str,
-    sources: Iterable[Path] = (),
-    code: str = "",
-    columns: tuple[int, ...] | None = None,
-) -> str:
+def fingerprint(loaded: LoadedModule, state: str, columns: tuple[int, ...] | None = None) -> str:
     """Return the fingerprint of a model: its structure, weights, files and the user's code.
 
     Args:
-        module: the module that classifies.
+        loaded: the model; missing files among its sources are left out.
         state: `state_digest` of its tensors.
-        architecture: name of the architecture; empty if there is none.
-        sources: files whose bytes are included; missing ones are left out.
-        code: `code_digest` of the user's code; empty if there is none.
         columns: positions of the outputs that belong to the suite's classes; None for all.
 
     Returns:
         32 hex digits (blake2b).
     """
     digest = hashlib.blake2b(digest_size=16)
+    module = loaded.module
     classes = "\n".join(
         f"{name} {qualified_name(type(part))} {_settings(part)}" for name, part in module.named_modules()
     )
-    for text in (architecture, _ADDRESS.sub("", repr(module)), classes, state):
+    for text in (loaded.architecture, _ADDRESS.sub("", repr(module)), classes, state):
         digest.update(text.encode() + b"\0")
-    contents = {
-        hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in sources if path.is_file()
-    }
+    sources = (path.read_bytes() for path in loaded.sources if path.is_file())
+    contents = {hashlib.blake2b(source, digest_size=16).hexdigest() for source in sources}
     digest.update("\n".join(sorted(contents)).encode())
-    digest.update(f"\0code {code}".encode() if code else b"")
+    digest.update(f"\0code {loaded.code}".encode() if loaded.code else b"")
     if columns is not None:
         digest.update(f"\0columns {columns}".encode())
     return digest.hexdigest()

@@ -97,9 +97,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         *loaded.configs,
         *([request.preprocessing] if request.preprocessing else []),
     ]
-    preprocessing = preprocessing_of(
-        configs, spec=spec.text, image_size=request.image_size, fallback=request.fallback
-    )
+    preprocessing = preprocessing_of(configs, request, spec=spec.text)
     is_function = spec.kind == "callable" and loaded.is_program
     is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
     notes = [
@@ -128,12 +126,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
-            module,
-            state_digest(original) if loaded.derived or weights.hidden else checksum,
-            architecture=loaded.architecture,
-            sources=loaded.sources,
-            code=loaded.code,
-            columns=head.columns,
+            loaded, state_digest(original) if loaded.derived or weights.hidden else checksum, head.columns
         ),
         module=module.to(device),
         preprocessing=preprocessing,

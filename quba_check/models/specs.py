@@ -20,7 +20,6 @@ ProgramKind = Literal["onnx", "tflite", "openvino", "torchscript", "exported"]
 Kind = Literal["demo", "file", "folder", "timm", "hub", "open_clip", "callable"] | ProgramKind
 
 OPEN_CLIP_PREFIX = "open_clip:"
-HUB = "hf-hub:"
 FOLDER = "local-dir:"
 CLIP_CONFIG = "open_clip_config.json"
 _WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
@@ -244,7 +243,7 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
         folder = _expanded(name.removeprefix(FOLDER), spec=text)
         _check_folder(text, folder)
         return ZeroShotSpec(f"{FOLDER}{folder}", None, folder.resolve().name)
-    if name.startswith(HUB) and name.count("/") == 1:
+    if name.startswith(HUB_PREFIX) and name.count("/") == 1:
         return ZeroShotSpec(name, None, name.rpartition("/")[2])
     model, _, weights = name.partition("/")
     if not model or not weights or ":" in model:

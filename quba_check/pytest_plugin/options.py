@@ -45,6 +45,7 @@ def options_of(config: pytest.Config) -> Options:
 
     Raises:
         OptionError: a value is not allowed, or an ini file has a former key.
+        pytest.UsageError: an executor is requested together with processes of xdist.
     """
     for former, key in FORMER_KEYS.items():
         if value := config.getini(former):
@@ -52,7 +53,13 @@ def options_of(config: pytest.Config) -> Options:
     given = vars(config.option)
     values = {option.key: _value(config, option, given) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
-    return Options.parse(values, config.invocation_params.dir, defaults)
+    options = Options.parse(values, config.invocation_params.dir, defaults)
+    if options.executor is not None and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(
+            "--quba-executor: got 'ray' together with -n, which starts processes that "
+            "predict too. Leave -n out; 'workers' in the file of --quba-executor-settings sets their number."
+        )
+    return options
 
 
 def device_of(config: pytest.Config) -> str:

@@ -142,7 +142,7 @@ def pytest_configure(config: pytest.Config) -> None:
     set_up_process()
     with one_line_errors():
         registry.load_entry_points()
-        options = _checked_options(config)
+        options = options_of(config)
         has_paths = config.args_source is pytest.Config.ArgsSource.ARGS
         given = [with_shipped_file(word, base) for word in config.args] if has_paths else []
         if not has_paths or config.option.quba_thresholds:
@@ -221,16 +221,6 @@ def _only_prints_help(config: pytest.Config) -> bool:
     return bool(config.option.help or config.option.version > 1)
 
 
-def _checked_options(config: pytest.Config) -> Options:
-    options = options_of(config)
-    if options.executor is not None and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError(
-            "--quba-executor: got 'ray' together with -n, which starts processes that "
-            "predict too. Leave -n out; 'workers' in the file of --quba-executor-settings sets their number."
-        )
-    return options
-
-
 def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) -> GateSession:
     """Return the session, which writes its progress to a folder shared by all processes."""
     from quba_check.gate.models import Callbacks
@@ -258,7 +248,7 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
         command=shown_command(arguments, config.option.file_or_dir or ()),
         callbacks=Callbacks(writer.add, announce, writer.measure),
         worker=None if worker is None else int(worker.removeprefix("gw")),
-        started=_worker_input(config).get(STARTED),
+        started=_worker_input(config).get(STARTED, time.time()),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,8 +12,6 @@ from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.errors import SuiteError
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.example import Example
-from quba_check.suites.opening import DEMO_SUITE, find_suite
-from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.slices import property_column, slice_columns
 from quba_check.suites.suite import Suite
 
@@ -29,21 +26,6 @@ class SetImages:
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
         self._sets: dict[str, dict[str, Example]] = {}
-
-    @classmethod
-    def of_run(cls, folder: str | Path | None, sampler: SubsetSampler, store: Path) -> SetImages:
-        """Open the suite of a stored run.
-
-        Args:
-            folder: the data folder or its URL; None for the demo's images, which are drawn if missing.
-            sampler: selects the images as in the run.
-            store: folder of the demo's images.
-
-        Raises:
-            SuiteError: the folder is missing or holds no suite.
-            StoreError: the demo's images cannot be written.
-        """
-        return cls(find_suite(DEMO_SUITE if folder is None else folder, store, sampler))
 
     def labelled_names(self, set_name: str) -> list[tuple[str, str, str]]:
         """Return name, class and texture class of each image, in the order of stored results.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from quba_check.core.predictions import SliceColumn
 from quba_check.errors import SuiteError
 from quba_check.messages import one_line
-from quba_check.suites.manifest.set_schema import SEPARATORS, AnySet, GroupRule, Property
+from quba_check.suites.manifest.set_schema import SEPARATORS, AnySet, Property
 from quba_check.suites.readers.listing import LabelledImage
 
 SECONDS = 10
@@ -74,18 +74,15 @@ def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str
                 f"the slice column '{name}' has {len(rows):,} values. Allowed: at most {MOST_VALUES:,}.",
                 where=where,
             )
-        for column, value in (
-            (column, value) for row in rows for column, value in zip(crossed, row, strict=True)
-        ):
+        pairs = [list(zip(crossed, row, strict=True)) for row in rows]
+        for column, value in chain.from_iterable(pairs):
             if any(separator in value for separator in SEPARATORS):
                 raise SuiteError(
                     f"{where}: the slice column '{column}' has the value '{value}'. "
                     "Allowed: values without = and commas."
                 )
-        names = (
-            ",".join(f"{column}={value}" for column, value in zip(crossed, row, strict=True)) for row in rows
-        )
-        columns[name] = SliceColumn(tuple(names), numbers.reshape(-1))
+        names = tuple(",".join(f"{column}={value}" for column, value in row) for row in pairs)
+        columns[name] = SliceColumn(names, numbers.reshape(-1))
     return columns
 
 
@@ -121,7 +118,7 @@ def group_names(
             names.append("" if match is None else match["group"] or "")
         problem, allowed = f"group: {rule.path} does not match its path", "an expression for every image"
     else:
-        names = _folders(images, path, rule)
+        names = _folders(images, path, rule.folders or 1)
         problem, allowed = f"lies in fewer than {rule.folders} folders below {path.name}", "a smaller number"
     if "" in names:
         image = images[names.index("")]
@@ -135,11 +132,8 @@ def _path(image: LabelledImage, root: Path) -> str:
     return image.path.removeprefix(f"{root.as_posix()}/") if image.member is None else image.member
 
 
-def _folders(images: Sequence[LabelledImage], path: Path, rule: GroupRule) -> list[str]:
+def _folders(images: Sequence[LabelledImage], path: Path, count: int) -> list[str]:
     """Return the first folders of each image; empty if there are too few."""
     below = path if path.is_dir() else path.parent
-    names = []
-    for image in images:
-        folders = _path(image, below).split("/")[:-1]
-        names.append("/".join(folders[: rule.folders]) if len(folders) >= (rule.folders or 1) else "")
-    return names
+    folders = (_path(image, below).split("/")[:-1] for image in images)
+    return ["/".join(names[:count]) if len(names) >= count else "" for names in folders]

@@ -53,8 +53,7 @@ class Suite:
         image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
         prompts: prompts of the manifest, for zero-shot models.
         training: folder or list of the training images; None if the manifest states none.
-        manifest_label: name of the manifest in messages.
-        manifest_content: its bytes.
+        manifest: the declared sets.
         facts: facts for dimensions; no image is read for them.
     """
 
@@ -69,9 +68,7 @@ class Suite:
         self.prompts = manifest.prompts
         training, sets = manifest.entry.training, manifest.entry.sets
         self.training = None if training is None else self.root / training
-        self.manifest_label = manifest.label
-        self.manifest_content = manifest.content
-        self._manifest = manifest
+        self.manifest = manifest
         self.classes, self.class_names = tuple(manifest.classes.names), tuple(manifest.classes.titles)
         self._own_space = LabelSpace.own(self.classes)
         corruptions, spaces = sets.corruptions, {one.space for one in manifest.sets.values() if one.space}
@@ -98,7 +95,7 @@ class Suite:
     def head(self) -> Head:
         """Required outputs of a model of this suite."""
         names = self.classes
-        return self._manifest.head or Head(len(names), is_in_imagenet=is_subset_of_imagenet(names))
+        return self.manifest.head or Head(len(names), is_in_imagenet=is_subset_of_imagenet(names))
 
     def space(self, name: str | None) -> LabelSpace:
         """Return the label space of that name; None for the model's own.
@@ -108,11 +105,11 @@ class Suite:
         """
         if name is None:
             return self._own_space
-        if name in self._manifest.spaces:
-            return self._manifest.spaces[name]
-        if name in BUILT_IN_SPACES and self._manifest.entry.classes == IMAGENET:
+        if name in self.manifest.spaces:
+            return self.manifest.spaces[name]
+        if name in BUILT_IN_SPACES and self.manifest.entry.classes == IMAGENET:
             return built_in_space(name)
-        raise SuiteError(f"unknown label space '{name}'.", where=self._manifest.label)
+        raise SuiteError(f"unknown label space '{name}'.", where=self.manifest.label)
 
     def space_of(self, set_name: str) -> LabelSpace:
         """Return the label space of a set.
@@ -128,18 +125,18 @@ class Suite:
         Raises:
             SuiteError: the suite declares no such set.
         """
-        if set_name not in self._manifest.sets:
-            hint = allowed_names(set_name, self._manifest.sets)
-            raise SuiteError(f"unknown set '{set_name}'", where=self._manifest.label, hint=hint)
-        return self._manifest.sets[set_name]
+        if set_name not in self.manifest.sets:
+            hint = allowed_names(set_name, self.manifest.sets)
+            raise SuiteError(f"unknown set '{set_name}'", where=self.manifest.label, hint=hint)
+        return self.manifest.sets[set_name]
 
     def missing(self, view: View) -> str | None:
         """Return the reason if a view has no images, else None.
 
         The reason is the end of a sentence, for messages.
         """
-        if view.set not in self._manifest.sets:
-            return f"{self._manifest.label} declares no set '{view.set}'"
+        if view.set not in self.manifest.sets:
+            return f"{self.manifest.label} declares no set '{view.set}'"
         if self.is_generated(view):
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
@@ -154,7 +151,7 @@ class Suite:
     @property
     def encoding(self) -> str | None:
         """File format that generated corruptions pass through; None if none."""
-        corruptions = self._manifest.entry.sets.corruptions
+        corruptions = self.manifest.entry.sets.corruptions
         return None if corruptions is None else corruptions.encode
 
     def is_prepared(self, view: View) -> bool:
@@ -254,7 +251,7 @@ class Suite:
     def views(self) -> tuple[View, ...]:
         """Return one view for every set, and every corruption and severity, with images."""
         conditions = (*CONDITIONS, *conditions_of(self.facts.extra_corruptions))
-        views = (conditions if name == CORRUPTIONS_SET else (View(name),) for name in self._manifest.sets)
+        views = (conditions if name == CORRUPTIONS_SET else (View(name),) for name in self.manifest.sets)
         return tuple(view for view in chain.from_iterable(views) if self.missing(view) is None)
 
     def counts(self, views: Iterable[View] | None = None) -> dict[str, SetCount]:
@@ -313,7 +310,7 @@ class Suite:
         if reason := self.missing(source):
             raise SuiteError(f"{reason}.", where=self.location)
         space = declared.space
-        classes = self._manifest.classes if space is None else ClassList.plain(self.space(space).classes)
+        classes = self.manifest.classes if space is None else ClassList.plain(self.space(space).classes)
         reader = READERS[str(declared.reader)]
         try:
             given = self._fetch(source)
@@ -325,7 +322,7 @@ class Suite:
             groups = group_names(declared, images, self.root, path)
             slice_columns(declared, [image.cells for image in images], str(path))
         except SuiteError as error:
-            raise self.folder.relocated(error, self._manifest.assumed) from None
+            raise self.folder.relocated(error, self.manifest.assumed) from None
         positions = self.sampler.positions([image.label for image in images], groups).tolist()
         found = len(images) if len(images) > len(positions) else None
         count = None if groups is None else len({groups[position] for position in positions})

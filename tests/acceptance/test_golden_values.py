@@ -11,10 +11,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from quba_check.engine import cache_keys
 from quba_check.engine.cache_keys import LIBRARIES
 from quba_check.evaluation import Evaluation
 from quba_check.models.fingerprint import fingerprint
+from quba_check.models.loaded_module import LoadedModule
 from quba_check.suites.suite import Suite
 
 OLD = Path(__file__).parent / "written_by_0_2"
@@ -70,9 +73,9 @@ def _as_before(monkeypatch: pytest.MonkeyPatch):
     The fingerprint of a network is that of its source file, as it was in 0.2.
     """
 
-    def former_fingerprint(*arguments: object, **values: object) -> str:
-        own = {"sources": [OLD / "cells.py"]} if values.pop("code") else {}
-        return fingerprint(*arguments, **values | own)
+    def former_fingerprint(loaded: LoadedModule, *arguments: Any) -> str:
+        own = replace(loaded, sources=(OLD / "cells.py",), code="") if loaded.code else loaded
+        return fingerprint(own, *arguments)
 
     monkeypatch.setattr("quba_check.models.loading.fingerprint", former_fingerprint)
     known = {name: FACTS["libraries"][name] for name in LIBRARIES}

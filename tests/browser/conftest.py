@@ -28,7 +28,7 @@ from support.watched_page import OpenPage, quiet_pages
 
 from quba_check.page.pictures import make_pictures
 from quba_check.page.render import render_page
-from quba_check.suites.sampling import WHOLE
+from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.set_images import SetImages
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     write_samples(folder)
     demo, textured = sample(folder, "demo"), sample(folder, "textured")
-    images = SetImages.of_run(None, WHOLE, tmp_path_factory.getbasetemp() / "demo-images")
+    images = SetImages(find_suite(DEMO_SUITE, tmp_path_factory.getbasetemp() / "demo-images"))
     hostile, parity = with_hostile_names(textured), with_parity(textured)
     failing = [textured, judged(demo)]
     texts = {

@@ -6,6 +6,7 @@ from support.loaded_models import message
 from torch import nn
 
 from quba_check.models.fingerprint import STATE_CHANGED, Guard, fingerprint, named_tensors, state_digest
+from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.programs.runtime import ImageInput, RuntimeProgram
 from quba_check.models.programs.torch_programs import ExportedNetwork
 from quba_check.models.zero_shot.loading import ZeroShotClassifier
@@ -59,16 +60,16 @@ def test_fingerprint_is_of_structure_name_and_sources(tmp_path):
     state = digest(network())
     elsewhere = tmp_path / "another.py"
     elsewhere.write_text("one")
-    same = fingerprint(network(), state, architecture="a", sources=[source])
-    assert same == fingerprint(network(), state, architecture="a", sources=[elsewhere])
+    same = fingerprint(LoadedModule(network(), "a", sources=(source,)), state)
+    assert same == fingerprint(LoadedModule(network(), "a", sources=(elsewhere,)), state)
     others = [
-        fingerprint(network(act=nn.GELU), state, architecture="a", sources=[source]),
-        fingerprint(network(), state, architecture="b", sources=[source]),
-        fingerprint(network(), "other", architecture="a", sources=[source]),
-        fingerprint(network(), state, architecture="a", sources=[tmp_path / "gone.py"]),
+        fingerprint(LoadedModule(network(act=nn.GELU), "a", sources=(source,)), state),
+        fingerprint(LoadedModule(network(), "b", sources=(source,)), state),
+        fingerprint(LoadedModule(network(), "a", sources=(source,)), "other"),
+        fingerprint(LoadedModule(network(), "a", sources=(tmp_path / "gone.py",)), state),
     ]
     source.write_text("two")
-    others.append(fingerprint(network(), state, architecture="a", sources=[source]))
+    others.append(fingerprint(LoadedModule(network(), "a", sources=(source,)), state))
     assert len({same, *others}) == 6
 
 
@@ -84,7 +85,7 @@ WRAPPERS = {
 
 @pytest.mark.parametrize("expected", WRAPPERS)
 def test_wrappers_have_the_fingerprints_of_version_0_1(expected):
-    assert fingerprint(WRAPPERS[expected], digest(WRAPPERS[expected]), architecture="x") == expected
+    assert fingerprint(LoadedModule(WRAPPERS[expected], "x"), digest(WRAPPERS[expected])) == expected
 
 
 class Noted(nn.Module):
@@ -95,7 +96,7 @@ class Noted(nn.Module):
 def test_addresses_in_the_printed_form_do_not_count():
     first, second = Noted(), Noted()
     keep = [object() for _ in range(100)]
-    assert fingerprint(first, "s", architecture="") == fingerprint(second, "s", architecture="")
+    assert fingerprint(LoadedModule(first), "s") == fingerprint(LoadedModule(second), "s")
     assert keep
 
 
@@ -110,7 +111,7 @@ class Tempered(nn.Linear):
 
 def test_plain_settings_count_though_they_are_not_printed():
     modules = [Tempered(1.0), Tempered(2.0), Tempered(1.0, bounds=(0, 2)), Tempered(1.0)]
-    prints = [fingerprint(module, digest(module), architecture="") for module in modules]
+    prints = [fingerprint(LoadedModule(module), digest(module)) for module in modules]
     assert prints[0] == prints[3]
     assert len(set(prints)) == 3
 

@@ -8,7 +8,8 @@ import pytest
 from support.suites import error_text, png, suite_of, tree, write_manifest
 
 from quba_check.core.view import CLEAN
-from quba_check.suites.sampling import WHOLE, SubsetSampler
+from quba_check.suites.opening import open_suite
+from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.set_images import SetImages
 
 SETS = """\
@@ -32,8 +33,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def images(root: Path, own_store: Path) -> SetImages:
-    return SetImages.of_run(root, WHOLE, own_store)
+def images(root: Path) -> SetImages:
+    return SetImages(open_suite(root))
 
 
 def test_names_and_classes_of_each_set(images: SetImages) -> None:
@@ -60,8 +61,8 @@ def test_a_list_may_name_images_outside_of_the_data_folder(tmp_path: Path) -> No
     assert (suite.label(example), suite.path(example)) == (str(picture), picture)
 
 
-def test_a_sample_has_the_images_of_the_run(root: Path, own_store: Path) -> None:
-    names = SetImages.of_run(root, SubsetSampler(3, seed=1), own_store).labelled_names("clean")
+def test_a_sample_has_the_images_of_the_run(root: Path) -> None:
+    names = SetImages(open_suite(root, SubsetSampler(3, seed=1))).labelled_names("clean")
     assert [label for _, label, _ in names] == [*FRUIT]
 
 

@@ -94,11 +94,8 @@ def check_architecture(name: str, *, where: str) -> None:
     """
     if not is_model(name):
         hint = did_you_mean(name.partition(".")[0], timm.list_models()).strip()
-        problem, allowed = (
-            f"unknown architecture '{key_text(name)}'",
-            f"the models of timm {timm.__version__}",
-        )
-        raise ModelError(problem, where=where, allowed=allowed, hint=hint)
+        allowed = f"the models of timm {timm.__version__}"
+        raise ModelError(f"unknown architecture '{key_text(name)}'", where=where, allowed=allowed, hint=hint)
     base, _, tag = name.partition(".")
     tags = [pretrained.partition(".")[2] for pretrained in timm.list_pretrained(f"{base}.*")]
     if tag and tag not in tags:

@@ -89,8 +89,7 @@ def configs_of_module(module: object, *, spec: str, source: str = "") -> list[Pr
     """
     config = getattr(module, "quba_config", None)
     if config is not None:
-        own = preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
-        return [own]
+        return [preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")]
     config, where = getattr(module, "pretrained_cfg", None), f"{spec}: pretrained_cfg"
     if not config:
         return []

@@ -124,7 +124,9 @@ def serving_transform(preprocessing: Preprocessing, pipeline: ServingPipeline, *
 
     def transform(image: Image.Image) -> Tensor:
         if pipeline.jpeg is not None:
-            image = _reencoded(image, pipeline.jpeg)
+            file = io.BytesIO()
+            image.save(file, "JPEG", quality=pipeline.jpeg)
+            image = Image.open(file).convert("RGB")
         height, width = own.resized_size((image.height, image.width))
         size = max(height, 1), max(width, 1)  # a thin line in a letterbox
         pixels = own.cropped(_resized(image, size, pipeline.resize or Resize(), method))
@@ -144,12 +146,6 @@ def _method(pipeline: ServingPipeline, interpolation: str) -> str:
             f"Allowed: {', '.join(METHODS[library])}. State one under resize.method."
         )
     return method
-
-
-def _reencoded(image: Image.Image, quality: int) -> Image.Image:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
-    return Image.open(file).convert("RGB")
 
 
 def _resized(image: Image.Image, size: Size, resize: Resize, method: str) -> Image.Image:

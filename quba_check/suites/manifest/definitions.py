@@ -68,16 +68,12 @@ def read_classes(document: Document, name: str, key: str) -> ClassList:
     """
     path = document.path.parent / name
     text = read_text(path, f"{document.at((key,))}: {key}: {path}", SuiteError)
-    names, titles, lines = [], [], []
-    for line, row in enumerate(text.splitlines(), 1):
-        if row.strip():
-            class_name, _, title = row.partition("\t")
-            names.append(class_name.strip())
-            titles.append(title.strip() or class_name.strip())
-            lines.append(line)
-    _check_repeated(zip(names, lines, strict=True), str(path), "")
+    rows = {line: row.partition("\t") for line, row in enumerate(text.splitlines(), 1) if row.strip()}
+    names = tuple(name.strip() for name, _, _ in rows.values())
+    _check_repeated(zip(names, rows, strict=True), str(path), "")
     _check_count(str(path), len(names))
-    return ClassList(tuple(names), tuple(titles))
+    titles = (title.strip() or name for name, (_, _, title) in zip(names, rows.values(), strict=True))
+    return ClassList(names, tuple(titles))
 
 
 def _check_count(where: str, count: int) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,7 @@ class SkipReason(StrEnum):
     ALONE = "alone in its class"
 
 
+@dataclass(eq=False)
 class Objects(ABC):
     """A source of objects. Used from several threads.
 
@@ -128,10 +129,8 @@ class Objects(ABC):
         path: its file or folder.
     """
 
-    kind: str
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    kind: ClassVar[str]
+    path: Path
 
     @abstractmethod
     def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,6 +37,7 @@ SMALLEST_SHARE = 0.1
 """Smallest share of the box for an object; GrabCut has failed if it finds less. Both numbers as published."""
 
 
+@dataclass(eq=False)
 class MaskFolder(Objects):
     """Masks with the names of the clean images and any image suffix.
 
@@ -45,10 +47,7 @@ class MaskFolder(Objects):
     """
 
     kind = "masks"
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._paths: dict[int, Path] = {}
+    _paths: dict[int, Path] = field(init=False, default_factory=dict)
 
     def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:
         """Find the masks of the images.
@@ -139,6 +138,7 @@ def _stem(name: str) -> str:
     return str(PurePosixPath(name).with_suffix(""))
 
 
+@dataclass(eq=False)
 class BoxFile(Objects):
     """Boxes by image, from the columns `path,x0,y0,x1,y1` of a CSV file; other columns are skipped.
 
@@ -150,10 +150,7 @@ class BoxFile(Objects):
     """
 
     kind = "boxes"
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._boxes: dict[int, list[tuple[int, Box]]] = {}
+    _boxes: dict[int, list[tuple[int, Box]]] = field(init=False, default_factory=dict)
 
     def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:
         """Read the boxes of the images.

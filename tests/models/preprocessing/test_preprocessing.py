@@ -16,6 +16,7 @@ from torch import nn
 from quba_check.models.preprocessing import config
 from quba_check.models.preprocessing.config import CROP_MODES, INTERPOLATIONS, configs_of_module
 from quba_check.models.preprocessing.preprocessing import PillowTransform, Preprocessing, preprocessing_of
+from quba_check.models.request import LoadRequest
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -53,7 +54,7 @@ def module(**attributes):
 
 def of(module, image_size=64, source=""):
     configs = configs_of_module(module, spec="zoo:net", source=source)
-    return preprocessing_of(configs, spec="zoo:net", image_size=image_size)
+    return preprocessing_of(configs, LoadRequest(image_size=image_size), spec="zoo:net")
 
 
 FULL = {
