@@ -17,7 +17,7 @@ from quba_check.messages import allowed_names
 from quba_check.models.preprocessing.file import preprocessing_schema
 from quba_check.records.record import Record
 from quba_check.reports.tables import json_text
-from quba_check.suites import suite_schema
+from quba_check.suites.manifest.schema import suite_schema
 
 
 @click.command("schema", epilog="Example: quba-check schema thresholds")

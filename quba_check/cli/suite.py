@@ -35,8 +35,9 @@ from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.locations import default_location, digests_file, local_folder
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.manifest.reading import Entries, add_sets, manifest_line
-from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
-from quba_check.suites.object_focus import make_object_focus as make_sets
+from quba_check.suites.object_focus.making import MadeSets
+from quba_check.suites.object_focus.making import make_object_focus as make_sets
+from quba_check.suites.object_focus.sources import BoxFile, MaskFolder
 from quba_check.suites.opening import MANIFEST_NAME
 from quba_check.suites.sampling import conditions_of
 

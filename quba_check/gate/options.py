@@ -87,7 +87,7 @@ BY_METAVAR: Mapping[str | None, Parse] = {
     "FILE.html": file_ending_in(".html"),
     "FILE.md": file_ending_in(".md"),
 }
-"""Checks of the values of options by their placeholder in the help; others are not checked."""
+"""Checks of paths by the placeholder in the help; options with another one check their values themselves."""
 
 
 def one_of(*names: str) -> Parse:

@@ -35,10 +35,10 @@ _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 
 def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[InputRow, ...]:
     """Return the files that the judgement of demands rests on, each once."""
-    suite, preprocessing = gate.suite, gate.request.preprocessing
+    manifest, preprocessing = gate.suite.manifest.document, gate.request.preprocessing
     baseline, digest = gate.approved.run_and_digest
     rows = [row for planned in demands for row in planned.thresholds.inputs]
-    rows.append(yaml_input("manifest", suite.manifest.label, suite.manifest.content))
+    rows.append(yaml_input("manifest", manifest.label, manifest.content))
     if preprocessing is not None:
         rows.append(yaml_input("preprocessing", preprocessing.source, preprocessing.content))
     if baseline is not None:

@@ -81,12 +81,10 @@ class Controller:
         """Check that the files can be written; remove page and summary of an earlier run."""
         if self._config.option.collectonly or self._gate.options.plan:
             return
-        options = self._gate.options
-        for path, flag in ((options.markdown, "--quba-markdown"), (options.html, "--quba-html")):
-            if path is not None:
-                check_writable(path, flag, removes=True)
-        if options.report is not None:
-            check_writable(options.report, "--quba-report")
+        for name in ("markdown", "html", "report"):
+            if (path := getattr(self._gate.options, name)) is not None:
+                # An earlier record was removed at the start of the process.
+                check_writable(path, f"--quba-{name}", removes=name != "report")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

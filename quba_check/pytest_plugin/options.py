@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from quba_check.errors import OptionError, UserError, describe_bug
-from quba_check.gate.options import OPTIONS, Given, Option, Options
+from quba_check.gate.options import BY_METAVAR, OPTIONS, Given, Option, Options
 from quba_check.messages import paths_as_typed
 from quba_check.storage.user_files import file_kind, user_location, user_path
 
@@ -22,8 +22,6 @@ STARTED = "quba_started"
 """Key of the input of xdist's workers with the start of the run, in seconds since 1970."""
 FORMER_KEYS = {"quba_preparation": "quba_preprocessing"}
 """Keys of ini files that have another name now. pytest would only warn of an unknown one."""
-PATHS = ("DIR", "FILE.json", "FILE.yaml", "FILE.html", "FILE.md")
-"""Metavars of options whose value is a path."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -64,8 +62,7 @@ def options_of(config: pytest.Config) -> Options:
 
 def device_of(config: pytest.Config) -> str:
     """Return the requested device."""
-    given = vars(config.option)
-    return next(_value(config, option, given) for option in OPTIONS if option.key == "quba_device") or "auto"
+    return str(config.option.quba_device or config.getini("quba_device") or "auto")
 
 
 def early_options(config: pytest.Config) -> dict[str, Any]:
@@ -105,7 +102,7 @@ def _value(config: pytest.Config, option: Option, given: Mapping[str, Any]) -> A
     if value or not option.has_ini:
         return value
     value = config.getini(option.key)
-    if value and option.metavar in PATHS and config.inipath is not None:
+    if value and option.metavar in BY_METAVAR and config.inipath is not None:
         return user_location(value, f"ini value {option.key}", config.inipath.parent)
     return value
 

@@ -260,9 +260,17 @@ def _register_controller(config: pytest.Config, gate: GateSession) -> None:
     config.stash[CONTROLLER] = controller = Controller(config, gate, progress)
     for plugin in (controller, Summary(controller), progress):
         config.pluginmanager.register(plugin)
-    _show_in_store(config, gate)
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started
+    elif not config.option.collectonly:
+        from quba_check.pytest_plugin.active_run_file import ActiveRunFile
+        from quba_check.storage.opening import open_store
+
+        names = [spec.name for spec in gate.models.values()]
+        # A store of its own: two threads that open the session's at once would make two of it.
+        run_file = ActiveRunFile(names, lambda: open_store(gate.options.store_location))
+        config.pluginmanager.register(run_file)
+        config.add_cleanup(run_file.close)  # for a run that ends before its session does
 
 
 def _close(gate: GateSession) -> None:
@@ -272,20 +280,6 @@ def _close(gate: GateSession) -> None:
     """
     with suppress(QubaError):
         gate.close()
-
-
-def _show_in_store(config: pytest.Config, gate: GateSession) -> None:
-    """Keep a sign of life in the store while models are judged."""
-    if config.option.collectonly or gate.options.plan:
-        return
-    from quba_check.pytest_plugin.active_run_file import ActiveRunFile
-    from quba_check.storage.opening import open_store
-
-    names = [spec.name for spec in gate.models.values()]
-    # A store of its own: two threads that open the session's at once would make two of it.
-    run_file = ActiveRunFile(names, lambda: open_store(gate.options.store_location))
-    config.pluginmanager.register(run_file)
-    config.add_cleanup(run_file.close)  # for a run that ends before its session does
 
 
 def _worker(config: pytest.Config) -> str | None:

@@ -73,11 +73,14 @@ class Document:
         return f"{self.label}:{self.key_line(location)}"
 
     def _lines(self, location: Location) -> tuple[int, int]:
-        """Return the line of the key and that of the value at `location`."""
+        """Return the line of the key and that of the value at `location`; children are indexed once."""
         node = self.root
         lines = line_of(node), line_of(node)
         for step in location:
-            child = self._child(node, step)
+            if id(node) not in self._children:
+                # The last one counts: the keys of a mapping merged by `<<` come before the file's own.
+                self._children[id(node)] = {child.step: child for child in children(node)}
+            child = self._children[id(node)].get(step)
             if child is None:
                 break
             node, key = child.node, line_of(child.key)
@@ -85,13 +88,6 @@ class Document:
             is_empty = isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
             lines = key, key if is_empty else line_of(node)
         return lines
-
-    def _child(self, node: Node, step: str | int) -> Child | None:
-        """Return the value under a key or position; children are indexed once."""
-        if id(node) not in self._children:
-            # The last one counts: the keys of a mapping merged by `<<` come before the file's own.
-            self._children[id(node)] = {child.step: child for child in children(node)}
-        return self._children[id(node)].get(step)
 
 
 @dataclass(frozen=True, slots=True)

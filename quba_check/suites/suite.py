@@ -109,7 +109,7 @@ class Suite:
             return self.manifest.spaces[name]
         if name in BUILT_IN_SPACES and self.manifest.entry.classes == IMAGENET:
             return built_in_space(name)
-        raise SuiteError(f"unknown label space '{name}'.", where=self.manifest.label)
+        raise SuiteError(f"unknown label space '{name}'.", where=self.manifest.document.label)
 
     def space_of(self, set_name: str) -> LabelSpace:
         """Return the label space of a set.
@@ -127,7 +127,7 @@ class Suite:
         """
         if set_name not in self.manifest.sets:
             hint = allowed_names(set_name, self.manifest.sets)
-            raise SuiteError(f"unknown set '{set_name}'", where=self.manifest.label, hint=hint)
+            raise SuiteError(f"unknown set '{set_name}'", where=self.manifest.document.label, hint=hint)
         return self.manifest.sets[set_name]
 
     def missing(self, view: View) -> str | None:
@@ -136,7 +136,7 @@ class Suite:
         The reason is the end of a sentence, for messages.
         """
         if view.set not in self.manifest.sets:
-            return f"{self.manifest.label} declares no set '{view.set}'"
+            return f"{self.manifest.document.label} declares no set '{view.set}'"
         if self.is_generated(view):
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:

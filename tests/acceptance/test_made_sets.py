@@ -15,7 +15,8 @@ from quba_check.demo.renditions import rendition
 from quba_check.demo.suite import demo_root, pictures
 from quba_check.evaluation import Evaluation
 from quba_check.suites import open_suite
-from quba_check.suites.object_focus import MaskFolder, make_object_focus
+from quba_check.suites.object_focus.making import make_object_focus
+from quba_check.suites.object_focus.sources import MaskFolder
 
 SIDE, PER_CLASS = 16, 4
 COLOURS = {"red": (210, 40, 40), "green": (40, 210, 40), "blue": (40, 40, 210)}

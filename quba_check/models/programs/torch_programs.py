@@ -69,10 +69,12 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     if training is not None:
         problem = f"was traced in train mode ({training}), which eval mode cannot change"
         raise ModelError(problem, where=spec.text, hint="Trace it again after model.eval().")
+    values = list(weights.program_values(module))
+    stored = [*module.parameters(), *module.buffers(), *values]
     return LoadedModule(
         module,
         sources=(spec.path,),
-        weights=weights.script_weights(module, spec=spec.text),
+        weights=weights.count_weights(module, values, stored, spec=spec.text),
         files=files,
         is_program=True,
         takes_single_images=weights.depends_on_batch(module),

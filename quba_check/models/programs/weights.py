@@ -87,12 +87,6 @@ def count_weights(
     return Weights(total - unused, stored_bytes(stored), uncounted, notes=(note,) if extra else ())
 
 
-def script_weights(module: nn.Module, *, spec: str) -> Weights:
-    """Return the weights of a TorchScript program; see `count_weights`."""
-    values = list(program_values(module))
-    return count_weights(module, values, [*module.parameters(), *module.buffers(), *values], spec=spec)
-
-
 def tensors_in(values: Iterable[object]) -> tuple[list[Tensor], str]:
     """Return the tensors in a program's values, and the reason if some are not counted.
 

@@ -19,9 +19,7 @@ from quba_check.core.view import SEVERITIES
 from quba_check.errors import UserError
 from quba_check.messages import allowed_names
 from quba_check.suites.corruptions import blur, digital, noise, weather
-from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
-
-__all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupt", "reencode"]
+from quba_check.suites.corruptions.strength import Image8, Strength
 
 VERSION = 3
 """Incremented when an output changes, so that predictions on the old images are not used for the new ones."""

@@ -47,7 +47,7 @@ class Manifest:
     """A valid manifest.
 
     Attributes:
-        label: name of the file in messages.
+        document: the file, with its name in messages and its bytes.
         name: the suite's name.
         entry: the content of the file.
         classes: the suite's classes.
@@ -55,11 +55,10 @@ class Manifest:
         spaces: label spaces that the file defines.
         prompts: prompts for zero-shot models.
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
-        content: the bytes of the file.
         assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
 
-    label: str
+    document: Document
     name: str
     entry: ManifestEntry
     classes: ClassList
@@ -67,7 +66,6 @@ class Manifest:
     spaces: Mapping[str, LabelSpace]
     prompts: Prompts
     head: Head | None = None
-    content: bytes = b""
     assumed: str = ""
 
 
@@ -104,17 +102,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
         if declared.space is not None:
             path_of_set = ("sets", "shifts", name) if name in entry.sets.shifts else ("sets", name)
             check_reference(document, (*path_of_set, "space"), declared.space, entry, spaces)
-    return Manifest(
-        label=label,
-        name=one_line(entry.name),
-        entry=entry,
-        classes=classes,
-        sets=sets,
-        spaces=spaces,
-        prompts=prompts,
-        head=head,
-        content=document.content,
-    )
+    return Manifest(document, one_line(entry.name), entry, classes, sets, spaces, prompts, head)
 
 
 def _check_call(document: Document, location: Location, call: str) -> None:

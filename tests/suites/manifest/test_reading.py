@@ -11,9 +11,9 @@ from syrupy.assertion import SnapshotAssertion
 from quba_check.core.classes import LabelSpace
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import View
-from quba_check.suites import suite_schema
 from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.manifest.reading import read_manifest
+from quba_check.suites.manifest.schema import suite_schema
 from quba_check.suites.readers import READERS
 from quba_check.suites.readers.listing import ReaderInput
 

@@ -14,10 +14,9 @@ from PIL import Image
 from support.suites import error_text
 
 from quba_check.suites import open_suite
-from quba_check.suites.object_focus import MaskFolder, make_object_focus
-from quba_check.suites.object_focus.making import Pairing, new_folder, pair_backgrounds
+from quba_check.suites.object_focus.making import Pairing, make_object_focus, new_folder, pair_backgrounds
 from quba_check.suites.object_focus.objects import Box, without_object
-from quba_check.suites.object_focus.sources import read_mask
+from quba_check.suites.object_focus.sources import MaskFolder, read_mask
 
 SETS = ("mixed_same", "mixed_rand")
 

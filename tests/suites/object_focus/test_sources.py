@@ -8,9 +8,9 @@ from PIL import Image
 from support.suites import error_text
 
 from quba_check.core.view import CLEAN
-from quba_check.suites.object_focus import BoxFile, MaskFolder, make_object_focus
+from quba_check.suites.object_focus.making import make_object_focus
 from quba_check.suites.object_focus.objects import Box, SkipReason
-from quba_check.suites.object_focus.sources import read_mask, segment
+from quba_check.suites.object_focus.sources import BoxFile, MaskFolder, read_mask, segment
 
 EXPECTED = [[False, True, True], [False, False, True]]
 ON = np.array(EXPECTED)
