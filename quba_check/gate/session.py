@@ -255,13 +255,12 @@ class GateSession:
 
     def _plan(self, key: tuple[str, ProtocolName]) -> None:
         """Plan the dimensions needed by the selected demands on a model, and on its reference."""
-        selected = self.selected(*key)
         shown = ["classes"] if self.options.classes else []
         reference = self.loaded.references.get(key[1])
         if reference is not None and self.baseline is None:
             of_all = (planned for planned in self._selected if planned.protocol == key[1])
             self._plan_demands(reference, [planned for planned in of_all if planned.demand.needs_baseline])
-        self._plan_demands(self.loaded.evaluations[key], selected, shown)
+        self._plan_demands(self.loaded.evaluations[key], self.selected(*key), shown)
 
     def _plan_demands(
         self, evaluation: Evaluation, demands: Sequence[PlannedDemand], others: Iterable[str] = ()

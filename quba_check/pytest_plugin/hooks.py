@@ -51,8 +51,7 @@ class ShippedFolder(pytest.Collector):
         for name in sorted({file.relative_to(self.path).parts[0] for file in shipped_below(gate, self.path)}):
             child = self.path / name
             if child.is_dir():
-                folder: ShippedFolder = ShippedFolder.from_parent(self, path=child)
-                yield folder
+                yield ShippedFolder.from_parent(self, path=child)
             else:
                 yield ThresholdNode.at(self, child)
 
@@ -64,8 +63,7 @@ class ThresholdNode(pytest.File):
     def at(cls, parent: pytest.Collector, path: Path) -> ThresholdNode:
         """Return the node of a file; its id is the shown path."""
         label = shown_path(path, parent.config.stash[GATE].root)
-        node: ThresholdNode = cls.from_parent(parent, path=path, nodeid=label)
-        return node
+        return cls.from_parent(parent, path=path, nodeid=label)
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the demands in file order, model by model."""
@@ -188,8 +186,7 @@ class GateHooks:
         """Collect folders above shipped files without their conftest.py, which is another project's."""
         if path == self._config.rootpath or not shipped_below(self._gate, path):
             return None
-        folder: ShippedFolder = ShippedFolder.from_parent(parent, path=path)
-        return folder
+        return ShippedFolder.from_parent(parent, path=path)
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect YAML files that are named, or in a folder `thresholds`."""

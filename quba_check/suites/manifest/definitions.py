@@ -46,12 +46,11 @@ def define_classes(document: Document, entry: ManifestEntry) -> ClassList:
     if isinstance(entry.classes, str):
         return read_classes(document, entry.classes, "classes")
     _check_count(f"{document.at(('classes',))}: classes", len(entry.classes))
-    if isinstance(entry.classes, dict):
-        keys = ((name, document.key_line(("classes", name))) for name in entry.classes)
-        _check_repeated(keys, document.label, "classes: ")
-        return ClassList(tuple(entry.classes), tuple(entry.classes.values()))
-    lines = (document.line(("classes", number)) for number in range(len(entry.classes)))
+    steps = entry.classes if isinstance(entry.classes, dict) else range(len(entry.classes))
+    lines = (document.key_line(("classes", step)) for step in steps)
     _check_repeated(zip(entry.classes, lines, strict=True), document.label, "classes: ")
+    if isinstance(entry.classes, dict):
+        return ClassList(tuple(entry.classes), tuple(entry.classes.values()))
     return ClassList.plain(entry.classes)
 
 
