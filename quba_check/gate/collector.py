@@ -296,7 +296,7 @@ def _reference_notes(gate: GateSession, model: Classifier, reference: Classifier
 
 def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
     """Yield notes on a baseline: unused, or of another precision."""
-    baseline = gate.baseline
+    baseline = gate.approved.run
     if baseline is None:
         return
     is_on_parity = gate.options.reference is None
@@ -310,7 +310,7 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
 
 def _baseline_warnings(gate: GateSession, protocol: ProtocolName) -> Iterator[str]:
     """Yield warnings about a missing baseline, one that was not released, and looser demands."""
-    approved, baseline = gate.approved, gate.baseline
+    approved, baseline = gate.approved, gate.approved.run
     if approved.is_first_release:
         yield "first release: demands on drops and parity are skipped (--quba-first-release)"
     elif baseline is None and approved.stated:

@@ -143,7 +143,8 @@ class Judge:
         outcome = outcomes[demand.dimension]
         evaluation, own = gate.loaded.evaluations[planned.key], [demand.dimension]
         reference = gate.loaded.references.get(planned.protocol)
-        baseline: Baseline | None = gate.baseline or (None if reference is None else MeasuredRun(reference))
+        measured_run = None if reference is None else MeasuredRun(reference)
+        baseline: Baseline | None = gate.approved.run or measured_run
         if baseline is None:
             return evidence_of(demand, outcome)
 

@@ -108,7 +108,7 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
             data += f", {count.images:,}{'' if count.found is None else f' of {count.found:,}'} clean images"
     yield data
     reference = gate.options.reference
-    if (run := gate.baseline) is not None:
+    if (run := gate.approved.run) is not None:
         record = run.record
         yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
     elif gate.approved.stated or any(one.demand.needs_baseline for one in gate.demands(gate.files)):
@@ -225,7 +225,7 @@ def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand])
     needing = (planned.demand for planned in demands if planned.demand.needs_baseline)
     drops = [demand for demand in needing if not demand.optional]
     options = gate.options
-    if drops and gate.baseline is None and options.reference is None and not options.first_release:
+    if drops and gate.approved.run is None and options.reference is None and not options.first_release:
         names = listed(dict.fromkeys(demand.name for demand in drops), SHOWN)
         reason, _, fix = gate.approved.reason_for_none.partition(". ")
         yield _finding(f"{names} cannot be measured", reason, drops, fix[:1].lower() + fix[1:])

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
@@ -125,7 +124,7 @@ class GateSession:
         """
         thresholds = self._read_thresholds(path)
         if path not in self._checked:
-            check_thresholds(thresholds, self.options, self.baseline)
+            check_thresholds(thresholds, self.options, self.approved.run)
             self._checked.add(path)
         return thresholds
 
@@ -257,7 +256,7 @@ class GateSession:
         """Plan the dimensions needed by the selected demands on a model, and on its reference."""
         shown = ["classes"] if self.options.classes else []
         reference = self.loaded.references.get(key[1])
-        if reference is not None and self.baseline is None:
+        if reference is not None and self.approved.run is None:
             of_all = (planned for planned in self._selected if planned.protocol == key[1])
             self._plan_demands(reference, [planned for planned in of_all if planned.demand.needs_baseline])
         self._plan_demands(self.loaded.evaluations[key], self.selected(*key), shown)
@@ -272,8 +271,3 @@ class GateSession:
     def approved(self) -> SessionBaseline:
         """The baseline as options and threshold files state it."""
         return SessionBaseline(self.options, self.root, [self._read_thresholds(path) for path in self.files])
-
-    @property
-    def baseline(self) -> StoredRun | None:
-        """The stored run that drops are counted from; None if none is approved yet."""
-        return self.approved.run

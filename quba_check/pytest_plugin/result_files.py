@@ -75,7 +75,7 @@ def write_results(
             with collected_errors(errors):
                 _write_page(gate, runs, html)
                 page = html
-        compared = [compared_run(run, gate.baseline) for run in runs]
+        compared = [compared_run(run, gate.approved.run) for run in runs]
         text = markdown_summary(compared, page="" if page is None else shown_path(page, Path.cwd()))
         if markdown is not None:
             write_text(text, markdown)
@@ -105,5 +105,5 @@ def _write_page(gate: GateSession, runs: Sequence[StoredRun], html: Path) -> Non
     pictures: Pictures = {}
     if gate.options.pictures is not None:
         sources = [SetImages(gate.suite)] * len(runs)
-        pictures = make_pictures(runs, sources, gate.options.pictures, baseline=gate.baseline)
-    write_text(render_page(runs, baseline=gate.baseline, pictures=pictures), html)
+        pictures = make_pictures(runs, sources, gate.options.pictures, baseline=gate.approved.run)
+    write_text(render_page(runs, baseline=gate.approved.run, pictures=pictures), html)

@@ -73,11 +73,11 @@ class Document:
         return f"{self.label}:{self.key_line(location)}"
 
     def _lines(self, location: Location) -> tuple[int, int]:
-        """Return the line of the key and that of the value at `location`; children are indexed once."""
+        """Return the line of the key and that of the value at `location`."""
         node = self.root
         lines = line_of(node), line_of(node)
         for step in location:
-            if id(node) not in self._children:
+            if id(node) not in self._children:  # indexed once
                 # The last one counts: the keys of a mapping merged by `<<` come before the file's own.
                 self._children[id(node)] = {child.step: child for child in children(node)}
             child = self._children[id(node)].get(step)

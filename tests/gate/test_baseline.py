@@ -322,5 +322,5 @@ def test_files_that_state_different_baselines(tmp_path: Path) -> None:
 def test_an_option_replaces_the_stated_baseline(gate: Gate, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(record().to_json())
     session = gate.session(DROP, baseline=tmp_path / "old.json")
-    assert session.baseline is not None
-    assert session.baseline.file == "old.json"
+    assert session.approved.run is not None
+    assert session.approved.run.file == "old.json"

@@ -21,7 +21,7 @@ def stub(
     store: Path, markdown: Path | None = None, baseline: StoredRun | None = None, html: Path | None = None
 ) -> Any:
     options = SimpleNamespace(markdown=markdown, html=html, pictures=None, store_location=store)
-    return SimpleNamespace(options=options, baseline=baseline)
+    return SimpleNamespace(options=options, approved=SimpleNamespace(run=baseline))
 
 
 def test_nothing_is_written_unasked(tmp_path: Path) -> None:
