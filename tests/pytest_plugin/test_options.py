@@ -61,6 +61,15 @@ def test_a_former_key_of_the_ini_file() -> None:
     )
 
 
+def test_an_executor_with_processes_of_xdist() -> None:
+    with pytest.raises(pytest.UsageError) as caught:
+        options_of(config({"quba_executor": "ray", "numprocesses": 2}))
+    assert str(caught.value) == (
+        "--quba-executor: got 'ray' together with -n, which starts processes that predict too. Leave -n out; "
+        "'workers' in the file of --quba-executor-settings sets their number."
+    )
+
+
 def test_the_device() -> None:
     assert device_of(config()) == "auto"
     assert device_of(config({"quba_device": "cpu"}, {"quba_device": "cuda"})) == "cpu"
