@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from quba_check.comparison.compare import ChangeRow, compare
+from quba_check.comparison.compare import AnswersRow, ChangeRow, compare
 from quba_check.comparison.misclassified import Flip, flips
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
@@ -37,8 +37,7 @@ class Changes:
         rows: changes of dimensions, each followed by those of its parts for few records.
         notes: notes of the comparison.
         flipped: the flipped images, lost ones first; some of them if there are many.
-        lost: number of images that only the baseline classifies correctly; None if unknown.
-        gained: number of images that only the record classifies correctly; None if unknown.
+        answers: the numbers of lost, gained and other answers; None if unknown.
         command: command that writes all flipped images.
         unknown: the reason why the flipped images are unknown; else empty.
     """
@@ -49,8 +48,7 @@ class Changes:
     rows: tuple[ChangeRow, ...] = ()
     notes: tuple[str, ...] = ()
     flipped: tuple[Flip, ...] = ()
-    lost: int | None = None
-    gained: int | None = None
+    answers: AnswersRow | None = None
     command: str = ""
     unknown: str = ""
 
@@ -64,13 +62,14 @@ class Changes:
         better = sum(row.finding == "better" for row in rows)
         parts = [*([f"worse: {worse}"] if worse else []), *([f"{better} better"] if better else [])]
         parts = parts or ["no dimension changed by more than noise"]
-        flips = [] if self.lost is None else [f"{self.lost:,} images lost, {self.gained:,} gained"]
+        answers = self.answers
+        flips = [] if answers is None else [f"{answers.lost:,} images lost, {answers.gained:,} gained"]
         return "; ".join([*parts, *flips])
 
     @property
     def hidden(self) -> int:
         """Number of flipped images that are not in the list."""
-        return (self.lost or 0) + (self.gained or 0) - len(self.flipped)
+        return (self.answers.lost + self.answers.gained if self.answers else 0) - len(self.flipped)
 
 
 def changes(columns: Sequence[Column], baseline: StoredRun | None) -> tuple[Changes, ...]:
@@ -89,7 +88,6 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     except UserError as why:
         flipped, unknown = [], str(why)
     shown = [flip for kind in ("lost", "gained") for flip in flipped if flip.kind == kind]
-    answers = comparison.answers
     notes = filter(None, (answers_line(comparison), *comparison.notes))
     own, other = f"{column.run.file}: ", f"{baseline.file}: "
     return Changes(
@@ -102,8 +100,7 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
             if not note.startswith(f"{own}this run fails its own demands")
         ),
         flipped=tuple(shown[: MOST_FLIPS // records]),
-        lost=None if answers is None else answers.lost,
-        gained=None if answers is None else answers.gained,
+        answers=comparison.answers,
         command=f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv",
         unknown=unknown,
     )

@@ -23,7 +23,7 @@ from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, QUBA, VerdictRow
 from quba_check.reports.cells import bound_text, limit_text, value_text, worst_part
-from quba_check.reports.verdict_labels import LABELS, LOOKS, Label, label
+from quba_check.reports.verdict_labels import LABELS, Label, label
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,6 @@ class Cell:
         column: the record.
         verdict: the verdict's row in the record.
         label: its label, such as `FAIL`.
-        kind: kind of its sign.
         value: the value as text; a dash if there is none.
         interval: its interval as text; empty if unknown.
         headline: the outcome in a sentence.
@@ -47,7 +46,6 @@ class Cell:
     column: Column
     verdict: VerdictRow
     label: Label
-    kind: str
     value: str
     interval: str
     headline: str
@@ -119,7 +117,6 @@ def demands(
                 column=column,
                 verdict=row,
                 label=label(row),
-                kind=LOOKS[label(row)].sign,
                 value=_value_text(row, known),
                 interval=_interval_text(known),
                 headline=headline,
@@ -132,18 +129,16 @@ def demands(
     return tuple(sorted(views, key=lambda demand: LABELS.index(demand.worst.label)))
 
 
-def _addresses(keys: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a unique address for each file and name.
+def _addresses(keys: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield a unique address for each file and name.
 
     It is the target, with the bound and the file where others have the same.
     """
     targets = [name.rpartition("[")[0] for _, name in keys]
     by_target, by_name = Counter(targets), Counter(name for _, name in keys)
-    addresses = []
     for target, (file, name) in zip(targets, keys, strict=True):
         address = target if by_target[target] == 1 else name if by_name[name] == 1 else f"{file}::{name}"
-        addresses.append(re.sub(r"\s", "_", address))
-    return addresses
+        yield re.sub(r"\s", "_", address)
 
 
 def _bound_text(row: VerdictRow) -> str:

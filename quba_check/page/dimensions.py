@@ -88,7 +88,7 @@ def _view(name: str, columns: Sequence[Column], population: Reference) -> Dimens
         better={"high": "higher is better", "low": "lower is better"}.get(better or "", ""),
         values=tuple(_value(name, column, population) for column in columns),
         figures=(*figures(name, columns), *_population_figure(name, columns, population)),
-        parts=parts_rows(columns, name),
+        parts=tuple(parts_rows(columns, name)),
     )
 
 

@@ -97,10 +97,8 @@ def _shifts(columns: Columns) -> Rows:
 
 
 def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
-    bins, scaled = (
-        _tables(columns, partial(tables.reliability, name=name))
-        for name in ("reliability", "reliability_scaled")
-    )
+    bins = _tables(columns, tables.reliability)
+    scaled = _tables(columns, partial(tables.reliability, name="reliability_scaled"))
     if not bins:
         return
     curves, dashed = (
@@ -289,13 +287,11 @@ _DRAW: Mapping[str, Draw] = {
 """The charts of each dimension."""
 
 
-def parts_rows(columns: Columns, dimension: str) -> tuple[tuple[str, ...], ...]:
-    """Return the parts of a dimension: name, then value with interval for each record."""
+def parts_rows(columns: Columns, dimension: str) -> Iterator[tuple[str, ...]]:
+    """Yield the parts of a dimension: name, then value with interval for each record."""
     names = list(dict.fromkeys(name for column in columns for name in column.parts(dimension)))
-    rows = []
     for name in names[:MOST_PARTS]:
         points = (column.point(dimension, name) for column in columns)
-        rows.append((name, *("–" if point is None else point.words for point in points)))
+        yield (name, *("–" if point is None else point.words for point in points))
     if len(names) > MOST_PARTS:
-        rows.append((f"{len(names) - MOST_PARTS:,} more in the record", *("" for _ in columns)))
-    return tuple(rows)
+        yield (f"{len(names) - MOST_PARTS:,} more in the record", *("" for _ in columns))

@@ -170,11 +170,9 @@ def make_thumbnail(image: Image.Image, limit: int) -> Thumbnail:
 
 
 def _webp(image: Image.Image, limit: int) -> bytes:
-    content = b""
     for quality in QUALITIES:
         file = io.BytesIO()
         image.save(file, "WEBP", quality=quality, method=4)
-        content = file.getvalue()
-        if len(content) <= limit:
+        if file.tell() <= limit:
             break
-    return content
+    return file.getvalue()

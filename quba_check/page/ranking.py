@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,7 +74,7 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
         "own": list(zip(names, own, strict=True)),
         "titles": {"score": "QUBA score", **{name: _title(name) for name in dimensions}},
         "weights": {name: f"{registry[name].weight:.2f}" for name in dimensions},
-        "filters": _filters(details.values()),
+        "filters": list(_filters(details.values())),
         "populations": twins if population in twins.values() else {population.name: population},
         "rows": [model and _cells(model, dimensions, names, details) for model in excerpt(ranked, ROWS)],
         "doubts": list(map(suspect_sentence, suspects)),
@@ -112,16 +112,14 @@ def _title(name: str) -> str:
     return f"{name.replace('_', ' ')}{unit}{' (lower is better)' if registry[name].better == 'low' else ''}"
 
 
-def _filters(models: Collection[PublishedModel]) -> list[dict[str, Any]]:
-    """Return name, group, models by value, and each model's number of its value."""
-    filters = []
+def _filters(models: Collection[PublishedModel]) -> Iterator[dict[str, Any]]:
+    """Yield name, group, models by value, and each model's number of its value."""
     for name, group in FILTERS.items() if models else ():
         values = [groups_of(model)[group] for model in models]
         names = group_names(models, group)
         counts = {value: values.count(value) for value in names}
         numbers = "".join(str(names.index(value)) for value in values)
-        filters.append({"name": name, "group": group, "counts": counts, "of": numbers})
-    return filters
+        yield {"name": name, "group": group, "counts": counts, "of": numbers}
 
 
 def _cells(

@@ -19,6 +19,7 @@ from quba_check.page.demands import DemandView, demands
 from quba_check.page.drawing import Chart
 from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
+from quba_check.reports.verdict_labels import LOOKS
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.explanation import verdict_row
 
@@ -51,7 +52,7 @@ def text(rows: list[DemandView]) -> str:
         lines.append(f"{demand.row.target} {' or '.join(demand.bounds)} {demand.row.file}:{demand.row.line}")
         for cell in demand.cells.values():
             noise = " ~" if cell.is_noisy else ""
-            lines.append(f"  {cell.label}{noise} [{cell.kind}] {cell.value} ({cell.interval})")
+            lines.append(f"  {cell.label}{noise} [{LOOKS[cell.label].sign}] {cell.value} ({cell.interval})")
             lines += [f"    {line}" for line in (cell.headline, *cell.details)]
             lines += [f"    next: {advice} {command}".rstrip() for advice, command in cell.advice]
             lines += [f"    chart: {cell.chart.description}"] if cell.chart else []

@@ -270,7 +270,8 @@ def changes_of(before: StoredRun, after: StoredRun) -> Changes:
 
 def test_a_long_list_of_flips_is_cut() -> None:
     change = changes_of(stored("a.json", [0, 1, 2] * 100), stored("b.json", [1, 1, 1] * 100))
-    assert (change.lost, len(change.flipped), change.hidden) == (200, 60, 140)
+    assert change.answers is not None
+    assert (change.answers.lost, len(change.flipped), change.hidden) == (200, 60, 140)
 
 
 OTHER_SUITE = StoredRun("b.json", record(suite=record().suite.model_dump() | {"name": "other"}))
