@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.text import Text
 
 from quba_check.comparison.compare import ChangeRow, Comparison
 from quba_check.core.request import target_name
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
-from quba_check.reports.tables import code, code_block, json_text, table_row, table_text, wrapped
+from quba_check.reports.tables import code, code_block, json_text, markdown_table, table_text, wrapped
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
@@ -20,16 +20,15 @@ _LONGEST = 10
 """Largest length of a value with extra decimals; longer ones get the usual decimals."""
 
 
-def comparison_table(comparison: Comparison, *, parts: bool) -> str:
+def comparison_table(comparison: Comparison, rows: Sequence[ChangeRow]) -> str:
     """Return the comparison for a terminal.
 
     Notes below the table count the images that only one model classifies correctly.
 
     Args:
         comparison: the comparison.
-        parts: also show the parts of dimensions.
+        rows: the changes to show.
     """
-    rows = list(_changes(comparison, parts=parts))
     heading = filter(None, (answers_line(comparison), _title(comparison)))
     table = table_text(_HEADINGS[:6], map(_short_cells, rows), right=_HEADINGS[1:4])
     return wrapped(heading, WIDTH) + table + wrapped([*_notes(rows), *comparison.notes], WIDTH)
@@ -72,14 +71,13 @@ def answers_line(comparison: Comparison) -> str:
     )
 
 
-def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
+def comparison_markdown(comparison: Comparison, rows: Iterable[ChangeRow]) -> str:
     """Return the comparison as a Markdown table."""
     lines = [f"### {_title(comparison, code)}", ""]
     lines += [code(answers, 300), ""] if (answers := answers_line(comparison)) else []
-    lines += [table_row(_HEADINGS), table_row(["---"] * len(_HEADINGS))]
-    for row in _changes(comparison, parts=parts):
-        name, *numbers = change_cells(row)
-        lines.append(table_row([code(name), *numbers]))
+    lines.append(
+        markdown_table(_HEADINGS, ((code(name), *others) for name, *others in map(change_cells, rows)))
+    )
     notes = ["", code_block(comparison.notes)] if comparison.notes else []
     return "\n".join([*lines, *notes]) + "\n"
 
@@ -88,18 +86,14 @@ def comparison_text(comparison: Comparison, kind: str, *, parts: bool) -> str:
     """Return the comparison as `table`, `json` or `markdown`."""
     if kind == "json":
         return json_text(comparison.model_dump(mode="json"), is_ascii=True)
-    if kind == "markdown":
-        return comparison_markdown(comparison, parts=parts)
-    return comparison_table(comparison, parts=parts)
+    rows = [row for row in comparison.changes if parts or row.part is None]
+    write = comparison_markdown if kind == "markdown" else comparison_table
+    return write(comparison, rows)
 
 
 def _title(comparison: Comparison, write: Callable[[str], str] = str) -> str:
     before, after, suite = map(write, (comparison.before.model, comparison.after.model, comparison.suite))
     return f"{before} → {after} on {suite}, protocol {comparison.protocol}"
-
-
-def _changes(comparison: Comparison, *, parts: bool) -> Iterator[ChangeRow]:
-    return (row for row in comparison.changes if parts or row.part is None)
 
 
 def change_cells(row: ChangeRow, between: str = "..") -> list[str]:

@@ -15,7 +15,7 @@ from quba_check.records.verdict import VerdictRow
 from quba_check.reports.cells import CLASS_HEADINGS, NONE, class_table, demand_cells, letters_text
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.notes import grade_line, parity_lines, record_notes
-from quba_check.reports.tables import code, code_block, table_row, wrap_line
+from quba_check.reports.tables import code, code_block, markdown_table, wrap_line
 from quba_check.reports.verdict_labels import (
     LABELS,
     LOOKS,
@@ -75,9 +75,11 @@ def markdown_summary(runs: Sequence[Run], *, page: str = "", url: str = "") -> s
     """
     link = _link(page, url)
     is_single = len(runs) == 1
-    text = ""
+    passed, text = sum(run.record.overall_verdict == "pass" for run in runs), ""
+    mark = "✅" if passed == len(runs) else "❌"
+    heading = f"## {mark} quba-check: {passed} of {len(runs)} runs may be released"
     for has_tables, has_details in ((True, True), (True, False), (False, False)):
-        paragraphs = [] if is_single else [_beginning(runs)]
+        paragraphs = [] if is_single else [heading]
         for run in runs if has_tables else runs[:MOST_RUNS]:
             paragraphs.append(_verdict_line(run.record))
             paragraphs += _unmet_demands(run, url) if has_tables else ()
@@ -97,13 +99,6 @@ def markdown_link(text: str, url: str) -> str:
 
 
 _SAFE = ":/?#[]@!$&'*+,;=%~-._"
-
-
-def _beginning(runs: Sequence[Run]) -> str:
-    """Return the verdict of several runs in a line."""
-    passed = sum(run.record.overall_verdict == "pass" for run in runs)
-    mark = "✅" if passed == len(runs) else "❌"
-    return f"## {mark} quba-check: {passed} of {len(runs)} runs may be released"
 
 
 def _link(page: str, url: str) -> str:
@@ -149,7 +144,7 @@ def _table(run: Run, verdicts: Sequence[VerdictRow], url: str = "") -> str:
         columns.append(f"change from {code(run.comparison.before.file, 40)}")
     elif any(row.bound.endswith("drop") for row in run.record.verdicts):
         columns.append("change")
-    lines = [columns, ["---"] * len(columns)]
+    rows = []
     for row in verdicts:
         mark = "❌" if row.blocks else LOOKS[label(row)].mark
         name = code(row.target)
@@ -159,8 +154,8 @@ def _table(run: Run, verdicts: Sequence[VerdictRow], url: str = "") -> str:
         gap = code(cells.gap, _LONGEST_REASON) if cells.has_reason else f"**{cells.gap}**"
         spans = [text if text == NONE else code(text) for text in (cells.bound, cells.value, cells.interval)]
         texts = [*spans, NONE if cells.gap == NONE else gap, cells.change]
-        lines.append([f"{mark} {label(row)}", name, *texts][: len(columns)])
-    return "\n".join(map(table_row, lines))
+        rows.append([f"{mark} {label(row)}", name, *texts][: len(columns)])
+    return markdown_table(columns, rows)
 
 
 def _details(run: Run) -> str:
@@ -178,12 +173,7 @@ def _class_details(record: Record) -> str:
     title, rows = class_table(record)
     if not rows:
         return ""
-    lines = [
-        CLASS_HEADINGS,
-        ["---"] * len(CLASS_HEADINGS),
-        *((code(name), *numbers) for name, *numbers in rows),
-    ]
-    table = "\n".join(map(table_row, lines))
+    table = markdown_table(CLASS_HEADINGS, ((code(name), *numbers) for name, *numbers in rows))
     return f"<details><summary>Classes: {title}</summary>\n\n{table}\n\n</details>"
 
 

@@ -175,6 +175,7 @@ def code_block(lines: Sequence[str], language: str = "text") -> str:
     return "\n".join([f"{fence}{language}", *content, fence])
 
 
-def table_row(cells: Sequence[str]) -> str:
-    """Return a row of a table from cells that are Markdown."""
-    return f"| {' | '.join(cells)} |"
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table from cells that are Markdown."""
+    lines = (headings, ["---"] * len(headings), *rows)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

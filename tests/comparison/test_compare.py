@@ -266,7 +266,7 @@ def test_flips_need_the_answers() -> None:
 
 def test_markdown(snapshot: SnapshotAssertion) -> None:
     comparison = compare(stored("a.json", RIGHT), of_model("b.json", "b", WORSE))
-    assert comparison_markdown(comparison, parts=True) == snapshot
+    assert comparison_markdown(comparison, comparison.changes) == snapshot
 
 
 def test_paired_ratios_know_what_they_share() -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from support.rendered_markdown import rendered
 
 from quba_check.messages import one_line
-from quba_check.reports.tables import code, code_block, fit_encoding, plain_text, table_row, wrap_text
+from quba_check.reports.tables import code, code_block, fit_encoding, markdown_table, plain_text, wrap_text
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])
@@ -81,7 +81,7 @@ def test_code_shows_any_text(text: str) -> None:
 
 @given(st.text(max_size=8))
 def test_a_cell_shows_any_text(text: str) -> None:
-    markdown = "\n".join([table_row(["a", "b"]), table_row(["---", "---"]), table_row([code(text), "z"])])
+    markdown = markdown_table(["a", "b"], [[code(text), "z"]])
     parts = rendered(markdown)
     assert parts.tags.count("td") == 2
     assert set(parts.tags) == {"table", "thead", "tbody", "tr", "th", "td", "code"}
