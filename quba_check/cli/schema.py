@@ -40,9 +40,9 @@ def _threshold_schema() -> dict[str, Any]:
 
 
 def _doctor_schema() -> dict[str, Any]:
-    from quba_check.doctor.examination import examination_schema
+    from quba_check.doctor.examination import EXAMINATIONS
 
-    return examination_schema()
+    return EXAMINATIONS.json_schema(by_alias=True)
 
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {

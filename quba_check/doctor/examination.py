@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -215,8 +215,3 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
         )
         findings.append(remark)
     return tuple(findings)
-
-
-def examination_schema() -> dict[str, Any]:
-    """Return the JSON Schema of `quba-check doctor --json`."""
-    return EXAMINATIONS.json_schema(by_alias=True)

@@ -24,7 +24,7 @@ from quba_check.doctor.preprocessing_candidates import (
     own_normalisation,
 )
 from quba_check.doctor.significance import ALPHA, mcnemar_p, sign_flip_p
-from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
+from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import ModelError
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.suites.suite import Example
@@ -103,7 +103,7 @@ def _better_normalisation(subject: ModelUnderTest, current: Variant) -> Candidat
     the labels decide: the true class must be significantly and clearly more probable on the same images.
     """
     candidates = normalisation_candidates(current)
-    shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
+    shift = batchnorm_shift(subject, current)
     if shift is not None and shift.divergence > _STRANGE:
         better = _better_by_batchnorm(subject, current, shift, candidates)
         if better is not None:
@@ -132,7 +132,7 @@ def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -
         answers: plausible ones to clean images, with the normalisation in use.
     """
     current = subject.current
-    shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
+    shift = batchnorm_shift(subject, current)
     if shift is not None:
         return shift.divergence > _STRANGE
     loss = -np.log(np.maximum(answers.true_probability, np.finfo(np.float32).tiny), dtype=np.float64)
@@ -180,8 +180,7 @@ def _better_by_batchnorm(
 
     None if it is not clearly closer, or if labels disagree, which they cannot if answers are at chance.
     """
-    batch = subject.sample(limit=BATCH)
-    shifts = [(shift, one) for one in candidates if (shift := batchnorm_shift(subject, batch, one))]
+    shifts = [(shift, one) for one in candidates if (shift := batchnorm_shift(subject, one))]
     shift, nearest = min(shifts, key=lambda pair: pair[0].divergence, default=(current_shift, current))
     if shift.divergence * _CLEARLY >= current_shift.divergence:
         return None

@@ -7,7 +7,7 @@ few images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from quba_check.doctor.subject import ModelUnderTest, Variant
+from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
 from quba_check.engine.batching import default_batch
 from quba_check.errors import QubaError
 from quba_check.models.errors import model_errors
@@ -27,7 +27,6 @@ from quba_check.models.preprocessing.config import (
     INCEPTION_MEAN,
     INCEPTION_STD,
 )
-from quba_check.suites.suite import Example
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 Triple = tuple[float, float, float]
@@ -130,9 +129,7 @@ class _ReachedError(QubaError):
     """Ends a forward pass at the BatchNorm."""
 
 
-def batchnorm_shift(
-    subject: ModelUnderTest, examples: Sequence[Example], variant: Variant
-) -> BatchNormShift | None:
+def batchnorm_shift(subject: ModelUnderTest, variant: Variant) -> BatchNormShift | None:
     """Return the shift of the first BatchNorm's input on a batch of clean images.
 
     The forward pass ends at that layer.
@@ -151,7 +148,7 @@ def batchnorm_shift(
         moments.append(_float64(torch.stack(torch.var_mean(inputs[0].detach(), dim=(2, 3), correction=0))))
         raise _ReachedError
 
-    size = default_batch(subject.classifier.device)
+    examples, size = subject.sample(limit=BATCH), default_batch(subject.classifier.device)
     with layer.register_forward_pre_hook(stop_with_input):
         for inputs in torch.split(subject.inputs(examples, variant=variant), size):
             with (

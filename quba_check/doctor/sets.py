@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -51,7 +50,7 @@ def check_sets(subject: ModelUnderTest) -> Iterator[Finding]:
         except SuiteError as error:
             yield _finding(str(error), demanded, "correct the data folder or quba-data.yaml")
     for name, lines in subject.needs.items():
-        with contextlib.suppress(SuiteError):  # reported above
+        with suppress(SuiteError):  # reported above
             yield from _dimension_findings(subject, name, lines)
 
 

@@ -12,7 +12,6 @@ from torch import nn
 
 from quba_check.doctor.preprocessing_candidates import BatchNormShift, batchnorm_shift
 
-EXAMPLES = range(3)
 INPUTS = torch.tensor([-1.0, 1.0, 3.0]).view(3, 1, 1, 1)
 """Mean 1, variance 8/3."""
 
@@ -20,9 +19,11 @@ INPUTS = torch.tensor([-1.0, 1.0, 3.0]).view(3, 1, 1, 1)
 def shift(module: nn.Module, inputs: torch.Tensor = INPUTS) -> BatchNormShift | None:
     classifier = SimpleNamespace(module=module.eval(), device=torch.device("cpu"), spec="net")
     subject = SimpleNamespace(
-        classifier=classifier, inputs=lambda examples, variant: inputs[examples.start : examples.stop]
+        classifier=classifier,
+        sample=lambda limit: range(3),
+        inputs=lambda examples, variant: inputs[examples.start : examples.stop],
     )
-    return batchnorm_shift(subject, EXAMPLES, variant=None)
+    return batchnorm_shift(subject, variant=None)
 
 
 def test_the_divergence_and_the_ratio_of_the_variances_by_hand() -> None:
