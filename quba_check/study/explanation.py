@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -103,7 +103,7 @@ class RecordExplanation:
     population: Population
     grade: Grade
     positions: tuple[Position, ...]
-    caveats: tuple[str, ...] = field(default=())
+    caveats: tuple[str, ...] = ()
     other_suite: str = ""
 
     @property
@@ -145,7 +145,7 @@ def explain(
         caveats.append(str(error))
     names = dict.fromkeys((*PUBLISHED_DIMENSIONS, *record.measurements))
     positions = tuple(_position(name, record, measured, population, slopes.get(name)) for name in names)
-    caveats += _caveats(record, population, result, weights)
+    caveats += dict.fromkeys(_caveats(record, population, result, weights))
     is_scored = any(row.population == population.name and row.score is not None for row in record.grades)
     other_suite = suite_difference(population, record.suite.name, record.model.classes)
     if is_chosen or is_scored or not other_suite:
@@ -230,31 +230,26 @@ def _detail(name: str, measured: Measurement) -> str:
 
 def _caveats(
     record: Record, population: Population, result: Grade, weights: Mapping[str, float]
-) -> tuple[str, ...]:
-    """Return the caveats of the comparison with the population."""
-    caveats = list(result.notes)
-    difference = suite_difference(population, record.suite.name, record.model.classes)
-    if difference:
-        caveats.append(f"other suite: {difference}; positions compare different images")
+) -> Iterator[str]:
+    """Yield the caveats of the comparison with the population."""
+    yield from result.notes
+    if difference := suite_difference(population, record.suite.name, record.model.classes):
+        yield f"other suite: {difference}; positions compare different images"
     is_cross_protocol = population.protocol != record.protocol and not result.cross_protocol
     if is_cross_protocol and weights["adversarial_robustness"]:
-        caveats.append(
+        yield (
             f"cross-protocol: {population.name} has values of protocol {population.protocol}, this run of "
             f"protocol {record.protocol}: adversarial_robustness is not comparable"
         )
     if population.name == "published":
         suspect = sum(bool(model.suspect) for model in published_models())
-        caveats.append(
+        yield (
             f"published includes suspect values of {suspect} models (inferred from patterns, not proven); "
             "--population screened leaves them out"
         )
-    others = {row.population for row in record.grades} - {population.name, *BUILT_IN}
-    if others:
-        caveats.append(
-            f"the run was graded against {listed(sorted(others))}: name its file with --population"
-        )
+    if others := {row.population for row in record.grades} - {population.name, *BUILT_IN}:
+        yield f"the run was graded against {listed(sorted(others))}: name its file with --population"
     same = [row for row in record.grades if row.population == population.name and row.score is not None]
     score = result.score
     if score is not None and same and all(abs((row.score or 0) - score) > ROUNDING for row in same):
-        caveats.append("the run's own grade has other weights: name its threshold file with --thresholds")
-    return tuple(dict.fromkeys(caveats))
+        yield "the run's own grade has other weights: name its threshold file with --thresholds"

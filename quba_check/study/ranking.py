@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -218,27 +218,23 @@ def check_groups(population: Population, constraints: Constraints) -> None:
 
 def _population_models(
     population: Population, weights: Mapping[str, float], constraints: Constraints
-) -> list[RankedModel]:
-    """Return the models of a population with their scores, not yet ranked."""
+) -> Iterator[RankedModel]:
+    """Yield the models of a population with their scores, not yet ranked."""
     details = published_details(population)
     weighted = [name for name, weight in population.weights(weights).items() if weight > 0]
-    models = []
     for row in population.rows:
         published = details.get(row.id)
         suspect = published.suspect if published else ()
         has_score = all(name in row.values for name in weighted)
-        models.append(
-            RankedModel(
-                id=row.id,
-                values=row.values,
-                score=population.score(row.values, weights) if has_score else None,
-                groups=groups_of(published) if published else {},
-                suspect=suspect,
-                timm=published.timm if published else None,
-                reason=_missing_reason(row.values, {*weighted, *constraints.dimensions}, suspect),
-            )
+        yield RankedModel(
+            id=row.id,
+            values=row.values,
+            score=population.score(row.values, weights) if has_score else None,
+            groups=groups_of(published) if published else {},
+            suspect=suspect,
+            timm=published.timm if published else None,
+            reason=_missing_reason(row.values, {*weighted, *constraints.dimensions}, suspect),
         )
-    return models
 
 
 def _missing_reason(values: Mapping[str, float], needed: Iterable[str], suspect: Sequence[str]) -> str:

@@ -80,16 +80,14 @@ def detectable_effects(
         check_protocol(thresholds, record)
         clean = record.measurements.get("accuracy")
         accuracy = clean.value if isinstance(clean, MeasurementRow) else accuracy
-    effects = []
-    for demand in thresholds.demands:
+
+    def effect_of(demand: Demand) -> DetectableEffect:
         stored = _stored_quantity(demand, record) if record else None
         if isinstance(demand.threshold, str) or demand.request.slice or (record and stored is None):
-            effects.append(DetectableEffect(demand))
-            continue
+            return DetectableEffect(demand)
         if demand.target in SHARES and not demand.needs_baseline:
             n = images if stored is None else _share_images(*stored, images)
-            effects.append(_effect_on_share(demand, n, thresholds))
-            continue
+            return _effect_on_share(demand, n, thresholds)
         value = minima.get(demand.target) if demand.needs_baseline else float(demand.threshold)
         if stored is not None:
             value, error = stored[0].value, _error_of_run(*stored, images)
@@ -100,18 +98,17 @@ def detectable_effects(
             error *= math.sqrt(2)
             if demand.bound == "max_relative_drop":
                 error = error / value if value else None
-        effects.append(_effect(demand, error, thresholds, _possible(demand, accuracy)))
-    return tuple(effects)
+        return _effect(demand, error, thresholds, accuracy)
+
+    return tuple(map(effect_of, thresholds.demands))
 
 
-def _effect(
-    demand: Demand, error: float | None, thresholds: Thresholds, possible: tuple[float, float]
-) -> DetectableEffect:
+def _effect(demand: Demand, error: float | None, thresholds: Thresholds, accuracy: float) -> DetectableEffect:
     if error is None:
         return DetectableEffect(demand)
     margin, score = _pass_margin(thresholds), _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
-    low, high = possible
+    low, high = _possible(demand, accuracy)
 
     def detectable_value(steps: int) -> float | None:
         true = float(demand.threshold) + sign * (margin + steps * score) * error
