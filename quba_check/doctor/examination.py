@@ -190,14 +190,10 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
                 own.extend(check.findings(subject))  # findings before an error are kept
         except (UserError, torch.OutOfMemoryError) as error:
             if is_out_of_memory(error.__cause__ or error):
+                problem = f"The device has too little memory for the doctor's check '{check.name}'."
+                fix = "measurements are not affected; to run the check: quba-check doctor --device cpu"
                 own.append(
-                    Finding(
-                        check=check.name,
-                        problem=f"The device has too little memory for the doctor's check '{check.name}'.",
-                        evidence="",
-                        fix="measurements are not affected; to run the check: quba-check doctor --device cpu",
-                        severity="remark",
-                    )
+                    Finding(check=check.name, problem=problem, evidence="", fix=fix, severity="remark")
                 )
             elif str(error) not in {finding.problem for finding in findings}:
                 own.append(Finding(check=check.name, problem=str(error), evidence="", fix=""))

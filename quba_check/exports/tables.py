@@ -55,11 +55,7 @@ def _grade_rows(record: Record) -> Iterator[Row]:
     for grade, names in record.files_by_grade().items():
         if grade.score is None:
             continue
-        verdicts = [
-            verdict
-            for verdict in record.verdicts
-            if verdict.is_on_grade and verdict.id.partition("::")[0] in names
-        ]
+        verdicts = [row for row in record.verdicts if row.is_on_grade and row.id.partition("::")[0] in names]
         score = QuantityRow(value=grade.score, unit="score", interval=grade.interval)
         yield _row(record, QUBA, "score", score, verdicts)
         if grade.percentile is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from heapq import nsmallest
 from statistics import median
 from typing import TypeVar
 
@@ -47,9 +48,7 @@ def _slices(dimension: str, columns: Columns, names: Names) -> Figure | None:
     parts = dict.fromkeys(name for row in measured for name in row.slices)
     rows = _points(columns, {name: (dimension, f"{SLICES}{name}") for name in parts})
     sign = 1 if measured[0].better == "high" else -1
-    worst = sorted(rows, key=lambda part: min(sign * point.value for point in rows[part].values()))[
-        :MOST_ROWS
-    ]
+    worst = nsmallest(MOST_ROWS, rows, key=lambda part: min(sign * one.value for one in rows[part].values()))
     caption = f"Value on each slice of the images, the worst {len(worst)} of {len(rows):,} first."
     return bars(caption, "slice", {part: rows[part] for part in worst}, names)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from quba_check.reports.comparison import change_cells
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.verdict_labels import LOOKS, limited_words, summary_line, verdict_words, waived_words
 
+TEMPLATES = files("quba_check.page") / "templates"
 SCRIPTS = ("page.js", "ranking.js")
 STYLE = "page.css"
 
@@ -168,8 +170,8 @@ def render_page(
         raise UserError("there is no record to show", where="report", allowed="one record or several")
     records, known, environment = columns(runs), reference(runs, population), _environment()
     compared_with = known if known.fits(run.record for run in runs) else Reference(None)
-    style = _source(environment, STYLE)
-    script = "\n".join(_source(environment, name) for name in SCRIPTS)
+    style = (TEMPLATES / STYLE).read_text("utf-8")
+    script = "\n".join((TEMPLATES / name).read_text("utf-8") for name in SCRIPTS)
     view: dict[str, Any] = {
         "columns": records,
         "baseline": baseline,
@@ -214,9 +216,3 @@ def _environment() -> Environment:
 def _visible(value: object) -> object:
     """Return text without characters that are invisible or change its direction; lines stay."""
     return visible(value, "\n") if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _source(environment: Environment, name: str) -> str:
-    """Return the text of a file next to the templates."""
-    assert environment.loader is not None  # noqa: S101  `_environment` sets one
-    return environment.loader.get_source(environment, name)[0]
