@@ -13,7 +13,6 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from quba_check.errors import UserError
-from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -104,16 +103,15 @@ def _images(record: Record) -> Iterator[dict[str, Any]]:
         text = json.dumps(contents, sort_keys=True, separators=(",", ":"))
         row = record.suite.sets.get(name)
         count = {} if row is None else {"images": str(row.images)}
-        yield _descriptor(
-            f"images/{name}", hashlib.sha256(text.encode()).hexdigest(), _JSON, "images", **count
-        )
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        yield _descriptor(f"images/{name}", digest, _JSON, "images", **count)
 
 
 def _conditions(record: Record) -> dict[str, str]:
     """Return what a run left out, and its settings that can change a verdict."""
     waivers = ((row.name, row.waiver) for row in record.verdicts if row.outcome == "waived")
     waived = [f"{name} until {waiver.until}" for name, waiver in waivers if waiver is not None]
-    unmeasured = [name for name, row in record.measurements.items() if not isinstance(row, MeasurementRow)]
+    unmeasured = [name for name in record.measurements if name not in record.measured]
     return {
         "protocol": record.protocol,
         "seed": str(record.environment.seed),

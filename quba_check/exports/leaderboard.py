@@ -95,9 +95,8 @@ def leaderboard_text(
 def _quantity(record: Record, name: str) -> QuantityRow:
     """Return the value of a dimension or part."""
     values: dict[str, QuantityRow] = {}
-    for dimension, row in record.measurements.items():
-        if isinstance(row, MeasurementRow):
-            values |= {dimension: row, **{f"{dimension}.{part}": value for part, value in row.parts.items()}}
+    for dimension, row in record.measured.items():
+        values |= {dimension: row, **{f"{dimension}.{part}": value for part, value in row.parts.items()}}
     if name not in values:
         hint = allowed_names(name, values) if values else "Nothing was measured."
         raise OptionError(where=f"{_WHERE}: --value", got=f"'{name}'", hint=hint)

@@ -80,8 +80,8 @@ def choose_images(
     """
     if demand.is_on_grade:
         return Choice(note="No pictures: the grade combines all dimensions.")
-    row = run.record.measurements.get(demand.dimension)
-    if not isinstance(row, MeasurementRow):
+    row = run.record.measured.get(demand.dimension)
+    if row is None:
         return Choice(note="No pictures: this dimension has no value.")
     if demand.dimension == PARITY:
         return Choice(note="The section 'Same model?' shows clean images with a lost answer.")
@@ -100,9 +100,9 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
         run: the run.
         n: largest number of images.
     """
-    row = run.record.measurements.get(PARITY)
+    row = run.record.measured.get(PARITY)
     columns = ("index", "kind", "label", "before", "after")
-    rows = row.table_rows("flipped_images", *columns) if isinstance(row, MeasurementRow) else ()
+    rows = row.table_rows("flipped_images", *columns) if row is not None else ()
     lost = [cells for cells in rows if cells[1] == "lost"][:n]
     answers = None if run.images is None else run.images.clean
     if not lost or answers is None or answers.index is None:

@@ -52,8 +52,7 @@ class Column:
 
     def measured(self, dimension: str) -> MeasurementRow | None:
         """Return the measurement of a dimension; None if it has no value."""
-        row = self.record.measurements.get(dimension)
-        return row if isinstance(row, MeasurementRow) else None
+        return self.record.measured.get(dimension)
 
     def table_rows(self, dimension: str, name: str, *columns: str) -> list[tuple[Cell, ...]]:
         """Return the cells of some columns of a dimension's table, row by row."""

@@ -19,7 +19,6 @@ from quba_check.page.columns import Column, Reference
 from quba_check.page.drawing import Chart
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Bounded, interval_chart, shared_range
-from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, QUBA, VerdictRow
 from quba_check.reports.cells import bound_text, limit_text, value_text, worst_part
@@ -213,8 +212,8 @@ def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Itera
         return
     if row.bound in DROPS and baseline is not None:
         yield "drop", f"quba-check compare {shlex.quote(baseline.file)} {record} --flips flips.csv"
-    measured = run.record.measurements.get(row.dimension)
-    if isinstance(measured, MeasurementRow) and measured.masked:
+    measured = run.record.measured.get(row.dimension)
+    if measured is not None and measured.masked:
         yield "masked", ""
     elif row.dimension in (*PUBLISHED_DIMENSIONS, QUBA):
         yield row.dimension, ""

@@ -70,9 +70,7 @@ class DimensionView:
 
 def dimension_views(columns: Sequence[Column], population: Reference) -> tuple[DimensionView, ...]:
     """Return a section for each measured dimension, the published ones first."""
-    recorded = dict.fromkeys(
-        name for column in columns for name in column.record.measurements if column.measured(name)
-    )
+    recorded = dict.fromkeys(name for column in columns for name in column.record.measured)
     names = [name for name in PUBLISHED_DIMENSIONS if name in recorded]
     names += [name for name in recorded if name not in PUBLISHED_DIMENSIONS]
     return tuple(_view(name, columns, population) for name in names)

@@ -303,6 +303,11 @@ class Record(JsonRow):
         """The verdict of the run, derived from its demands and never read from the file."""
         return overall_verdict(self.verdicts, interrupted=self.interrupted, unselected=self.unselected)
 
+    @property
+    def measured(self) -> dict[str, MeasurementRow]:
+        """The measurements of the dimensions with a value over all images."""
+        return {name: row for name, row in self.measurements.items() if isinstance(row, MeasurementRow)}
+
     def quantity(self, dimension: str, part: str | None = None) -> QuantityRow | None:
         """Return the value of a dimension, part or slice; None if the record has none."""
         row = self.measurements.get(dimension)

@@ -68,8 +68,8 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
     else:
         value, unit, n = quantity.value, quantity.unit, quantity.images or quantity.n
         ends = quantity.interval_at(verdict.confidence)
-    row = record.measurements.get(verdict.dimension)
-    masked = isinstance(row, MeasurementRow) and row.masked and verdict.explanation.reason
+    row = record.measured.get(verdict.dimension)
+    masked = row is not None and row.masked and verdict.explanation.reason
     is_masked = bool(masked) and verdict.outcome == "fail"  # whatever its value
     return replace(
         cells,
@@ -170,8 +170,8 @@ _NEEDED = ("class", "images", "recall", "recall_low", "recall_high", "precision"
 
 def class_table(record: Record) -> tuple[str, list[tuple[str, ...]]]:
     """Return a title and the rows below `CLASS_HEADINGS`; none without the table."""
-    row = record.measurements.get("classes")
-    rows = row.table_rows("classes", *_NEEDED) if isinstance(row, MeasurementRow) else []
+    row = record.measured.get("classes")
+    rows = [] if row is None else row.table_rows("classes", *_NEEDED)
     title = "recall, with its 95 % interval, and precision of each class" if rows else ""
     if len(rows) > MOST_CLASSES:
         title = f"the {MOST_CLASSES} of {len(rows):,} classes with the lowest recall; the record has all"

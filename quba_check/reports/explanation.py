@@ -40,11 +40,9 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
     Raises:
         UserError: the record has no slices of the dimension.
     """
-    row = record.measurements.get(dimension)
-    measured = [
-        name for name, one in record.measurements.items() if isinstance(one, MeasurementRow) and one.gaps
-    ]
-    if not isinstance(row, MeasurementRow) or dimension not in measured:
+    row = record.measured.get(dimension)
+    if row is None or not row.gaps:
+        measured = [name for name, one in record.measured.items() if one.gaps]
         raise UserError(
             f"{record.model.name}: the record has no slices of {dimension}. Allowed: "
             f"{listed(measured) or 'a run on a suite whose manifest declares slices'}."
@@ -180,8 +178,7 @@ def _worst(record: Record) -> Iterator[str]:
     if classes:
         name, images, recall = min(classes, key=itemgetter(2))
         yield f"worst class: {name}, recall {format_value(float(recall), 'fraction')} (n = {images:,})"
-    accuracy = record.measurements.get("accuracy")
-    if isinstance(accuracy, MeasurementRow):
+    if (accuracy := record.measured.get("accuracy")) is not None:
         for slice_name in list(worst_slices(accuracy, LEAST_IMAGES))[:1]:
             yield f"worst slice: {slice_name}, accuracy {slice_text(accuracy.slices[slice_name])}"
     columns, dimensions = ("label", "predicted", "images", "share"), ("classes", "class_balance", "accuracy")
@@ -192,8 +189,8 @@ def _worst(record: Record) -> Iterator[str]:
 
 def _rows(record: Record, dimension: str, table: str, *columns: str) -> list[tuple[Cell, ...]]:
     """Return the rows of a table that have images and a last number."""
-    row = record.measurements.get(dimension)
-    rows = row.table_rows(table, *columns) if isinstance(row, MeasurementRow) else []
+    row = record.measured.get(dimension)
+    rows = [] if row is None else row.table_rows(table, *columns)
     return [row for row in rows if all(isinstance(cell, int | float) for cell in row[-2:]) and row[-2]]
 
 

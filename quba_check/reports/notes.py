@@ -28,8 +28,8 @@ MOST_PAIRS = 3
 
 def parity_lines(record: Record) -> tuple[str, ...]:
     """Return the equality of the clean answers and their largest changes; none without parity."""
-    row = record.measurements.get(PARITY)
-    if not isinstance(row, MeasurementRow) or row.n is None:
+    row = record.measured.get(PARITY)
+    if row is None or row.n is None:
         return ()
     name = reference_name(record)
     for (accuracy,) in row.table_rows("reference", "accuracy"):

@@ -66,9 +66,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
             words; without room the worst parts are left out, and a table that is still too wide exceeds the
             width.
     """
-    has_intervals = any(
-        isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values()
-    )
+    has_intervals = any(row.interval for row in record.measured.values())
     gap, blank = 0 if has_intervals else 1, "    \n"
     box = Box(
         f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii()

@@ -78,8 +78,8 @@ def detectable_effects(
     accuracy = minima.get("accuracy", ASSUMED_ACCURACY)
     if record:
         check_protocol(thresholds, record)
-        clean = record.measurements.get("accuracy")
-        accuracy = clean.value if isinstance(clean, MeasurementRow) else accuracy
+        clean = record.measured.get("accuracy")
+        accuracy = accuracy if clean is None else clean.value
 
     def effect_of(demand: Demand) -> DetectableEffect:
         stored = _stored_quantity(demand, record) if record else None
@@ -179,8 +179,8 @@ def _error_of_run(quantity: QuantityRow, behind: int, images: int | None) -> flo
 
 def _stored_quantity(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
     """Return a run's value and its number of images, at least two."""
-    row = record.measurements.get(demand.dimension)
-    if not isinstance(row, MeasurementRow) or row.masked:
+    row = record.measured.get(demand.dimension)
+    if row is None or row.masked:
         return None
     quantity = row if demand.part is None else row.parts.get(demand.part)
     if quantity is None or quantity.n is None or quantity.n < LEAST_IMAGES:

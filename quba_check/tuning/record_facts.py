@@ -7,7 +7,7 @@ from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, EXTRA_CORRUPTIONS
 from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
-from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import Record
 
 
@@ -31,16 +31,16 @@ def suite_facts(record: Record) -> SuiteFacts:
 
 def _class_names(record: Record) -> tuple[str, ...]:
     """Return the names of all classes from a record's tables; empty if unknown."""
-    rows = (record.measurements.get(name) for name in ("classes", "class_balance"))
-    tables = (row.tables.get("classes") for row in rows if isinstance(row, MeasurementRow))
+    rows = (record.measured.get(name) for name in ("classes", "class_balance"))
+    tables = (row.tables.get("classes") for row in rows if row is not None)
     names = (tuple(str(row[0]) for row in table.rows) for table in tables if table is not None)
     return next((one for one in names if len(one) == record.model.classes), ())
 
 
 def _sets(record: Record, dimension: str) -> tuple[str, ...]:
     """Return the names of a dimension's sets: its parts that are better if higher."""
-    row = record.measurements.get(dimension)
-    parts = row.parts if isinstance(row, MeasurementRow) else {}
+    row = record.measured.get(dimension)
+    parts = {} if row is None else row.parts
     return tuple(name for name, part in parts.items() if part.better == "high")
 
 

@@ -99,8 +99,7 @@ def unmeasured_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
 
 def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
     """Return the dimensions with a masked value in at least one run."""
-    rows = [row for run in records.values() for row in run.measurements.items()]
-    names = {name for name, row in rows if isinstance(row, MeasurementRow) and row.masked}
+    names = {name for run in records.values() for name, row in run.measured.items() if row.masked}
     return tuple(name for name in registry.names if name in names)
 
 
@@ -114,8 +113,8 @@ def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tupl
 
 
 def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:
-    rows = {record: run.measurements.get(name) for record, run in records.items()}
-    return {record: row for record, row in rows.items() if isinstance(row, MeasurementRow) and not row.masked}
+    rows = {record: run.measured.get(name) for record, run in records.items()}
+    return {record: row for record, row in rows.items() if row is not None and not row.masked}
 
 
 def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bool) -> SuggestedLimit:
