@@ -96,23 +96,19 @@ def demands(
     columns: Sequence[Column], baseline: StoredRun | None, population: Reference, pictures: Pictures
 ) -> tuple[DemandView, ...]:
     """Return the demands of all records, failed ones first."""
-    groups: dict[tuple[str, str], dict[int, VerdictRow]] = {}
+    groups: dict[tuple[str, str], dict[Column, VerdictRow]] = {}
     for column in columns:
         for row in column.record.verdicts:
-            groups.setdefault((row.file, row.name), {})[column.number] = row
+            groups.setdefault((row.file, row.name), {})[column] = row
     views = []
     for address, rows in zip(_addresses(list(groups)), groups.values(), strict=True):
-        explained = {number: columns[number].record.explained(row) for number, row in rows.items()}
-        bounded = {
-            number: _bounded(columns[number], row, explained[number], baseline, population)
-            for number, row in rows.items()
-        }
-        ends = shared_range(filter(None, bounded.values()))  # the charts of a demand share an axis
+        judged = [(column, row, column.record.explained(row)) for column, row in rows.items()]
+        bounded = [_bounded(*one, baseline, population) for one in judged]
+        ends = shared_range(filter(None, bounded))  # the charts of a demand share an axis
         cells = {}
-        for number, row in rows.items():
-            column, known, data = columns[number], explained[number], bounded[number]
+        for (column, row, known), data in zip(judged, bounded, strict=True):
             headline, details = _message(row, known, column.record)
-            cells[number] = Cell(
+            cells[column.number] = Cell(
                 column=column,
                 verdict=row,
                 label=label(row),
@@ -121,7 +117,7 @@ def demands(
                 headline=headline,
                 details=details,
                 chart=None if data is None else interval_chart(data, ends),
-                pictures=pictures.get((number, row.id)),
+                pictures=pictures.get((column.number, row.id)),
                 advice=() if row.is_met else tuple(advice(column.run, row, baseline)),
             )
         views.append(DemandView(address, cells))

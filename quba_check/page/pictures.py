@@ -98,11 +98,10 @@ def make_pictures(
     for number, (run, source) in enumerate(zip(runs, sources, strict=True)):
         for row in run.record.verdicts:
             if not row.is_met and row.outcome != "not run":
-                choice = (
-                    Choice(note=f"No pictures: {source}")
-                    if isinstance(source, str)
-                    else choose_images(run, row, n, source.labelled_names, baseline)
-                )
+                if isinstance(source, str):
+                    choice = Choice(note=f"No pictures: {source}")
+                else:
+                    choice = choose_images(run, row, n, source.labelled_names, baseline)
                 choices[number, row.id] = row.name, choice
         if not isinstance(source, str) and (lost := choose_lost(run, n)).images:
             choices[number, PARITY] = PARITY, lost
