@@ -107,12 +107,11 @@ def swapped_finding(spec: str, pairs: Sequence[SwappedPair], classes: Sequence[s
     names = listed(
         (f"'{classes[pair.classes[0]]}' and '{classes[pair.classes[1]]}'" for pair in pairs), _SHOWN
     )
+    number = "two" if len(pairs) == 1 else f"{len(pairs)} pairs of"
     swapped, correct = sum(pair.n_swapped for pair in pairs), sum(pair.n_correct for pair in pairs)
     return Finding(
         check="class order",
-        problem=f"{spec}: two classes look swapped: {names}."
-        if len(pairs) == 1
-        else f"{spec}: {len(pairs)} pairs of classes look swapped: {names}.",
+        problem=f"{spec}: {number} classes look swapped: {names}.",
         evidence=f"on the clean images of these classes {swapped:,} answers are the other class of the pair, "
         f"{correct:,} are right",
         fix="compare the class list in quba-data.yaml with that of training (quba-check doctor --order "

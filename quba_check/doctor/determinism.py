@@ -51,11 +51,10 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         batch = half
         other_batch, other_text = _difference(answers[: len(half)].flip(0), subject.forward(half))
     except ModelError as error:
-        yield (
-            _train_mode_finding(subject, training, str(error))
-            if training
-            else _failure_finding(error, subject, batch)
-        )
+        if training:
+            yield _train_mode_finding(subject, training, str(error))
+        else:
+            yield _failure_finding(error, subject, batch)
         return
     after = set(_state(subject))
     changed = list(dict.fromkeys(name for name, content in before if (name, content) not in after))

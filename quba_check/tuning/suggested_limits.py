@@ -129,13 +129,11 @@ def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bo
         edge = row.value if len(rows) > 1 else curve.at(-z if lower_is_worse else z)
     value = format_value(row.value, row.unit)
     spread = f" ({interval_text((low, high), row.unit, row.n)})" if curve is not None else ""
-    reason = (
-        f"{value}{spread} in {worst}" if len(rows) == 1 else f"{value}, the worst of {len(rows)}: {worst}"
-    )
+    origin = f"{spread} in {worst}" if len(rows) == 1 else f", the worst of {len(rows)}: {worst}"
     # Every model meets a limit of 0.
     while (limit := _rounded(edge, step, down=lower_is_worse)) == 0 < edge and step > LEAST_STEP:
         step /= 10
-    return SuggestedLimit(limit, reason)
+    return SuggestedLimit(limit, f"{value}{origin}")
 
 
 def percentile_limits(population: Population, percentile: float) -> dict[str, SuggestedLimit]:
