@@ -244,7 +244,7 @@ def installed_versions() -> dict[str, str]:
 
 def _git_commit() -> str | None:
     """Return the commit of the current folder, with `+` for changes; None outside a repository."""
-    try:
+    with suppress(OSError, subprocess.SubprocessError):
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=40"],  # noqa: S607
             capture_output=True,
@@ -252,9 +252,8 @@ def _git_commit() -> str | None:
             timeout=10,
             check=True,
         )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None
+        return answer.stdout.strip() or None
+    return None
 
 
 class Record(JsonRow):
