@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.grading.notes import CROSS_PROTOCOL, suite_difference
+from quba_check.grading.notes import suite_difference
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import BUILT_IN, population
 from quba_check.page.drawing import Chart, mark
@@ -133,13 +133,9 @@ class Reference:
         """True if it was measured on the suite of a record."""
         return self.population is not None and not all(map(self.difference, records))
 
-    def crosses(self, dimension: str, record: Record) -> bool:
-        """True if the population's protocol defines the dimension differently."""
-        return (
-            self.population is not None
-            and self.population.protocol != record.protocol
-            and dimension in CROSS_PROTOCOL
-        )
+    def has_other_protocol(self, record: Record) -> bool:
+        """True if the population is of another protocol than a record."""
+        return self.population is not None and self.population.protocol != record.protocol
 
 
 def reference(runs: Sequence[StoredRun], given: str | Path | Population | None = None) -> Reference:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
 from quba_check.dimensions import registry
+from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.number_format import format_value
 from quba_check.page.columns import Column, Reference
 from quba_check.page.figure import Figure, distribution
@@ -70,9 +71,8 @@ class DimensionView:
 
 def dimension_views(columns: Sequence[Column], population: Reference) -> tuple[DimensionView, ...]:
     """Return a section for each measured dimension, the published ones first."""
-    recorded = dict.fromkeys(name for column in columns for name in column.record.measured)
-    names = [name for name in PUBLISHED_DIMENSIONS if name in recorded]
-    names += [name for name in recorded if name not in PUBLISHED_DIMENSIONS]
+    recorded = [name for column in columns for name in column.record.measured]
+    names = dict.fromkeys([*(name for name in PUBLISHED_DIMENSIONS if name in recorded), *recorded])
     return tuple(_view(name, columns, population) for name in names)
 
 
@@ -152,6 +152,6 @@ def _population_figure(name: str, columns: Sequence[Column], population: Referen
         return
     own, unit = {series: row.value for series, row in rows.items()}, next(iter(rows.values())).unit
     caption = f"{len(values):,} models of the population {population.name}, with their median."
-    if any(population.crosses(name, column.record) for column in columns):
+    if name in CROSS_PROTOCOL and any(population.has_other_protocol(column.record) for column in columns):
         caption += " Its protocol defines this dimension differently, so the values are not comparable."
     yield Figure(caption, distribution(values, own, names, unit))

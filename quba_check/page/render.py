@@ -115,8 +115,7 @@ def readable_time(time: str) -> str:
         moment = datetime.fromisoformat(time)
     except ValueError:
         return time
-    zone = moment.strftime("%Z") or ""
-    return f"{moment.day} {moment:%b %Y, %H:%M} {zone}".strip()
+    return f"{moment.day} {moment:%b %Y, %H:%M %Z}".strip()
 
 
 _FILTERS = (
