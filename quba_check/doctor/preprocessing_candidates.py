@@ -84,9 +84,8 @@ def is_close(one: tuple[Triple, Triple], other: tuple[Triple, Triple]) -> bool:
 
 def own_normalisation(module: nn.Module) -> str | None:
     """Name of an attribute or tensor that looks like a channel mean; None if missing."""
-    means = [mean for mean, _ in _NORMALISED]
     for name, value in _triples(module):
-        if any(is_close((value, value), (mean, mean)) for mean in means):
+        if any(is_close((value, value), (mean, mean)) for mean, _ in _NORMALISED):
             return name
     return None
 

@@ -75,9 +75,8 @@ def comparison_markdown(comparison: Comparison, rows: Iterable[ChangeRow]) -> st
     """Return the comparison as a Markdown table."""
     lines = [f"### {_title(comparison, code)}", ""]
     lines += [code(answers, 300), ""] if (answers := answers_line(comparison)) else []
-    lines.append(
-        markdown_table(_HEADINGS, ((code(name), *others) for name, *others in map(change_cells, rows)))
-    )
+    cells = ((code(name), *others) for name, *others in map(change_cells, rows))
+    lines.append(markdown_table(_HEADINGS, cells))
     notes = ["", code_block(comparison.notes)] if comparison.notes else []
     return "\n".join([*lines, *notes]) + "\n"
 

@@ -32,9 +32,7 @@ def command_of(candidate: CheckedModel, file: str) -> str | None:
 
     None without a name in timm.
     """
-    if candidate.timm is None:
-        return None
-    return f"pytest --model=timm:{candidate.timm} --quba-thresholds={shlex.quote(file)}"
+    return candidate.timm and f"pytest --model=timm:{candidate.timm} --quba-thresholds={shlex.quote(file)}"
 
 
 def recommendation_text(

@@ -112,10 +112,8 @@ def _effect(demand: Demand, error: float | None, thresholds: Thresholds, accurac
 
     def detectable_value(steps: int) -> float | None:
         true = float(demand.threshold) + sign * (margin + steps * score) * error
-        if not low <= true <= high:
-            nearest = min(max(true, low), high)
-            return nearest if (true < low) == (sign * steps > 0) else None
-        return true
+        nearest = min(max(true, low), high)
+        return nearest if true == nearest or (true < low) == (sign * steps > 0) else None
 
     return DetectableEffect(demand, error, detectable_value(-1), detectable_value(1))
 
