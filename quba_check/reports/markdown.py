@@ -123,9 +123,8 @@ def _verdict_line(record: Record) -> str:
 
 def _unmet_demands(run: Run, url: str) -> Iterator[str]:
     """Yield warnings, equality of answers, the table of unmet demands, and notes."""
-    yield from (
-        code(line, _LONGEST_WARNING) for line in (*warning_lines(run.record), *parity_lines(run.record))
-    )
+    for line in (*warning_lines(run.record), *parity_lines(run.record)):
+        yield code(line, _LONGEST_WARNING)
     unmet = [row for row in run.record.verdicts if not row.is_met]
     unmet.sort(key=lambda row: (not row.blocks, LABELS.index(label(row))))
     if unmet:

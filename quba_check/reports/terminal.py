@@ -68,9 +68,8 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     """
     has_intervals = any(row.interval for row in record.measured.values())
     gap, blank = 0 if has_intervals else 1, "    \n"
-    box = Box(
-        f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii()
-    )  # only a rule below the headings
+    # Only a rule below the headings.
+    box = Box(f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii())
     table = Table(box=box, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
     rows = [[Text(heading) for heading in HEADINGS], *_rows(record)]
     columns = dict(zip(HEADINGS, zip(*rows, strict=True), strict=True))
