@@ -249,9 +249,7 @@ def _is_none(preprocessing: Preprocessing) -> bool:
 def _in_words(preprocessing: Preprocessing) -> str:
     if not any(preprocessing.mean) and len(set(preprocessing.std)) == 1:
         return f"values from 0 to {1 / preprocessing.std[0]:.3g}"
-    mean, std = (
-        " ".join(f"{value:.3g}" for value in values) for values in (preprocessing.mean, preprocessing.std)
-    )
+    mean, std = (" ".join(map("{:.3g}".format, each)) for each in (preprocessing.mean, preprocessing.std))
     return f"mean {mean} and std {std}"
 
 

@@ -58,10 +58,8 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
             return replace(reasoned, has_reason=bool(verdict.message))
         if isinstance(verdict.limit, str):
             gap = f"grade {grade.letter}, score {format_value(grade.score, 'score')}"
-            letters = letters_text(grade) or NONE
-            return replace(
-                cells, value=grade.letter or NONE, interval=letters, gap=NONE if verdict.is_met else gap
-            )
+            graded = replace(cells, value=grade.letter or NONE, interval=letters_text(grade) or NONE)
+            return graded if verdict.is_met else replace(graded, gap=gap)
         value, unit, ends, n = grade.score, "score", grade.interval, None
     elif verdict.bound in DROPS or quantity is None:  # no record keeps the numbers of a drop
         return cells if verdict.outcome == "pass" else reasoned
