@@ -119,9 +119,8 @@ def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
         notes.append("masked: no evidence of robustness")
     if quantity.interval is not None:
         notes.append(f"95 % interval {interval_text(quantity.interval, quantity.unit, quantity.n)}")
-    verdict = most_severe(
-        row for row in record.verdicts if (row.dimension, row.part) == (dimension, part or None)
-    )
+    target = dimension, part or None
+    verdict = most_severe(row for row in record.verdicts if (row.dimension, row.part) == target)
     if verdict is not None:
         place = f"{public_path(verdict.file)}:{verdict.line}"
         notes.append(f"demand {bound_text(verdict)} in {place}: {verdict.outcome}")

@@ -57,11 +57,12 @@ def reproductions(
         model: the published model.
         outcomes: outcome by protocol and dimension.
     """
-    by_name = {name: {each: outcomes[each][name] for each in ORDER} for name in PUBLISHED_DIMENSIONS}
-    return tuple(
-        Reproduction(name, model.values[name], name in model.doubtful, by_protocol)
-        for name, by_protocol in by_name.items()
-    )
+
+    def reproduction(name: str) -> Reproduction:
+        by_protocol = {protocol: outcomes[protocol][name] for protocol in ORDER}
+        return Reproduction(name, model.values[name], name in model.doubtful, by_protocol)
+
+    return tuple(map(reproduction, PUBLISHED_DIMENSIONS))
 
 
 def scores(rows: tuple[Reproduction, ...]) -> dict[str, float | None]:

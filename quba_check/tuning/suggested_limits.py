@@ -105,11 +105,8 @@ def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
 
 def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tuple[str, ...]:
     """Return the dimensions with a trivial limit: a `min` of at most 0."""
-    return tuple(
-        name
-        for name, suggestion in suggestions.items()
-        if registry[name].better == "high" and suggestion.limit <= 0
-    )
+    trivial = (name for name, suggestion in suggestions.items() if suggestion.limit <= 0)
+    return tuple(name for name in trivial if registry[name].better == "high")
 
 
 def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:
