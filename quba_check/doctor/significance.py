@@ -36,9 +36,8 @@ def is_at_chance(n_correct: int, n: int, n_classes: int) -> bool:
         return False
     guess = 1 / n_classes
     useful = guess + _WORTH_MEASURING * (1 - guess)
-    return (
-        binomial_tail(n_correct, n, guess) > ALPHA and float(scipy.special.bdtr(n_correct, n, useful)) < ALPHA
-    )
+    is_guessing = binomial_tail(n_correct, n, guess) > ALPHA
+    return is_guessing and float(scipy.special.bdtr(n_correct, n, useful)) < ALPHA
 
 
 def mcnemar_p(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
