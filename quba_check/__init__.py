@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from quba_check.dimensions import dimension, share
     from quba_check.engine.batching import BatchSettings
     from quba_check.errors import QubaError, UnmeasurableError, UserError
-    from quba_check.evaluation import Evaluation
+    from quba_check.evaluation import Evaluation, RunSettings
     from quba_check.gate.judge import judge
     from quba_check.grading import published_models, quba_score
     from quba_check.models.preprocessing.file import read_preprocessing
     from quba_check.models.programs.functions import NumpyModel
     from quba_check.models.request import LoadRequest
-    from quba_check.predictor import RunSettings
     from quba_check.records.files import read_record
     from quba_check.records.record import Record
     from quba_check.suites import Suite, open_suite
@@ -79,8 +78,7 @@ _MODULES = {
     "dimensions": ("dimension", "share"),
     "engine.batching": ("BatchSettings",),
     "errors": ("QubaError", "UnmeasurableError", "UserError"),
-    "evaluation": ("Evaluation",),
-    "predictor": ("RunSettings",),
+    "evaluation": ("Evaluation", "RunSettings"),
     "gate.judge": ("judge",),
     "grading": ("published_models", "quba_score"),
     "models.preprocessing.file": ("read_preprocessing",),

@@ -19,7 +19,8 @@ from quba_check.errors import QubaError, UnmeasurableError
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.request import LoadRequest
-from quba_check.predictor import Predictor, RunSettings, views_by_variant
+from quba_check.predictor import Predictor, views_by_variant
+from quba_check.predictor import RunSettings as RunSettings
 from quba_check.storage.locations import digests_file
 from quba_check.storage.store import Store
 from quba_check.suites.sampling import WHOLE, SubsetSampler

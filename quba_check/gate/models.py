@@ -134,8 +134,7 @@ class LoadedModels:
             announce("loading torch")
         workers = self.worker_pool
         from quba_check.engine.batching import BatchSettings
-        from quba_check.evaluation import Evaluation
-        from quba_check.predictor import RunSettings
+        from quba_check.evaluation import Evaluation, RunSettings
 
         options, request = self.options, self.request
         if key[0] == REFERENCE and spec.kind != "onnx" and request.device in PROVIDERS:

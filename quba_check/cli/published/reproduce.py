@@ -76,9 +76,8 @@ def _outcomes(
     model: PublishedModel, spec: str | None, data: Place, limit: int | None, device: str, store: Place
 ) -> dict[ProtocolName, dict[str, Outcome]]:
     """Measure the model under both protocols."""
-    from quba_check.evaluation import Evaluation
+    from quba_check.evaluation import Evaluation, RunSettings
     from quba_check.models.request import LoadRequest
-    from quba_check.predictor import RunSettings
 
     text = spec or f"timm:{model.timm}"
     folder = store or default_location()
