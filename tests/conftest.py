@@ -49,6 +49,8 @@ sys.dont_write_bytecode = False
 HERE = Path(__file__).parent
 UNMEASURED = ("acceptance/", "fuzz/")
 """Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
+MEASURED = ("acceptance/test_passing_run", "acceptance/test_selection")
+"""Runs of the whole plugin, which no test of a single module shows."""
 SLOW = (
     "acceptance/test_demo",
     "acceptance/test_interruptions",
@@ -86,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(path).is_absolute():
             continue
         item.add_marker(pytest.mark.filterwarnings("error"), append=False)
-        if path.startswith(UNMEASURED):
+        if path.startswith(UNMEASURED) and not path.startswith(MEASURED):
             item.add_marker("no_cover")
         if path.startswith(SLOW) or SERVERS & {*getattr(item, "fixturenames", ())}:
             item.add_marker("slow")
