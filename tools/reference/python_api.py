@@ -27,12 +27,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 METRICS = (
-    "calibration.expected_calibration_error",
-    "calibration.adaptive_calibration_error",
-    "calibration_noise.total_without_noise",
-    "class_balance.accuracy_evenness",
-    "class_balance.confidence_evenness",
-    "means.geometric_mean",
+    "metrics.calibration.expected_calibration_error",
+    "metrics.calibration.adaptive_calibration_error",
+    "metrics.calibration_noise.total_without_noise",
+    "metrics.class_balance.accuracy_evenness",
+    "metrics.class_balance.confidence_evenness",
+    "stats.estimate.geometric_mean",
 )
 """Functions of numbers whose formulas the page shows."""
 
@@ -55,5 +55,5 @@ def python_page() -> str:
             for title, names in GROUPS.items()
         ),
         "## Metrics\n\nFunctions of arrays, which the [dimensions](../dimensions.md) use.\n\n"
-        + "\n\n".join(f"::: quba_check.metrics.{name}" for name in METRICS),
+        + "\n\n".join(f"::: quba_check.{name}" for name in METRICS),
     )
