@@ -7,12 +7,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Part
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import Better, Request, target_name
+from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
 from quba_check.strict_yaml import Location
@@ -153,18 +154,13 @@ class Demand:
         id: str,  # noqa: A002
         outcome: VerdictOutcome,
         explanation: Explanation = NOT_EXPLAINED,
+        *,
+        within_noise: bool = False,
         policy: Policy = POINT,
-        **numbers: Any,
+        judged: QuantityRow | None = None,
+        note: str = "",
     ) -> VerdictRow:
-        """Return the demand with an outcome, as records store it.
-
-        Args:
-            id: node id of the demand's item.
-            outcome: the verdict.
-            explanation: its explanation.
-            policy: the policy of the demand's file.
-            numbers: further fields of the row.
-        """
+        """Return the demand with an outcome, as records store it."""
         return VerdictRow(
             id=id,
             **{name: getattr(self, name) for name in _IN_RECORDS},
@@ -172,9 +168,11 @@ class Demand:
             outcome=outcome,
             message="" if outcome == "pass" else explanation.text,
             explanation=explanation,
+            within_noise=within_noise,
             policy=policy.uncertain,
             confidence=policy.confidence,
-            **numbers,
+            judged=judged,
+            note=note,
         )
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from quba_check.core.explanation import Explanation
 from quba_check.core.grade import Grade
@@ -52,11 +51,19 @@ def explanation(verdict: Verdict) -> Explanation:
 def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
     """Return a verdict as a row of a record, under a pytest item's id."""
     demand, evidence = verdict.demand, verdict.evidence
-    numbers: dict[str, Any] = {"within_noise": verdict.within_noise}
+    judged, note = None, ""
     if demand.request.kind != "value" and isinstance(evidence, Measurement):
-        numbers["judged"] = quantity_row(evidence.parts[str(demand.part)], demand.better)
-        numbers["note"] = size_note(demand, evidence)
-    return demand.verdict_row(node, verdict.outcome, explanation(verdict), verdict.policy, **numbers)
+        judged = quantity_row(evidence.parts[str(demand.part)], demand.better)
+        note = size_note(demand, evidence)
+    return demand.verdict_row(
+        node,
+        verdict.outcome,
+        explanation(verdict),
+        within_noise=verdict.within_noise,
+        policy=verdict.policy,
+        judged=judged,
+        note=note,
+    )
 
 
 def _headline(verdict: Verdict) -> str:
