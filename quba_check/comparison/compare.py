@@ -18,7 +18,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed
-from quba_check.records.measurement import JsonRow, MeasurementRow, QuantityRow
+from quba_check.records.measurement import JsonRow, QuantityRow
 from quba_check.records.per_image import PerImage
 from quba_check.stats.clusters import limits_in_groups
 from quba_check.stats.estimate import Estimate
@@ -145,9 +145,7 @@ def _common_values(
     before: StoredRun, after: StoredRun
 ) -> Iterator[tuple[str, str | None, QuantityRow, RunValue, RunValue]]:
     """Yield dimension, part, row of the second run, and the values of both runs."""
-    for name, row in after.record.measurements.items():
-        if not isinstance(row, MeasurementRow):
-            continue
+    for name, row in after.record.measured.items():
         for part, quantity in ((None, row), *row.parts.items()):
             first, second = before.value_of(name, part), after.value_of(name, part)
             if first is not None and second is not None:
@@ -228,8 +226,8 @@ def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
                 f"{run.file}: its predictions per image are neither next to it nor in the store; "
                 "intervals are those of unpaired runs, which are wider"
             )
-        for name, row in run.record.measurements.items():
-            if isinstance(row, MeasurementRow) and row.masked:
+        for name, row in run.record.measured.items():
+            if row.masked:
                 yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(row.masked)}"
         if run.failed_demands:
             yield f"{run.file}: this run fails its own demands: {', '.join(run.failed_demands)}"
