@@ -20,14 +20,14 @@ from quba_check.core.view import CLEAN_SET
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
-from quba_check.gate.record_rows import model_row, suite_row
+from quba_check.gate.record_rows import environment, model_row, suite_row
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand
 from quba_check.messages import listed
 from quba_check.number_format import ordinal
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, measurements_of
 from quba_check.records.per_image import PerImage
-from quba_check.records.record import ComputeRow, Record, SetRow, environment
+from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.storage.store import Store
 from quba_check.verdicts.evidence import grade_of

@@ -1,20 +1,39 @@
-"""Parts of a record about the model, the suite and the images of an evaluation."""
+"""Parts of a record about the model, suite, images and environment of an evaluation."""
 
 from __future__ import annotations
 
+import platform
+import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from quba_check.core.measurement import Measurement
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, View
 from quba_check.dimensions import registry
 from quba_check.records.per_image import PerImage
-from quba_check.records.record import ModelRow, SetRow, SuiteRow
+from quba_check.records.record import ComputeRow, EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.storage.store import content_hash
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
+
+_PACKAGES = (
+    "quba-check",
+    "torch",
+    "timm",
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "onnxruntime",
+    "ai-edge-litert",
+    "openvino",
+    "open_clip_torch",
+)
+"""Packages on which values depend."""
 
 
 def model_row(evaluation: Evaluation, name: str) -> ModelRow:
@@ -44,6 +63,19 @@ def suite_row(evaluation: Evaluation, contents: Mapping[str, str], sets: Mapping
         contents=dict(contents),
         classes=content_hash(list(suite.classes)),
         sets=dict(sets),
+    )
+
+
+def environment(device: str, compute: ComputeRow, seed: int) -> EnvironmentRow:
+    """Return the environment of this process, now and in the current folder."""
+    return EnvironmentRow(
+        versions=_installed_versions(),
+        device=device,
+        precision=compute.precision,
+        compute=compute,
+        seed=seed,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        git=_git_commit(),
     )
 
 
@@ -100,3 +132,26 @@ def _generated(evaluation: Evaluation, set_name: str) -> str | None:
     size = str(height) if height == width else f"{height}x{width}"
     encoding = "" if suite.encoding is None else f"+{suite.encoding}"
     return f"generated@{size}{encoding}"
+
+
+def _installed_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages on which values depend."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the current folder, with `+` for changes; None outside a repository."""
+    with suppress(OSError, subprocess.SubprocessError):
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=40"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+        return answer.stdout.strip() or None
+    return None

@@ -6,12 +6,7 @@ Later versions of schema 1 may add keys; a reader ignores unknown keys.
 from __future__ import annotations
 
 import hashlib
-import platform
-import subprocess
-from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, computed_field
@@ -27,19 +22,6 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 as 64 hex digits."""
 LARGEST_TEXT = 64 * 2**10
 """Largest size in bytes of a file whose text is stored."""
-_PACKAGES = (
-    "quba-check",
-    "torch",
-    "timm",
-    "numpy",
-    "pillow",
-    "opencv-python-headless",
-    "onnxruntime",
-    "ai-edge-litert",
-    "openvino",
-    "open_clip_torch",
-)
-"""Packages on which values depend."""
 
 
 class InputRow(JsonRow):
@@ -218,42 +200,6 @@ class EnvironmentRow(JsonRow):
     time: str
     git: str | None = None
     compute: ComputeRow | None = None
-
-
-def environment(device: str, compute: ComputeRow, seed: int) -> EnvironmentRow:
-    """Return the environment of this process, now and in the current folder."""
-    return EnvironmentRow(
-        versions=installed_versions(),
-        device=device,
-        precision=compute.precision,
-        compute=compute,
-        seed=seed,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
-        git=_git_commit(),
-    )
-
-
-def installed_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages on which values depend."""
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    return versions
-
-
-def _git_commit() -> str | None:
-    """Return the commit of the current folder, with `+` for changes; None outside a repository."""
-    with suppress(OSError, subprocess.SubprocessError):
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=40"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-        return answer.stdout.strip() or None
-    return None
 
 
 class Record(JsonRow):
