@@ -1,1 +1,1 @@
-"""Calibration error and class balance: pure numpy."""
+"""Metrics of predictions. Pure functions of numpy and scipy."""

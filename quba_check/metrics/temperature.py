@@ -1,4 +1,4 @@
-"""Temperature scaling, and the proper scores that judge it.
+"""Temperature scaling, and proper scores of probabilities.
 
 A temperature is the one number that best corrects a model's confidence. With T, a probability p becomes
 p^(1/T), normalised over the classes: the softmax of the logits divided by T. The predicted class stays the

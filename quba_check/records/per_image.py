@@ -289,7 +289,7 @@ def _bytes(text: str) -> NDArray[np.uint8]:
 
 
 _LEVELS, _STEPS, _DIGITS = 256, 128, 11
-"""Digits are of the largest influence; smaller differences come from the order of sums."""
+"""The digits are relative to the largest influence; smaller differences come from the order of sums."""
 
 
 def encode(influences: NDArray[np.float64]) -> tuple[NDArray[np.uint8], dict[str, Any]]:

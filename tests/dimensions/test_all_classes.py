@@ -1,4 +1,4 @@
-"""Tables and notes on confused classes, by hand and against scikit-learn."""
+"""Tables and notes on confused classes, by hand."""
 
 import numpy as np
 import pytest
