@@ -262,9 +262,10 @@ def test_bounds_in_percent_and_large_ones() -> None:
 dimensions:
   accuracy: {min: 60%, max_drop: 1.5 %, max_relative_drop: 99%, parts: {top5: {min: 90%}}}
   corruption_robustness: {min: 50%, max_drop: 1}
-  calibration_error: {max: 3%, max_relative_drop: 150%}
+  calibration_error: {max: 3%, max_relative_drop: 150%, parts: {nll: {max_drop: 104}, brier: {max_drop: 1.9}}}
   parameters: {max: 30, max_drop: 2, max_relative_drop: 5%}
 classes: {each: {recall: {min: 40%}}}
+parity: {negative_flips: {max_drop: 99%, max_relative_drop: 100%}}
 """)
     assert {demand.name: demand.threshold for demand in read.demands} == {
         "accuracy[min]": 0.6,
@@ -275,8 +276,12 @@ classes: {each: {recall: {min: 40%}}}
         "corruption_robustness[max_drop]": 1,
         "calibration_error[max]": 0.03,
         "calibration_error[max_relative_drop]": 1.5,
+        "calibration_error.nll[max_drop]": 104,
+        "calibration_error.brier[max_drop]": 1.9,
         "parameters[max]": 30,
         "parameters[max_drop]": 2,
         "parameters[max_relative_drop]": 0.05,
         "classes.each.recall[min]": 0.4,
+        "parity.negative_flips[max_drop]": 0.99,
+        "parity.negative_flips[max_relative_drop]": 1,
     }

@@ -18,6 +18,7 @@ from quba_check.core.request import Request
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, registry
+from quba_check.errors import UnmeasurableError
 
 SERVING = registry["serving"]
 LABEL = [0] * 6 + [1] * 4
@@ -165,7 +166,7 @@ def test_directions_of_the_parts() -> None:
 
 
 def test_without_a_pipeline_there_is_no_value() -> None:
-    assert reason(SERVING, {}, facts(serving={})) == (
-        "the manifest declares no pipeline under 'serving'",
-        True,
-    )
+    text = "the manifest declares no pipeline under 'serving'"
+    assert reason(SERVING, {}, facts(serving={})) == (text, True)
+    with pytest.raises(UnmeasurableError, match=text):
+        SERVING.check_suite(facts(serving={}).suite, None)

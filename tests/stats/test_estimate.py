@@ -81,18 +81,17 @@ def test_logarithms_turn_ratios_into_differences(pairs):
     assert direct.standard_error == pytest.approx(by_logarithm.standard_error, abs=1e-12)
 
 
-examples = settings(deadline=None, derandomize=True, max_examples=60)
 positive = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=8)
 
 
 @given(positive)
 @examples
-def test_is_the_root_of_the_product(values):
+def test_a_geometric_mean_is_the_root_of_the_product(values):
     assert geometric_mean(values) == pytest.approx(math.prod(values) ** (1 / len(values)))
     assert min(values) * (1 - 1e-12) <= geometric_mean(values) <= max(values) * (1 + 1e-12)
 
 
 @given(positive, st.integers(0, 8))
 @examples
-def test_one_zero_makes_it_zero(values, position):
+def test_one_zero_makes_a_geometric_mean_zero(values, position):
     assert geometric_mean([*values[:position], 0.0, *values[position:]]) == 0.0

@@ -8,6 +8,7 @@ from support.tuned import quantity, record
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
+from quba_check.errors import ThresholdError
 from quba_check.stats import intervals as limits
 from quba_check.tuning.power import detectable_effects
 from quba_check.verdicts import decide
@@ -178,3 +179,11 @@ def test_values_without_a_known_error():
         None,
         None,
     ]
+
+
+def test_a_record_of_another_protocol():
+    file = thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}")
+    with pytest.raises(
+        ThresholdError, match=r"^x\.yaml: states protocol released, but the values of r50 are of"
+    ):
+        detectable_effects(file, 100, record())
