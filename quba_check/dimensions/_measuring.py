@@ -1,4 +1,4 @@
-"""Measurements that count a group of images as one observation, and measurements of slices."""
+"""Measurements with each group of images as one observation, and of slices."""
 
 from __future__ import annotations
 

@@ -18,8 +18,6 @@ from quba_check.errors import UnmeasurableError
 from quba_check.stats.estimate import Estimate
 
 CUE_CONFLICT = View(CUE_CONFLICT_SET)
-
-
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
 
 
@@ -117,7 +115,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 def _category_table(label: NDArray[np.int64], hits: Masks, suite: SuiteFacts) -> Table:
     """Return conflicts and hits by the class of the shape, for classes with a conflict."""
     in_class = label >= 0
-    classes = np.unique(label[hits[0] & in_class])
+    conflict, _, _ = hits
+    classes = np.unique(label[conflict & in_class])
     count = int(classes.max(initial=-1)) + 1
     columns = [np.bincount(label[mask & in_class], minlength=count)[classes].tolist() for mask in hits]
     names = table_class_names(suite.class_names_of(CUE_CONFLICT_SET), count)
