@@ -11,18 +11,23 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.predictions import outputs_digest
-from quba_check.core.protocols import ProtocolName
+from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.request import Request
 from quba_check.core.view import View
+from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
-from quba_check.errors import QubaError, UnmeasurableError
+from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
+from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.predictor import Predictor, views_by_variant
 from quba_check.predictor import RunSettings as RunSettings
-from quba_check.storage.locations import digests_file
+from quba_check.storage.locations import default_location, digests_file
+from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
+from quba_check.storage.user_files import user_location
+from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.shared_images import check_sets_differ
 from quba_check.suites.suite import Suite
@@ -68,10 +73,38 @@ class Evaluation(Predictor):
         store: str | Path | Store | None = None,
         run: RunSettings | None = None,
     ) -> None:
+        if not isinstance(model, str | Classifier):
+            raise OptionError(
+                f"model: got a value of type {type(model).__name__}. Allowed: a model spec, such as "
+                "'model.pt' or 'package.module:callable', or a loaded Classifier."
+            )
         registry.load_entry_points()
-        super().__init__(
-            model, suite, request=request, protocol=protocol, sampler=sampler, store=store, run=run
-        )
+        if not isinstance(store, Store):
+            store = open_store(default_location() if store is None else user_location(store, "store"))
+        spec = model.spec if isinstance(model, Classifier) else model
+        if suite is None and spec in DEMO_MODELS:
+            suite = DEMO_SUITE
+        if not isinstance(suite, Suite):
+            suite = find_suite(suite, store.root, sampler)
+        if not isinstance(model, Classifier):
+            request = replace(
+                request or LoadRequest(),
+                classes=suite.classes,
+                head=suite.head,
+                image_size=suite.image_size,
+                prompts=suite.prompts,
+                cache=store.root,
+            )
+            model = load_classifier(model, request)
+        classes = model.head.classes
+        if classes != len(suite.classes):
+            raise HeadError(
+                f"{model.spec}: the classifier was loaded for {classes} classes, "
+                f"the suite has {len(suite.classes)}. Load it with the suite's classes and head.",
+                theirs=classes,
+                classes=len(suite.classes),
+            )
+        super().__init__(model, suite, store, Protocol.named(protocol), run or RunSettings())
         self._outcomes: dict[str, Outcome] = {}
         self._unmeasurable: dict[str, Unmeasurable | None] = {}
 

@@ -6,34 +6,27 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quba_check.core.facts import Facts
 from quba_check.core.predictions import Predictions, Tables
-from quba_check.core.protocols import Protocol, ProtocolName
+from quba_check.core.protocols import Protocol
 from quba_check.core.request import Request
 from quba_check.core.serving import pipeline_of
 from quba_check.core.view import CLEAN, REFERENCE, View
-from quba_check.demo import DEMO_MODELS
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine
 from quba_check.engine.work import PlannedView, Progress
-from quba_check.errors import HeadError, OptionError, UnmeasurableError
+from quba_check.errors import UnmeasurableError
 from quba_check.executors.remote_worker import WorkerSpec
 from quba_check.models.classifier import Classifier
 from quba_check.models.flops import count_flops
-from quba_check.models.loading import load_classifier, with_pipeline
-from quba_check.models.request import LoadRequest
+from quba_check.models.loading import with_pipeline
 from quba_check.records.per_image import CleanAnswers
 from quba_check.records.recorded_answers import RecordedAnswers
-from quba_check.storage.locations import default_location, digests_file
-from quba_check.storage.opening import open_store
+from quba_check.storage.locations import digests_file
 from quba_check.storage.store import Store
-from quba_check.storage.user_files import user_location
-from quba_check.suites.opening import DEMO_SUITE, find_suite
-from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.set_images import ViewSlices
 from quba_check.suites.shared_images import check_sets_differ
 from quba_check.suites.suite import Suite
@@ -63,69 +56,38 @@ class RunSettings:
 
 
 class Predictor:
-    """A model on a suite under one protocol, and the models behind variants.
+    """A classifier on a suite under one protocol, and the models behind variants.
 
-    Predictions are stored and reused. The arguments are those of `quba_check.evaluation.Evaluation`.
+    Predictions are stored and reused.
+
+    Args:
+        classifier: the model, loaded for the suite's classes.
+        suite: the images.
+        store: the store of predictions.
+        protocol: settings of attacks, ties and cropping.
+        run: how predictions are made and reported.
+
+    Raises:
+        OptionError: a worker is to predict, and the model exists in this process alone.
     """
 
     def __init__(
-        self,
-        model: str | Classifier,
-        suite: str | Path | Suite | None = None,
-        *,
-        request: LoadRequest | None = None,
-        protocol: ProtocolName = "standard",
-        sampler: SubsetSampler = WHOLE,
-        store: str | Path | Store | None = None,
-        run: RunSettings | None = None,
+        self, classifier: Classifier, suite: Suite, store: Store, protocol: Protocol, run: RunSettings
     ) -> None:
-        if not isinstance(model, str | Classifier):
-            raise OptionError(
-                f"model: got a value of type {type(model).__name__}. Allowed: a model spec, such as "
-                "'model.pt' or 'package.module:callable', or a loaded Classifier."
-            )
-        run = run or RunSettings()
-        self.protocol = Protocol.named(protocol)
-        if not isinstance(store, Store):
-            store = open_store(default_location() if store is None else user_location(store, "store"))
+        self.classifier = classifier
+        self.suite = suite
         self.store = store
-        spec = model.spec if isinstance(model, Classifier) else model
-        if suite is None and spec in DEMO_MODELS:
-            suite = DEMO_SUITE
-        self.suite = suite if isinstance(suite, Suite) else find_suite(suite, self.store.root, sampler)
-        self.seed = self.suite.sampler.seed
-        if isinstance(model, Classifier):
-            self.classifier = model
-        else:
-            request = replace(
-                request or LoadRequest(),
-                classes=self.suite.classes,
-                head=self.suite.head,
-                image_size=self.suite.image_size,
-                prompts=self.suite.prompts,
-                cache=self.store.root,
-            )
-            self.classifier = load_classifier(model, request)
-        classes = self.classifier.head.classes
-        if classes != len(self.suite.classes):
-            raise HeadError(
-                f"{self.classifier.spec}: the classifier was loaded for {classes} classes, "
-                f"the suite has {len(self.suite.classes)}. Load it with the suite's classes and head.",
-                theirs=classes,
-                classes=len(self.suite.classes),
-            )
+        self.protocol = protocol
+        self.seed = suite.sampler.seed
         executor = None
         if run.workers is not None:
-            values = self.classifier, self.suite, self.protocol, run.batch_settings
-            executor = run.workers.executor(WorkerSpec.of(*values))
-        self.engine = Engine(
-            self.classifier, self.suite, self.store, self.protocol, run.batch_settings, run.progress, executor
-        )
+            executor = run.workers.executor(WorkerSpec.of(classifier, suite, protocol, run.batch_settings))
+        self.engine = Engine(classifier, suite, store, protocol, run.batch_settings, run.progress, executor)
         self.reference: Predictor | RecordedAnswers | None = None
-        self.preparation = self.classifier.preprocessing.as_dict()
+        self.preparation = classifier.preprocessing.as_dict()
         self._run = run
         self._served: dict[str, Predictor] = {}
-        self._slices = ViewSlices(self.suite, self.engine.digests)
+        self._slices = ViewSlices(suite, self.engine.digests)
         self._requests: tuple[Request, ...] = ()
 
     def __repr__(self) -> str:
@@ -232,7 +194,7 @@ class Predictor:
 
     @property
     def others(self) -> tuple[Predictor, ...]:
-        """The evaluations of variants: of the reference, and of the model behind serving pipelines."""
+        """The predictors of variants: of the reference, and of the model behind serving pipelines."""
         references = [self.reference] if isinstance(self.reference, Predictor) else []
         return (*references, *self._served.values())
 
@@ -266,9 +228,7 @@ class Predictor:
         if name not in self._served:
             pipeline = pipeline_of(name, self.suite.facts.serving)
             served = with_pipeline(self.classifier, pipeline, imports=not self._run.plan)
-            self._served[name] = Predictor(
-                served, self.suite, protocol=self.protocol.name, store=self.store, run=self._run
-            )
+            self._served[name] = Predictor(served, self.suite, self.store, self.protocol, self._run)
         return self._served[name]
 
 
