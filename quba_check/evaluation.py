@@ -147,7 +147,7 @@ class Evaluation(Predictor):
         return self._outcomes[name]
 
     def unmeasurable_reason(self, name: str) -> Unmeasurable | None:
-        """Return why a dimension cannot be measured, None if it can; see `engine.unmeasurable`.
+        """Return why a dimension cannot be measured, None if it can; computed once.
 
         Raises:
             UserError: unknown dimension, or the files of a set have the wrong layout.

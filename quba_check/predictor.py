@@ -44,7 +44,7 @@ class RunSettings:
 
     Attributes:
         batch_settings: batch size, threads, and room for prepared images.
-        progress: called after every pass of a batch, see `engine.progress.Progress`.
+        progress: called after every pass of a batch, see `engine.work.Progress`.
         plan: nothing is predicted, and no function that a manifest names is imported.
         workers: processes that predict, a `quba_check.executors.ray.pool.RayPool`; None for this one.
     """
