@@ -181,6 +181,10 @@ def test_a_conftest_that_ends_the_process_leaves_no_earlier_record(judge: Judge)
     assert not earlier.exists()
 
 
+def test_help_needs_no_verdict(judge: Judge) -> None:
+    assert judge("--help").ret == 0
+
+
 def without(name: str) -> str:
     return hook(
         "pytest_collection_modifyitems(items)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.gate import Gate, loaded_judge
+from support.gate import Gate, loaded_judge, terminal_text
 from support.gated import CORRUPTION, corruption
 from support.tiny import CLASSES, SIDE, write_pictures
 
@@ -136,18 +136,27 @@ def test_a_failed_measurement_is_not_tried_again(gate: Gate, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("policy", "limit", "outcome", "verdict"),
+    ("policy", "limit", "outcome", "verdict", "line"),
     [
-        ("point", 0.5, "pass", "pass"),
-        ("fail", 0.5, "uncertain", "uncertain"),
-        ("fail", 0.95, "fail", "fail"),
-        ("allow", 0.7, "uncertain", "pass"),
+        (
+            "point",
+            0.5,
+            "pass",
+            "pass",
+            "  'uncertain: point' judges by the value alone and bounds no error rate",
+        ),
+        ("fail", 0.5, "uncertain", "uncertain", "Uncertain:"),
+        ("fail", 0.95, "fail", "fail", "Failed:"),
+        ("allow", 0.7, "uncertain", "pass", "Uncertain but allowed:"),
     ],
 )
-def test_a_demand_within_the_noise(gate: Gate, policy: str, limit: float, outcome: str, verdict: str) -> None:
+def test_a_demand_within_the_noise(
+    gate: Gate, policy: str, limit: float, outcome: str, verdict: str, line: str
+) -> None:
     """Of 9 clean images 6 are right: the 95 % interval is from 0.299 to 0.925."""
     record = gate.judge(f"uncertain: {policy}\ndimensions: {{accuracy: {{min: {limit}}}}}")
     assert (record.verdicts[0].outcome, record.overall_verdict) == (outcome, verdict)
+    assert line in terminal_text(record).splitlines()
     if outcome == verdict == "uncertain":
         assert record.verdicts[0].message.splitlines() == [
             "accuracy 0.667 is not shown to be at least 0.500",
