@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 
-def error_text(kind: type[Exception], call: Callable[..., object], *arguments: Any, **options: Any) -> str:
+def error_text(kind: type[Exception], call: Callable[..., object], /, *arguments: Any, **options: Any) -> str:
     """Return the text of the error that a call raises."""
     with pytest.raises(kind) as raised:
         call(*arguments, **options)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from support.errors import error_text
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import CORRUPTIONS
@@ -37,9 +37,7 @@ def thresholds(text: str, suite: SuiteFacts | None = FACTS, **others: str) -> Th
 
 def threshold_error(text: str, suite: SuiteFacts | None = FACTS, **others: str) -> str:
     """Return the message about a threshold file that cannot be used."""
-    with pytest.raises(UserError) as caught:
-        thresholds(text, suite, **others)
-    return str(caught.value)
+    return error_text(UserError, thresholds, text, suite, **others)
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,7 @@ class Gate:
 
     def error(self, text: str, **options: Any) -> str:
         """Return the message that ends a run."""
-        with pytest.raises(UserError) as caught:
-            self.judge(text, **options)
-        return str(caught.value)
+        return error_text(UserError, self.judge, text, **options)
 
     def outcomes(self, text: str, **options: Any) -> dict[str, str]:
         """Return the outcome of each demand by its name."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
+from support.errors import error_text
 from torch import nn
 
 from quba_check.core.classes import Head
@@ -31,9 +31,7 @@ def load(spec: str | Path, classes: Sequence[str] = TEN, **options: object) -> C
 
 def message(call: Callable[..., object], *arguments: object, **options: object) -> str:
     """Return the message of the error that a call raises."""
-    with pytest.raises(QubaError) as raised:
-        call(*arguments, **options)
-    return str(raised.value)
+    return error_text(QubaError, call, *arguments, **options)
 
 
 def refusal(spec: str | Path, classes: Sequence[str] = TEN, **options: object) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from support import errors
 
 from quba_check.errors import UserError
 from quba_check.suites import Suite, open_suite
@@ -44,9 +44,7 @@ def suite_of(root: Path, text: str, *classes: str, sampler: SubsetSampler = WHOL
 
 def error_text(call: Callable[..., object], *arguments: object, **keys: object) -> str:
     """Return the message of the error that a call raises."""
-    with pytest.raises(UserError) as raised:
-        call(*arguments, **keys)
-    return str(raised.value)
+    return errors.error_text(UserError, call, *arguments, **keys)
 
 
 def error_texts(call: Callable[[str], object], mistakes: Iterable[str]) -> str:
