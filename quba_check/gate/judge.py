@@ -37,18 +37,8 @@ from quba_check.verdicts.explanation import verdict_row
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
 
-
-def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | str]:
-    """Return the JUnit properties of a verdict, with the interval of its message."""
-    properties: dict[str, float | str | None] = {"value": verdict.value}
-    if verdict.curve is not None and not isinstance(verdict.value, str):
-        low, high = verdict.curve.interval(verdict.policy.confidence)
-        properties |= {"interval_low": low, "interval_high": high}
-    if verdict.outcome == "waived":
-        properties["waiver"] = str(verdict.demand.waiver)
-    properties |= {"groups": verdict.groups, "effective_images": verdict.effective}
-    properties |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
-    return {name: value for name, value in properties.items() if value is not None}
+_OF_PYTEST = {"models", "thresholds", "data", "plan", "classes", "html", "markdown", "pictures", "report"}
+"""Options with an argument of their own, and those of pytest's output."""
 
 
 class MeasuredRun:
@@ -194,8 +184,17 @@ class Judge:
                 yield per_image(self._gate.loaded.evaluations[planned.key], outcome).to_bytes()
 
 
-_OF_PYTEST = {"models", "thresholds", "data", "plan", "classes", "html", "markdown", "pictures", "report"}
-"""Options with an argument of their own, and those of pytest's output."""
+def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | str]:
+    """Return the JUnit properties of a verdict, with the interval of its message."""
+    properties: dict[str, float | str | None] = {"value": verdict.value}
+    if verdict.curve is not None and not isinstance(verdict.value, str):
+        low, high = verdict.curve.interval(verdict.policy.confidence)
+        properties |= {"interval_low": low, "interval_high": high}
+    if verdict.outcome == "waived":
+        properties["waiver"] = str(verdict.demand.waiver)
+    properties |= {"groups": verdict.groups, "effective_images": verdict.effective}
+    properties |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 def judge(
