@@ -147,7 +147,10 @@ class PlannedDemand:
 
 
 def distinct_label(key: tuple[str, ProtocolName], keys: Iterable[tuple[str, ProtocolName]]) -> str:
-    """Return a distinct label of a model and protocol, such as `MODEL: PROTOCOL: `."""
+    """Return a label of a model and protocol, such as `MODEL: PROTOCOL: `.
+
+    Names that all keys share are left out.
+    """
     choices = zip(*keys, strict=True)  # all models, then all protocols
     return "".join(f"{name}: " for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
 
