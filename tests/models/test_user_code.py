@@ -111,7 +111,11 @@ PLACES = {
         "lambda x: x + 1",
         "lambda x: x - 1",
     ),
-    "arrays of a function": ("    return NumpyModel(lambda x: x * value, files=['f'])", "1", "2"),
+    "arrays of a function": (
+        "    return NumpyModel(lambda x: x * value, files=['f'])",
+        "np.ones(3)",
+        "np.zeros(3)",
+    ),
     "the object of a function": (
         "    return NumpyModel(Thing.__init__.__get__(Thing(value)), files=['f'])",
         "1",

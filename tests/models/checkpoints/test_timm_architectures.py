@@ -115,6 +115,7 @@ def test_differences_are_described():
     [
         (network(), "3", None),
         (network(classes=7), "3", 7),
+        (network(classes=7), ("4", "3"), 7),
         (network(classes=7), "4", None),
         (network(width=8, classes=7), "3", None),
         (nn.Sequential(*network(classes=7), nn.Linear(1, 1)), "3", None),
