@@ -1,6 +1,7 @@
 """Pixels of the corruptions, and the fast filters behind them against plain ones."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -50,6 +51,15 @@ def test_pixels_stay_the_same(name: str) -> None:
 def test_a_blur_is_that_of_scipy(image: np.ndarray, sigma: float) -> None:
     exact = scipy.ndimage.gaussian_filter(image / 255.0, sigma, mode="nearest", axes=(0, 1))
     assert np.array_equal(blur.gaussian_filter(image, sigma), to_uint8(exact))
+
+
+@settings(deadline=None, derandomize=True, max_examples=20)
+@given(IMAGES, st.sampled_from([0.05, 0.7, 1.5]))
+def test_the_error_of_an_estimated_blur_is_within_its_bound(image: np.ndarray, sigma: float) -> None:
+    with mock.patch.object(blur, "rounded", lambda estimate, error, *_: (estimate, error)):
+        estimate, error = blur.gaussian_filter(image, sigma)
+    exact = scipy.ndimage.gaussian_filter(image.astype(float), sigma, mode="nearest", axes=(0, 1))
+    assert np.abs(estimate - exact).max() < error / 2
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
