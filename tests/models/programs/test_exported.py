@@ -159,9 +159,8 @@ def test_weights_outside_of_its_parameters_are_counted(tmp_path):
     path = export(tmp_path / "net.pt2", Hidden().eval(), IMAGES)
     classifier = load(path)
     assert classifier.facts.parameters == 6 + 60 + 200
-    assert classifier.facts.weight_bytes == 4 * (6 + 60 + 200 + 6) + 8 * (
-        1 + 10
-    )  # statistics; counter and index
+    # With the statistics, the counter and the index.
+    assert classifier.facts.weight_bytes == 4 * (6 + 60 + 200 + 6) + 8 * (1 + 10)
     assert classifier.notes[0] == (
         f"parameters counts 260 numbers that {path} holds as constants or buffers, too"
     )

@@ -62,17 +62,17 @@ Biases of quantised layers have 32 bits. ONNX files have axes and a shape, too."
 @pytest.mark.parametrize("form", FORMS)
 def test_a_program_answers_as_its_network(tmp_path, form):
     write, options, tolerance, weight_bytes = FORMS[form]
-    net = plain()
+    net, relative = plain(), {as_onnx: 1e-5, as_openvino: 1e-3, as_tflite: 0}[write]
     path = write(net, tmp_path, **options)
     classifier = load(path, THREE, image_size=8)
     for count in (1, 2, 5):
         answers = classifier.raw(images(count))
         before = answers.clone()
         assert (answers.dtype, answers.requires_grad) == (torch.float32, False)
-        torch.testing.assert_close(answers, net(images(count)), atol=tolerance, rtol=1e-3)
+        torch.testing.assert_close(answers, net(images(count)), atol=tolerance, rtol=relative)
         # Batches of other sizes one after another give the same answers, and those of before stay.
         alone = torch.cat([classifier.raw(image[None]) for image in images(count)])
-        torch.testing.assert_close(alone, before, atol=1e-6, rtol=0)
+        torch.testing.assert_close(alone, before, atol=0 if write is as_tflite else 1e-6, rtol=0)
         assert torch.equal(answers, before)
     assert (classifier.facts.parameters, classifier.facts.uncounted, classifier.facts.trainable) == (
         127,
