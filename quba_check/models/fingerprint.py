@@ -1,4 +1,4 @@
-"""Fingerprints of models, and a guard against forward passes that change one."""
+"""Fingerprints of models, and a guard against forward passes that change the model."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         lambda number, images: infer.infer([images])[compiled.outputs[number]],
         [_openvino_port(entry) for entry in compiled.inputs],
         [
-            replace(_openvino_port(entry), scale=_step(output))
+            replace(_openvino_port(entry), scale=_openvino_step(output))
             for entry, output in zip(compiled.outputs, model.outputs, strict=True)
         ],
         kind="an OpenVINO model",
@@ -181,7 +181,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         mapped=files,
         notes=[FOLDED.format("OpenVINO")],
         weights=counted,
-        takes_single_images=_depends_on_batch(model),
+        takes_single_images=_openvino_depends_on_batch(model),
     )
 
 
@@ -192,7 +192,7 @@ def _openvino_port(entry: Any) -> Port:
     return Port(str(name), entry.element_type.get_type_name(), tuple(sides))
 
 
-def _step(output: Any) -> float:
+def _openvino_step(output: Any) -> float:
     """Return the step of an output that FakeQuantize rounds, 0 for others."""
     node = output.node.input_value(0).get_node()
     if node.get_type_name() != "FakeQuantize":
@@ -226,7 +226,7 @@ def _openvino_weights(model: Any, size: int) -> Weights:
     return Weights(total, size)
 
 
-def _depends_on_batch(model: Any) -> bool:
+def _openvino_depends_on_batch(model: Any) -> bool:
     """Return True if a graph takes the largest or smallest value of a whole batch.
 
     Dynamic quantisation does so.

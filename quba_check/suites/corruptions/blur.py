@@ -1,4 +1,4 @@
-"""Blur: defocus, glass, motion, zoom; outside the fifteen Gaussian. With the filters behind them.
+"""Blur: defocus, glass, motion, zoom; extra: Gaussian. With the filters behind them.
 
 Filters with uint8 results are estimated in single precision and decided in double precision.
 """

@@ -1,4 +1,4 @@
-"""Digital: contrast, elastic transform, pixelate, JPEG compression; outside the fifteen saturation."""
+"""Digital: contrast, elastic transform, pixelate, JPEG compression; extra: saturation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise: gaussian, shot, impulse; outside the fifteen speckle noise and low light."""
+"""Noise: gaussian, shot, impulse; extra: speckle noise, low light."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weather: snow, frost, fog, brightness; outside the fifteen spatter."""
+"""Weather: snow, frost, fog, brightness; extra: spatter."""
 
 from __future__ import annotations
 
