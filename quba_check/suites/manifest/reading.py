@@ -206,8 +206,7 @@ def add_sets(manifest: Path, entries: Entries) -> None:
             of that name differently.
     """
     label = str(manifest)
-    read_manifest(manifest, label)
-    document = read_yaml(manifest, label, SuiteError)
+    document = read_manifest(manifest, label).document
     declared = document.data["sets"]
     for name, entry in entries.items():
         if name in declared and declared[name] != entry:
