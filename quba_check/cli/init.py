@@ -90,10 +90,9 @@ def _write_example(folder: Path) -> None:
     Raises:
         OptionError: the folder holds something, or cannot be written.
     """
-    where = f"{_WHERE}: {folder}"
-    with os_errors("cannot be written", OptionError, where=where):
+    where, allowed = f"{_WHERE}: {folder}", "a new folder, or an empty one, that you may write to"
+    with os_errors("cannot be written", OptionError, where=where, hint=f"Allowed: {allowed}."):
         if folder.is_dir() and any(folder.iterdir()):
-            allowed = "a new folder, or an empty one"
             raise OptionError("example images need a folder of their own", where=where, allowed=allowed)
         write_digits(folder)
     sys.stdout.write(f"{folder}: drawn digits, {listed(f'{n:,} in {name}' for name, n in SPLITS.items())}\n")

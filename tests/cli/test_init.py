@@ -268,17 +268,17 @@ def test_the_example_can_be_judged_as_it_is(here: Path, capsys) -> None:
     assert all((here / "data" / row.partition(",")[0]).is_file() for row in rows[1:])
 
 
+NEW_FOLDER = "Allowed: a new folder, or an empty one, that you may write to."
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (
-            ["data", "--example", "digits"],
-            "data: example images need a folder of their own. Allowed: a new folder, or an empty one.",
-        ),
+        (["data", "--example", "digits"], f"data: example images need a folder of their own. {NEW_FOLDER}"),
         (["new", "--example", "cats"], "--example: got 'cats'. Allowed: digits."),
         (
             ["data/val/ant/0.png", "--example", "digits"],
-            "data/val/ant/0.png: cannot be written (Not a directory).",
+            f"data/val/ant/0.png: cannot be written (Not a directory). {NEW_FOLDER}",
         ),
     ],
 )
