@@ -209,9 +209,10 @@ def check_images(subject: ModelUnderTest) -> Iterator[Finding]:
         for defect in PROBLEMS:
             images = [f"{one.full_name} ({defects[defect]})" for one, defects in decoded if defect in defects]
             if len(images) > RARE.get(defect, 0) * len(decoded):
+                count = f"{len(images):,} of {len(decoded):,} checked"
                 yield Finding(
                     check="images",
-                    problem=f"{name}: {len(images):,} of {len(decoded):,} checked images {PROBLEMS[defect]}.",
+                    problem=f"{name}: images {PROBLEMS[defect]}: {count}.",
                     evidence=listed(sorted(images), SHOWN),
                     fix=FIXES[defect],
                 )

@@ -183,7 +183,7 @@ def _confusions(column: Column, of: str) -> Iterator[Figure]:
         yield matrix(caption, "class", [*known], hits, cells)
     if largest := confused[:WORST_CLASSES]:
         yield Figure(
-            caption=f"The {len(largest)} largest confusions{of}",
+            caption=f"The largest confusions{of}",
             headings=("class", "called", "images", "share of the class"),
             rows=tuple(
                 (label, answer, f"{n:,}", f"{100 * share:.1f} %") for label, answer, n, share in largest

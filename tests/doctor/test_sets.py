@@ -195,11 +195,11 @@ def test_a_broken_and_a_deep_member_are_reported(classifier: Classifier, tmp_pat
     subject = ModelUnderTest(classifier, open_suite(tmp_path))
     assert [finding.text().splitlines()[:2] for finding in check_images(subject)] == [
         [
-            "clean: 1 of 6 checked images cannot be decoded.",
+            "clean: images cannot be decoded: 1 of 6 checked.",
             "  evidence: shards/00.tar[01.png] (image file is truncated)",
         ],
         [
-            "clean: 1 of 6 checked images lose values in 8 bits.",
+            "clean: images lose values in 8 bits: 1 of 6 checked.",
             "  evidence: shards/00.tar[04.png] (I;16, 40000 to 40000)",
         ],
     ]

@@ -82,7 +82,7 @@ def test_broken_images_are_reported_until_they_are_replaced(gate: Gate, data: Pa
     whole = image.read_bytes()
     image.write_bytes(b"no image")
     assert findings(gate.judge(ACCURACY, data=data)) == [
-        "night: 1 of 6 checked images cannot be decoded. "
+        "night: images cannot be decoded: 1 of 6 checked. "
         "evidence: night/apple/000.png (no image format recognises it) fix: replace or remove the files"
     ]
     image.write_bytes(whole)
