@@ -189,6 +189,15 @@ def test_accuracies_are_evidence(
     assert finding.evidence.startswith(evidence)
 
 
+def test_the_evidence_of_a_preprocessing_is_of_answers_in_the_right_order(
+    models: dict[str, Classifier], demo_suite: Suite
+) -> None:
+    spec, plant, _ = PLANTED["another order and no normalisation"]
+    preprocessing, order = findings_of(plant(models[spec]), demo_suite)
+    assert re.search(r"0\.9\d\d with the fix; ", preprocessing.evidence)
+    assert order.evidence.startswith("with the fixed preprocessing, on ")
+
+
 def test_numbers_sorted_as_text_by_the_model(healthy, copied) -> None:
     suite = copied(NUMBERS, NUMBERS)
     as_text = sorted(NUMBERS)

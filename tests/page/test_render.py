@@ -244,9 +244,14 @@ def test_every_dimension_has_a_next_step(snapshot: SnapshotAssertion) -> None:
     runs += [
         StoredRun("r.json", record(verdicts=[verdict(name) for name in measured], measurements=measured))
     ]
-    demands = [
-        demand for run in runs for demand in parsed(render_page([run])).all("details", class_="demand")
-    ]
+    runs += [StoredRun("r.json", record(verdicts=[verdict(within_noise=True)]))]
+    pages = [parsed(render_page([run])) for run in runs]
+    before, after = CHANGES["lost"]
+    dropped = after.record.model_copy(
+        update={"verdicts": record(verdicts=[verdict(bound="max_drop")]).verdicts}
+    )
+    pages += [parsed(render_page([StoredRun("b.json", dropped, after.images)], baseline=before))]
+    demands = [demand for page in pages for demand in page.all("details", class_="demand")]
     steps = [f"{demand.one(class_='target').text}: {demand.all('ul')[-1].lines}" for demand in demands]
     assert "\n".join(steps) == snapshot
 
