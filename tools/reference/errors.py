@@ -28,7 +28,7 @@ ADVICE: Mapping[str, str] = {
     "PopulationError": "[populations](../dimensions.md#which-populations-are-there)",
     "StoreError": "[the store](../store.md)",
     "UnmeasurableError": "[missing values](../thresholds.md#what-if-a-value-cannot-be-measured)",
-    "InvariantError": "a bug, or a model that changes between passes",
+    "InvariantError": "report it: a bug, or a model that changes between passes",
 }
 """Advice for each class."""
 
