@@ -48,6 +48,25 @@ def table_class_names(names: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in short)
 
 
+Decision = Literal["mean", "majority", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedSet:
+    """A set with one row for each group of another set's images, such as one for each patient.
+
+    Attributes:
+        of: the other set.
+        by: `mean`: the class with the highest mean probability; `majority`: the most frequent answer; `any`:
+            the group is of a class if one of its images is called so.
+        any_of: number of that class; None for other rules.
+    """
+
+    of: str
+    by: Decision
+    any_of: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SuiteFacts:
     """Facts from the manifest and the threshold files, known before any image is read.
@@ -68,6 +87,8 @@ class SuiteFacts:
         slices: names of the kinds of slices that sets declare, such as `lighting`; None if unknown.
         serving: pipelines of the applications that use the models, by name.
         requests: numbers that the demands of a run ask for, each a further part of its dimension.
+        other: names of the labelled sets that no dimension counts, such as one to choose thresholds on.
+        decided: sets with one row for each group of another set, by name.
     """
 
     name: str
@@ -85,6 +106,8 @@ class SuiteFacts:
     slices: tuple[str, ...] | None = None
     requests: tuple[Request, ...] = ()
     serving: Mapping[str, ServingPipeline] = field(default_factory=dict)
+    other: tuple[str, ...] = ()
+    decided: Mapping[str, DecidedSet] = field(default_factory=dict)
 
     def score_columns(self, view: View) -> tuple[str, ...]:
         """Return the names of the columns that the score needs in addition to the probability.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal, get_args
 
 from quba_check.core.view import CLEAN_SET
 
 Better = Literal["high", "low"]
-Rule = Literal["probability", "specificity", "recall", "margin", "max_logit", "energy", "error"]
+ClassRule = Literal["probability", "specificity", "recall", "precision"]
+AnswerRule = Literal["probability", "margin", "max_logit", "energy", "error", "accuracy", "share"]
+Rule = ClassRule | AnswerRule
 AnswerScore = Literal["max_probability", "margin", "max_logit", "energy"]
 """A number for the confidence of an answer; `margin` is the largest probability minus the second largest."""
 ANSWER_SCORES: tuple[AnswerScore, ...] = get_args(AnswerScore)
@@ -97,12 +100,15 @@ class OperatingPoint:
         level: the score, or that number.
         chosen_on: the set that the threshold is chosen on; empty for the judged one or none.
         confidence: probability that the answers to new images keep the `error`; None for other rules.
+        by_class: probability from which on an image of each predicted class is answered, by the class's name
+            in the suite's order; empty for one level.
     """
 
     rule: Rule
     level: float
     chosen_on: str = ""
     confidence: float | None = None
+    by_class: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ class Request:
         at: when an image is called the class, or answered; None for the most probable class.
         score: the confidence of an answer.
         prevalence: the share of the class that precision and npv are restated for; None for that of the set.
+        epsilon: the size of the attacks; None for 8/255, or without attacks.
         pipeline: the serving pipeline in front of the model; empty for its own preprocessing.
         slice: a slice, such as `lighting=night`, or a column of slices; empty for all images.
         kind: the number of one slice, the worst one, or the largest gap.
@@ -135,6 +142,7 @@ class Request:
     at: OperatingPoint | None = None
     score: AnswerScore = MOST_PROBABLE
     prevalence: float | None = None
+    epsilon: Fraction | None = None
     pipeline: str = ""
     slice: str = ""
     kind: Kind = "value"
