@@ -14,6 +14,7 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.request import Request
 from quba_check.core.serving import pipeline_of
 from quba_check.core.view import CLEAN, REFERENCE, View
+from quba_check.dimensions.parity import NO_REFERENCE
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine
@@ -33,9 +34,6 @@ from quba_check.suites.suite import Suite
 
 if TYPE_CHECKING:
     from quba_check.executors.ray.pool import RayPool
-
-
-NO_REFERENCE = "parity needs another model. Give it by --quba-reference MODEL, or --quba-baseline RECORD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,10 @@ def drop(
     gain, curve = change.value - relative, change.curve
     if curve is not None:
         curve = ConfidenceCurve(tuple(limit - relative for limit in curve.limits))
-        if request.number.better == "high":
+        if request.better == "high":
             curve = ConfidenceCurve(tuple(-limit for limit in reversed(curve.limits)))
     return Drop(
-        0.0 - gain if request.number.better == "high" else gain,
+        0.0 - gain if request.better == "high" else gain,
         request.number.unit,
         after.n,
         curve,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
-from quba_check.core.request import SLICES
+from quba_check.core.request import name_on_slices
 from quba_check.number_format import UNIT_SIGNS, format_value
 
 Influences = Mapping[Hashable, NDArray[np.float64]]
@@ -46,6 +46,9 @@ class Quantity:
         images: number of different images behind n, if they are shown in several versions; else None.
         groups: number of groups that count, of the set or side with the fewest; None without groups.
         effective: number of independent images that would have this error; None without groups or interval.
+        eligible: number of images that can count whatever the model answers, if n depends on its answers.
+        eligible_groups: number of groups of these; None without groups.
+        slices: the number on slices of the images, by column.
     """
 
     value: float
@@ -59,6 +62,9 @@ class Quantity:
     images: int | None = None
     groups: int | None = None
     effective: float | None = None
+    eligible: int | None = None
+    eligible_groups: int | None = None
+    slices: Mapping[str, SliceValues] = field(default_factory=dict)
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -72,6 +78,27 @@ class Quantity:
 
     def __repr__(self) -> str:
         return f"Quantity({_summary(self)})"
+
+
+@dataclass(frozen=True, slots=True)
+class SliceValues:
+    """A number on the slices of a column, by names such as `lighting=night`.
+
+    Numbers of each class have a value for each class and slice, such as `nevus, lighting=night`.
+
+    Attributes:
+        values: the number on the images of each slice.
+        gaps: how much worse each slice is than all other images; positive is worse.
+        unmeasured: reason for each slice without a value.
+        sizes: number of images of each slice, also without a value.
+        reason: why the column has no slices here; None if it has.
+    """
+
+    values: Mapping[str, Quantity] = field(default_factory=dict)
+    gaps: Mapping[str, Quantity] = field(default_factory=dict)
+    unmeasured: Mapping[str, Unmeasurable] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    reason: Unmeasurable | None = None
 
 
 Cell = str | int | float
@@ -111,9 +138,7 @@ class Measurement(Quantity, _OfDimension):
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
         tables: tables of details by name, such as the accuracy of each class.
         groups_of_sets: groups of the images behind `influences`; not stored in records.
-        slices: value on the images of each slice, by its name, such as `lighting=night`.
-        gaps: how much worse each slice is than all other images; positive is worse.
-        unsliced: reason for each slice or requested part without a value, or for a column without slices.
+        unmeasured: reason for each requested part without a value, by its name.
         outputs: digest of the predictions behind the value; None if unknown.
     """
 
@@ -122,9 +147,7 @@ class Measurement(Quantity, _OfDimension):
     masked: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
     groups_of_sets: GroupsOfSets = field(default_factory=dict, repr=False, compare=False)
-    slices: Mapping[str, Quantity] = field(default_factory=dict)
-    gaps: Mapping[str, Quantity] = field(default_factory=dict)
-    unsliced: Mapping[str, Unmeasurable] = field(default_factory=dict)
+    unmeasured: Mapping[str, Unmeasurable] = field(default_factory=dict)
     outputs: str | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -133,10 +156,15 @@ class Measurement(Quantity, _OfDimension):
         return Quantity(**{item.name: getattr(self, item.name) for item in fields(Quantity)})
 
     def quantity(self, part: str | None) -> Quantity | None:
-        """Return the value of the dimension, or of a part or slice (`slices.lighting=night`), if any."""
-        if part is None:
-            return self.whole
-        return self.parts.get(part) or self.slices.get(part.removeprefix(SLICES))
+        """Return the value of the dimension, or of a part, also on a slice, if any."""
+        return self.whole if part is None else self.parts.get(part) or dict(self.on_slices()).get(part)
+
+    def on_slices(self) -> Iterator[tuple[str, Quantity]]:
+        """Yield the name and value of each number on each slice."""
+        for name, number in {"": self.whole, **self.parts}.items():
+            for column in number.slices.values():
+                for slice_name, quantity in column.values.items():
+                    yield name_on_slices(name, slice_name), quantity
 
     def __repr__(self) -> str:
         return f"Measurement({self.dimension} {_summary(self)})"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,7 @@ class Predictions:
             copies. Equal ones in several views are one group. None if each image is its own group.
         acceptable: (N, K) int64, the classes that are right, `label` first, padded with `NO_CLASS`; None if
             `label` alone is right, as in views with attacks.
+        slices: the slices of the images, by column; filled in for numbers that are demanded on slices.
     """
 
     index: NDArray[np.int64]
@@ -71,6 +72,7 @@ class Predictions:
     extra: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     group: NDArray[np.int64] | None = None
     acceptable: NDArray[np.int64] | None = None
+    slices: Mapping[str, SliceColumn] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -81,10 +83,10 @@ class Predictions:
         def select(value: Any) -> Any:
             return None if value is None else value[selection]
 
-        columns = {
-            item.name: select(getattr(self, item.name)) for item in fields(self) if item.name != "extra"
-        }
-        return Predictions(**columns, extra={name: select(column) for name, column in self.extra.items()})
+        columns = {name: select(getattr(self, name)) for name in _COLUMNS}
+        slices = {name: replace(one, numbers=select(one.numbers)) for name, one in self.slices.items()}
+        extra = {name: select(column) for name, column in self.extra.items()}
+        return Predictions(**columns, extra=extra, slices=slices)
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -104,8 +106,21 @@ class Predictions:
         return float(np.mean(self.correct, dtype=np.float64)) if len(self) else float("nan")
 
 
+_COLUMNS = tuple(item.name for item in fields(Predictions) if item.name not in ("extra", "slices"))
+"""Names of the columns that tables have, some of which may be None."""
 Tables = Mapping[View, Predictions]
 """The predictions that a dimension reads, by view."""
+
+
+def joined(tables: Sequence[Predictions]) -> Predictions:
+    """Return the rows of several tables of the same images as one table, without slices."""
+    columns: dict[str, Any] = {}
+    for name in _COLUMNS:
+        values = [getattr(table, name) for table in tables]
+        columns[name] = None if any(one is None for one in values) else np.concatenate(values)
+    shared = set.intersection(*({*table.extra} for table in tables))
+    extra = {name: np.concatenate([table.extra[name] for table in tables]) for name in shared}
+    return Predictions(**columns, extra=extra)
 
 
 def outputs_digest(tables: Iterable[Predictions]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, get_args
 
-from quba_check.core.view import CLEAN_SET
+from quba_check.core.view import CLEAN_SET, SERVING
 
 Better = Literal["high", "low"]
 ClassRule = Literal["probability", "specificity", "recall", "precision"]
@@ -21,17 +24,29 @@ Kind = Literal["value", "worst", "gap"]
 """Of a column of slices: the value of one slice, of the worst one, or the largest gap to all other images."""
 EACH, MACRO, NOT_AS = "each", "macro", "not_as"
 """Targets that are no class: the worst class, the mean of all classes, and confusions."""
-SLICES = "slices."
-"""Prefix of the part of a request on slices, such as `slices.lighting.worst` or `slices.lighting=night`."""
+_OF_ALL_CLASSES = ("auroc", "probability_change")
+"""Numbers of the probabilities of all classes, next to calibration errors and top-k accuracies."""
+_SEPARATORS = re.compile(r"[:@\\]")
+"""Characters that have a meaning in names of slices, next to those that no value of a column may have."""
 
 
 def target_name(dimension: str, part: str | None) -> str:
-    """Return the name of a dimension, or of a part of it.
+    """Return the name of a dimension, of a part of it, or of its value under conditions.
 
-    >>> target_name("accuracy", None), target_name("accuracy", "top5")
-    ('accuracy', 'accuracy.top5')
+    >>> target_name("accuracy", None), target_name("accuracy", "top5"), target_name("accuracy", "@set=fog")
+    ('accuracy', 'accuracy.top5', 'accuracy@set=fog')
     """
-    return f"{dimension}.{part}" if part else dimension
+    return f"{dimension}{'' if (part or '@').startswith('@') else '.'}{part or ''}"
+
+
+def name_on_slices(number: str, slices: str, kind: Kind = "value") -> str:
+    """Return the name of a number on a slice, or of its worst slice or largest gap in a column.
+
+    >>> name_on_slices("", "lighting", "worst"), name_on_slices("ece@set=fog", "lighting=night")
+    ('@slice=lighting:worst', 'ece@set=fog,slice=lighting=night')
+    """
+    text = _SEPARATORS.sub(r"\\\g<0>", slices) + ("" if kind == "value" else f":{kind}")
+    return f"{number}{',' if '@' in number else '@'}slice={text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +92,10 @@ PARITY_NUMBERS = _by_name(
     Part("probability_change", "fraction", "low", "99.9th percentile of the largest change of a probability"),
 )
 """Numbers of the answers of the judged model next to those of another one to the same images."""
-SERVING_NUMBERS = PARITY_NUMBERS | _by_name(
-    Part("accuracy", "fraction", "high", "accuracy behind the pipeline"),
-    Part("accuracy_drop", "difference", "low", "accuracy lost to the pipeline"),
-)
-"""Numbers of the model behind a serving pipeline; a loss, which can be a gain, is a `difference`."""
 NUMBERS: Mapping[str, Mapping[str, Part]] = {
     "classes": CLASS_NUMBERS,
     "answers": ANSWER_NUMBERS,
     "parity": PARITY_NUMBERS,
-    "serving": SERVING_NUMBERS,
 }
 """Numbers that exist only if a threshold file asks for them, by section, which is the dimension with them."""
 
@@ -109,6 +118,25 @@ class OperatingPoint:
     chosen_on: str = ""
     confidence: float | None = None
     by_class: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def is_searched(self) -> bool:
+        """True if its threshold depends on the answers to some images."""
+        return bool(self.chosen_on) or self.rule == "error"
+
+    @property
+    def level_text(self) -> str:
+        """The level; of several ones a digest.
+
+        >>> OperatingPoint("probability", 0.5).level_text
+        '0.5'
+        >>> OperatingPoint("probability", 0.5, by_class=(("cat", 0.5), ("dog", 0.9))).level_text
+        'per_class:dfe8c857'
+        """
+        if not self.by_class:
+            return f"{self.level:.15g}"
+        text = json.dumps(self.by_class, ensure_ascii=False, separators=(",", ":"))
+        return f"per_class:{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,31 +178,38 @@ class Request:
     @property
     def part(self) -> str | None:
         """Name of its part, such as `melanoma.recall@probability=0.3,set=fog`; None for the dimension."""
-        if self.slice:
-            return f"{SLICES}{self.slice}" + ("" if self.kind == "value" else f".{self.kind}")
-        if self.mistaken_for:
-            return f"{NOT_AS}.{self.target}.{self.mistaken_for}"
-        name = ".".join(filter(None, (self.target, self.pipeline, self.metric)))
-        return f"{name}{self.conditions}" or None
+        names = (NOT_AS, self.target, self.mistaken_for) if self.mistaken_for else (self.target, self.metric)
+        part = ".".join(filter(None, names)) + self.conditions
+        return (name_on_slices(part, self.slice, self.kind) if self.slice else part) or None
 
     @property
     def conditions(self) -> str:
-        """All that differs from the default, such as `@probability=0.3`; else empty."""
-        stated: dict[str, str | float | None] = {}
+        """All that differs from the default, without slices, such as `@probability=0.3`; else empty."""
+        stated: dict[str, object] = {}
         if self.at is not None:
-            stated = {self.at.rule: self.at.level, "confidence": self.at.confidence}
+            stated = {self.at.rule: self.at.level_text, "confidence": self.at.confidence}
             stated["from"] = self.at.chosen_on or None
         if self.score != MOST_PROBABLE and self.score not in stated:
             stated["score"] = self.score
-        stated["prevalence"] = self.prevalence
+        stated |= {"prevalence": self.prevalence, "epsilon": self.epsilon}
         stated["set"] = None if self.set == CLEAN_SET else self.set
-        digits = 9 if self.dimension == "answers" else 15
+        stated["pipeline"] = self.pipeline or None
         texts = [
-            f"{key}={value}" if isinstance(value, str) else f"{key}={value:.{digits}g}"
+            f"{key}={value:.15g}" if isinstance(value, float) else f"{key}={value}"
             for key, value in stated.items()
             if value is not None
         ]
         return f"@{','.join(texts)}" if texts else ""
+
+    @property
+    def on_all_images(self) -> Request:
+        """The same number of all images, behind a number of slices."""
+        return replace(self, slice="", kind="value")
+
+    @property
+    def better(self) -> Better:
+        """The better direction; smaller gaps are better."""
+        return "low" if self.kind == "gap" else self.number.better or "high"
 
     @property
     def name(self) -> str:
@@ -192,12 +227,17 @@ class Request:
         title = (
             f"{self.target}: {self.number.title} {self.mistaken_for}" if self.target else self.number.title
         )
-        return replace(self.number, name=self.name, title=title.strip())
+        return replace(self.number, name=self.name, title=title.strip(), better=self.better)
 
     @property
     def is_further_part(self) -> bool:
-        """True if it is measured only because a threshold file asks for it."""
-        return self.metric in NUMBERS.get(self.dimension, ())
+        """True if it, or the number of all images behind it, is measured only because a file asks for it."""
+        return self.metric in NUMBERS.get(self.dimension, ()) or bool(self.conditions)
+
+    @property
+    def is_of_each_class(self) -> bool:
+        """True if it is the number of the worst class."""
+        return self.target == EACH
 
     @property
     def chosen_on(self) -> str:
@@ -210,9 +250,15 @@ class Request:
         return (self.set, self.chosen_on) if self.chosen_on else (self.set,)
 
     @property
+    def variant(self) -> str:
+        """The variant of the views that it judges, see `View`."""
+        return f"{SERVING}{self.pipeline}" if self.pipeline else ""
+
+    @property
     def needs_probabilities(self) -> bool:
         """True if the most probable class of each image is not enough."""
-        return self.metric in ("auroc", "probability_change") or self.at is not None
+        reads_all_classes = self.dimension == "calibration_error" or self.metric in _OF_ALL_CLASSES
+        return reads_all_classes or self.at is not None or self.metric.startswith("top")
 
     @property
     def needs_logits(self) -> bool:

@@ -17,6 +17,8 @@ UNKNOWN_PREFIX = "unknown/"
 """Beginning of the names of sets of no class, such as `unknown/near`."""
 REFERENCE = "reference"
 """Variant of views that the model predicts with which the judged one is compared."""
+SERVING = "serving/"
+"""Prefix of variants of views that the judged model predicts behind a serving pipeline."""
 SEVERITIES = (1, 2, 3, 4, 5)
 CORRUPTIONS = (
     "gaussian_noise",

@@ -106,7 +106,7 @@ class Demand:
     @property
     def better(self) -> Better:
         """The better direction."""
-        return self.request.number.better or "high"
+        return self.request.better
 
     @property
     def target(self) -> str:

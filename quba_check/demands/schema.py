@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from fractions import Fraction
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
@@ -25,7 +26,7 @@ Level = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Confidence = Annotated[float, Field(ge=0.5, le=0.9999)]
 
-BY_NAME = ("dimensions", "classes", "serving")
+BY_NAME = ("dimensions", "classes")
 """Sections whose entries are independent of each other."""
 POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations in the package."""
@@ -78,7 +79,39 @@ def _words(value: Any) -> Any:
     raise ValueError(f"got {describe(value)}. Allowed: text that is not empty.")
 
 
+def _attack_size(value: Any) -> str:
+    """Return a size of attacks as a reduced fraction."""
+    try:
+        size = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        size = Fraction(0)
+    if not 0 < size <= 1:
+        raise ValueError(f"got {describe(value)}. Allowed: a fraction above 0 and at most 1, such as 4/255.")
+    return str(size)
+
+
 Words = Annotated[str, BeforeValidator(_words)]
+AttackSize = Annotated[
+    str, BeforeValidator(_attack_size), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+]
+
+
+def _shape(value: Any) -> str:
+    """Select the alternative of a value by its shape, for errors with its own line and message."""
+    shapes = {str: "(text)", list: "(list)", tuple: "(list)", dict: "(keys)"}
+    return shapes.get(type(value), "(number)" if isinstance(value, int | float) else "(keys)")
+
+
+Entry = TypeVar("Entry")
+Entries = Annotated[
+    Annotated[Entry, Tag("(keys)")] | Annotated[tuple[Entry, ...], Field(min_length=1), Tag("(list)")],
+    Discriminator(_shape),
+]
+"""An entry, or a list of entries, which replaces an inherited one as a whole."""
+SetNames = Annotated[
+    Annotated[str, Tag("(text)")] | Annotated[tuple[str, ...], Field(min_length=1), Tag("(list)")],
+    Discriminator(_shape),
+]
 _WAIVE = "Release the model until a day although it does not meet the bound."
 
 
@@ -119,137 +152,42 @@ class SliceEntry(PartEntry):
 
     worst: PartEntry | None = _key("Bound on the worst slice of the column.")
     gap: PartEntry | None = _key("Bound on how much worse a slice is than all other images: the largest gap.")
-    min_images: Count | None = _key("Slices with fewer images are named, not judged (default 50).")
+    min_images: Count | None = _key(
+        "Slices with fewer images are named, not judged (default 50; groups of decided sets 10)."
+    )
     min_groups: Count | None = _key("Likewise for groups of images, if the set declares them (default 10).")
 
 
-Slices = dict[str, SliceEntry | None] | None
-_SLICES = "Demands on slices of the images, by column (lighting) or slice (lighting=night)."
+class NumberEntry(PartEntry):
+    """Demands on a number, and on slices of the images."""
+
+    slices: dict[str, SliceEntry | None] | None = _key(
+        "Demands on slices of the images, by column (lighting) or slice (lighting=night)."
+    )
 
 
-class DimensionEntry(PartEntry):
+_SET = "The judged set, or several, each judged by itself (default: clean)."
+_PIPELINE = "The serving pipeline in front of the model; max_drop counts from the model's own preprocessing."
+
+
+class DimensionEntry(NumberEntry):
     """Demands on a dimension and its parts."""
 
     parts: dict[str, PartEntry | None] | None = _key(
         "Demands on parts, by name. tier and optional default to those of the dimension."
     )
-    slices: Slices = _key(_SLICES)
 
 
-class OperatingPointEntry(Strict):
-    """The probability from which on an image is called the class."""
+class DimensionOnSetsEntry(DimensionEntry):
+    """Demands on a dimension and its parts, on any labelled set."""
 
-    probability: Level | None = _key("The probability itself, above 0 and at most 1.")
-    specificity: Level | None = _key("Choose the lowest one with this specificity.")
-    recall: Level | None = _key("Choose the highest one with this recall.")
-    chosen_on: str | None = Field(
-        None, alias="from", description="The set that it is chosen on, not the judged one."
-    )
+    set: SetNames | None = _key(_SET)
 
 
-class MacroEntry(Strict):
-    """Demands on the mean of all classes."""
+class AccuracyEntry(DimensionOnSetsEntry):
+    """Demands on accuracy, on any labelled set and behind a serving pipeline."""
 
-    recall: PartEntry | None = _key("Share of its images that are called so (sensitivity).")
-    precision: PartEntry | None = _key("Share of the images called so that are of it (PPV).")
-    f1: PartEntry | None = _key("Harmonic mean of recall and precision.")
-    set: str | None = _key("The judged set: a corruption or a shifted set (default: clean).")
-    tier: Tier | None = _key("Tier of these demands.")
-    optional: bool | None = _key("Skip them if a class has no images.")
-
-
-class EachEntry(MacroEntry):
-    """Demands on every class, judged by simultaneous limits."""
-
-    specificity: PartEntry | None = _key("Share of other images that are not called so.")
-
-
-class ClassEntry(EachEntry):
-    """Demands on a class against the rest, or on classes taken together (`benign|nevus`)."""
-
-    npv: PartEntry | None = _key("Share of the images not called so that are not of it.")
-    auroc: PartEntry | None = _key("Area under the ROC curve of the class's probability.")
-    at: OperatingPointEntry | None = _key(
-        "When an image is called the class (default: if it is the most probable one)."
-    )
-    prevalence: Annotated[float, Field(gt=0, lt=1)] | None = _key(
-        "Restate precision and npv for this share of the class, above 0 and below 1."
-    )
-
-
-NotAs = dict[str, dict[str, PartEntry | None] | None]
-
-
-class Classes(Strict):
-    """Demands by name of a class, and on all of them."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, ClassEntry | None] = Field(init=False)
-
-    each: EachEntry | None = None
-    macro: MacroEntry | None = None
-    not_as: NotAs | None = _key("Largest share of a class's images that are called another class.")
-
-
-class AnswerRule(Strict):
-    """The rule of answering: a score, or the lowest threshold that bounds the error."""
-
-    probability: Share | None = _key("Answer from this largest probability on.")
-    margin: Share | None = _key("From this lead over the second largest probability on.")
-    max_logit: float | None = _key("From this largest logit on.")
-    energy: float | None = _key("From this logarithm of the sum of exp(logits) on.")
-    error: Annotated[float, Field(gt=0, lt=1)] | None = _key(
-        "From the lowest score on that keeps the error of answers to new images below this."
-    )
-    confidence: Confidence | None = _key("Probability that it does so (default 0.95).")
-    score: AnswerScore | None = _key("That score (default max_probability).")
-
-
-class AnswersEntry(Strict):
-    """Demands on a model that answers only if it is sure enough."""
-
-    at: AnswerRule | None = _key("When the model answers.")
-    share: PartEntry | None = _key("Share of images that are answered.")
-    accuracy: PartEntry | None = _key("Accuracy of the answered images.")
-    aurc: PartEntry | None = _key("Area under the risk-coverage curve.")
-    tier: Tier | None = _key("Tier of these demands.")
-    optional: bool | None = _key("Skip them if there are no images.")
-
-
-class _AnswersOfBoth(Strict):
-    """Demands on the answers of a model next to those before a change."""
-
-    agreement: PartEntry | None = _key("Share of equal answers.")
-    negative_flips: PartEntry | None = _key(
-        "Share of images that are classified correctly before, and wrongly now."
-    )
-    probability_change: PartEntry | None = _key("99.9th percentile of the largest change of a probability.")
-    tier: Tier | None = _key("Tier of these demands.")
-    optional: bool | None = _key("Skip them if there are no images.")
-
-
-class ParityEntry(_AnswersOfBoth):
-    """Demands on the answers of a model that replaces another one."""
-
-    sets: tuple[str, ...] | None = _key("Sets or corruptions, each judged by these demands (default: clean).")
-
-
-class ServingAccuracyEntry(Strict):
-    """Demands on the accuracy behind a serving pipeline."""
-
-    min: Bound | None = _key("The accuracy must be at least this.")
-    max_drop: Annotated[DropBound, Field(lt=1), _bound_schema(minimum=0, exclusiveMaximum=1)] | None = _key(
-        "At most this much below the model's own preprocessing in the same run."
-    )
-    waive: WaiverEntry | None = _key(_WAIVE)
-    tier: Tier | None = _key("Tier of these demands.")
-    optional: bool | None = _key("Skip them if there are no images.")
-
-
-class ServingDemands(_AnswersOfBoth):
-    """Demands on the model behind a serving pipeline, next to its own preprocessing."""
-
-    accuracy: ServingAccuracyEntry | None = _key("Accuracy behind the pipeline.")
+    pipeline: str | None = _key(_PIPELINE)
 
 
 class AttackedPartEntry(PartEntry):
@@ -260,22 +198,138 @@ class AttackedPartEntry(PartEntry):
     )
 
 
-class AttackedEntry(AttackedPartEntry):
+class AttackedEntry(AttackedPartEntry, NumberEntry):
     """Demands on adversarial_robustness and its parts."""
 
     parts: dict[str, AttackedPartEntry | None] | None = _key(
         "Demands on parts, by name. tier, optional and allow_masked default to those of the dimension."
     )
-    slices: Slices = _key(_SLICES)
+    epsilon: AttackSize | None = _key("Largest change of a pixel by the attacks (default 8/255).")
+
+
+class OperatingPointEntry(Strict):
+    """The probability from which on an image is called the class."""
+
+    probability: Level | None = _key("The probability itself, above 0 and at most 1.")
+    specificity: Level | None = _key("Choose the lowest one with this specificity.")
+    recall: Level | None = _key("Choose the highest one with this recall.")
+    precision: Level | None = _key("Choose the lowest one from which on all have this precision.")
+    chosen_on: str | None = Field(
+        None, alias="from", description="The set that it is chosen on, not the judged one."
+    )
+
+
+class _Conditions(Strict):
+    """Conditions and settings of all numbers of an entry."""
+
+    set: SetNames | None = _key(_SET)
+    pipeline: str | None = _key(_PIPELINE)
+    tier: Tier | None = _key("Tier of these demands.")
+    optional: bool | None = _key("Skip them if images are missing or do not allow a value.")
+
+
+class MacroEntry(_Conditions):
+    """Demands on the mean of all classes."""
+
+    recall: NumberEntry | None = _key("Share of its images that are called so (sensitivity).")
+    precision: NumberEntry | None = _key("Share of the images called so that are of it (PPV).")
+    f1: NumberEntry | None = _key("Harmonic mean of recall and precision.")
+
+
+class EachEntry(MacroEntry):
+    """Demands on every class, judged by simultaneous limits."""
+
+    specificity: NumberEntry | None = _key("Share of other images that are not called so.")
+
+
+class ClassEntry(EachEntry):
+    """Demands on a class against the rest, or on classes taken together (`benign|nevus`)."""
+
+    npv: NumberEntry | None = _key("Share of the images not called so that are not of it.")
+    auroc: NumberEntry | None = _key("Area under the ROC curve of the class's probability.")
+    at: OperatingPointEntry | None = _key(
+        "When an image is called the class (default: if it is the most probable one)."
+    )
+    prevalence: Annotated[float, Field(gt=0, lt=1)] | None = _key(
+        "Restate precision and npv for this share of the class, above 0 and below 1."
+    )
+
+
+class ConfusionEntry(NumberEntry):
+    """Demands on the share of a class's images that are called another class."""
+
+    set: SetNames | None = _key(_SET)
+    pipeline: str | None = _key(_PIPELINE)
+
+
+NotAs = dict[str, dict[str, Entries[ConfusionEntry] | None] | None]
+
+
+class Classes(Strict):
+    """Demands by name of a class, and on all of them."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Entries[ClassEntry] | None] = Field(init=False)
+
+    each: Entries[EachEntry] | None = None
+    macro: Entries[MacroEntry] | None = None
+    not_as: NotAs | None = _key("Largest share of a class's images that are called another class.")
+
+
+class AnswerRule(Strict):
+    """The rule of answering: a score, or a threshold of one that is chosen by the answers to some images."""
+
+    probability: (
+        Annotated[
+            Annotated[Share, Tag("(number)")] | Annotated[dict[str, Share], Tag("(keys)")],
+            Discriminator(_shape),
+        ]
+        | None
+    ) = _key("Answer from this largest probability on; of each predicted class, or `default`.")
+    margin: Share | None = _key("From this lead over the second largest probability on.")
+    max_logit: float | None = _key("From this largest logit on.")
+    energy: float | None = _key("From this logarithm of the sum of exp(logits) on.")
+    error: Annotated[float, Field(gt=0, lt=1)] | None = _key(
+        "From the lowest score on that keeps the error of answers to new images below this."
+    )
+    accuracy: Level | None = _key("From the lowest score on from which on all have this accuracy.")
+    share: Level | None = _key("From the highest score on with which this share is answered.")
+    confidence: Confidence | None = _key("Probability that `error` does so (default 0.95).")
+    score: AnswerScore | None = _key("That score (default max_probability).")
+    chosen_on: str | None = Field(
+        None, alias="from", description="The set that the score is chosen on, not the judged one."
+    )
+
+
+class AnswersEntry(_Conditions):
+    """Demands on a model that answers only if it is sure enough."""
+
+    at: AnswerRule | None = _key("When the model answers.")
+    share: NumberEntry | None = _key("Share of images that are answered.")
+    accuracy: NumberEntry | None = _key("Accuracy of the answered images.")
+    aurc: NumberEntry | None = _key("Area under the risk-coverage curve.")
+
+
+class ParityEntry(_Conditions):
+    """Demands on the answers of a model next to those of another one, or before a pipeline."""
+
+    agreement: NumberEntry | None = _key("Share of equal answers.")
+    negative_flips: NumberEntry | None = _key(
+        "Share of images that are classified correctly before, and wrongly now."
+    )
+    probability_change: NumberEntry | None = _key("99.9th percentile of the largest change of a probability.")
 
 
 class Dimensions(Strict):
     """Demands by name of a registered dimension."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, DimensionEntry | None] = Field(init=False)
+    __pydantic_extra__: dict[str, Entries[DimensionEntry] | None] = Field(init=False)
 
-    adversarial_robustness: AttackedEntry | None = None
+    accuracy: Entries[AccuracyEntry] | None = None
+    calibration_error: Entries[DimensionOnSetsEntry] | None = None
+    class_balance: Entries[DimensionOnSetsEntry] | None = None
+    adversarial_robustness: Entries[AttackedEntry] | None = None
 
 
 class QubaEntry(Strict):
@@ -317,12 +371,10 @@ class ThresholdFile(Strict):
     confidence: Confidence | None = _key("Level of the two-sided intervals of verdicts (default 0.95).")
     dimensions: Dimensions | None = _key("Demands by dimension.")
     classes: Classes | None = _key("Demands by name of a class, and on all classes.")
-    answers: AnswersEntry | None = _key("Demands on a model that answers only if it is sure enough.")
-    parity: ParityEntry | None = _key(
-        "Demands on the answers of a model that replaces another one (--quba-reference)."
-    )
-    serving: dict[str, ServingDemands | None] | None = _key(
-        "Demands on the model behind a serving pipeline, by the pipeline's name."
+    answers: Entries[AnswersEntry] | None = _key("Demands on a model that answers only if it is sure enough.")
+    parity: Entries[ParityEntry] | None = _key(
+        "Demands on the answers of a model that replaces another one (--quba-reference), or behind a "
+        "serving pipeline."
     )
     quba: QubaEntry | None = None
 
@@ -331,8 +383,7 @@ def threshold_schema() -> dict[str, Any]:
     """Return the JSON Schema of threshold files, with the registered dimensions by name.
 
     >>> " ".join(threshold_schema()["properties"])  # doctest: +NORMALIZE_WHITESPACE
-    'schema name extends protocol baseline uncertain confidence dimensions classes answers parity serving
-    quba'
+    'schema name extends protocol baseline uncertain confidence dimensions classes answers parity quba'
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}

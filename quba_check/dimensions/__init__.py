@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from quba_check.dimensions._measuring import measure_dimension, measure_slices
+from quba_check.dimensions._measuring import measure_dimension
 from quba_check.dimensions._ratios import share
 from quba_check.dimensions._registry import Registry, dimension, registry
-from quba_check.dimensions._requested import worst_quantity
+from quba_check.dimensions._requested import request_views, worst_quantity
+from quba_check.dimensions._slices import measure_slices
 
 __all__ = [
     "Registry",
@@ -16,6 +17,7 @@ __all__ = [
     "measure_dimension",
     "measure_slices",
     "registry",
+    "request_views",
     "share",
     "worst_quantity",
 ]

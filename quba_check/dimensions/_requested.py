@@ -1,161 +1,178 @@
-"""Requested numbers: their rows, their parts, and the worst of several."""
+"""Requested numbers: measured on their rows, with slices, as parts of a dimension."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from quba_check.core.confidence import SCORES, ConfidenceCurve, SampleLimits, bounded_curve, curve_of
+from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.core.predictions import Predictions, Tables
+from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
+from quba_check.core.predictions import Tables, column_of
 from quba_check.core.request import Better, Part, Request
-from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, View
-from quba_check.dimensions._ratios import shows_same_images
-from quba_check.errors import InvariantError, UnmeasurableError
-from quba_check.metrics.class_metrics import Classes, Mask, class_scores
-from quba_check.stats.clusters import GroupEffect, Sides, group_effect
-from quba_check.stats.estimate import Estimate
+from quba_check.core.view import REFERENCE, View
+from quba_check.dimensions._measuring import with_groups
+from quba_check.dimensions._rows import Rows, views_of
+from quba_check.dimensions._slices import Masks, OnSlice, SlicedNumber
+from quba_check.errors import UnmeasurableError
 from quba_check.stats.intervals import Limits, LimitsAt, Scores, smallest_limits
 
-
-def views_of(set_name: str, suite: SuiteFacts) -> tuple[View, ...]:
-    """Return the views of a set; of a corruption those of all severities."""
-    if set_name == CLEAN_SET:
-        return (CLEAN,)
-    needed = any(one.needs_probabilities and set_name in one.sets for one in suite.requests)
-    view = View(set_name, columns="probabilities" if needed else "top1")
-    if set_name in suite.shifts:
-        return (view,)
-    corrupted = replace(view, set=CORRUPTIONS_SET, corruption=set_name)
-    return tuple(replace(corrupted, severity=severity) for severity in SEVERITIES)
+NumberOfRows = Callable[[Request, Rows], Quantity]
+"""Measures a requested number on rows; raises `UnmeasurableError`."""
+NumbersOfClasses = Callable[[Request, Rows], Mapping[str, Quantity]]
+"""Measures a requested number of each class."""
+GIVE_REFERENCE = "--quba-reference MODEL"
+COMPARES = ("parity",)
+"""Dimensions that compare answers with those of the reference, or in front of a pipeline."""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a set: its images, one version after another.
+class RowSource:
+    """The rows of sets in the predictions of a dimension, each made once.
 
-    Attributes:
-        tables: the predictions of each version, with the same images in the same order.
-        view: the view behind the influences: clean, if the images are those of the clean set.
+    Args:
+        predictions: the tables.
+        suite: facts about the sets.
     """
 
-    tables: tuple[Predictions, ...]
-    view: View
+    def __init__(self, predictions: Tables, suite: SuiteFacts) -> None:
+        self.predictions = predictions
+        self.suite = suite
+        self._rows: dict[tuple[str, str], Rows] = {}
 
-    @classmethod
-    def of(cls, predictions: Tables, views: tuple[View, ...]) -> Rows:
-        """Return the rows of some views.
-
-        Raises:
-            UnmeasurableError: a view has no images, or the views show different images.
-        """
-        tables = tuple(predictions[view] for view in views)
-        if any(not len(table) for table in tables):
-            raise UnmeasurableError(f"the set {views[0]} has no images", missing_data=True)
-        first = tables[0]
-        if not all(shows_same_images(first, table) for table in tables):
-            raise UnmeasurableError(f"the severities of {views[0].corruption} show different images")
-        is_clean = CLEAN in predictions and shows_same_images(first, predictions[CLEAN])
-        return cls(tables, CLEAN if is_clean and views[0].set == CORRUPTIONS_SET else views[0])
-
-    @cached_property
-    def label(self) -> Classes:
-        """(r,) class of each row; of several right ones, the predicted one."""
-        return np.concatenate([table.matched_label for table in self.tables])
-
-    @cached_property
-    def predicted(self) -> Classes:
-        """(r,) predicted class of each row."""
-        return np.concatenate([table.predicted for table in self.tables])
-
-    @cached_property
-    def correct(self) -> Mask:
-        """(r,) True for the rows with a right answer."""
-        return np.concatenate([table.correct for table in self.tables])
-
-    def shows_same_images(self, other: Rows) -> bool:
-        """Return True if another model's rows are of the same images and labels."""
-        return all(map(shows_same_images, self.tables, other.tables))
-
-    @property
-    def images(self) -> NDArray[np.intp]:
-        """(r,) number of the image of each row."""
-        return np.tile(np.arange(len(self.tables[0])), len(self.tables))
-
-    @property
-    def declared_group(self) -> NDArray[np.int64] | None:
-        """(n,) group of each image; None without groups."""
-        return self.tables[0].group
-
-    @property
-    def group(self) -> NDArray[np.int64] | None:
-        """(r,) group of each row; without declared groups the image, if it has several rows."""
-        if self.declared_group is not None:
-            return np.tile(self.declared_group, len(self.tables))
-        return self.images if len(self.tables) > 1 else None
-
-    def is_of(self, classes: tuple[int, ...]) -> Mask:
-        """Return (r,) True for the rows of some classes, taken together."""
-        return np.isin(self.label, classes)
-
-    def scores(self, classes: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the (r,) probability of some classes, taken together.
+    def of(self, set_name: str, variant: str = "") -> Rows:
+        """Return the rows of a set, as a model answers them.
 
         Raises:
-            InvariantError: the predictions came without probabilities.
+            UnmeasurableError: it has no images, or its groups cannot be decided.
         """
-        tables = [table.probabilities for table in self.tables if table.probabilities is not None]
-        if len(tables) < len(self.tables):
-            raise InvariantError(f"{self.view}: the predictions came without the probabilities of the view")
-        return np.concatenate([class_scores(table, classes) for table in tables])
+        key = set_name, variant
+        if key not in self._rows:
+            views = views_of(set_name, self.suite, variant)
+            if variant == REFERENCE and not self.predictions.keys() >= {*views}:
+                raise UnmeasurableError(
+                    f"the baseline's record keeps no answers to {set_name}. Give the model itself: "
+                    f"{GIVE_REFERENCE}"
+                )
+            self._rows[key] = Rows.of_views(self.predictions, views)
+        return self._rows[key]
 
-    def quantity(self, estimate: Estimate, limits: SampleLimits, sides: Sides | None = None) -> Quantity:
-        """Return a number of the sample "rows" as a quantity.
+    def of_request(self, request: Request) -> Rows:
+        """Return the rows that a request judges, next to those that it compares them with.
 
-        Args:
-            estimate: the number.
-            limits: its limits, as if all rows were independent.
-            sides: (r,) side of each row, 0 for rows that do not count; None if all count.
+        Raises:
+            UnmeasurableError: see `of`, or the two models were shown different images.
         """
-        influences, images = estimate.influences["rows"], self.images
-        images = images if sides is None else images[sides > 0]
-        n, shown = len(images), len(np.unique(images))
-        return Quantity(
-            estimate.value,
-            "fraction",
-            n,
-            self._curve(limits, influences),
-            influences={self.view: influences.reshape(len(self.tables), -1).mean(axis=0)},
-            sides={} if sides is None else {self.view: sides.reshape(len(self.tables), -1).max(axis=0)},
-            images=shown if shown < n else None,
-        )
+        rows = self.of(request.set, request.variant)
+        if request.dimension not in COMPARES:
+            return rows
+        return replace(rows, reference=self.of(request.set, compared_variant(request)))
 
-    def _curve(self, limits: SampleLimits, influences: NDArray[np.float64]) -> ConfidenceCurve | None:
-        """Return the curve of a number, with all rows of an image as one observation."""
-        if len(self.tables) == 1:
-            return curve_of(limits, 0.0, 1.0)
-        effect = group_effect({"rows": influences}, {"rows": self.images}) or GroupEffect(1.0, 1.0, 0)
 
-        def of_images(z: Scores, factor: float) -> Limits:
-            return limits(effect.scores(z), factor * effect.factor)
-
-        return curve_of(of_images, 0.0, 1.0)
+def compared_variant(request: Request) -> str:
+    """Return the variant that a request compares the judged one with."""
+    return "" if request.pipeline else REFERENCE
 
 
 def requests_of(dimension: str, suite: SuiteFacts) -> tuple[Request, ...]:
-    """Return the requests that are further parts of a dimension."""
-    return tuple(one for one in suite.requests if one.dimension == dimension and one.is_further_part)
+    """Return the requests of all images that are further parts of a dimension."""
+    requests = (
+        one.on_all_images for one in suite.requests if one.dimension == dimension and one.is_further_part
+    )
+    return tuple(dict.fromkeys(requests))
 
 
 def requested_parts(dimension: str, suite: SuiteFacts) -> tuple[Part, ...]:
     """Return the requests of a dimension as its parts."""
     return tuple(request.as_part for request in requests_of(dimension, suite))
+
+
+def requested_views(dimension: str, suite: SuiteFacts) -> tuple[View, ...]:
+    """Return the views that the requests of a dimension need."""
+    return tuple(
+        dict.fromkeys(view for one in requests_of(dimension, suite) for view in request_views(one, suite))
+    )
+
+
+def request_views(request: Request, suite: SuiteFacts) -> tuple[View, ...]:
+    """Return the views of a request: of its set, of what it is compared with, and of the choosing set."""
+    views = views_of(request.set, suite, request.variant)
+    if request.dimension in COMPARES:
+        views += views_of(request.set, suite, compared_variant(request))
+    return views + (views_of(request.chosen_on, suite) if request.chosen_on else ())
+
+
+def check_groups_differ(request: Request, source: RowSource) -> None:
+    """Raise an UnmeasurableError if a threshold is chosen on images of the groups that it is judged on."""
+    if not request.chosen_on:
+        return
+    own = source.of(request.set, request.variant).declared_group
+    others = source.of(request.chosen_on).declared_group
+    if own is not None and others is not None and np.isin(own, others).any():
+        raise UnmeasurableError(
+            f"its threshold would be chosen on the set {request.chosen_on}, which has images of the same groups"
+        )
+
+
+def with_requests(
+    measurement: Measurement,
+    source: RowSource,
+    number: NumberOfRows,
+    of_classes: NumbersOfClasses | None = None,
+) -> Measurement:
+    """Return a measurement with the requested numbers as further parts, or the reasons for none.
+
+    Args:
+        measurement: the measurement.
+        source: the rows, and facts with the requests.
+        number: measures one.
+        of_classes: measures one of each class, for the slices of the worst class.
+    """
+    name, suite = measurement.dimension, source.suite
+    parts, unmeasured = dict(measurement.parts), dict(measurement.unmeasured)
+    for request in requests_of(name, suite):
+        try:
+            rows = source.of_request(request)
+            quantity = number(request, rows)
+            asked = [one for one in suite.requests if one.slice and one.on_all_images == request]
+            if asked:
+                measure = of_classes if of_classes is not None and request.is_of_each_class else number
+                quantity = replace(quantity, slices=_slices(request, rows, measure, asked))
+            parts[request.name] = quantity
+        except UnmeasurableError as error:
+            unmeasured[request.name] = Unmeasurable(name, error.reason, error.missing_data)
+    return replace(measurement, parts=parts, unmeasured=unmeasured)
+
+
+def _slices(
+    request: Request, rows: Rows, measure: NumberOfRows | NumbersOfClasses, asked: Iterable[Request]
+) -> dict[str, SliceValues]:
+    """Return a number on the slices of each column that is asked for."""
+
+    def measured(masks: Masks) -> dict[str, OnSlice]:
+        selected = rows.select(masks[rows.view])
+        quantities = measure(request, selected)
+        by_class = quantities if isinstance(quantities, Mapping) else {"": quantities}
+        tables = {rows.view: selected.tables[0]}
+        return {name: OnSlice(one, with_groups(one, tables)) for name, one in by_class.items()}
+
+    number = SlicedNumber(
+        request.dimension, request.better, {rows.view: rows.tables[0]}, {rows.view: rows.slices}, measured
+    )
+    by_column: dict[str, list[Request]] = {}
+    for one in asked:
+        by_column.setdefault(column_of(one.slice), []).append(one)
+    return {
+        column: number.values(
+            column,
+            with_gaps=any(one.kind == "gap" for one in requests),
+            named={one.slice for one in requests if one.kind == "value"},
+        )
+        for column, requests in by_column.items()
+    }
 
 
 def worst_quantity(
@@ -184,22 +201,3 @@ def worst_quantity(
 def _flipped(limits: LimitsAt, sign: int, z: Scores) -> Limits:
     """Return the limits of a number multiplied by a sign."""
     return sign * limits(sign * z)
-
-
-def with_requests(
-    measurement: Measurement, suite: SuiteFacts, quantity_of: Callable[[Request], Quantity]
-) -> Measurement:
-    """Return a measurement with the requested numbers as further parts, or the reasons for none.
-
-    Args:
-        measurement: the measurement.
-        suite: facts with the requests.
-        quantity_of: measures one; raises `UnmeasurableError`.
-    """
-    parts, unmeasured = dict(measurement.parts), dict(measurement.unsliced)
-    for request in requests_of(measurement.dimension, suite):
-        try:
-            parts[request.name] = quantity_of(request)
-        except UnmeasurableError as error:
-            unmeasured[request.name] = Unmeasurable(measurement.dimension, error.reason, error.missing_data)
-    return replace(measurement, parts=parts, unsliced=unmeasured)

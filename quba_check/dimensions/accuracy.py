@@ -1,4 +1,4 @@
-"""Accuracy on clean images."""
+"""Accuracy: the share of right answers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
-from quba_check.core.measurement import Measurement
-from quba_check.core.predictions import NO_CLASS, Tables
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.predictions import NO_CLASS, Predictions, Tables
+from quba_check.core.request import Request
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._all_classes import LARGEST, confusion_table, never_predicted_notes
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._requested import RowSource, requested_parts, requested_views, with_requests
+from quba_check.dimensions._rows import Rows
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import share_limits
 
 TOP: Mapping[int, str] = {3: "three", 5: "five", 10: "ten"}
 """Numbers of classes of the top-k accuracies, as words."""
@@ -51,10 +56,9 @@ def label_ranks(probabilities: NDArray[np.float32], label: NDArray[np.int64]) ->
     return ranks
 
 
-def _ranks(predictions: Tables) -> NDArray[np.int64]:
-    """Return the rank of each clean image's best right class, from 0."""
-    clean, probabilities = predictions[CLEAN], clean_probabilities(predictions)
-    right = clean.label[:, None] if clean.acceptable is None else clean.acceptable
+def _ranks(table: Predictions, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the rank of each image's best right class, from 0."""
+    right = table.label[:, None] if table.acceptable is None else table.acceptable
     ranks: NDArray[np.int64] = np.min([label_ranks(probabilities, label) for label in right.T], axis=0)
     return ranks
 
@@ -76,6 +80,17 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
+def _quantity(request: Request, rows: Rows) -> Quantity:
+    """Return the accuracy, or a top-k accuracy, on some rows."""
+    hits = rows.correct
+    if request.metric:
+        hits = _ranks(rows.table, rows.probabilities) < int(request.metric.removeprefix("top"))
+    n, count = len(hits), int(np.count_nonzero(hits))
+    return rows.quantity(
+        Estimate.mean(hits, "rows"), lambda z, effect: share_limits(count / effect, n / effect, z)
+    )
+
+
 @dimension(
     "accuracy",
     title="How often the model is right on clean images.",
@@ -83,8 +98,8 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     better="high",
     weight=1,
     source="arXiv 2503.17110; ImageNet-1k: Russakovsky et al., IJCV 2015",
-    views=(CLEAN,),
-    parts=_parts,
+    views=lambda suite: (CLEAN, *requested_views("accuracy", suite)),
+    parts=lambda suite: (*_parts(suite), *requested_parts("accuracy", suite)),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Share of clean images whose predicted class is the label, or another right one.
@@ -94,11 +109,12 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     """
     whole, clean = accuracy_on(predictions, CLEAN), predictions[CLEAN]
     parts = {part.name: int(part.name.removeprefix("top")) for part in _parts(facts.suite)}
-    ranks = _ranks(predictions) if parts else np.empty(0)
-    return Measurement.of(
+    ranks = _ranks(clean, clean_probabilities(predictions)) if parts else np.empty(0)
+    measured = Measurement.of(
         "accuracy",
         whole,
         parts={name: share(ranks < k, CLEAN) for name, k in parts.items()},
         notes=(*_notes(predictions), *never_predicted_notes(clean, facts.suite)),
         tables={"confusions": confusion_table(clean, facts.suite, LARGEST)},
     )
+    return with_requests(measured, RowSource(predictions, facts.suite), _quantity)

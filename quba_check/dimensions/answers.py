@@ -5,21 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import astuple, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.facts import Facts
-from quba_check.core.measurement import Measurement, Quantity, SidesOfSets, Table
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.request import MOST_PROBABLE, AnswerScore, OperatingPoint, Request
-from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import accuracy_on, additive_quantity, share, share_curve
+from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.dimensions._ratios import accuracy_on, additive_quantity
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._requested import requested_parts, with_requests
+from quba_check.dimensions._requested import (
+    RowSource,
+    check_groups_differ,
+    requested_parts,
+    requested_views,
+    with_requests,
+)
+from quba_check.dimensions._rows import Rows
 from quba_check.errors import InvariantError, UnmeasurableError
-from quba_check.metrics.selective import Guarantee, aurc, guaranteed_threshold, least_answered, risk_coverage
+from quba_check.metrics.selective import (
+    Guarantee,
+    answered_by_class,
+    aurc,
+    guaranteed_threshold,
+    least_answered,
+    risk_coverage,
+    threshold_for_accuracy,
+    threshold_for_share,
+)
 from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import share_limits
 
 NORMALISED = 1e-3
 """Largest |logsumexp| of log-probabilities, whose probabilities add up to 1."""
@@ -27,7 +45,15 @@ POINTS = 100
 """Largest number of points of the risk-coverage curve in a record."""
 REMEDY = "state a probability or a margin under 'answers.at'"
 ImageScores = NDArray[np.float64]
-OperatingRule = tuple[AnswerScore, OperatingPoint]
+
+
+class ChosenOn(NamedTuple):
+    """A rule and the images on which its threshold is searched, as a model answers them."""
+
+    score: AnswerScore
+    at: OperatingPoint
+    set: str
+    variant: str
 
 
 def image_scores(
@@ -69,13 +95,17 @@ def image_scores(
     return (table.extra["max_logit"] if score == "max_logit" else column).astype(np.float64)
 
 
+def _views(suite: SuiteFacts) -> tuple[View, ...]:
+    return tuple(dict.fromkeys((CLEAN, *requested_views("answers", suite))))
+
+
 @dimension(
     "answers",
     title="How often the model is wrong if it answers only the images that it is surest of.",
     unit="fraction",
     better="low",
     source="AURC: Geifman, Uziel and El-Yaniv, ICLR 2019; thresholds: Angelopoulos et al., arXiv 2110.01052",
-    views=(CLEAN,),
+    views=_views,
     parts=partial(requested_parts, "answers"),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
@@ -87,59 +117,100 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no clean images.
     """
     accuracy_on(predictions, CLEAN)  # raises the reason of an empty set
-    clean = predictions[CLEAN]
-    found: dict[OperatingRule, Guarantee] = {}
-    whole = Measurement.of("answers", _area(clean, _scores(clean, MOST_PROBABLE)))
-    measured = with_requests(whole, facts.suite, lambda request: _quantity(request, clean, facts, found))
+    clean, source = predictions[CLEAN], RowSource(predictions, facts.suite)
+    found: dict[ChosenOn, Guarantee] = {}
+    whole = Measurement.of("answers", _area(source.of(CLEAN_SET), _scores(clean, MOST_PROBABLE)))
+    outputs = facts.model.outputs
+    measured = with_requests(
+        whole, source, lambda request, rows: _quantity(request, rows, source, outputs, found)
+    )
     tables = {"risk_coverage": _curve(clean)}
     if any(one.threshold is not None for one in found.values()):
         tables["thresholds"] = _thresholds(found)
-    return replace(
-        measured, notes=tuple(_note(*rule, one, clean) for rule, one in found.items()), tables=tables
-    )
+    notes = (_note(chosen, one, source) for chosen, one in found.items())
+    return replace(measured, notes=tuple(notes), tables=tables)
 
 
 def _quantity(
-    request: Request, clean: Predictions, facts: Facts, found: dict[OperatingRule, Guarantee]
+    request: Request, rows: Rows, source: RowSource, outputs: str | None, found: dict[ChosenOn, Guarantee]
 ) -> Quantity:
     """Return a requested number; thresholds that are searched for it are added to `found`.
 
     Raises:
         UnmeasurableError: no image is answered, or the score needs logits.
     """
-    scores = _scores(clean, request.score, facts.model.outputs)
+    table = rows.table
+    scores = _scores(table, request.score, outputs)
     if request.metric == "aurc":
-        return _area(clean, scores)
+        return _area(rows, scores)
     at = request.at
     if at is None:
         raise InvariantError(f"answers.{request.name}: it has no rule of answering")
     threshold: float | None = at.level
-    if at.confidence is not None:
-        rule = request.score, at
-        if rule not in found:
-            bounds = {"error": at.level, "confidence": at.confidence}
-            found[rule] = guaranteed_threshold(scores, clean.correct, **bounds, groups=clean.group)
-        threshold = found[rule].threshold
-    answered = np.zeros(len(clean), bool) if threshold is None else scores >= np.float32(threshold)
+    if at.is_searched:
+        chosen = ChosenOn(
+            request.score, at, at.chosen_on or request.set, "" if at.chosen_on else request.variant
+        )
+        if chosen not in found:
+            check_groups_differ(request, source)
+            found[chosen] = _search(chosen, source, outputs)
+        threshold = found[chosen].threshold
+    if at.by_class:
+        answered = answered_by_class(
+            table.predicted, table.confidence, np.array([one for _, one in at.by_class])
+        )
+    else:
+        answered = np.zeros(len(table), bool) if threshold is None else scores >= np.float32(threshold)
     if request.metric == "share":
-        return share(answered, CLEAN)
-    n, right = int(np.count_nonzero(answered)), answered & clean.correct
-    if not n:
-        reason = "" if threshold is None else f": every {request.score} is below {threshold:.9g}"
+        return _share(rows, Estimate.mean(answered, "rows"), answered, np.ones_like(answered))
+    right = answered & rows.correct
+    if not answered.any():
+        is_below = threshold is not None and not at.by_class
+        reason = f": every {request.score} is below {threshold:.9g}" if is_below else ""
         raise UnmeasurableError(f"no image is answered{reason}")
-    accuracy = Estimate.mean(right, CLEAN) / Estimate.mean(answered, CLEAN)
-    curve = share_curve(int(np.count_nonzero(right)), n)
-    sides: SidesOfSets = {CLEAN: answered.astype(np.int8)}
-    return Quantity(accuracy.value, "fraction", n, curve, influences=accuracy.influences, sides=sides)
+    accuracy = Estimate.mean(right, "rows") / Estimate.mean(answered, "rows")
+    return _share(rows, accuracy, right, answered)
 
 
-def _area(clean: Predictions, scores: ImageScores) -> Quantity:
-    return additive_quantity(aurc(scores, clean.correct, CLEAN), len(clean))
+def _share(rows: Rows, estimate: Estimate, hits: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Quantity:
+    """Return the share of hits among the rows that count."""
+    k, n = int(np.count_nonzero(hits)), int(np.count_nonzero(counted))
+    depends = not counted.all()
+    return rows.quantity(
+        estimate,
+        lambda z, effect: share_limits(k / effect, n / effect, z),
+        counted.astype(np.int8) if depends else None,
+        np.ones_like(counted) if depends else None,
+    )
 
 
-def _scores(clean: Predictions, score: AnswerScore, outputs: str | None = None) -> ImageScores:
+def _search(chosen: ChosenOn, source: RowSource, outputs: str | None) -> Guarantee:
+    """Return the threshold that a rule finds on its images."""
+    at, rows = chosen.at, source.of(chosen.set, chosen.variant)
+    scores, correct = _scores(rows.table, chosen.score, outputs), rows.correct
+    if at.confidence is not None:
+        bounds = {"error": at.level, "confidence": at.confidence}
+        return guaranteed_threshold(scores, correct, **bounds, groups=rows.group)
+    if at.rule == "accuracy":
+        threshold = threshold_for_accuracy(scores, correct, at.level)
+    else:
+        threshold = threshold_for_share(scores, at.level)
+    if threshold is None:
+        raise UnmeasurableError(
+            f"no {chosen.score} has an accuracy of {at.level:g} on the set {chosen.set}, with 30 answered images "
+            "or more"
+        )
+    answered = scores >= threshold
+    return Guarantee(threshold, int(answered.sum()), int((answered & ~correct).sum()))
+
+
+def _area(rows: Rows, scores: ImageScores) -> Quantity:
+    return rows.adopted(additive_quantity(aurc(scores, rows.correct, "rows"), len(scores)))
+
+
+def _scores(table: Predictions, score: AnswerScore, outputs: str | None = None) -> ImageScores:
     """Return scores at the precision of stored predictions, at which a threshold is compared."""
-    return image_scores(clean, score, outputs, REMEDY).astype(np.float32).astype(np.float64)
+    return image_scores(table, score, outputs, REMEDY).astype(np.float32).astype(np.float64)
 
 
 def _curve(clean: Predictions) -> Table:
@@ -153,29 +224,35 @@ def _curve(clean: Predictions) -> Table:
     return Table(("threshold", "share", "error"), tuple(points), "score: max_probability")
 
 
-def _thresholds(found: Mapping[OperatingRule, Guarantee]) -> Table:
+def _thresholds(found: Mapping[ChosenOn, Guarantee]) -> Table:
+    """Return the thresholds that keep an error."""
     rows = [
-        (score, *astuple(one), at.level, at.confidence or 0.0)
-        for (score, at), one in found.items()
-        if one.threshold is not None
+        (chosen.score, *astuple(one), chosen.at.level, chosen.at.confidence)
+        for chosen, one in found.items()
+        if one.threshold is not None and chosen.at.confidence is not None
     ]
-    columns = ("score", "threshold", "answered", "wrong", "error", "confidence")
-    return Table(columns, tuple(rows))
+    return Table(("score", "threshold", "answered", "wrong", "error", "confidence"), tuple(rows))
 
 
-def _note(score: AnswerScore, at: OperatingPoint, found: Guarantee, clean: Predictions) -> str:
-    error, confidence_level, n = at.level, at.confidence or 0.0, len(clean)
-    guarantee = f"at most {100 * error:g} % of the answers to new images are wrong"
-    confidence = f"with {100 * confidence_level:g} % confidence"
+def _note(chosen: ChosenOn, found: Guarantee, source: RowSource) -> str:
+    score, at = chosen.score, chosen.at
+    rows = source.of(chosen.set, chosen.variant)
+    n = len(rows.table)
+    of_set = "" if chosen.set == CLEAN_SET else f" of {chosen.set}"
+    answer = (
+        f"answer if {score} >= {found.threshold or 0.0:.9g} ({found.answered:,} of {n:,} images{of_set}, "
+        f"{found.wrong:,} wrong)"
+    )
+    if at.confidence is None:
+        return answer
+    guarantee = f"at most {100 * at.level:g} % of the answers to new images are wrong"
+    confidence = f"with {100 * at.confidence:g} % confidence"
     if found.threshold is None:
-        least, unit, images = least_answered(error, confidence_level), "answers", f"{n:,} images"
-        if clean.group is not None:
-            unit, images = "groups of answers", f"{len(np.unique(clean.group)):,} groups"
+        least, unit, images = least_answered(at.level, at.confidence), "answers", f"{n:,} images"
+        if rows.group is not None:
+            unit, images = "groups of answers", f"{len(np.unique(rows.group)):,} groups"
         return (
             f"no threshold of {score} shows {confidence} that {guarantee}: "
             f"that takes at least {least:,} {unit} without an error, and the set has {images}"
         )
-    return (
-        f"answer if {score} >= {found.threshold:.9g} ({found.answered:,} of {n:,} images, "
-        f"{found.wrong:,} wrong): {confidence}, {guarantee}"
-    )
+    return f"{answer}: {confidence}, {guarantee}"

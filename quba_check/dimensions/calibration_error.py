@@ -14,10 +14,13 @@ from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.protocols import BINS
+from quba_check.core.request import Request
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._measuring import with_groups
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, mean_quantity
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._requested import RowSource, requested_parts, requested_views, with_requests
+from quba_check.dimensions._rows import Rows
 from quba_check.metrics.calibration import (
     CalibrationError,
     adaptive_calibration_error,
@@ -49,6 +52,14 @@ SCORES = {
 """Parts that are means over images: the score of each image, its largest value, its unit."""
 
 
+_PARTS = (
+    Part("ece", "fraction", "low", "expected calibration error of the top label, 15 equally wide bins"),
+    Part("ace", "fraction", "low", "adaptive calibration error over all classes, 15 equally full bins"),
+    Part("nll", "nats", "low", "mean negative log-likelihood of the label"),
+    Part("brier", "squared error", "low", "mean squared distance of the probabilities from the label"),
+)
+
+
 @dimension(
     "calibration_error",
     title="How far the model's probabilities are from how often it is right.",
@@ -56,13 +67,8 @@ SCORES = {
     better="low",
     weight=1,
     source="arXiv 2503.17110; ECE: Guo et al., ICML 2017; ACE: Nixon et al., CVPR Workshops 2019",
-    views=(CLEAN,),
-    parts=(
-        Part("ece", "fraction", "low", "expected calibration error of the top label, 15 equally wide bins"),
-        Part("ace", "fraction", "low", "adaptive calibration error over all classes, 15 equally full bins"),
-        Part("nll", "nats", "low", "mean negative log-likelihood of the label"),
-        Part("brier", "squared error", "low", "mean squared distance of the probabilities from the label"),
-    ),
+    views=lambda suite: (CLEAN, *requested_views("calibration_error", suite)),
+    parts=lambda suite: (*_PARTS, *requested_parts("calibration_error", suite)),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Geometric mean of the expected and the adaptive calibration error; lower is better.
@@ -76,7 +82,14 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     tables = {"reliability": _reliability(clean.confidence, clean.correct)}
     if facts.with_tables and np.any(clean.label >= 0):
         tables |= _advice(clean, probabilities, parts, facts.model)
-    return Measurement.of("calibration_error", whole, parts=parts, tables=tables)
+    measured = Measurement.of("calibration_error", whole, parts=parts, tables=tables)
+    return with_requests(measured, RowSource(predictions, facts.suite), _on_rows)
+
+
+def _on_rows(request: Request, rows: Rows) -> Quantity:
+    """Return the calibration error, or a part of it, on some rows."""
+    whole, parts = _errors(rows.table, rows.table.confidence, rows.probabilities)
+    return rows.adopted(parts[request.metric] if request.metric else whole)
 
 
 def _errors(

@@ -17,6 +17,7 @@ from quba_check.core.view import CLEAN
 from quba_check.dimensions._all_classes import LARGEST, confusion_table, never_right_notes
 from quba_check.dimensions._ratios import accuracy_on
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._requested import RowSource, requested_parts, requested_views, with_requests
 from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
 from quba_check.metrics.class_balance import (
@@ -33,6 +34,13 @@ NAMED = 3
 """Largest number of classes named in a message."""
 
 
+_PARTS = (
+    Part("accuracy", "fraction", "high", "1 − spread of the class accuracies"),
+    Part("confidence", "fraction", "high", "1 − mean spread of the true-class probability in a class"),
+    Part("between_class_confidence", "fraction", None, "1 − spread of the classes' mean probability"),
+)
+
+
 @dimension(
     "class_balance",
     title="How evenly accuracy and confidence are spread over the classes.",
@@ -40,12 +48,8 @@ NAMED = 3
     better="high",
     weight=1,
     source="arXiv 2503.17110",
-    views=(CLEAN,),
-    parts=(
-        Part("accuracy", "fraction", "high", "1 − spread of the class accuracies"),
-        Part("confidence", "fraction", "high", "1 − mean spread of the true-class probability in a class"),
-        Part("between_class_confidence", "fraction", None, "1 − spread of the classes' mean probability"),
-    ),
+    views=lambda suite: (CLEAN, *requested_views("class_balance", suite)),
+    parts=lambda suite: (*_PARTS, *requested_parts("class_balance", suite)),
     check_suite=lambda suite, labels: _check_classes(labels(CLEAN).label, suite),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
@@ -55,28 +59,40 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no clean images, fewer than two classes, or fewer than two images in a
             class.
     """
-    n = accuracy_on(predictions, CLEAN).n
-    clean, classes = predictions[CLEAN], facts.suite.class_count
-    _check_classes(clean.label, facts.suite)
-    accuracy = accuracy_evenness(clean.label, clean.correct, classes=classes, sample=CLEAN)
-    confidence = confidence_evenness(clean.label, clean.true_probability, classes=classes, sample=CLEAN)
-    between = between_class_evenness(clean.label, clean.true_probability, classes=classes)
+    accuracy_on(predictions, CLEAN)  # raises the reason of an empty set
+    clean, suite = predictions[CLEAN], facts.suite
+    whole, parts = _evenness(clean, suite)
+    between = between_class_evenness(clean.label, clean.true_probability, classes=suite.class_count)
+    parts["between_class_confidence"] = Quantity(between, "fraction", whole.n)
+    tables = {"classes": _class_table(clean, suite), "confusions": confusion_table(clean, suite, LARGEST)}
+    measured = Measurement.of(
+        "class_balance", whole, parts=parts, notes=never_right_notes(clean, suite), tables=tables
+    )
+    return with_requests(
+        measured,
+        RowSource(predictions, suite),
+        lambda _request, rows: rows.adopted(_evenness(rows.table, suite)[0]),
+    )
+
+
+def _evenness(table: Predictions, suite: SuiteFacts) -> tuple[Quantity, dict[str, Quantity]]:
+    """Return value and parts of some images.
+
+    Raises:
+        UnmeasurableError: there are fewer than two classes, or fewer than two images in a class.
+    """
+    _check_classes(table.label, suite)
+    n, classes, label = len(table), suite.class_count, table.label
+    accuracy = accuracy_evenness(label, table.correct, classes=classes, sample=CLEAN)
+    confidence = confidence_evenness(label, table.true_probability, classes=classes, sample=CLEAN)
     whole = geometric_mean_of([accuracy.estimate, confidence.estimate])
     debiased = geometric_mean([accuracy.debiased, confidence.debiased])
     hidden = [whole.value * part.hidden_error / (2 * part.estimate.value) for part in (accuracy, confidence)]
     parts = {
         "accuracy": _quantity(accuracy.estimate, n, accuracy.debiased, accuracy.hidden_error),
         "confidence": _quantity(confidence.estimate, n, confidence.debiased, confidence.hidden_error),
-        "between_class_confidence": Quantity(between, "fraction", n),
     }
-    tables = {
-        "classes": _class_table(clean, facts.suite),
-        "confusions": confusion_table(clean, facts.suite, LARGEST),
-    }
-    quantity = _quantity(whole, n, debiased, math.hypot(*hidden))
-    return Measurement.of(
-        "class_balance", quantity, parts=parts, notes=never_right_notes(clean, facts.suite), tables=tables
-    )
+    return _quantity(whole, n, debiased, math.hypot(*hidden)), parts
 
 
 def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 
@@ -13,10 +12,17 @@ from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Tables
 from quba_check.core.request import Request
 from quba_check.core.view import CLEAN, CLEAN_SET, View
-from quba_check.dimensions._all_classes import class_table, confusion_table, quantity_of_all
+from quba_check.dimensions._all_classes import class_table, confusion_table, each_quantity, quantity_of_all
 from quba_check.dimensions._ratios import accuracy_on, additive_quantity
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._requested import Rows, requested_parts, requests_of, views_of, with_requests
+from quba_check.dimensions._requested import (
+    RowSource,
+    check_groups_differ,
+    requested_parts,
+    requested_views,
+    with_requests,
+)
+from quba_check.dimensions._rows import Rows
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.class_metrics import (
     Mask,
@@ -37,12 +43,14 @@ _LACKING = {"specificity": "of another class than", "precision": "called", "npv"
 """The images without which a number is unmeasurable; for other numbers those of the class."""
 
 
-def threshold_of(request: Request, rows_of: Callable[[str], Rows]) -> float | None:
+def threshold_of(request: Request, source: RowSource) -> float | None:
     """Return the threshold of a request; None for the most probable class.
+
+    It is chosen on answers with the model's own preprocessing, also behind a pipeline.
 
     Args:
         request: the request.
-        rows_of: returns the rows of a set.
+        source: the rows of sets.
 
     Raises:
         UnmeasurableError: it cannot be chosen, or its images are in the groups of the judged ones.
@@ -50,12 +58,8 @@ def threshold_of(request: Request, rows_of: Callable[[str], Rows]) -> float | No
     at = request.at
     if at is None or at.rule == "probability":
         return None if at is None else at.level
-    rows = rows_of(at.chosen_on)
-    own, others = rows_of(request.set).declared_group, rows.declared_group
-    if own is not None and others is not None and np.isin(own, others).any():
-        raise UnmeasurableError(
-            f"its threshold would be chosen on the set {at.chosen_on}, which has images of the same groups"
-        )
+    rows = source.of(at.chosen_on)
+    check_groups_differ(request, source)
     is_of = rows.is_of(request.classes)
     if not (is_of if at.rule == "recall" else ~is_of).any():
         raise _no_image(request, at.chosen_on, at.rule)
@@ -118,7 +122,8 @@ def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Qua
     def limits(z: Scores, effect: float) -> Limits:
         return limits_of(count / effect, n / effect, z)
 
-    return rows.quantity(share, limits, selected.astype(np.int8))
+    eligible = {"precision": np.ones_like(is_of), "npv": np.ones_like(is_of), "f1": is_of}.get(request.metric)
+    return rows.quantity(share, limits, selected.astype(np.int8), eligible)
 
 
 def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity:
@@ -169,8 +174,7 @@ def roc_table(request: Request, rows: Rows) -> dict[str, Table]:
 
 
 def _views(suite: SuiteFacts) -> tuple[View, ...]:
-    names = dict.fromkeys((CLEAN_SET, *(name for one in requests_of("classes", suite) for name in one.sets)))
-    return tuple(view for name in names for view in views_of(name, suite))
+    return tuple(dict.fromkeys((CLEAN, *requested_views("classes", suite))))
 
 
 @dimension(
@@ -195,11 +199,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     """
     suite, n = facts.suite, accuracy_on(predictions, CLEAN).n
 
-    @cache
-    def rows_of(set_name: str) -> Rows:
-        return Rows.of(predictions, views_of(set_name, suite))
-
-    clean = rows_of(CLEAN_SET)
+    source = RowSource(predictions, suite)
+    clean = source.of(CLEAN_SET)
     if not (clean.label >= 0).any():
         raise UnmeasurableError("no clean image is of a class", missing_data=True)
     notes: dict[str, None] = {}
@@ -207,19 +208,21 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     tables = {"classes": class_table(table, suite)} if facts.with_tables else {}
     tables["confusions"] = confusion_table(table, suite)
     points: dict[tuple[str, ...], tuple[str | float, ...]] = {}
+    threshold_for = cache(partial(threshold_of, source=source))
 
-    def quantity_of(request: Request) -> Quantity:
-        rows = rows_of(request.set)
+    def quantity_of(request: Request, rows: Rows) -> Quantity:
+        is_whole = rows.of is None
         if not request.classes:
             quantity, details, own_notes = quantity_of_all(request, rows, suite)
-            tables.update(details)
-            notes.update(dict.fromkeys(own_notes))
+            if is_whole:
+                tables.update(details)
+                notes.update(dict.fromkeys(own_notes))
             return quantity
-        threshold = threshold_of(request, rows_of)
+        threshold = threshold_for(request)
         quantity = class_quantity(request, rows, threshold)
-        if request.needs_probabilities:
+        if is_whole and request.needs_probabilities:
             tables.update(roc_table(request, rows))
-        if request.at is not None and threshold is not None:
+        if is_whole and request.at is not None and threshold is not None:
             rule = f"{request.at.rule} {request.at.level:g}"
             if request.chosen_on:
                 rule = f"{rule} on {request.chosen_on}"
@@ -231,7 +234,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
     balanced = macro_mean("recall", clean.label, clean.predicted, suite.class_count, CLEAN)
     whole = Measurement.of("classes", additive_quantity(balanced, n))
-    measured = with_requests(whole, suite, quantity_of)
+    each = partial(each_quantity, suite=suite)
+    measured = with_requests(whole, source, quantity_of, each)
     if points:
         columns = ("target", "set", "rule", "threshold", "recall", "specificity")
         tables["operating_points"] = Table(columns, tuple(points.values()))

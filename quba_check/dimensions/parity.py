@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, curve_of
 from quba_check.core.facts import Facts, SuiteFacts, table_class_names
-from quba_check.core.measurement import Measurement, Quantity, Table
-from quba_check.core.predictions import Tables, outputs_digest
+from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.predictions import Predictions, Tables, outputs_digest
 from quba_check.core.request import PARITY_NUMBERS
-from quba_check.core.view import CLEAN_SET, REFERENCE, View
+from quba_check.core.view import CLEAN, CLEAN_SET, REFERENCE, SERVING, View
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._requested import Rows, requested_parts, requests_of, views_of, with_requests
-from quba_check.errors import UnmeasurableError
+from quba_check.dimensions._requested import (
+    GIVE_REFERENCE,
+    RowSource,
+    requested_parts,
+    requested_views,
+    requests_of,
+    with_requests,
+)
+from quba_check.dimensions._rows import Rows
+from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.answer_pairs import QUANTILE, Mask, PairedAnswers, probability_changes, quantile
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import quantile_limits, share_limits
 
-GIVE_REFERENCE = "--quba-reference MODEL"
+NO_REFERENCE = f"parity needs another model. Give it by {GIVE_REFERENCE}, or --quba-baseline RECORD"
 NOTHING_TO_LOSE = (
     "no answer can be lost: those before are right on no image. Check the classes and the preprocessing of "
     "that model"
 )
 NO_PROBABILITIES = f"the baseline's record keeps no probabilities. Give the model itself: {GIVE_REFERENCE}"
+_AGREEMENT = PARITY_NUMBERS["agreement"]
 SHOWN = 100
 """Largest number of rows of a table: of changed answers, and of images."""
 _BINS = (0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -158,10 +167,26 @@ class AnswerPairs(PairedAnswers[Rows]):
         return Table(columns[:shown], tuple(row[:shown] for row in rows))
 
 
+def _is_compared(suite: SuiteFacts) -> bool:
+    """Return True unless all requests compare with the model's own preprocessing."""
+    requests = requests_of("parity", suite)
+    return not requests or any(not one.pipeline for one in requests)
+
+
+def _steps(suite: SuiteFacts) -> dict[tuple[str, str], View]:
+    """Return the view of each step of a requested pipeline, by both names, if it has several."""
+    names = dict.fromkeys(one.pipeline for one in requests_of("parity", suite) if one.pipeline)
+    return {
+        (name, step): View(CLEAN_SET, variant=f"{SERVING}{name}/{step}")
+        for name in names
+        for step in suite.serving[name].steps
+        if len(suite.serving[name].steps) > 1
+    }
+
+
 def _views(suite: SuiteFacts) -> tuple[View, ...]:
-    sets = dict.fromkeys((CLEAN_SET, *(request.set for request in requests_of("parity", suite))))
-    own = [view for name in sets for view in views_of(name, suite)]
-    return (*own, *(replace(view, variant=REFERENCE) for view in own))
+    own = (CLEAN, replace(CLEAN, variant=REFERENCE)) if _is_compared(suite) else (CLEAN,)
+    return tuple(dict.fromkeys((*own, *requested_views("parity", suite), *_steps(suite).values())))
 
 
 @dimension(
@@ -176,26 +201,50 @@ def _views(suite: SuiteFacts) -> tuple[View, ...]:
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Share of clean images with the reference's answer; higher is better.
 
-    The parts are the numbers that threshold files ask for, and the tables are about the clean set.
+    The parts are the numbers that threshold files ask for, and the tables are about the clean set. If all of
+    them compare a serving pipeline with the model's own preprocessing, the value is their lowest agreement.
 
     Raises:
         UnmeasurableError: there are no clean images, or the reference was shown others.
     """
-    suite = facts.suite
+    suite, source = facts.suite, RowSource(predictions, facts.suite)
+    notes: tuple[str, ...] = ()
+    tables: dict[str, Table] = {}
+    unmeasured: dict[str, Unmeasurable] = {}
+    if _is_compared(suite):
+        clean = _pairs(replace(source.of(CLEAN_SET), reference=source.of(CLEAN_SET, REFERENCE)))
+        whole = clean.quantity("agreement")
+        notes = ("the same predictions as the reference",) if clean.is_same else ()
+        tables = clean.tables(suite) if facts.with_tables else {}
+    else:
+        own = dict.fromkeys(replace(one, number=_AGREEMENT) for one in requests_of("parity", suite))
+        served = [_pairs(source.of_request(one)).quantity("agreement") for one in own]
+        whole = min(served, key=lambda one: one.value)
+        unmeasured[""] = Unmeasurable("parity", NO_REFERENCE)
+    if steps := _steps(suite):
+        tables["steps"] = _step_table(
+            source.of(CLEAN_SET), {key: predictions[view] for key, view in steps.items()}
+        )
+    measured = Measurement.of("parity", whole, notes=notes, tables=tables)
+    return with_requests(
+        replace(measured, unmeasured=unmeasured),
+        source,
+        lambda request, rows: _pairs(rows).quantity(request.metric),
+    )
 
-    @cache
-    def pairs_of(set_name: str) -> AnswerPairs:
-        views = views_of(set_name, suite)
-        references = tuple(replace(view, variant=REFERENCE) for view in views)
-        if not predictions.keys() >= {*references}:
-            raise UnmeasurableError(
-                f"the baseline's record keeps no answers to {set_name}. Give the model itself: "
-                f"{GIVE_REFERENCE}"
-            )
-        return AnswerPairs(Rows.of(predictions, views), Rows.of(predictions, references))
 
-    clean = pairs_of(CLEAN_SET)
-    notes = ("the same predictions as the reference",) if clean.is_same else ()
-    tables = clean.tables(suite) if facts.with_tables else {}
-    whole = Measurement.of("parity", clean.quantity("agreement"), notes=notes, tables=tables)
-    return with_requests(whole, suite, lambda request: pairs_of(request.set).quantity(request.metric))
+def _pairs(rows: Rows) -> AnswerPairs:
+    if rows.reference is None:
+        raise InvariantError("parity: there are no answers to compare with")
+    return AnswerPairs(rows, rows.reference)
+
+
+def _step_table(own: Rows, served: Mapping[tuple[str, str], Predictions]) -> Table:
+    """Return the number of answers that each step of a pipeline alone changes, the most first."""
+    rows = []
+    for names, table in served.items():
+        changed = AnswerPairs(replace(own, tables=(table,)), own).differs
+        rows.append((*names, int(changed.sum()), float(changed.mean())))
+    rows.sort(key=lambda row: (list(dict.fromkeys(name for name, _ in served)).index(row[0]), -row[2]))
+    note = f"of {len(own.label):,} answers, those that one step alone changes"
+    return Table(("pipeline", "step", "images", "share"), tuple(rows), note)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AllowInfNan,
@@ -24,8 +24,16 @@ from pydantic_core import PydanticCustomError
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import MASKED, Measurement, Outcome, Quantity, Table, Unmeasurable
-from quba_check.core.request import SLICES
+from quba_check.core.measurement import (
+    MASKED,
+    Measurement,
+    Outcome,
+    Quantity,
+    SliceValues,
+    Table,
+    Unmeasurable,
+)
+from quba_check.core.request import name_on_slices
 from quba_check.errors import DimensionError
 from quba_check.messages import printable, printable_lines
 
@@ -34,6 +42,7 @@ Number = Annotated[float, Strict(), AllowInfNan(False)]
 Count = Annotated[int, Strict(), Field(ge=0)]
 Cell = Annotated[str, Strict()] | Annotated[int, Strict()] | Number
 """A cell of a table. The kind of a number, whole or not, is kept."""
+AnyQuantityRow = TypeVar("AnyQuantityRow", bound="QuantityRow")
 TOLERANCE = 1e-9
 """Tolerance for a value outside its limits, relative to the larger of its size and 1."""
 
@@ -72,7 +81,10 @@ class QuantityRow(JsonRow):
         images: number of different images behind n, if shown in several versions.
         groups: number of groups of images, of the set with the fewest; None without groups.
         effective: number of independent images that would have this error; None without groups or interval.
+        eligible: number of images that can count whatever the model answers, if n depends on its answers.
+        eligible_groups: number of groups of these; None without groups.
         better: direction in which the value is better; None for parts that are only reported.
+        slices: the number on slices of the images, by column.
         interval: two-sided 95 % interval; None if unknown.
         limits: one-sided limits at the normal scores −4, −3.75, …, 4, for intervals at other levels.
         debiased: estimate of the value on infinitely many images, if n of them bias the statistic.
@@ -89,7 +101,10 @@ class QuantityRow(JsonRow):
     images: Count | None = None
     groups: Count | None = None
     effective: Number | None = None
+    eligible: Count | None = None
+    eligible_groups: Count | None = None
     better: Better | None = None
+    slices: dict[str, SliceValuesRow] = Field(default_factory=dict)
 
     @field_validator("interval", "limits")
     @classmethod
@@ -160,6 +175,24 @@ class UnmeasurableRow(JsonRow):
     missing_data: bool = False
 
 
+class SliceValuesRow(JsonRow):
+    """A number on the slices of a column, by names such as `lighting=night`.
+
+    Attributes:
+        values: the number on the images of each slice.
+        gaps: how much worse each slice is than all other images; positive is worse.
+        unmeasured: reason for each slice without a value.
+        sizes: number of images of each slice, also without a value.
+        reason: why the column has no slices here; None if it has.
+    """
+
+    values: dict[str, QuantityRow] = Field(default_factory=dict)
+    gaps: dict[str, QuantityRow] = Field(default_factory=dict)
+    unmeasured: dict[str, UnmeasurableRow] = Field(default_factory=dict)
+    sizes: dict[str, Count] = Field(default_factory=dict)
+    reason: UnmeasurableRow | None = None
+
+
 class MeasurementRow(QuantityRow):
     """A measured dimension.
 
@@ -168,9 +201,7 @@ class MeasurementRow(QuantityRow):
         notes: notes that reports show next to the value.
         masked: signs of masked gradients; the value is then no evidence of robustness.
         tables: tables of details by name.
-        slices: value on the images of each slice, by its name, such as `lighting=night`.
-        gaps: how much worse each slice is than all other images; positive is worse.
-        unsliced: reason for each slice or requested part without a value, or for a column without slices.
+        unmeasured: reason for each requested part without a value, by its name.
         outputs: SHA-256 (hex) of the predictions behind the value; None in older records.
     """
 
@@ -178,16 +209,19 @@ class MeasurementRow(QuantityRow):
     notes: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     tables: dict[str, TableRow] = Field(default_factory=dict)
-    slices: dict[str, QuantityRow] = Field(default_factory=dict)
-    gaps: dict[str, QuantityRow] = Field(default_factory=dict)
-    unsliced: dict[str, UnmeasurableRow] = Field(default_factory=dict)
+    unmeasured: dict[str, UnmeasurableRow] = Field(default_factory=dict)
     outputs: str | None = None
 
     def quantity(self, part: str | None) -> QuantityRow | None:
-        """Return the value of the dimension, or of a part or slice (`slices.lighting=night`), if any."""
-        if part is None:
-            return self
-        return self.parts.get(part) or self.slices.get(part.removeprefix(SLICES))
+        """Return the value of the dimension, or of a part, also on a slice, if any."""
+        return self if part is None else self.parts.get(part) or dict(self.on_slices()).get(part)
+
+    def on_slices(self) -> Iterator[tuple[str, QuantityRow]]:
+        """Yield the name and value of each number on each slice."""
+        for name, number in {"": self, **self.parts}.items():
+            for column in number.slices.values():
+                for slice_name, quantity in column.values.items():
+                    yield name_on_slices(name, slice_name), quantity
 
     def table_rows(self, name: str, *columns: str) -> list[tuple[Cell, ...]]:
         """Return the cells of some columns of a table, row by row.
@@ -248,12 +282,22 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
             error["msg"], where=f"dimension '{dimension.name}': {key}", hint="Correct its measure function."
         ) from why
     better = {printable(part.name): part.better for part in dimension.parts(suite)}
-    directions = {
-        "parts": {name: quantity_row(part, better.get(name)) for name, part in row.parts.items()},
-        "slices": {name: quantity_row(one, dimension.better) for name, one in row.slices.items()},
-        "gaps": {name: quantity_row(one, "low") for name, one in row.gaps.items()},
+    parts = {name: _directed(part, better.get(name)) for name, part in row.parts.items()}
+    return _directed(row.model_copy(update={"parts": parts}), dimension.better)
+
+
+def _directed(row: AnyQuantityRow, better: Better | None) -> AnyQuantityRow:
+    """Return a row with its better direction, also on slices."""
+    slices = {
+        column: one.model_copy(
+            update={
+                "values": {name: quantity_row(value, better) for name, value in one.values.items()},
+                "gaps": {name: quantity_row(value, "low") for name, value in one.gaps.items()},
+            }
+        )
+        for column, one in row.slices.items()
     }
-    return row.model_copy(update={"better": dimension.better, **directions})
+    return row.model_copy(update={"better": better, "slices": slices})
 
 
 def quantity_row(quantity: Quantity | QuantityRow, better: Better | None) -> QuantityRow:
@@ -265,7 +309,12 @@ def quantity_row(quantity: Quantity | QuantityRow, better: Better | None) -> Qua
     return QuantityRow.model_validate(quantity, from_attributes=True).model_copy(update={"better": better})
 
 
-_KINDS: Mapping[type, type] = {MeasurementRow: Measurement, QuantityRow: Quantity, TableRow: Table}
+_KINDS: Mapping[type, type] = {
+    MeasurementRow: Measurement,
+    QuantityRow: Quantity,
+    SliceValuesRow: SliceValues,
+    TableRow: Table,
+}
 """The core value that each kind of row stores."""
 
 
@@ -284,7 +333,7 @@ def _value_of(stored: Any, dimension: str) -> Any:
             return {name: _value_of(row, dimension) for name, row in stored.items()}
         case UnmeasurableRow():
             return Unmeasurable(dimension, stored.unmeasurable, stored.missing_data)
-        case QuantityRow() | TableRow():
+        case QuantityRow() | TableRow() | SliceValuesRow():
             kind = _KINDS[type(stored)]
             own = {"dimension": dimension} if kind is Measurement else {}
             names = [item.name for item in fields(kind) if hasattr(stored, item.name)]

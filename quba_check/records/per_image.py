@@ -106,7 +106,7 @@ class PerImage:
     def of(cls, measurement: Measurement, clean: CleanAnswers | None = None) -> PerImage:
         """Return the results of one dimension and its parts."""
         influences = {measurement.dimension: measurement.influences}
-        for name, part in measurement.parts.items():
+        for name, part in (*measurement.parts.items(), *measurement.on_slices()):
             influences[target_name(measurement.dimension, name)] = part.influences
         by_name = {
             target: {str(sample): array for sample, array in samples.items() if len(array)}

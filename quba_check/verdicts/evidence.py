@@ -40,17 +40,14 @@ def evidence_of(
     if isinstance(outcome, Unmeasurable):
         return outcome
     request = demand.request
-    if not request.slice and (missing := outcome.unsliced.get(request.name)) is not None:
+    if (missing := outcome.unmeasured.get(request.on_all_images.name)) is not None:
         return missing
-    if not demand.needs_baseline:
-        return with_slices(demand, outcome) if request.slice else outcome
+    judged = with_slices(demand, outcome) if request.slice else outcome
+    if not demand.needs_baseline or isinstance(judged, Unmeasurable):
+        return judged
     if loss is None:
         return Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)
-    change = loss(outcome)
-    if isinstance(change, Drop) and (change.n or 0) < demand.min_images:
-        reason = f"{request.slice} has {change.n or 0:,} images. Allowed: at least {demand.min_images:,}"
-        return Unmeasurable(demand.dimension, f"{reason} (min_images)", missing_data=True)
-    return change
+    return loss(outcome)
 
 
 def drop_from_baseline(

@@ -1,4 +1,4 @@
-"""The worst slice of a column and its largest gap, from a measurement of slices."""
+"""The worst slice of a column and its largest gap, from a number on slices."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
-from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.core.predictions import column_of
-from quba_check.core.request import EACH, Better
+from quba_check.core.request import Better
 from quba_check.demands import Demand
 from quba_check.dimensions import worst_quantity
 from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import format_value, interval_text
+from quba_check.stats.clusters import LEAST_GROUPS
 from quba_check.stats.intervals import LimitsAt
 
 MOST_NAMED, WORST_NAMED = 10, 3
@@ -28,52 +29,97 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         demand: a demand on slices.
         measurement: the measurement of its dimension.
     """
-    name, unsliced = demand.request.slice, measurement.unsliced
-    failed = (one for one in unsliced if column_of(one) == name and not unsliced[one].missing_data)
-    missing = next((one for one in (column_of(name), name, *failed) if one in unsliced), None)
-    if missing is not None:
-        return replace(unsliced[missing], reason=f"{missing}: {unsliced[missing].reason}")
-    measured = measurement.gaps if demand.request.kind == "gap" else measurement.slices
-    columns = dict.fromkeys(map(column_of, (*measured, *unsliced)))
-    if column_of(name) not in columns:
-        what = "gaps" if demand.request.kind == "gap" else "slices"
-        text = f"this run measured no {what} of {column_of(name)}. Measured: {listed(columns) or 'none'}"
-        if len(only := [one for one in measurement.slices if column_of(one) == name]) == 1:
-            text = f"a gap needs two slices, and the column {name} has one: {only[0]}"
+    request = demand.request
+    column, number = column_of(request.slice), measurement.quantity(request.on_all_images.part)
+    sliced = None if number is None else number.slices.get(column)
+    if sliced is None or sliced.reason is not None:
+        reason = f"this run measured no slices of {column}"
+        if sliced is not None and sliced.reason is not None:
+            reason = f"{column}: {sliced.reason.reason}"
+        return Unmeasurable(demand.dimension, reason, missing_data=True)
+    if request.kind == "value":
+        return _named(demand, measurement, sliced)
+    if (failed := _without_value(demand, sliced)) is not None:
+        return failed
+    if request.kind == "gap" and not sliced.gaps:
+        text = f"this run measured no gaps of {column}"
+        if len(sliced.values) == 1:
+            text = f"a gap needs two slices, and the column {column} has one: {next(iter(sliced.values))}"
         return Unmeasurable(demand.dimension, text, missing_data=True)
-    if demand.request.kind == "value":
-        return _problem(demand, measurement) or measurement
-    judged = _judged(demand, measurement)
-    note = size_note(demand, measurement)
+    judged, note = _judged(demand, sliced), _size_note(demand, sliced)
     if not judged:
         allowed = f"at least {demand.min_images:,} images (min_images), and images of another slice"
         return Unmeasurable(demand.dimension, f"{note}. Allowed: {allowed}", missing_data=True)
     sign = 1 if demand.better == "high" else -1
     ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
-    heading = "largest gaps" if demand.request.kind == "gap" else "worst slices"
+    heading = "largest gaps" if request.kind == "gap" else "worst slices"
     worst = f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
     parts = {**measurement.parts, str(demand.part): _worst(judged, demand.better)}
-    return replace(measurement, parts=parts, notes=(worst, *([note] if note else []), *measurement.notes))
+    notes = filter(None, (worst, note, _interval_note(judged), *measurement.notes))
+    return replace(measurement, parts=parts, notes=tuple(notes))
 
 
 def number_compared(demand: Demand, measurement: Measurement) -> int:
     """Return the number of slices or classes of which the worst is judged, else 1."""
     if demand.request.kind != "value":
-        return len(_judged(demand, measurement))
+        return len(_judged(demand, _sliced(demand, measurement)))
     table = measurement.tables.get(demand.part or "")
-    return len(table.rows) if demand.request.target == EACH and table is not None else 1
+    return len(table.rows) if demand.request.is_of_each_class and table is not None else 1
 
 
 def size_note(demand: Demand, measurement: Measurement) -> str:
     """Return a note on the slices that are not judged; empty without one."""
-    names = [
-        name
-        for name in (*measurement.slices, *measurement.unsliced)
-        if column_of(name) == demand.request.slice
-    ]
-    judged = _judged(demand, measurement)
+    return _size_note(demand, _sliced(demand, measurement))
+
+
+def shortage(demand: Demand, quantity: Quantity) -> str:
+    """Return the lack of images or groups of a slice in words; empty without one.
+
+    Images and groups count that the model cannot change: else a worse one could be too small to be judged.
+    """
+    images = _images(quantity)
+    if images < demand.min_images:
+        return f"{images:,} images. Allowed: at least {demand.min_images:,} (min_images)"
+    groups = quantity.groups if quantity.eligible_groups is None else quantity.eligible_groups
+    if groups is not None and groups < demand.min_groups:
+        return f"{groups:,} groups of images. Allowed: at least {demand.min_groups:,} (min_groups)"
+    return ""
+
+
+def _sliced(demand: Demand, measurement: Measurement) -> SliceValues:
+    number = measurement.quantity(demand.request.on_all_images.part)
+    return SliceValues() if number is None else number.slices.get(demand.request.slice, SliceValues())
+
+
+def _named(demand: Demand, measurement: Measurement, sliced: SliceValues) -> Measurement | Unmeasurable:
+    """Return a measurement with the value of one slice, or the reason why it cannot be judged."""
+    name = demand.request.slice
+    if name in sliced.unmeasured:
+        return replace(sliced.unmeasured[name], reason=f"{name}: {sliced.unmeasured[name].reason}")
+    quantity = sliced.values.get(name)
+    if quantity is None:
+        text = f"no image is in the slice {name}. Measured: {listed(sliced.values)}."
+        text += did_you_mean(name, sliced.values)
+    elif text := shortage(demand, quantity):
+        text = f"{name} has {text}"
+    else:
+        return replace(measurement, parts={**measurement.parts, str(demand.part): quantity})
+    return Unmeasurable(demand.dimension, text.removesuffix("."), missing_data=True)
+
+
+def _without_value(demand: Demand, sliced: SliceValues) -> Unmeasurable | None:
+    """Return the reason of a slice of enough images on which the model fails to have a value."""
+    for name, outcome in sliced.unmeasured.items():
+        if not outcome.missing_data and sliced.sizes.get(name, demand.min_images) >= demand.min_images:
+            return replace(outcome, reason=f"{name}: {outcome.reason}")
+    return None
+
+
+def _size_note(demand: Demand, sliced: SliceValues) -> str:
+    """Return a note on the slices that are not judged; empty without one."""
+    names, judged = [*sliced.values, *sliced.unmeasured], _judged(demand, sliced)
     others = [
-        f"{name} ({_images(measurement.slices[name]):,})" if name in measurement.slices else name
+        f"{name} ({_images(sliced.values[name]):,})" if name in sliced.values else name
         for name in names
         if name not in judged
     ]
@@ -82,53 +128,35 @@ def size_note(demand: Demand, measurement: Measurement) -> str:
     return f"judged {len(judged):,} of {len(names):,} slices; too small: {listed(others, MOST_NAMED)}"
 
 
-def _problem(demand: Demand, measurement: Measurement) -> Unmeasurable | None:
-    """Return why one named slice cannot be judged, else None."""
-    name = demand.request.slice
-    quantity = measurement.slices.get(name)
-    if quantity is None:
-        same = [other for other in measurement.slices if column_of(other) == column_of(name)]
-        text = f"no image is in the slice {name}. Measured: {listed(same)}.{did_you_mean(name, same)}"
-    elif shortage := _shortage(demand, quantity):
-        text = f"{name} has {shortage}"
-    else:
-        return None
-    return Unmeasurable(demand.dimension, text.removesuffix("."), missing_data=True)
+def _interval_note(judged: Mapping[str, Quantity]) -> str:
+    """Return a note on the slices whose few groups take the interval of the worst one; else nothing."""
+    few = [name for name, one in judged.items() if one.groups is not None and one.groups < LEAST_GROUPS]
+    named = listed((f"{name} ({judged[name].groups})" for name in few), MOST_NAMED)
+    return f"no interval: fewer than {LEAST_GROUPS} groups count in {named}" if few else ""
 
 
-def _judged(demand: Demand, measurement: Measurement) -> dict[str, Quantity]:
-    """Return the values, or gaps, of the slices of a column with enough images."""
-    values = measurement.gaps if demand.request.kind == "gap" else measurement.slices
-    return {
-        name: quantity
-        for name, quantity in values.items()
-        if column_of(name) == demand.request.slice and not _shortage(demand, quantity)
-    }
-
-
-def _shortage(demand: Demand, quantity: Quantity) -> str:
-    """Return the lack of images or groups of a slice in words; empty without one."""
-    if _images(quantity) < demand.min_images:
-        return f"{_images(quantity):,} images. Allowed: at least {demand.min_images:,} (min_images)"
-    if quantity.groups is not None and quantity.groups < demand.min_groups:
-        return f"{quantity.groups:,} groups of images. Allowed: at least {demand.min_groups:,} (min_groups)"
-    return ""
+def _judged(demand: Demand, sliced: SliceValues) -> dict[str, Quantity]:
+    """Return the values, or gaps, of the slices with enough images."""
+    values = sliced.gaps if demand.request.kind == "gap" else sliced.values
+    return {name: quantity for name, quantity in values.items() if not shortage(demand, quantity)}
 
 
 def _images(quantity: Quantity) -> int:
-    return quantity.images or quantity.n or 0
+    counted = quantity.images or quantity.n or 0
+    return counted if quantity.eligible is None else quantity.eligible
 
 
 def _text(name: str, quantity: Quantity) -> str:
     """Return a slice with its value, interval and number of images."""
-    ends, n = quantity.interval, _images(quantity)
+    ends, n = quantity.interval, quantity.images or quantity.n or 0
     interval = "" if ends is None else f"{interval_text(ends, quantity.unit, n)}, "
     return f"{name} {format_value(quantity.value, quantity.unit)} ({interval}n = {n:,})"
 
 
 def _worst(judged: Mapping[str, Quantity], better: Better) -> Quantity:
     """Return the worst value with simultaneous limits."""
-    quantities, n = list(judged.values()), sum(map(_images, judged.values()))
+    quantities = list(judged.values())
+    n = sum(one.images or one.n or 0 for one in quantities)
     groups = min((one.groups for one in quantities if one.groups is not None), default=None)
     curves = [quantity.curve for quantity in quantities if quantity.curve is not None]
     limits = [_limits_at(curve) for curve in curves]

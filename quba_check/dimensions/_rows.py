@@ -1,0 +1,236 @@
+"""Rows of numbers: those of a set, of a slice, decided by group, behind a pipeline, next to a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.measurement import Quantity
+from quba_check.core.predictions import Predictions, SliceColumn, Tables, joined
+from quba_check.core.request import Request
+from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, UNKNOWN_PREFIX, View
+from quba_check.dimensions._measuring import with_groups
+from quba_check.dimensions._ratios import shows_same_images
+from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.metrics.class_metrics import Classes, Mask, class_scores
+from quba_check.stats.clusters import GroupEffect, Sides, group_effect
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import Limits, Scores
+
+
+def views_of(set_name: str, suite: SuiteFacts, variant: str = "") -> tuple[View, ...]:
+    """Return the views of a set by a model; of a corruption those of all severities."""
+    if set_name in suite.decided:
+        return views_of(suite.decided[set_name].of, suite, variant)
+    if set_name == CLEAN_SET:
+        return (replace(CLEAN, variant=variant),)
+    needed = any(_reads_probabilities(one, set_name, suite) for one in suite.requests)
+    name = f"{UNKNOWN_PREFIX}{set_name}" if set_name in suite.unknown else set_name
+    view = View(name, columns="probabilities" if needed else "top1", variant=variant)
+    if set_name not in (*suite.corruptions, *suite.extra_corruptions) or set_name in suite.shifts:
+        return (view,)
+    corrupted = replace(view, set=CORRUPTIONS_SET, corruption=set_name)
+    return tuple(replace(corrupted, severity=severity) for severity in SEVERITIES)
+
+
+def _reads_probabilities(request: Request, set_name: str, suite: SuiteFacts) -> bool:
+    """Return True if a request reads all probabilities of a set, or decides its groups."""
+    decided = {suite.decided[name].of for name in request.sets if name in suite.decided}
+    return set_name in decided or (request.needs_probabilities and set_name in request.sets)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a set: its images, one version after another, or its groups.
+
+    Attributes:
+        tables: the predictions of each version, with the same images in the same order.
+        view: the view behind the influences: clean, if the images are those of the clean set.
+        reference: the same rows of the model that answers are compared with; None without one.
+        of: the rows that these are selected or decided from; None for those of a set.
+        place: (n,) row here of each image of `of`; -1 for images of no row.
+    """
+
+    tables: tuple[Predictions, ...]
+    view: View
+    reference: Rows | None = None
+    of: Rows | None = field(default=None, repr=False)
+    place: NDArray[np.intp] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_views(cls, predictions: Tables, views: tuple[View, ...]) -> Rows:
+        """Return the rows of some views.
+
+        Raises:
+            UnmeasurableError: a view has no images, or the views show different images.
+        """
+        tables = tuple(predictions[view] for view in views)
+        if any(not len(table) for table in tables):
+            raise UnmeasurableError(f"the set {views[0]} has no images", missing_data=True)
+        first = tables[0]
+        if not all(shows_same_images(first, table) for table in tables):
+            raise UnmeasurableError(f"the severities of {views[0].corruption} show different images")
+        is_clean = CLEAN in predictions and shows_same_images(first, predictions[CLEAN])
+        return cls(tables, CLEAN if is_clean and views[0].set == CORRUPTIONS_SET else views[0])
+
+    @cached_property
+    def table(self) -> Predictions:
+        """All rows as one table; the versions of an image are a group, unless groups are declared."""
+        return self.tables[0] if len(self.tables) == 1 else replace(joined(self.tables), group=self.group)
+
+    @cached_property
+    def label(self) -> Classes:
+        """(r,) class of each row; of several right ones, the predicted one."""
+        return self.table.matched_label
+
+    @property
+    def predicted(self) -> Classes:
+        """(r,) predicted class of each row."""
+        return self.table.predicted
+
+    @cached_property
+    def correct(self) -> Mask:
+        """(r,) True for the rows with a right answer."""
+        return self.table.correct
+
+    @property
+    def slices(self) -> Mapping[str, SliceColumn]:
+        """The slices of the images, or groups, by column."""
+        return self.tables[0].slices
+
+    def shows_same_images(self, other: Rows) -> bool:
+        """Return True if another model's rows are of the same images and labels."""
+        return all(map(shows_same_images, self.tables, other.tables))
+
+    @property
+    def images(self) -> NDArray[np.intp]:
+        """(r,) number of the image of each row."""
+        return np.tile(np.arange(len(self.tables[0])), len(self.tables))
+
+    @property
+    def declared_group(self) -> NDArray[np.int64] | None:
+        """(n,) group of each image; None without groups."""
+        return self.tables[0].group
+
+    @property
+    def group(self) -> NDArray[np.int64] | None:
+        """(r,) group of each row; without declared groups the image, if it has several rows."""
+        if self.declared_group is not None:
+            return np.tile(self.declared_group, len(self.tables))
+        return self.images if len(self.tables) > 1 else None
+
+    def is_of(self, classes: tuple[int, ...]) -> Mask:
+        """Return (r,) True for the rows of some classes, taken together."""
+        return np.isin(self.label, classes)
+
+    def scores(self, classes: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return the (r,) probability of some classes, taken together.
+
+        Raises:
+            InvariantError: the predictions came without probabilities.
+        """
+        return class_scores(self.probabilities, classes)
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(r, C) probabilities.
+
+        Raises:
+            InvariantError: the predictions came without them.
+        """
+        if self.table.probabilities is None:
+            raise InvariantError(f"{self.view}: the predictions came without the probabilities of the view")
+        return self.table.probabilities
+
+    def select(self, mask: Mask) -> Rows:
+        """Return the rows of some images, given (n,) True for each of them."""
+        place = np.where(mask, np.cumsum(mask) - 1, -1)
+        reference = None if self.reference is None else self.reference.select(mask)
+        return Rows(tuple(table.rows(mask) for table in self.tables), self.view, reference, self, place)
+
+    def quantity(
+        self,
+        estimate: Estimate,
+        limits: SampleLimits,
+        sides: Sides | None = None,
+        eligible: Mask | None = None,
+        unit: str = "fraction",
+    ) -> Quantity:
+        """Return a number of the sample "rows" as a quantity.
+
+        Args:
+            estimate: the number.
+            limits: its limits, as if all rows were independent.
+            sides: (r,) side of each row, 0 for rows that do not count; None if all count.
+            eligible: (r,) True for rows that can count, if the answers decide which of them do.
+            unit: its unit.
+        """
+        influences, images = estimate.influences["rows"], self.images
+        own = images if sides is None else images[sides > 0]
+        n, shown = len(own), len(np.unique(own))
+        possible = None if eligible is None else np.unique(images[eligible])
+        group = self.declared_group
+        return Quantity(
+            estimate.value,
+            unit,
+            n,
+            self._curve(limits, influences),
+            influences={self.view: influences.reshape(len(self.tables), -1).mean(axis=0)},
+            sides={} if sides is None else {self.view: sides.reshape(len(self.tables), -1).max(axis=0)},
+            images=shown if shown < n else None,
+            eligible=None if possible is None else len(possible),
+            eligible_groups=None if possible is None or group is None else len(np.unique(group[possible])),
+        )
+
+    def adopted(self, quantity: Quantity) -> Quantity:
+        """Return a quantity of `table` as one of these rows.
+
+        All versions of an image count as one observation.
+        """
+        sample = next(iter(quantity.influences), None)
+        if len(self.tables) > 1:
+            clustered: dict[Any, Predictions] = {sample: replace(self.table, group=self.images)}
+            quantity = with_groups(quantity, clustered)
+            quantity = replace(quantity, images=quantity.groups, groups=None, effective=None)
+        if sample is None:
+            return quantity
+        by_version = quantity.influences[sample].reshape(len(self.tables), -1)
+        return replace(quantity, influences={self.view: by_version.mean(axis=0)})
+
+    def of_set(self, quantity: Quantity) -> Quantity:
+        """Return a quantity of selected or decided rows with influences on the images of the set."""
+        if self.of is None or self.place is None:
+            return quantity
+        place = self.place
+        size = np.bincount(place[place >= 0], minlength=place.max() + 1)
+        weight = len(place) / (len(size) * size)
+
+        def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.where(place >= 0, (values * weight)[place], 0.0)
+
+        sides = {
+            view: np.where(place >= 0, side[place], 0).astype(np.int8)
+            for view, side in quantity.sides.items()
+        }
+        influences = {view: spread(one) for view, one in quantity.influences.items()}
+        if influences and not sides and (place < 0).any():
+            sides = dict.fromkeys(influences, (place >= 0).astype(np.int8))
+        return self.of.of_set(replace(quantity, influences=influences, sides=sides))
+
+    def _curve(self, limits: SampleLimits, influences: NDArray[np.float64]) -> ConfidenceCurve | None:
+        """Return the curve of a number, with all rows of an image as one observation."""
+        if len(self.tables) == 1:
+            return curve_of(limits, 0.0, 1.0)
+        effect = group_effect({"rows": influences}, {"rows": self.images}) or GroupEffect(1.0, 1.0, 0)
+
+        def of_images(z: Scores, factor: float) -> Limits:
+            return limits(effect.scores(z), factor * effect.factor)
+
+        return curve_of(of_images, 0.0, 1.0)
