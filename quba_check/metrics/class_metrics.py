@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from quba_check.metrics.selective import threshold_for_accuracy, threshold_for_share
 from quba_check.metrics.separation import auroc
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample, delta_method
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores, exact_ratio_limits, share_limits
@@ -245,26 +246,28 @@ def class_scores(probabilities: NDArray[np.float32], classes: tuple[int, ...]) -
 
 
 def threshold_at(rule: str, level: float, scores: NDArray[np.float32], is_of: Mask) -> float | None:
-    """Return the threshold with at least a specificity or recall, on given images.
+    """Return the threshold with at least a recall, specificity or precision, on given images.
 
     An image is called the class if its score is at least the threshold.
 
     Args:
-        rule: `specificity` for the lowest threshold that reaches it, `recall` for the highest one.
-        level: the specificity or recall, in (0, 1].
-        scores: (n,) probability of the class.
-        is_of: (n,) bool, True for its images; at least one of those that the rule counts.
+        rule: `specificity` for the lowest threshold that reaches it, `recall` for the highest one; of
+            `precision`, see `threshold_for_accuracy`.
+        level: the recall, specificity or precision, in (0, 1].
+        scores: (n,) probability of the class; n at least 1.
+        is_of: (n,) bool, True for its images; for `recall` at least one, for `specificity` one of the others.
 
     Returns:
-        One of the scores; None if no score has the specificity.
+        One of the scores; None if no score has the specificity or precision.
 
     >>> scores = np.array([0.1, 0.2, 0.6, 0.9], np.float32)
     >>> threshold_at("specificity", 0.5, scores, np.array([False, False, True, True])).__round__(3)
     0.2
     """
     if rule == "recall":
-        own = np.sort(scores[is_of])[::-1]
-        return float(own[math.ceil(level * len(own) - _ROUNDING) - 1])
+        return threshold_for_share(scores[is_of], level)
+    if rule == "precision":
+        return threshold_for_accuracy(scores, is_of, level)
     others = np.sort(scores[~is_of])
     above = scores[scores > others[math.ceil(level * len(others) - _ROUNDING) - 1]]
     return float(above.min()) if len(above) else None

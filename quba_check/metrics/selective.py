@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy
@@ -15,17 +16,21 @@ from quba_check.stats.clusters import GroupIds, group_effect
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 
 ImageScores = NDArray[np.float64]
+AnyScores = NDArray[np.floating[Any]]
 GOOD_SHARES = (0.1, 0.5)
 """Parts of the allowed error with which a model passes the first test of a sequence."""
 POWER = 0.9
 """Probability that it does so."""
 STEPS = 100
 """About the largest number of thresholds that are tested."""
+LEAST_ANSWERED = 30
+"""Smallest number of answered images whose accuracy decides about a threshold."""
+_ROUNDING = 1e-9
 
 
 def risk_coverage(
-    scores: ImageScores, correct: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    scores: AnyScores, correct: NDArray[np.bool_]
+) -> tuple[AnyScores, NDArray[np.int64], NDArray[np.int64]]:
     """Return the risk-coverage curve. Images with equal scores are answered together.
 
     Args:
@@ -36,11 +41,16 @@ def risk_coverage(
         From the strictest threshold to none: (K,) the distinct scores, falling, from which on an image is
         answered; (K,) the number of answered images; and (K,) that of wrong answers among them.
 
+    Raises:
+        ValueError: a score is NaN, as on sets that are decided without probabilities.
+
     Source: El-Yaniv and Wiener, JMLR 2010.
 
     >>> risk_coverage(np.array([0.9, 0.5, 0.5]), np.array([True, True, False]))[2].tolist()
     [0, 1]
     """
+    if np.isnan(scores).any():
+        raise ValueError("a score is not a number")
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
@@ -81,6 +91,61 @@ def aurc(scores: ImageScores, correct: NDArray[np.bool_], sample: Sample = None)
     block = np.searchsorted(-threshold, -scores)
     influences = risk[block] - area + ~correct * reach[block] - offset[block]
     return Estimate(area, {sample: influences}, {sample: InfluenceBounds(area, float(reach[0]), n, n)})
+
+
+def threshold_for_accuracy(scores: AnyScores, correct: NDArray[np.bool_], level: float) -> float | None:
+    """Return the lowest threshold from which on all thresholds have an accuracy.
+
+    The accuracy of few images is chance, and does not grow with every threshold. So the threshold is the
+    lowest for which it and all higher ones with at least `LEAST_ANSWERED` images reach the level.
+
+    Args:
+        scores: (n,) finite scores, higher for surer answers; n at least 1.
+        correct: (n,) bool, True if the answer is right.
+        level: the accuracy, in (0, 1].
+
+    Returns:
+        One of the scores; None if there is none.
+
+    >>> scores, correct = np.linspace(1, 0, 101), np.arange(101) < 40
+    >>> threshold_for_accuracy(scores, correct, 0.8), threshold_for_accuracy(scores, ~correct, 0.8)
+    (0.51, None)
+    """
+    thresholds, answered, wrong = risk_coverage(scores, correct)
+    thresholds = thresholds[answered >= LEAST_ANSWERED]
+    fails = ((answered - wrong) / answered < level)[answered >= LEAST_ANSWERED]
+    passing = int(fails.argmax()) if fails.any() else len(fails)
+    return float(thresholds[passing - 1]) if passing else None
+
+
+def threshold_for_share(scores: AnyScores, level: float) -> float:
+    """Return the highest threshold that at least a share of the images reaches.
+
+    Args:
+        scores: (n,) finite scores; n at least 1.
+        level: the share, in (0, 1].
+
+    >>> threshold_for_share(np.array([0.75, 0.5, 0.25]), 0.5)
+    0.5
+    """
+    return float(np.sort(scores)[-max(1, math.ceil(level * len(scores) - _ROUNDING))])
+
+
+def answered_by_class(
+    predicted: NDArray[np.int64], confidence: NDArray[np.float32], levels: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return (n,) True for the images whose predicted class reaches its own threshold.
+
+    Args:
+        predicted: (n,) predicted classes, below C; an image below 0 is not answered.
+        confidence: (n,) float32, probability of the predicted class, in [0, 1].
+        levels: (C,) threshold of each class, in [0, 1]; compared in float32, as probabilities are stored.
+
+    >>> answered_by_class(np.array([0, 1]), np.array([0.8, 0.8], np.float32), np.array([0.8, 0.9])).tolist()
+    [True, False]
+    """
+    answered: NDArray[np.bool_] = (predicted >= 0) & (confidence >= levels.astype(np.float32)[predicted])
+    return answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import (
     balanced_accuracy_score,
     f1_score,
+    precision_recall_curve,
     precision_score,
     recall_score,
     roc_auc_score,
@@ -141,6 +142,24 @@ def test_a_chosen_threshold_reaches_its_level_and_the_next_does_not(rows, level)
         lower = scores[scores < threshold]
         assert np.mean(scores[~is_of] < threshold) >= level - 1e-8
         assert not len(lower) or np.mean(scores[~is_of] < lower.max()) < level
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_threshold_of_a_precision_is_the_last_before_scikit_learn_has_a_lower_one(seed):
+    """In the last two draws the most probable images are of other classes."""
+    rng = np.random.default_rng(seed)
+    scores = np.round(rng.random(400), (1, 2, 6)[seed % 3]).astype(np.float32)
+    is_of = rng.random(400) < (0.3 + 0.6 * scores if seed < 4 else 1 - scores)
+    precision, _, thresholds = precision_recall_curve(is_of, scores)
+    rows = [(p, t) for p, t in zip(precision[:-1], thresholds, strict=True) if (scores >= t).sum() >= 30]
+    for level in (0.6, 0.7, 0.75, 0.8, 0.9):
+        wanted = None
+        for p, t in reversed(rows):
+            if p < level:
+                break
+            wanted = float(t)
+        assert threshold_at("precision", level, scores, is_of) == wanted
+    assert (threshold_at("precision", 0.8, scores, is_of) is None) == (seed >= 4)
 
 
 def test_roc_points_are_those_of_scikit_learn():

@@ -10,12 +10,15 @@ from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.metrics.selective import (
     Guarantee,
     _with_enough_groups,
+    answered_by_class,
     aurc,
     binomial_p,
     first_tests,
     guaranteed_threshold,
     least_answered,
     risk_coverage,
+    threshold_for_accuracy,
+    threshold_for_share,
 )
 from quba_check.stats.image_intervals import additive_limits
 
@@ -93,6 +96,49 @@ def test_coverage_of_the_area():
         low, high = bounded_curve(additive_limits(area, np.array(SCORES)), 0, 1).interval(0.95)
         covered += low <= truth <= high
     assert covered / draws >= 0.935
+
+
+def test_a_threshold_of_an_accuracy_by_hand():
+    """Of 60 images, the 11th and the last 20 are wrong."""
+    scores, correct = np.linspace(60, 1, 60), (np.arange(60) != 10) & (np.arange(60) < 40)
+    assert threshold_for_accuracy(scores, correct, 0.9) == 18.0  # 39 of 43
+    assert threshold_for_accuracy(scores, correct, 39 / 41) == 20.0
+    assert threshold_for_accuracy(scores, correct, 29 / 30) == 21.0
+    assert threshold_for_accuracy(scores, correct, 0.97) is None  # 39 of 40, but 29 of 30 before
+    assert threshold_for_accuracy(scores[:29], correct[20:49], 0.1) is None  # fewer than 30 images
+    assert threshold_for_accuracy(np.repeat([2.0, 1.0], 30), np.arange(60) < 45, 0.75) == 1.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=25, max_size=90), st.floats(0.1, 1))
+@examples
+def test_chosen_thresholds_equal_brute_force(pairs, level):
+    scores, correct = columns(pairs)
+    enough = [t for t in np.unique(scores) if (scores >= t).sum() >= 30]
+    holds = [all(correct[scores >= above].mean() >= level for above in enough if above >= t) for t in enough]
+    wanted = min((t for t, one in zip(enough, holds, strict=True) if one), default=None)
+    assert threshold_for_accuracy(scores, correct, level) == wanted
+    assert threshold_for_share(scores, level) == max(
+        t for t in scores if (scores >= t).mean() >= level - 1e-9
+    )
+
+
+def test_a_share_of_decimals_is_that_many_images():
+    """0.07 × 100 is above 7 in float64."""
+    scores = np.arange(100.0)
+    assert [threshold_for_share(scores, level) for level in (0.07, 0.075, 1.0)] == [93.0, 92.0, 0.0]
+
+
+def test_each_class_has_its_own_threshold():
+    """A confidence of float32(0.9) reaches 0.9, though it is lower in float64; no class reaches none."""
+    confidence = np.array([0.9, 0.9, 0.3, 1.0, np.nan], np.float32)
+    assert float(confidence[0]) < 0.9
+    mask = answered_by_class(np.array([0, 1, 2, -1, 2]), confidence, np.array([0.9, 0.91, 0.0]))
+    assert mask.tolist() == [True, False, True, False, False]
+
+
+def test_scores_of_sets_without_probabilities_have_no_curve():
+    with pytest.raises(ValueError, match="a score is not a number"):
+        aurc(np.full(3, np.nan), np.array([True, False, True]))
 
 
 def test_thresholds_and_p_values_of_mapie():
