@@ -1,4 +1,4 @@
-"""Decisions on groups of images, such as one for each patient: by mean, by majority, or by any image."""
+"""Decisions on groups of images: by mean probability, by majority, or by any image."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def decide_by_any(
 
 
 def _shared_labels(groups: Groups, right: Classes) -> Classes:
-    """Return (G, K) the classes that are right for all images of each group, those first.
+    """Return (G, K) the classes that are right for all images of each group, padded with -1.
 
     Raises:
         MixedGroupError: there is none in a group with labels.

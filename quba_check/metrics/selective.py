@@ -23,8 +23,8 @@ POWER = 0.9
 """Probability that it does so."""
 STEPS = 100
 """About the largest number of thresholds that are tested."""
-LEAST_ANSWERED = 30
-"""Smallest number of answered images whose accuracy decides about a threshold."""
+ENOUGH_ANSWERS = 30
+"""Smallest number of answers whose accuracy decides about a threshold."""
 _ROUNDING = 1e-9
 
 
@@ -97,7 +97,7 @@ def threshold_for_accuracy(scores: AnyScores, correct: NDArray[np.bool_], level:
     """Return the lowest threshold from which on all thresholds have an accuracy.
 
     The accuracy of few images is chance, and does not grow with every threshold. So the threshold is the
-    lowest for which it and all higher ones with at least `LEAST_ANSWERED` images reach the level.
+    lowest for which it and all higher ones with at least `ENOUGH_ANSWERS` images reach the level.
 
     Args:
         scores: (n,) finite scores, higher for surer answers; n at least 1.
@@ -112,8 +112,8 @@ def threshold_for_accuracy(scores: AnyScores, correct: NDArray[np.bool_], level:
     (0.51, None)
     """
     thresholds, answered, wrong = risk_coverage(scores, correct)
-    thresholds = thresholds[answered >= LEAST_ANSWERED]
-    fails = ((answered - wrong) / answered < level)[answered >= LEAST_ANSWERED]
+    thresholds = thresholds[answered >= ENOUGH_ANSWERS]
+    fails = ((answered - wrong) / answered < level)[answered >= ENOUGH_ANSWERS]
     passing = int(fails.argmax()) if fails.any() else len(fails)
     return float(thresholds[passing - 1]) if passing else None
 
