@@ -52,7 +52,7 @@ class Groups:
         return cls(first[order], np.argsort(order)[number])
 
     def reduce(self, ufunc: np.ufunc, values: NDArray[Any], dtype: Any = None) -> NDArray[Any]:
-        """Return (G, …) a sum, a maximum or the like over the images of each group.
+        """Return a sum, a maximum or the like of each group, (G, …).
 
         Args:
             ufunc: the binary operation.
@@ -163,7 +163,7 @@ def decide_by_any(
 
 
 def _shared_labels(groups: Groups, right: Classes) -> Classes:
-    """Return (G, K) the classes that are right for all images of each group, padded with -1.
+    """Return (G, K) the right classes common to all images of each group.
 
     Raises:
         MixedGroupError: there is none in a group with labels.
