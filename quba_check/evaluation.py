@@ -15,7 +15,7 @@ from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.request import Request
 from quba_check.core.view import View
 from quba_check.demo import DEMO_MODELS
-from quba_check.dimensions import measure_dimension, measure_slices, registry
+from quba_check.dimensions import measure_dimension, measure_slices, registry, request_views
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
@@ -105,6 +105,7 @@ class Evaluation(Predictor):
                 classes=len(suite.classes),
             )
         super().__init__(model, suite, store, Protocol.named(protocol), run or RunSettings())
+        self._missing: dict[Request, Unmeasurable] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._unmeasurable: dict[str, Unmeasurable | None] = {}
 
@@ -118,10 +119,11 @@ class Evaluation(Predictor):
         """
         names = list(names)
         requests = tuple(dict.fromkeys(one for one in requests if one.is_further_part or one.slice))
-        for changed in {request.dimension for request in {*requests} ^ {*self._requests}}:
+        for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)
-        self._requests = requests
+        reasons = {one: reason for one in requests if (reason := self._reason_against(one)) is not None}
+        self._missing, self._requests = reasons, tuple(one for one in requests if one not in reasons)
         self.engine.cache_keys.keeps_logits = any(request.needs_logits for request in requests)
         unmeasurable = self.unmeasurable_reasons(names)
         views = [view for name in names if name not in unmeasurable for view in self._views(name)]
@@ -244,20 +246,45 @@ class Evaluation(Predictor):
         requests = [one for one in self._requests if one.dimension == name]
         check_sets_differ(self.suite, views, requests, digests_file(self.store.root))
         predictions = self.predictions(views) if views else {}
+        if any(one.slice and one.is_further_part for one in requests):
+            predictions = {
+                view: replace(table, slices=self._slices.of(view.images))
+                for view, table in predictions.items()
+            }
         measurement = measure_dimension(registry[name], predictions, self.facts)
         if name == "parity" and isinstance(self.reference, Predictor) and measurement.value < 1:
             self.engine.tables.repair_notes.append(self.reference.engine.noise_floor())
         if predictions:
             tables = (predictions[view] for view in sorted(predictions, key=str))
             measurement = replace(measurement, outputs=outputs_digest(tables))
-        sliced = name == "accuracy" or any(one.slice for one in requests)
-        if not sliced or not self.facts.suite.slices:
+        missing = {one.on_all_images.name: why for one, why in self._missing.items() if one.dimension == name}
+        measurement = replace(measurement, unmeasured={**measurement.unmeasured, **missing})
+        sliced = [one for one in requests if one.slice and not one.is_further_part]
+        if not (sliced or name == "accuracy") or not self.facts.suite.slices:
             return measurement
-        slices = {view: self._slices.of(view) for view in views}
-        with_gaps = name == "accuracy" or any(one.kind == "gap" for one in requests)
         return measure_slices(
-            registry[name], measurement, predictions, slices, self.facts, with_gaps=with_gaps
+            registry[name],
+            measurement,
+            predictions,
+            {view: self._slices.of(view.images) for view in views},
+            self.facts,
+            with_gaps=name == "accuracy" or any(one.kind == "gap" for one in sliced),
+            named={one.slice for one in sliced if one.kind == "value"},
         )
+
+    def _reason_against(self, request: Request) -> Unmeasurable | None:
+        """Return why a requested number cannot be measured, while its dimension may be; None if it can."""
+        try:
+            for view in request_views(request, self.suite.facts) if request.is_further_part else ():
+                if (missing := self.suite.missing(view.images)) is not None:
+                    return Unmeasurable(request.dimension, missing, missing_data=True)
+                if view.variant:
+                    self._variant(view.variant)
+        except UnmeasurableError as error:
+            return Unmeasurable(request.dimension, error.reason, error.missing_data)
+        except QubaError:  # the measurement reports the error
+            pass
+        return None
 
 
 def unmeasurable_reason(

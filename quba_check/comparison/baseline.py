@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from quba_check.comparison.difference import Change, RunValue, difference, is_same, ratio
@@ -31,6 +32,30 @@ class Baseline(Protocol):
 
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
         """Return the value of a dimension or part; None if the run has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPreprocessing:
+    """The model in front of a serving pipeline, as the run that drops behind it are counted from.
+
+    Attributes:
+        run: the run of the model.
+        request: the number behind the pipeline.
+    """
+
+    run: Baseline
+    request: Request
+
+    @property
+    def file(self) -> str:
+        """Its name in messages."""
+        return "the model's own preprocessing"
+
+    def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:  # noqa: ARG002
+        """Return the value in front of the pipeline; None if the run has none."""
+        own = self.run.value_of(dimension, self.request.on_own_preprocessing.part)
+        # Both values are of one run: its digests do not show that the answers are the same.
+        return None if own is None else replace(own, fingerprint="", answers=None, outputs=None)
 
 
 def drop(

@@ -118,6 +118,27 @@ class SuiteFacts:
         needs_logits = self.unknown_score != "max_probability" and is_scored and view.attack is None
         return ("logsumexp", "max_logit") if needs_logits or view.logits else ()
 
+    def view_set(self, name: str) -> str:
+        """Return the name in views of a set as a threshold file names it.
+
+        >>> SuiteFacts("fruit", 3, (), (), {}, unknown=("birds",)).view_set("birds")
+        'unknown/birds'
+        """
+        is_unknown = name in self.unknown and name not in self.spaces
+        return f"{UNKNOWN_PREFIX}{name}" if is_unknown else name
+
+    def root_of(self, name: str) -> str:
+        """Return the set whose images a set shows: corruptions and decided sets show those of another.
+
+        >>> decided = {"patients": DecidedSet("fog", "mean")}
+        >>> SuiteFacts("fruit", 3, (), ("fog",), {}, decided=decided).root_of("patients")
+        'clean'
+        """
+        if name in self.decided:
+            return self.root_of(self.decided[name].of)
+        is_shown = name in (*self.corruptions, *self.extra_corruptions) and name not in self.spaces
+        return CLEAN_SET if is_shown else name
+
     def class_names_of(self, set_name: str) -> tuple[str, ...]:
         """Return the names of the classes of a set; empty if they are unknown."""
         space = self.spaces.get(set_name)

@@ -207,6 +207,11 @@ class Request:
         return replace(self, slice="", kind="value")
 
     @property
+    def on_own_preprocessing(self) -> Request:
+        """The same number without a pipeline, which drops behind one are counted from."""
+        return replace(self, pipeline="")
+
+    @property
     def better(self) -> Better:
         """The better direction; smaller gaps are better."""
         return "low" if self.kind == "gap" else self.number.better or "high"
@@ -259,6 +264,16 @@ class Request:
         """True if the most probable class of each image is not enough."""
         reads_all_classes = self.dimension == "calibration_error" or self.metric in _OF_ALL_CLASSES
         return reads_all_classes or self.at is not None or self.metric.startswith("top")
+
+    @property
+    def reads_confidence(self) -> bool:
+        """True if it reads the probability of one class of each image."""
+        return self.dimension in ("class_balance", "answers")
+
+    @property
+    def is_accuracy(self) -> bool:
+        """True if it is the share of right answers."""
+        return self.dimension == "accuracy" and not self.metric
 
     @property
     def needs_logits(self) -> bool:

@@ -18,7 +18,7 @@ from quba_check.demands.document import LocatedValue, MergedFile
 from quba_check.demands.schema import WaiverEntry
 from quba_check.messages import listed
 from quba_check.records.verdict import DROPS, QUBA, Bound, Waiver
-from quba_check.strict_yaml import Location
+from quba_check.strict_yaml import Location, dotted_path
 
 SHARES = ("fraction", "ratio")
 """Units whose bounds may be percentages."""
@@ -33,8 +33,8 @@ ENDS = {"fraction": 1.0, "squared error": 2.0} | dict.fromkeys(("ratio", "nats",
 BOUNDS: Mapping[str, Bound] = {"min": "min", "max": "max", **{drop: drop for drop in DROPS}}
 """Keys of bounds, and the bounds that they state."""
 _DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_masked": False}
-_OF_SLICES: Mapping[str, Any] = {"min_images": 50, "min_groups": 10}
-SETTINGS = (*_DEFAULTS, *_OF_SLICES)
+LEAST_GROUPS_OF_SLICE = 10
+SETTINGS = (*_DEFAULTS, "min_images", "min_groups")
 """Settings of demands; each takes those of the entries around it."""
 
 
@@ -49,6 +49,7 @@ class Asked:
         parts: parts of a dimension, which explain its value.
         keys: the keys of the bounds on it, and the bounds that they state.
         effects: keys that settings at the place need, for messages.
+        min_images: default number of images below which a slice is not judged.
     """
 
     location: Location
@@ -57,6 +58,7 @@ class Asked:
     parts: tuple[Part, ...] = ()
     keys: Mapping[str, Bound] = field(default_factory=lambda: BOUNDS)
     effects: tuple[str, ...] = ("min", "max")
+    min_images: int = 0
 
 
 def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
@@ -71,7 +73,8 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
         _check_bounds(file, asked)
     check_effect(file, location, asked.effects)
     waived = waiver_of(file, location, asked.entry)
-    settings = _settings(file, location, {**_DEFAULTS, **(_OF_SLICES if request.slice else {})})
+    of_slices = {"min_images": asked.min_images, "min_groups": LEAST_GROUPS_OF_SLICE} if request.slice else {}
+    settings = _settings(file, location, {**_DEFAULTS, **of_slices})
     for key, value in located.items():
         if key in asked.keys and isinstance(value, LocatedValue):
             yield Demand(
@@ -122,10 +125,10 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
     Raises:
         ThresholdError: no bound, or one in the wrong direction or out of reach.
     """
-    entry, location, number = file.keys(asked.location), asked.location, asked.request.number
-    unit, better = number.unit, number.better or "high"
+    entry, location, request = file.keys(asked.location), asked.location, asked.request
+    unit, better = request.number.unit, request.better
     path = location[1:] if location[0] == "dimensions" else location
-    target = ".".join(str(step) for step in path if step != "parts")
+    target = dotted_path(tuple(step for step in path if step != "parts"))
     if not entry:
         allowed = "min, max, max_drop or max_relative_drop"
         raise file.error(location, "nothing is demanded", shown=target, allowed=allowed)
@@ -134,6 +137,9 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
     if wrong in keys:
         text = f"{'higher' if better == 'high' else 'lower'} is better here"
         raise file.error((*location, wrong), text, shown=f"{target} {wrong}", allowed=right)
+    if request.pipeline and "max_relative_drop" in keys:
+        text = "a drop behind a pipeline is counted from the model's own preprocessing"
+        raise file.error((*location, "max_relative_drop"), text, allowed="max_drop")
     for bound in (right, *DROPS):
         if bound not in keys:
             continue

@@ -142,7 +142,14 @@ class Demand:
     @property
     def is_comparative(self) -> bool:
         """True if it compares with another model, from a baseline or a reference."""
-        return self.needs_baseline or self.dimension == "parity"
+        return (self.needs_baseline or self.dimension == "parity") and not self.request.pipeline
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Its number, and for a drop behind a pipeline that of the model's own preprocessing."""
+        if self.needs_baseline and self.request.pipeline:
+            return self.request, self.request.on_own_preprocessing
+        return (self.request,)
 
     @property
     def name(self) -> str:

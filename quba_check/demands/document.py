@@ -32,6 +32,25 @@ class LocatedValue:
 Tree: TypeAlias = dict[str, "Tree | LocatedValue"]
 
 
+class ListTree(dict[str, "Tree | LocatedValue"]):
+    """A list of entries, by their positions as text.
+
+    Attributes:
+        document: the file that states it.
+        location: its place there.
+    """
+
+    def __init__(self, entries: Tree, document: Document, location: Location) -> None:
+        super().__init__(entries)
+        self.document = document
+        self.location = location
+
+
+def _first_value(tree: Tree) -> LocatedValue | None:
+    values = (item if isinstance(item, LocatedValue) else _first_value(item) for item in tree.values())
+    return next(filter(None, values), None)
+
+
 class Problems:
     """The collected errors of a threshold file and its extended files."""
 
@@ -188,20 +207,26 @@ def _extended_files(path: Path, label: str) -> Iterator[Document]:
 def tree_of(document: Document) -> Tree:
     """Return the content of one file as located values."""
 
-    def subtree(data: Mapping[str, Any], location: Location) -> Tree:
-        return {
-            key: subtree(value, (*location, key))
-            if isinstance(value, dict)
-            else LocatedValue(value, document, (*location, key))
-            for key, value in data.items()
-        }
+    def subtree(value: Any, location: Location) -> Tree | LocatedValue:
+        if isinstance(value, dict):
+            return {key: subtree(item, (*location, key)) for key, item in value.items()}
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            entries = {str(k): subtree(item, (*location, k)) for k, item in enumerate(value)}
+            return ListTree(entries, document, location)
+        return LocatedValue(value, document, location)
 
-    return subtree(document.data, ())
+    return {key: subtree(value, (key,)) for key, value in document.data.items()}
 
 
 def plain(tree: Tree) -> dict[str, Any]:
     """Return the values of a tree without their places."""
-    return {key: item.value if isinstance(item, LocatedValue) else plain(item) for key, item in tree.items()}
+    return {key: _plain(item) for key, item in tree.items()}
+
+
+def _plain(item: Tree | LocatedValue) -> Any:
+    if isinstance(item, LocatedValue):
+        return item.value
+    return [_plain(one) for one in item.values()] if isinstance(item, ListTree) else plain(item)
 
 
 def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:
@@ -214,7 +239,15 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:
     """
     merged = dict(parent)
     for key, item in child.items():
-        if isinstance(item, dict):
+        before = merged.get(key)
+        if isinstance(item, ListTree):
+            merged[key] = item
+        elif isinstance(item, dict) and isinstance(before, ListTree):
+            own, place = _first_value(item), before.location
+            where = f"{(before if own is None else own).document.at_key(place)}: {dotted_path(place)}"
+            text = f"keys do not extend the list of {before.document.at_key(place)}"
+            errors.append(ThresholdError(text, where=where, allowed="a list, which replaces it, or null"))
+        elif isinstance(item, dict):
             inherited = merged.get(key, {})
             merged[key] = merge(inherited if isinstance(inherited, dict) else {}, item, errors)
             if item and not merged[key]:  # every key was removed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from quba_check.demands.bounds import Asked, demands_on
 from quba_check.demands.demand import POINT, Demand, Policy, Thresholds, demands_digest
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import BY_NAME
-from quba_check.demands.sections.answers import answer_requests, parity_requests, serving_requests
+from quba_check.demands.sections.answers import answer_requests, parity_requests
 from quba_check.demands.sections.classes import class_requests
 from quba_check.demands.sections.dimensions import dimension_requests
 from quba_check.demands.sections.grade import grade_requests, grade_settings
@@ -27,7 +27,6 @@ SECTIONS: Mapping[str, Callable[[Location, Any, MergedFile, SuiteFacts], Iterato
     "classes": class_requests,
     "answers": answer_requests,
     "parity": parity_requests,
-    "serving": serving_requests,
     "quba": grade_requests,
 }
 """Readers of the sections.
@@ -50,6 +49,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     """
     file = MergedFile.read(path, label)
     demands = tuple(_demands(file, suite))
+    _check_repeated(file, demands)
     baseline = None
     with file.problems.caught():
         baseline = _baseline(file)
@@ -94,6 +94,17 @@ def _demands(file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
                 for asked in SECTIONS[section](location, entry, file, suite):
                     with file.problems.caught():
                         yield from demands_on(file, asked)
+
+
+def _check_repeated(file: MergedFile, demands: Iterable[Demand]) -> None:
+    """Collect an error for each bound that the files state twice."""
+    first: dict[str, Demand] = {}
+    for demand in demands:
+        before = first.setdefault(demand.name, demand)
+        if before is not demand:
+            text = f"{demand.name} is demanded twice, first in {before.file}:{before.line}"
+            hint = "State another tier of it in another file."
+            file.problems.errors.append(ThresholdError(text, where=f"{demand.file}:{demand.line}", hint=hint))
 
 
 def _baseline(file: MergedFile) -> str | None:

@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
-from fractions import Fraction
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import AnswerScore
 from quba_check.demands.demand import Uncertain
+from quba_check.demands.fields import (
+    AttackSize,
+    Bound,
+    Confidence,
+    Count,
+    Day,
+    DropBound,
+    Entries,
+    Letter,
+    Level,
+    OwnLevels,
+    SetNames,
+    Share,
+    Words,
+    as_share,
+)
 from quba_check.dimensions import registry
-from quba_check.messages import one_line
 from quba_check.records.verdict import Tier
 from quba_check.strict_yaml import Strict
-from quba_check.strict_yaml.document import describe
 from quba_check.strict_yaml.schema import SchemaVersion
-
-Letter = Literal["A", "B", "C", "D", "F"]
-Share = Annotated[float, Field(ge=0, le=1)]
-Level = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Confidence = Annotated[float, Field(ge=0.5, le=0.9999)]
 
 BY_NAME = ("dimensions", "classes")
 """Sections whose entries are independent of each other."""
 POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations in the package."""
-_PERCENTAGE = re.compile(r"\s*(-?[0-9]{1,9}(?:\.[0-9]*)?)\s*%\s*")
-
-
-def as_share(value: Any) -> Any:
-    """Return a percentage as a share; anything else unchanged.
-
-    >>> as_share("2%"), as_share(0.5)
-    (0.02, 0.5)
-    """
-    if isinstance(value, str) and (percentage := _PERCENTAGE.fullmatch(value)):
-        return float(percentage[1]) / 100
-    return value
-
-
-def _number(value: Any) -> Any:
-    number = as_share(value)
-    if not isinstance(number, str):
-        return number
-    raise ValueError(f"got text '{value}'. Allowed: a number, or a percentage such as 2%.")
 
 
 def _key(description: str) -> Any:
@@ -56,69 +42,13 @@ def _key(description: str) -> Any:
     return Field(None, description=description)
 
 
-def _bound_schema(**limits: float) -> WithJsonSchema:
-    """Return the JSON Schema of a number or percentage."""
-    percentage = {"type": "string", "pattern": r"^\s*\d+(\.\d*)?\s*%\s*$"}
-    return WithJsonSchema({"anyOf": [{"type": "number", **limits}, percentage]})
-
-
-Bound = Annotated[float, BeforeValidator(_number), _bound_schema()]
-DropBound = Annotated[float, BeforeValidator(_number), Field(ge=0), _bound_schema(minimum=0)]
-
-
-def _day(value: Any) -> Any:
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"got {describe(value)}. Allowed: a day, such as 2027-01-31.") from None
-
-
-def _words(value: Any) -> Any:
-    if isinstance(value, str) and value.strip():
-        return one_line(value)
-    raise ValueError(f"got {describe(value)}. Allowed: text that is not empty.")
-
-
-def _attack_size(value: Any) -> str:
-    """Return a size of attacks as a reduced fraction."""
-    try:
-        size = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        size = Fraction(0)
-    if not 0 < size <= 1:
-        raise ValueError(f"got {describe(value)}. Allowed: a fraction above 0 and at most 1, such as 4/255.")
-    return str(size)
-
-
-Words = Annotated[str, BeforeValidator(_words)]
-AttackSize = Annotated[
-    str, BeforeValidator(_attack_size), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
-]
-
-
-def _shape(value: Any) -> str:
-    """Select the alternative of a value by its shape, for errors with its own line and message."""
-    shapes = {str: "(text)", list: "(list)", tuple: "(list)", dict: "(keys)"}
-    return shapes.get(type(value), "(number)" if isinstance(value, int | float) else "(keys)")
-
-
-Entry = TypeVar("Entry")
-Entries = Annotated[
-    Annotated[Entry, Tag("(keys)")] | Annotated[tuple[Entry, ...], Field(min_length=1), Tag("(list)")],
-    Discriminator(_shape),
-]
-"""An entry, or a list of entries, which replaces an inherited one as a whole."""
-SetNames = Annotated[
-    Annotated[str, Tag("(text)")] | Annotated[tuple[str, ...], Field(min_length=1), Tag("(list)")],
-    Discriminator(_shape),
-]
 _WAIVE = "Release the model until a day although it does not meet the bound."
 
 
 class WaiverEntry(Strict):
     """An exception from a demand that ends; a needless one blocks."""
 
-    until: Annotated[date, BeforeValidator(_day)] = Field(description="Last day on which it holds, in UTC.")
+    until: Day = Field(description="Last day on which it holds, in UTC.")
     by: Words = Field(description="Who decided it.")
     reason: Words = Field(description="Why the model may be released until then.")
     at_least: Annotated[float | Letter, BeforeValidator(as_share)] | None = _key(
@@ -279,13 +209,9 @@ class Classes(Strict):
 class AnswerRule(Strict):
     """The rule of answering: a score, or a threshold of one that is chosen by the answers to some images."""
 
-    probability: (
-        Annotated[
-            Annotated[Share, Tag("(number)")] | Annotated[dict[str, Share], Tag("(keys)")],
-            Discriminator(_shape),
-        ]
-        | None
-    ) = _key("Answer from this largest probability on; of each predicted class, or `default`.")
+    probability: OwnLevels | None = _key(
+        "Answer from this largest probability on; of each predicted class, or `default`."
+    )
     margin: Share | None = _key("From this lead over the second largest probability on.")
     max_logit: float | None = _key("From this largest logit on.")
     energy: float | None = _key("From this logarithm of the sum of exp(logits) on.")

@@ -113,7 +113,8 @@ def check_groups_differ(request: Request, source: RowSource) -> None:
     others = source.of(request.chosen_on).declared_group
     if own is not None and others is not None and np.isin(own, others).any():
         raise UnmeasurableError(
-            f"its threshold would be chosen on the set {request.chosen_on}, which has images of the same groups"
+            f"its threshold would be chosen on the set {request.chosen_on}, which has images of the same "
+            "groups"
         )
 
 
@@ -137,6 +138,8 @@ def with_requests(
         try:
             rows = source.of_request(request)
             quantity = number(request, rows)
+            if quantity.influences:
+                quantity = with_groups(quantity, {rows.view: rows.tables[0]})
             asked = [one for one in suite.requests if one.slice and one.on_all_images == request]
             if asked:
                 measure = of_classes if of_classes is not None and request.is_of_each_class else number

@@ -15,7 +15,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions, SliceColumn, Tables, joined
 from quba_check.core.request import Request
-from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, UNKNOWN_PREFIX, View
+from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.dimensions._measuring import with_groups
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.errors import InvariantError, UnmeasurableError
@@ -32,8 +32,7 @@ def views_of(set_name: str, suite: SuiteFacts, variant: str = "") -> tuple[View,
     if set_name == CLEAN_SET:
         return (replace(CLEAN, variant=variant),)
     needed = any(_reads_probabilities(one, set_name, suite) for one in suite.requests)
-    name = f"{UNKNOWN_PREFIX}{set_name}" if set_name in suite.unknown else set_name
-    view = View(name, columns="probabilities" if needed else "top1", variant=variant)
+    view = View(suite.view_set(set_name), columns="probabilities" if needed else "top1", variant=variant)
     if set_name not in (*suite.corruptions, *suite.extra_corruptions) or set_name in suite.shifts:
         return (view,)
     corrupted = replace(view, set=CORRUPTIONS_SET, corruption=set_name)
@@ -52,7 +51,8 @@ class Rows:
 
     Attributes:
         tables: the predictions of each version, with the same images in the same order.
-        view: the view behind the influences: clean, if the images are those of the clean set.
+        view: the view behind the influences, without a variant, so that models can be compared: clean, if
+            the images are those of the clean set.
         reference: the same rows of the model that answers are compared with; None without one.
         of: the rows that these are selected or decided from; None for those of a set.
         place: (n,) row here of each image of `of`; -1 for images of no row.
@@ -78,7 +78,8 @@ class Rows:
         if not all(shows_same_images(first, table) for table in tables):
             raise UnmeasurableError(f"the severities of {views[0].corruption} show different images")
         is_clean = CLEAN in predictions and shows_same_images(first, predictions[CLEAN])
-        return cls(tables, CLEAN if is_clean and views[0].set == CORRUPTIONS_SET else views[0])
+        shown = CLEAN if is_clean and views[0].set == CORRUPTIONS_SET else views[0]
+        return cls(tables, replace(shown, variant=""))
 
     @cached_property
     def table(self) -> Predictions:

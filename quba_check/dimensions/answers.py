@@ -197,8 +197,8 @@ def _search(chosen: ChosenOn, source: RowSource, outputs: str | None) -> Guarant
         threshold = threshold_for_share(scores, at.level)
     if threshold is None:
         raise UnmeasurableError(
-            f"no {chosen.score} has an accuracy of {at.level:g} on the set {chosen.set}, with 30 answered images "
-            "or more"
+            f"no {chosen.score} has an accuracy of {at.level:g} on the set {chosen.set}, with 30 answered "
+            "images or more"
         )
     answered = scores >= threshold
     return Guarantee(threshold, int(answered.sum()), int((answered & ~correct).sum()))

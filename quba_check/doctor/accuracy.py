@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -255,8 +255,10 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
     if answers.acceptable is not None:
         acceptable = np.repeat(shown.label[:, None], answers.acceptable.shape[1], axis=1)
         names, shown = [*names, "acceptable"], replace(shown, acceptable=acceptable)
-    columns = {name: np.concatenate([getattr(answers, name), getattr(shown, name)]) for name in names}
-    table = Predictions(**columns, extra={})
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(answers, name), getattr(shown, name)]) for name in names
+    }
+    table = Predictions(**columns)
     return table.rows(np.argsort(table.index))
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.comparison.baseline import Baseline
+from quba_check.comparison.baseline import Baseline, OwnPreprocessing
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import RunConditions
 from quba_check.core.grade import Grade
@@ -135,6 +135,8 @@ class Judge:
         reference = gate.loaded.references.get(planned.protocol)
         measured_run = None if reference is None else MeasuredRun(reference)
         baseline: Baseline | None = gate.approved.run or measured_run
+        if demand.request.pipeline:
+            baseline = OwnPreprocessing(MeasuredRun(evaluation), demand.request)
         if baseline is None:
             return evidence_of(demand, outcome)
 

@@ -258,14 +258,15 @@ class GateSession:
         reference = self.loaded.references.get(key[1])
         if reference is not None and self.approved.run is None:
             of_all = (planned for planned in self._selected if planned.protocol == key[1])
-            self._plan_demands(reference, [planned for planned in of_all if planned.demand.needs_baseline])
+            self._plan_demands(reference, [one for one in of_all if one.demand.needs_baseline])
         self._plan_demands(self.loaded.evaluations[key], self.selected(*key), shown)
 
     def _plan_demands(
         self, evaluation: Evaluation, demands: Sequence[PlannedDemand], others: Iterable[str] = ()
     ) -> None:
         names = [name for planned in demands for name in self.dimensions_of(planned)]
-        evaluation.plan(dict.fromkeys([*names, *others]), [planned.demand.request for planned in demands])
+        requests = [request for planned in demands for request in planned.demand.requests]
+        evaluation.plan(dict.fromkeys([*names, *others]), requests)
 
     @cached_property
     def approved(self) -> SessionBaseline:

@@ -9,7 +9,7 @@ from heapq import nsmallest
 from statistics import median
 from typing import TypeVar
 
-from quba_check.core.request import SLICES
+from quba_check.core.request import name_on_slices
 from quba_check.page import tables
 from quba_check.page.columns import Column
 from quba_check.page.figure import MOST_ROWS, Figure, bars, curves_figure, heatmap, matrix
@@ -45,8 +45,8 @@ def figures(dimension: str, columns: Columns) -> list[Figure]:
 def _slices(dimension: str, columns: Columns, names: Names) -> Figure | None:
     """Return the chart of the worst slices; None without slices."""
     measured = [row for column in columns if (row := column.measured(dimension)) is not None]
-    parts = dict.fromkeys(name for row in measured for name in row.slices)
-    rows = _points(columns, {name: (dimension, f"{SLICES}{name}") for name in parts})
+    parts = dict.fromkeys(name for row in measured for name in row.slice_values)
+    rows = _points(columns, {name: (dimension, name_on_slices("", name)) for name in parts})
     sign = 1 if measured[0].better == "high" else -1
     worst = nsmallest(MOST_ROWS, rows, key=lambda part: min(sign * one.value for one in rows[part].values()))
     caption = f"Value on each slice of the images, the worst {len(worst)} of {len(rows):,} first."

@@ -129,6 +129,16 @@ class QuantityRow(JsonRow):
         """The limits at all levels; None if unknown."""
         return None if self.limits is None else ConfidenceCurve(self.limits)
 
+    @property
+    def slice_values(self) -> dict[str, QuantityRow]:
+        """The number on each slice of all columns."""
+        return {name: value for one in self.slices.values() for name, value in one.values.items()}
+
+    @property
+    def slice_gaps(self) -> dict[str, QuantityRow]:
+        """The gap of each slice of all columns."""
+        return {name: gap for one in self.slices.values() for name, gap in one.gaps.items()}
+
     def interval_at(self, confidence: float) -> tuple[float, float] | None:
         """Return the two-sided interval at a level; None if unknown."""
         if (curve := self.curve) is None:

@@ -41,24 +41,27 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
         UserError: the record has no slices of the dimension.
     """
     row = record.measured.get(dimension)
-    if row is None or not row.gaps:
-        measured = [name for name, one in record.measured.items() if one.gaps]
+    gaps = {} if row is None else row.slice_gaps
+    if row is None or not gaps:
+        measured = [name for name, one in record.measured.items() if one.slice_gaps]
         raise UserError(
             f"{record.model.name}: the record has no slices of {dimension}. Allowed: "
             f"{listed(measured) or 'a run on a suite whose manifest declares slices'}."
         )
     p_values = worst_slices(row, least)
+    values = row.slice_values
     rows = [
         (
             name,
-            f"{_images(row.gaps[name]):,}",
-            slice_text(row.slices[name]),
-            format_value(row.gaps[name].value, row.unit),
+            f"{_images(gaps[name]):,}",
+            slice_text(values[name]),
+            format_value(gaps[name].value, row.unit),
             "<0.0001" if p_value < _SMALLEST_P else f"{p_value:.2g}",
         )
         for name, p_value in list(p_values.items())[:MOST_SLICES]
     ]
-    small = [name for name in (*row.slices, *row.unsliced) if name not in p_values]
+    without = [name for one in row.slices.values() for name in one.unmeasured]
+    small = [name for name in (*values, *without) if name not in p_values]
     cut = f"shown: {MOST_SLICES} of {len(p_values):,}" if len(p_values) > MOST_SLICES else ""
     omitted = f"not compared: {listed(small, MOST_NAMED)}" if small else ""
     notes = wrapped(filter(None, (LEGEND, cut, omitted)), terminal_width())
@@ -68,7 +71,7 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
 
 def worst_slices(row: MeasurementRow, least: int) -> dict[str, float]:
     """Return the p-value (Holm) of each slice of `least` images or more, worst first."""
-    large = {name: gap for name, gap in row.gaps.items() if _images(gap) >= least}
+    large = {name: gap for name, gap in row.slice_gaps.items() if _images(gap) >= least}
     curves = [gap.curve for gap in large.values()]
     adjusted = holm_adjusted([1.0 if one is None else one.p_value_above(0.0) for one in curves])
     p_values = dict(zip(large, adjusted, strict=True))
@@ -180,7 +183,7 @@ def _worst(record: Record) -> Iterator[str]:
         yield f"worst class: {name}, recall {format_value(float(recall), 'fraction')} (n = {images:,})"
     if (accuracy := record.measured.get("accuracy")) is not None:
         for slice_name in list(worst_slices(accuracy, LEAST_IMAGES))[:1]:
-            yield f"worst slice: {slice_name}, accuracy {slice_text(accuracy.slices[slice_name])}"
+            yield f"worst slice: {slice_name}, accuracy {slice_text(accuracy.slice_values[slice_name])}"
     columns, dimensions = ("label", "predicted", "images", "share"), ("classes", "class_balance", "accuracy")
     rows = (row for name in dimensions for row in _rows(record, name, "confusions", *columns))
     for confusion in [row for row in rows if row[3]][:1]:

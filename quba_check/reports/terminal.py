@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.core.request import NUMBERS, SLICES
+from quba_check.core.request import NUMBERS
 from quba_check.records.measurement import (
     AnyMeasurementRow,
     MeasurementRow,
@@ -142,7 +142,7 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them.
-            is_requested = name in NUMBERS or str(verdict.part).startswith(SLICES)
+            is_requested = name in NUMBERS or "@" in str(verdict.part)
             if verdict.part is not None and (label(verdict) in UNMET or is_requested):
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
                 yield [Text(f"  {verdict.part.replace('@', ' @')}"), *_cells(part, verdict, []), Text()]

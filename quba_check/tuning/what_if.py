@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 
+from quba_check.comparison.baseline import Baseline, OwnPreprocessing
 from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.measurement import NotMeasuredRow, outcome_of
@@ -66,8 +67,9 @@ def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: 
         return grade_of(thresholds, run.measurements(), record.protocol, suite_facts(record))
     row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
     outcome = outcome_of(demand.dimension, row)
-    if baseline is None:
+    before: Baseline | None = OwnPreprocessing(run, demand.request) if demand.request.pipeline else baseline
+    if before is None:
         return evidence_of(demand, outcome)
     after, conditions = run.value_of(demand.dimension, demand.part), RunConditions.of(record)
-    loss = partial(drop_from_baseline, demand, baseline, after, conditions)
+    loss = partial(drop_from_baseline, demand, before, after, conditions)
     return evidence_of(demand, outcome, loss)

@@ -14,7 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import Node
 
 from quba_check.core.protocols import ProtocolName
-from quba_check.demands.schema import as_share
+from quba_check.demands.fields import as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document, Location

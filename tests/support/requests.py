@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from quba_check.core.request import (
@@ -9,7 +10,6 @@ from quba_check.core.request import (
     CLASS_NUMBERS,
     MOST_PROBABLE,
     PARITY_NUMBERS,
-    SERVING_NUMBERS,
     AnswerScore,
     Better,
     Kind,
@@ -27,8 +27,7 @@ def value(dimension: str, part: str = "", *, unit: str = "fraction", better: Bet
 
 
 def on_slices(dimension: str, name: str, kind: Kind = "value") -> Request:
-    part = Part("", "fraction", "low" if kind == "gap" else "high", "")
-    return Request(dimension, part, slice=name, kind=kind)
+    return Request(dimension, Part("", "fraction", "high", ""), slice=name, kind=kind)
 
 
 def class_request(
@@ -67,5 +66,7 @@ def parity_request(metric: str, on: str = "clean") -> Request:
     return Request("parity", PARITY_NUMBERS[metric], set=on)
 
 
-def serving_request(pipeline: str, metric: str) -> Request:
-    return Request("serving", SERVING_NUMBERS[metric], pipeline=pipeline)
+def served(pipeline: str, metric: str) -> Request:
+    if metric == "accuracy":
+        return replace(value("accuracy"), pipeline=pipeline)
+    return replace(parity_request(metric), pipeline=pipeline)

@@ -1,119 +1,155 @@
-"""The sections `answers`, `parity` and `serving` of a threshold file."""
+"""The sections `answers` and `parity` of a threshold file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
-from quba_check.core.facts import SuiteFacts
+from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.request import (
     ANSWER_NUMBERS,
     ANSWER_SCORES,
     PARITY_NUMBERS,
-    SERVING_NUMBERS,
+    AnswerRule,
     AnswerScore,
     OperatingPoint,
+    Part,
     Request,
-    Rule,
 )
-from quba_check.core.view import CLEAN_SET
 from quba_check.demands.bounds import Asked
 from quba_check.demands.document import MergedFile
-from quba_check.demands.schema import AnswersEntry, ParityEntry, ServingDemands
-from quba_check.demands.sections.classes import check_set
-from quba_check.messages import allowed_names, listed
+from quba_check.demands.schema import AnswersEntry, ParityEntry
+from quba_check.demands.sections.conditions import check_chosen_on, entries_of, numbers_asked, on_sets
+from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location
 
-_SCORES: dict[Rule, AnswerScore] = {
+_SCORES: Mapping[AnswerRule, AnswerScore] = {
     "probability": "max_probability",
     "margin": "margin",
     "max_logit": "max_logit",
     "energy": "energy",
 }
 """Score of each rule that states a threshold."""
-_RULES: tuple[Rule, ...] = (*_SCORES, "error")
+_CHOSEN: tuple[AnswerRule, ...] = ("error", "accuracy", "share")
+"""Rules that choose the threshold of a score by the answers to a set."""
+_RULES: tuple[AnswerRule, ...] = (*_SCORES, *_CHOSEN)
 
 
-def answer_requests(
-    location: Location, entry: AnswersEntry, file: MergedFile, _suite: SuiteFacts
-) -> Iterator[Asked]:
+def answer_requests(location: Location, entries: Any, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
     """Yield what the section `answers` asks for.
 
     Raises:
         ThresholdError: the rule of answering is missing or ambiguous, or nothing is demanded.
     """
-    stated, rule = file.keys(location), file.keys((*location, "at"))
-    names = [name for name in ANSWER_NUMBERS if name in stated]
-    if stated and not names:
-        allowed = f"{listed(ANSWER_NUMBERS)}, each with min or max, max_drop or max_relative_drop"
-        raise file.error(location, "nothing is demanded", got=listed(stated), allowed=allowed)
-    keys = [key for key in _RULES if key in rule]
-    if len(keys) != 1 and (rule or {*names} - {"aurc"}):
-        place = (*location, "at") if rule else location
-        got, allowed = " and ".join(keys) or "none", f"one of {listed(_RULES)}"
-        raise file.error(place, "one rule is needed", shown="answers.at", got=got, allowed=allowed)
-    key = keys[0] if keys else "probability"
-    if key != "error" and (wrong := next((one for one in ("confidence", "score") if one in rule), None)):
-        place, allowed = (*location, "at", wrong), f"{key} alone, or error, confidence and score"
-        raise file.error(place, "it applies to 'error' only", got=key, allowed=allowed)
-    at, score = None, ANSWER_SCORES[0]
-    if entry.at is not None and keys:
-        confidence = (entry.at.confidence or 0.95) if key == "error" else None
-        at = OperatingPoint(key, getattr(entry.at, key), confidence=confidence)
-        score = _SCORES.get(key, entry.at.score or score)
+    for place, entry in entries_of(location, entries):
+        with file.problems.caught():
+            yield from _answers(place, entry, file, suite)
+
+
+def _answers(location: Location, entry: AnswersEntry, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
+    names = _numbers(location, ANSWER_NUMBERS, file)
+    at, score = _rule(location, entry, names, file, suite)
     for name in names:
         request = Request("answers", ANSWER_NUMBERS[name], at=None if name == "aurc" else at, score=score)
-        yield Asked((*location, name), getattr(entry, name), request)
+        for one in on_sets(location, entry, request, file, suite):
+            check_chosen_on((*location, "at", "from"), one, file, suite)
+            if one.set in suite.unknown or _of_unknown(one.set, suite):
+                if at is not None and at.is_searched and not at.chosen_on:
+                    text, allowed = "images of no class have no right answers", "from, with a labelled set"
+                    raise file.error((*location, "at", at.rule), text, allowed=allowed)
+                one = replace(one, number=replace(one.number, better="low"))
+            yield from numbers_asked((*location, name), getattr(entry, name), (one,), file, suite)
 
 
-def parity_requests(
-    location: Location, entry: ParityEntry, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
+def _of_unknown(name: str, suite: SuiteFacts) -> bool:
+    return name in suite.decided and suite.decided[name].of in suite.unknown
+
+
+def _rule(
+    location: Location, entry: AnswersEntry, names: list[str], file: MergedFile, suite: SuiteFacts
+) -> tuple[OperatingPoint | None, AnswerScore]:
+    """Return the rule of answering of an entry, None without one, and its score.
+
+    Raises:
+        ThresholdError: the rule is missing or ambiguous, or a key does not go with it.
+    """
+    rule, place = file.keys((*location, "at")), (*location, "at")
+    keys = [key for key in _RULES if key in rule]
+    if len(keys) != 1 and (rule or {*names} - {"aurc"}):
+        got, allowed = " and ".join(keys) or "none", f"one of {listed(_RULES)}"
+        where = place if rule else location
+        raise file.error(where, "one rule is needed", shown="answers.at", got=got, allowed=allowed)
+    if entry.at is None or not keys:
+        return None, ANSWER_SCORES[0]
+    (key,) = keys
+    if key in _SCORES and (
+        wrong := next((one for one in ("confidence", "score", "from") if one in rule), None)
+    ):
+        allowed = f"{key} alone, or {listed(_CHOSEN)} with score and from"
+        raise file.error((*place, wrong), f"it does not go with '{key}'", allowed=allowed)
+    if "confidence" in rule and key != "error":
+        raise file.error(
+            (*place, "confidence"), "it applies to 'error' only", got=key, allowed="no confidence"
+        )
+    if key in ("accuracy", "share") and "from" not in rule:
+        raise file.error((*place, key), "a set to choose on is needed", allowed="from, with another set")
+    confidence = (entry.at.confidence or 0.95) if key == "error" else None
+    score = _SCORES.get(key, entry.at.score or ANSWER_SCORES[0])
+    level = getattr(entry.at, key)
+    if not isinstance(level, Mapping):
+        return OperatingPoint(key, level, entry.at.chosen_on or "", confidence), score
+    by_class = _by_class((*place, key), level, file, suite)
+    return OperatingPoint(key, min(one for _, one in by_class), by_class=by_class), score
+
+
+def _by_class(
+    location: Location, levels: Mapping[str, float], file: MergedFile, suite: SuiteFacts
+) -> tuple[tuple[str, float], ...]:
+    """Return the threshold of each class, in the suite's order.
+
+    Raises:
+        ThresholdError: a class is unknown, or has no threshold.
+    """
+    names = table_class_names(suite.class_names, suite.class_count)
+    if not suite.class_names:
+        return tuple(levels.items())
+    if unknown := next((name for name in levels if name not in (*names, "default")), None):
+        text = f"the suite '{suite.name}' has no class '{unknown}'.{did_you_mean(unknown, names)}"
+        raise file.error((*location, unknown), text, allowed=f"{listed(names, 10)}, or default")
+    if missing := [name for name in names if name not in levels and "default" not in levels]:
+        raise file.error(
+            location, f"no threshold for {listed(missing, 10)}", allowed="every class, or default"
+        )
+    return tuple((name, levels.get(name, levels.get("default", 0.0))) for name in names)
+
+
+def parity_requests(location: Location, entries: Any, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
     """Yield what the section `parity` asks for.
 
     Raises:
-        ThresholdError: nothing is demanded, or the suite has no such set.
+        ThresholdError: nothing is demanded, or the suite has no such set or pipeline.
     """
-    stated = file.keys(location)
-    names = [name for name in PARITY_NUMBERS if name in stated]
-    sets = (CLEAN_SET,) if entry.sets is None else tuple(dict.fromkeys(entry.sets))
-    if stated and not (names and sets):
-        got = listed(stated) if sets else "no sets"
-        allowed = f"{listed(PARITY_NUMBERS)}, each with min or max, and sets"
-        raise file.error(location, "nothing is demanded", got=got, allowed=allowed)
-    for set_name in sets:
-        check_set((*location, "sets"), set_name, file, suite)
-        for name in names:
-            yield Asked(
-                (*location, name), getattr(entry, name), Request("parity", PARITY_NUMBERS[name], set=set_name)
-            )
+    for place, entry in entries_of(location, entries):
+        with file.problems.caught():
+            yield from _parity(place, entry, file, suite)
 
 
-def serving_requests(
-    location: Location, entry: ServingDemands, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
-    """Yield what an entry of the section `serving` asks for.
+def _parity(location: Location, entry: ParityEntry, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
+    for name in _numbers(location, PARITY_NUMBERS, file):
+        requests = on_sets(location, entry, Request("parity", PARITY_NUMBERS[name]), file, suite)
+        yield from numbers_asked((*location, name), getattr(entry, name), requests, file, suite)
+
+
+def _numbers(location: Location, numbers: Mapping[str, Part], file: MergedFile) -> list[str]:
+    """Return the names of the numbers that an entry states.
 
     Raises:
-        ThresholdError: nothing is demanded, or the suite has no such pipeline.
+        ThresholdError: the entry has other keys alone.
     """
-    pipeline, stated = str(location[-1]), file.keys(location)
-    if suite.slices is not None and pipeline not in suite.serving:  # without slices the suite is unknown
-        problem = f"the suite '{suite.name}' has no pipeline '{pipeline}'"
-        hint = allowed_names(pipeline, suite.serving) if suite.serving else "Declare it in its manifest."
-        raise file.error(location, problem, shown="serving", hint=hint)
-    names = [name for name in SERVING_NUMBERS if name in stated]
-    if not names:
-        got = f"nothing is demanded, got {listed(stated) or 'no keys'}"
-        allowed = [name for name in SERVING_NUMBERS if name != "accuracy_drop"]
-        raise file.error(location, got, allowed=f"{listed(allowed)}, each with min, max or max_drop")
-    for name in names:
-        place = (*location, name)
-        bounds = getattr(entry, name)
-        asked = Asked(place, bounds, Request("serving", SERVING_NUMBERS[name], pipeline=pipeline))
-        has_drop = name == "accuracy" and "max_drop" in file.keys(place)
-        if not has_drop or "min" in file.keys(place):
-            yield replace(asked, keys={"min": "min"}) if has_drop else asked
-        if has_drop:
-            drop = Request("serving", SERVING_NUMBERS["accuracy_drop"], pipeline=pipeline)
-            yield Asked(place, bounds, drop, keys={"max_drop": "max"})
+    stated = file.keys(location)
+    names = [name for name in numbers if name in stated]
+    if stated and not names:
+        allowed = f"{listed(numbers)}, each with min or max, max_drop or max_relative_drop"
+        raise file.error(location, "nothing is demanded", got=listed(stated), allowed=allowed)
+    return names

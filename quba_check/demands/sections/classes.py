@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any, get_args
 
 from quba_check.core.facts import SuiteFacts, short_class_names, table_class_names
-from quba_check.core.request import CLASS_NUMBERS, EACH, MACRO, NOT_AS, OperatingPoint, Request, Rule
-from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
+from quba_check.core.request import (
+    CLASS_NUMBERS,
+    EACH,
+    MACRO,
+    NOT_AS,
+    ClassRule,
+    Kind,
+    OperatingPoint,
+    Request,
+)
 from quba_check.demands.bounds import Asked
 from quba_check.demands.document import MergedFile
-from quba_check.demands.schema import ClassEntry, MacroEntry, NotAs, OperatingPointEntry, PartEntry
+from quba_check.demands.schema import MacroEntry, OperatingPointEntry
+from quba_check.demands.sections.conditions import KINDS, check_chosen_on, entries_of, numbers_asked, on_sets
 from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location, dotted_path
 
-_RULES: tuple[Rule, ...] = ("probability", "specificity", "recall")
+_RULES: tuple[ClassRule, ...] = get_args(ClassRule)
+_WORST: tuple[Kind, ...] = ("worst",)
+"""Demands on slices of numbers that are not of one class, over classes and slices."""
 _OF: Mapping[str, tuple[str, ...]] = {
     EACH: ("recall", "specificity", "precision", "f1"),
     MACRO: ("recall", "precision", "f1"),
@@ -26,10 +38,8 @@ _SHOWN = 10
 """Largest number of names that a message lists."""
 
 
-def class_requests(
-    location: Location, entry: ClassEntry | NotAs | None, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
-    """Yield what an entry of the section asks for.
+def class_requests(location: Location, entries: Any, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
+    """Yield what the entries of a class, or of all classes, ask for.
 
     Raises:
         ThresholdError: a class or set that the suite does not have, an entry without a number, a setting
@@ -40,15 +50,17 @@ def class_requests(
         text = f"'{name}' is a key of this section and a class of the suite '{suite.name}'"
         hint = "To use the key, rename the class."
         raise file.error(location, text, shown="classes", allowed=f"'{name}|' for the class", hint=hint)
-    if isinstance(entry, dict):
-        for target, others in entry.items():
+    if isinstance(entries, dict):
+        for target, others in entries.items():
             yield from _confusions((*location, target), others or {}, file, suite)
-    elif entry is not None:
-        yield from _of_entry(location, entry, file, suite)
+        return
+    for place, entry in entries_of(location, entries):
+        with file.problems.caught():
+            yield from _of_entry(place, entry, name, file, suite)
 
 
 def _confusions(
-    location: Location, entries: Mapping[str, PartEntry | None], file: MergedFile, suite: SuiteFacts
+    location: Location, entries: Mapping[str, Any], file: MergedFile, suite: SuiteFacts
 ) -> Iterator[Asked]:
     target = str(location[-1])
     classes = _class_numbers(location, file, suite)
@@ -58,95 +70,62 @@ def _confusions(
         if {*classes} & {*others}:
             text = f"a class cannot be mistaken for itself, got '{name}'"
             raise file.error(place, text, allowed="other classes")
-        if bounds is None:
-            continue
         number = CLASS_NUMBERS["confusion"]
-        yield Asked(
-            place, bounds, Request("classes", number, target, classes, mistaken_for=name, others=others)
-        )
+        request = Request("classes", number, target, classes, mistaken_for=name, others=others)
+        for inner, entry in entries_of(place, bounds):
+            requests = on_sets(inner, entry, request, file, suite)
+            yield from numbers_asked(inner, entry, requests, file, suite, kinds=_WORST)
 
 
-def _of_entry(location: Location, entry: MacroEntry, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
-    name = str(location[-1])
+def _of_entry(
+    location: Location, entry: MacroEntry, name: str, file: MergedFile, suite: SuiteFacts
+) -> Iterator[Asked]:
     allowed = _OF.get(name, _OF_A_CLASS)
-    classes = () if name in _OF else _class_numbers(location, file, suite)
+    of_class = location[:2]
+    classes = () if name in _OF else _class_numbers(of_class, file, suite)
     stated = file.keys(location)
     metrics = [metric for metric in allowed if metric in stated]
     if not metrics:
         got = f"nothing is demanded, got {listed(stated) or 'nothing'}"
         drops = "max_drop or max_relative_drop"
         raise file.error(location, got, allowed=f"{listed(allowed)}, each with min, {drops}")
-    set_name = entry.set or CLEAN_SET
-    check_set((*location, "set"), set_name, file, suite)
-    at = _operating_point((*location, "at"), getattr(entry, "at", None), set_name, file, suite)
+    at = _operating_point((*location, "at"), getattr(entry, "at", None), file)
     restated = ("precision", "npv")
     for key, targets in (("at", tuple(one for one in allowed if one != "auroc")), ("prevalence", restated)):
         if key in stated and not {*targets} & {*metrics}:
             text = f"together with {' or '.join(targets)}"
             raise file.error((*location, key), "it applies to no demand", allowed=text)
+    kinds = _WORST if name in _OF else KINDS
     for metric in metrics:
-        request = Request("classes", CLASS_NUMBERS[metric], name, classes, set=set_name)
+        request = Request("classes", CLASS_NUMBERS[metric], name, classes)
         if metric != "auroc":
             request = replace(request, at=at)
         if metric in restated:
             request = replace(request, prevalence=getattr(entry, "prevalence", None))
-        yield Asked((*location, metric), getattr(entry, metric), request)
+        requests = on_sets(location, entry, request, file, suite)
+        for one in requests:
+            check_chosen_on((*location, "at", "from"), one, file, suite)
+        yield from numbers_asked(
+            (*location, metric), getattr(entry, metric), requests, file, suite, kinds=kinds
+        )
 
 
 def _operating_point(
-    location: Location, entry: OperatingPointEntry | None, judged: str, file: MergedFile, suite: SuiteFacts
+    location: Location, entry: OperatingPointEntry | None, file: MergedFile
 ) -> OperatingPoint | None:
     """Return the operating point of an entry; None without one.
 
     Raises:
-        ThresholdError: it has not exactly one rule, or chooses the threshold on the judged images.
+        ThresholdError: it has not exactly one rule, or states no set to choose the threshold on.
     """
     stated = file.keys(location)
     if entry is None or not stated:
         return None
     rules = [rule for rule in _RULES if rule in stated]
     if len(rules) != 1 or ("from" in stated) != (rules != ["probability"]):
-        allowed = "probability, or specificity or recall with from"
+        allowed = "probability, or specificity, recall or precision with from"
         raise file.error(location, got=listed(stated), allowed=allowed)
-    point = OperatingPoint(rules[0], getattr(entry, rules[0]), entry.chosen_on or "")
-    if not point.chosen_on:
-        return point
-    location = (*location, "from")
-    check_set(location, point.chosen_on, file, suite)
-    if _images(judged, suite) == _images(point.chosen_on, suite):
-        others = [name for name in _sets(suite) if _images(name, suite) != _images(judged, suite)]
-        text = "the threshold would be chosen on the images that it is judged on"
-        allowed = listed(others, _SHOWN) or "another set, and the suite has none"
-        raise file.error(location, text, got=f"{point.chosen_on} for the set {judged}", allowed=allowed)
-    return point
-
-
-def _sets(suite: SuiteFacts) -> list[str]:
-    """Return the names of the sets that classes can be judged on."""
-    are_shown = CORRUPTIONS_SET in suite.spaces and not suite.samples_corruptions
-    corruptions = (*suite.corruptions, *suite.extra_corruptions) if are_shown else ()
-    shifts = (name for name in suite.shifts if suite.spaces.get(name) is None)
-    return [CLEAN_SET, *shifts, *corruptions]
-
-
-def _images(set_name: str, suite: SuiteFacts) -> str:
-    """Return the set whose images a set shows: corruptions are of clean images."""
-    of_clean = (CLEAN_SET, *suite.corruptions, *suite.extra_corruptions)
-    return CLEAN_SET if set_name in of_clean else set_name
-
-
-def check_set(location: Location, name: str, file: MergedFile, suite: SuiteFacts) -> None:
-    """Raise a ThresholdError unless a suite has a set whose labels are the model's classes."""
-    sets = _sets(suite)
-    if suite.slices is None or name in sets:  # without slices the sets are unknown
-        return
-    problem = f"the suite '{suite.name}' has no such labelled set"
-    if suite.spaces.get(name) is not None:
-        problem = "its labels are not the model's classes"
-    elif suite.samples_corruptions and name in (*suite.corruptions, *suite.extra_corruptions):
-        problem = "each image is shown under one of all corruptions"
-    hint = did_you_mean(name, sets).strip()
-    raise file.error(location, problem, got=f"'{name}'", allowed=listed(sets, 2 * _SHOWN), hint=hint)
+    return OperatingPoint(rules[0], getattr(entry, rules[0]), entry.chosen_on or "")
 
 
 def _numbers(suite: SuiteFacts) -> dict[str, int]:

@@ -1,0 +1,108 @@
+"""Types of the values in threshold files."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from fractions import Fraction
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+
+from quba_check.messages import one_line
+from quba_check.strict_yaml.document import describe
+
+Letter = Literal["A", "B", "C", "D", "F"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Level = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Confidence = Annotated[float, Field(ge=0.5, le=0.9999)]
+
+_PERCENTAGE = re.compile(r"\s*(-?[0-9]{1,9}(?:\.[0-9]*)?)\s*%\s*")
+
+
+def as_share(value: Any) -> Any:
+    """Return a percentage as a share; anything else unchanged.
+
+    >>> as_share("2%"), as_share(0.5)
+    (0.02, 0.5)
+    """
+    if isinstance(value, str) and (percentage := _PERCENTAGE.fullmatch(value)):
+        return float(percentage[1]) / 100
+    return value
+
+
+def _number(value: Any) -> Any:
+    number = as_share(value)
+    if not isinstance(number, str):
+        return number
+    raise ValueError(f"got text '{value}'. Allowed: a number, or a percentage such as 2%.")
+
+
+def _bound_schema(**limits: float) -> WithJsonSchema:
+    """Return the JSON Schema of a number or percentage."""
+    percentage = {"type": "string", "pattern": r"^\s*\d+(\.\d*)?\s*%\s*$"}
+    return WithJsonSchema({"anyOf": [{"type": "number", **limits}, percentage]})
+
+
+Bound = Annotated[float, BeforeValidator(_number), _bound_schema()]
+DropBound = Annotated[float, BeforeValidator(_number), Field(ge=0), _bound_schema(minimum=0)]
+
+
+def _day(value: Any) -> Any:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"got {describe(value)}. Allowed: a day, such as 2027-01-31.") from None
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str) and value.strip():
+        return one_line(value)
+    raise ValueError(f"got {describe(value)}. Allowed: text that is not empty.")
+
+
+def _attack_size(value: Any) -> str:
+    """Return a size of attacks as a reduced fraction."""
+    try:
+        size = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        size = Fraction(0)
+    if not 0 < size <= 1:
+        raise ValueError(f"got {describe(value)}. Allowed: a fraction above 0 and at most 1, such as 4/255.")
+    return str(size)
+
+
+Words = Annotated[str, BeforeValidator(_words)]
+AttackSize = Annotated[
+    str, BeforeValidator(_attack_size), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+]
+
+
+def _shape(value: Any) -> str:
+    """Select the alternative of a value by its shape, for errors with its own line and message."""
+    match value:
+        case str():
+            return "(text)"
+        case list() | tuple():
+            return "(list)"
+        case int() | float():
+            return "(number)"
+    return "(keys)"
+
+
+Entry = TypeVar("Entry")
+Entries = Annotated[
+    Annotated[Entry, Tag("(keys)")] | Annotated[tuple[Entry, ...], Field(min_length=1), Tag("(list)")],
+    Discriminator(_shape),
+]
+"""An entry, or a list of entries, which replaces an inherited one as a whole."""
+SetNames = Annotated[
+    Annotated[str, Tag("(text)")] | Annotated[tuple[str, ...], Field(min_length=1), Tag("(list)")],
+    Discriminator(_shape),
+]
+Day = Annotated[date, BeforeValidator(_day)]
+OwnLevels = Annotated[
+    Annotated[Share, Tag("(number)")] | Annotated[dict[str, Share], Tag("(keys)")], Discriminator(_shape)
+]
+"""A probability, or that of each predicted class."""

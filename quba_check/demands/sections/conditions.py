@@ -1,0 +1,223 @@
+"""Conditions of requests: sets, pipelines, choosing sets and slices, once for all sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.predictions import column_of
+from quba_check.core.request import MOST_PROBABLE, Kind, Part, Request
+from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
+from quba_check.demands.bounds import BOUNDS, SETTINGS, Asked, check_effect, waiver_of
+from quba_check.demands.document import MergedFile
+from quba_check.demands.schema import NumberEntry, SliceEntry
+from quba_check.messages import allowed_names, did_you_mean, listed
+from quba_check.records.verdict import DROPS
+from quba_check.strict_yaml import Location, dotted_path
+
+KINDS: tuple[Kind, ...] = ("worst", "gap")
+"""Demands on all slices of a column."""
+_IMAGES, _GROUPS_OF_IMAGES = 50, 10
+"""Images, or decided groups, below which a slice is not judged."""
+SHOWN = 20
+"""Largest number of sets that a message lists."""
+
+
+def entries_of(location: Location, entry: Any) -> Iterator[tuple[Location, Any]]:
+    """Yield each entry of a list with its place, or the one entry."""
+    if isinstance(entry, tuple):
+        yield from (((*location, position), one) for position, one in enumerate(entry))
+    elif entry is not None:
+        yield location, entry
+
+
+def on_sets(
+    location: Location, entry: Any, request: Request, file: MergedFile, suite: SuiteFacts
+) -> tuple[Request, ...]:
+    """Return a request under the conditions of an entry, on each set that it names.
+
+    Raises:
+        ThresholdError: the suite has no such set or pipeline, or the number has no meaning there.
+    """
+    pipeline = getattr(entry, "pipeline", None) or ""
+    if pipeline and suite.slices is not None and pipeline not in suite.serving:
+        problem = f"the suite '{suite.name}' has no pipeline '{pipeline}'"
+        hint = allowed_names(pipeline, suite.serving) if suite.serving else "Declare it in its manifest."
+        raise file.error((*location, "pipeline"), problem, is_on_key=False, hint=hint)
+    stated = getattr(entry, "set", None) or CLEAN_SET
+    names = (stated,) if isinstance(stated, str) else stated
+    place = (*location, "set")
+    if len(names) > 1 and (waived := _waived(file.keys(location))):
+        allowed = "an entry of its own for the waived set"
+        raise file.error((*location, waived), f"it would hold on {len(names)} sets", allowed=allowed)
+    requests = tuple(replace(request, set=name, pipeline=pipeline) for name in names)
+    for position, one in enumerate(requests):
+        check_set(place if isinstance(stated, str) else (*place, position), one, file, suite)
+    return requests
+
+
+def _waived(keys: Mapping[str, Any]) -> str:
+    """Return the key of an entry that is a waiver or has one; empty without one."""
+    return next(
+        (key for key, one in keys.items() if key == "waive" or (isinstance(one, dict) and _waived(one))), ""
+    )
+
+
+def check_set(location: Location, request: Request, file: MergedFile, suite: SuiteFacts) -> None:
+    """Raise a ThresholdError unless a number has a meaning on the set of a request."""
+    name = request.set
+    if suite.slices is None or (name == CLEAN_SET and request.dimension != "unknown"):
+        return  # without slices the sets are unknown
+    sets = sets_of(request, suite)
+    problem = f"the suite '{suite.name}' has no such labelled set"
+    kinds = (suite.shifts, (*suite.corruptions, *suite.extra_corruptions), suite.unknown)
+    if name in sets and sum(name in names for names in kinds) > 1:
+        raise file.error(location, "two sets have this name", got=f"'{name}'", allowed="a name of one set")
+    if name in sets:
+        if not (problem := _problem_of(request, suite)):
+            return
+    elif name in suite.unknown:
+        problem = "its images are of no class"
+    elif suite.spaces.get(name) is not None:
+        problem = "its labels are not the model's classes"
+    elif suite.samples_corruptions and name in (*suite.corruptions, *suite.extra_corruptions):
+        problem = "each image is shown under one of all corruptions"
+    sets = [one for one in sets if not _problem_of(replace(request, set=one), suite)]
+    hint = did_you_mean(name, sets).strip()
+    raise file.error(location, problem, got=f"'{name}'", allowed=listed(sets, SHOWN), hint=hint)
+
+
+def sets_of(request: Request, suite: SuiteFacts) -> list[str]:
+    """Return the names of the sets on which a number may have a meaning."""
+    takes_spaces = (request.dimension, request.metric) in (("accuracy", ""), ("answers", "share"))
+    are_shown = CORRUPTIONS_SET in suite.spaces and not suite.samples_corruptions
+    named = [name for name in (*suite.shifts, *suite.other) if takes_spaces or suite.spaces.get(name) is None]
+    unknown = suite.unknown if (request.dimension, request.metric) == ("answers", "share") else ()
+    corruptions = (*suite.corruptions, *suite.extra_corruptions) if are_shown else ()
+    sets = [CLEAN_SET, *named, *corruptions, *unknown]
+    return [*sets, *(name for name, rule in suite.decided.items() if rule.of in sets)]
+
+
+def _problem_of(request: Request, suite: SuiteFacts) -> str:
+    """Return why a number has no meaning on its set; empty if it has one."""
+    rule, is_corruption = suite.decided.get(request.set), suite.root_of(request.set) == CLEAN_SET
+    shown = request.set if rule is None else rule.of
+    if request.pipeline and is_corruption and shown != CLEAN_SET and suite.generates_corruptions:
+        return "corruptions are made after the resize of a pipeline; give a stored set"
+    if rule is None:
+        return ""
+    if rule.by == "majority" and (request.needs_probabilities or request.reads_confidence):
+        return "decided by majority, it has no probabilities"
+    if rule.by == "any" and not (request.is_accuracy or request.classes == (rule.any_of,)):
+        return "decided by any, it has the accuracy and the numbers of that class alone"
+    if request.score not in (MOST_PROBABLE, "margin"):
+        return "decided by mean probabilities, it has no logits"
+    return ""
+
+
+def check_chosen_on(location: Location, request: Request, file: MergedFile, suite: SuiteFacts) -> None:
+    """Raise a ThresholdError unless a threshold is chosen on other images, decided by the same rule."""
+    chosen_on, judged = request.chosen_on, request.set
+    if not chosen_on or suite.slices is None:
+        return
+    labelled = replace(request, number=replace(request.number, name="recall"), pipeline="")
+    check_set(location, replace(labelled, set=chosen_on), file, suite)
+    rules = [suite.decided.get(name) for name in (judged, chosen_on)]
+    kinds = {None if rule is None else (rule.by, rule.any_of) for rule in rules}
+    others = [
+        name
+        for name in sets_of(labelled, suite)
+        if suite.root_of(name) != suite.root_of(judged)
+        and (name in suite.decided) == (judged in suite.decided)
+    ]
+    problem = ""
+    if suite.root_of(judged) == suite.root_of(chosen_on):
+        problem = "the threshold would be chosen on the images that it is judged on"
+    elif len(kinds) > 1 and judged not in suite.unknown:
+        problem = "both sets must be decided by the same rule, or neither"
+    if problem:
+        allowed = listed(others, SHOWN) or "another set, and the suite has none"
+        raise file.error(location, problem, got=f"{chosen_on} for the set {judged}", allowed=allowed)
+
+
+def numbers_asked(
+    location: Location,
+    entry: NumberEntry,
+    requests: Sequence[Request],
+    file: MergedFile,
+    suite: SuiteFacts,
+    *,
+    parts: tuple[Part, ...] = (),
+    kinds: tuple[Kind, ...] = KINDS,
+    effects: tuple[str, ...] = ("min", "max", "slices"),
+) -> Iterator[Asked]:
+    """Yield what the entry of a number asks for, in the order of the file, for each request.
+
+    Args:
+        location: the place of the entry.
+        entry: its bounds, settings and slices.
+        requests: the number on each set.
+        file: the file.
+        suite: the names of slices.
+        parts: see `Asked`.
+        kinds: the demands on all slices of a column that the number allows; named slices need all of them.
+        effects: see `Asked`.
+    """
+    keys = file.keys(location)
+    for request in requests:
+        whole = Asked(location, entry, request, parts, effects=effects)
+        if not BOUNDS.keys() & keys.keys():
+            yield whole  # for its settings
+        for key in keys:
+            if key in BOUNDS:
+                yield replace(whole, keys={key: BOUNDS[key]})
+        for name, inner in (entry.slices or {}).items():
+            with file.problems.caught():
+                yield from _slices((*location, "slices", name), inner, request, file, suite, kinds)
+
+
+def _slices(
+    location: Location,
+    entry: SliceEntry | None,
+    request: Request,
+    file: MergedFile,
+    suite: SuiteFacts,
+    kinds: tuple[Kind, ...],
+) -> Iterator[Asked]:
+    """Yield what the entry of a column of slices, or of one slice, asks for."""
+    name, keys = str(location[-1]), file.keys(location)
+    column = column_of(name)
+    shown = dotted_path(location[1:-1] if location[0] == "dimensions" else location[:-1])
+    if suite.slices is not None and column not in suite.slices:
+        hint = allowed_names(column, suite.slices) if suite.slices else "Declare them in its manifest."
+        problem = f"the suite '{suite.name}' has no slices of '{column}'"
+        raise file.error(location, problem, shown=shown, hint=hint)
+    if entry is None:
+        return
+    least = _GROUPS_OF_IMAGES if request.set in suite.decided else _IMAGES
+    if "=" in name and kinds == KINDS:
+        _check_keys(file, location, ("min" if request.better == "high" else "max", *DROPS))
+        yield Asked(location, entry, replace(request, slice=name), min_images=least)
+        return
+    if "=" in name:
+        raise file.error(location, got=f"'{name}'", shown=shown, allowed=f"{column} with {listed(kinds)}")
+    _check_keys(file, location, kinds)
+    check_effect(file, location, kinds)
+    waiver_of(file, location, entry)  # refuses one next to no bound
+    for kind in (kind for kind in keys if kind in kinds):
+        with file.problems.caught():
+            asked = replace(request, slice=name, kind="worst" if kind == "worst" else "gap")
+            _check_keys(file, (*location, kind), ("min" if asked.better == "high" else "max",))
+            yield Asked((*location, kind), getattr(entry, kind), asked, min_images=least)
+
+
+def _check_keys(file: MergedFile, location: Location, bounds: tuple[str, ...]) -> None:
+    """Refuse an entry without keys, or with bounds that it cannot have."""
+    entry = file.keys(location)
+    wrong = next((key for key in entry if key not in (*bounds, *SETTINGS, "waive")), None)
+    if wrong is not None or not entry:
+        place = location if wrong is None else (*location, wrong)
+        shown = dotted_path(location[1:] if location[0] == "dimensions" else location)
+        raise file.error(place, shown=shown, got=wrong or "nothing", allowed=listed(bounds))
