@@ -150,11 +150,13 @@ def ceil_to_two_digits(count: int) -> int:
 
 
 def images_text(images: int, groups: int | None, effective: float | None) -> str:
-    """Return a number of images, with their groups and the information in them.
+    """Return a number of images, with their groups and the information in them; or of decided groups.
 
     >>> images_text(5403, 351, 480.2), images_text(50, 7, None)
     ('5,403 images in 351 groups, as informative as 480', '50 images in 7 groups')
     """
+    if groups == images:
+        return counted(images, "group")
     in_groups = "" if groups is None else f" in {counted(groups, 'group')}"
     informative = "" if effective is None else f", as informative as {effective:,.0f}"
     return f"{images:,} images{in_groups}{informative}"

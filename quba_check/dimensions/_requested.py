@@ -15,7 +15,6 @@ from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unme
 from quba_check.core.predictions import Tables, column_of
 from quba_check.core.request import Better, Part, Request
 from quba_check.core.view import REFERENCE, View
-from quba_check.dimensions._measuring import with_groups
 from quba_check.dimensions._rows import Rows, views_of
 from quba_check.dimensions._slices import Masks, OnSlice, SlicedNumber
 from quba_check.errors import UnmeasurableError
@@ -51,6 +50,9 @@ class RowSource:
         """
         key = set_name, variant
         if key not in self._rows:
+            if (rule := self.suite.decided.get(set_name)) is not None:
+                self._rows[key] = self.of(rule.of, variant).decided(set_name, rule)
+                return self._rows[key]
             views = views_of(set_name, self.suite, variant)
             if variant == REFERENCE and not self.predictions.keys() >= {*views}:
                 raise UnmeasurableError(
@@ -138,8 +140,7 @@ def with_requests(
         try:
             rows = source.of_request(request)
             quantity = number(request, rows)
-            if quantity.influences:
-                quantity = with_groups(quantity, {rows.view: rows.tables[0]})
+            quantity = rows.in_groups(quantity)
             asked = [one for one in suite.requests if one.slice and one.on_all_images == request]
             if asked:
                 measure = of_classes if of_classes is not None and request.is_of_each_class else number
@@ -159,12 +160,10 @@ def _slices(
         selected = rows.select(masks[rows.view])
         quantities = measure(request, selected)
         by_class = quantities if isinstance(quantities, Mapping) else {"": quantities}
-        tables = {rows.view: selected.tables[0]}
-        return {name: OnSlice(one, with_groups(one, tables)) for name, one in by_class.items()}
+        return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class.items()}
 
-    number = SlicedNumber(
-        request.dimension, request.better, {rows.view: rows.tables[0]}, {rows.view: rows.slices}, measured
-    )
+    tables, slices = {rows.view: rows.tables[0]}, {rows.view: rows.slices}
+    number = SlicedNumber(request.dimension, request.better, tables, slices, measured)
     by_column: dict[str, list[Request]] = {}
     for one in asked:
         by_column.setdefault(column_of(one.slice), []).append(one)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
-from quba_check.core.facts import SuiteFacts
+from quba_check.core.facts import DecidedSet, SuiteFacts
 from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions, SliceColumn, Tables, joined
 from quba_check.core.request import Request
@@ -20,6 +21,7 @@ from quba_check.dimensions._measuring import with_groups
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.class_metrics import Classes, Mask, class_scores
+from quba_check.metrics.decided import Groups, MixedGroupError, decide, decide_by_any, slices_of_groups
 from quba_check.stats.clusters import GroupEffect, Sides, group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import Limits, Scores
@@ -54,15 +56,15 @@ class Rows:
         view: the view behind the influences, without a variant, so that models can be compared: clean, if
             the images are those of the clean set.
         reference: the same rows of the model that answers are compared with; None without one.
-        of: the rows that these are selected or decided from; None for those of a set.
-        place: (n,) row here of each image of `of`; -1 for images of no row.
+        is_decided: each row is the decision on a group of images.
+        is_selected: these are some of the rows of a set, such as those of a slice.
     """
 
     tables: tuple[Predictions, ...]
     view: View
     reference: Rows | None = None
-    of: Rows | None = field(default=None, repr=False)
-    place: NDArray[np.intp] | None = field(default=None, repr=False)
+    is_decided: bool = False
+    is_selected: bool = False
 
     @classmethod
     def of_views(cls, predictions: Tables, views: tuple[View, ...]) -> Rows:
@@ -152,9 +154,40 @@ class Rows:
 
     def select(self, mask: Mask) -> Rows:
         """Return the rows of some images, given (n,) True for each of them."""
-        place = np.where(mask, np.cumsum(mask) - 1, -1)
         reference = None if self.reference is None else self.reference.select(mask)
-        return Rows(tuple(table.rows(mask) for table in self.tables), self.view, reference, self, place)
+        tables = tuple(table.rows(mask) for table in self.tables)
+        return replace(self, tables=tables, reference=reference, is_selected=True)
+
+    def decided(self, name: str, rule: DecidedSet) -> Rows:
+        """Return one row for each group, and severity of a corruption.
+
+        Args:
+            name: the name of the decided set.
+            rule: how groups are decided.
+
+        Raises:
+            UnmeasurableError: there are no groups, or the images of one have different labels.
+        """
+        if self.declared_group is None:
+            raise UnmeasurableError(f"{name}: the set {rule.of} has no groups to decide")
+        groups = Groups.of(self.declared_group)
+        slices = {}
+        for column, one in self.slices.items():
+            with suppress(MixedGroupError):
+                slices[column] = replace(one, numbers=slices_of_groups(groups, one.numbers))
+        try:
+            tables = tuple(replace(_decided(table, groups, rule), slices=slices) for table in self.tables)
+        except MixedGroupError as error:
+            image = self.tables[0].index[error.first]
+            reason = f"{name}: no class is right for all images of the group of image {image} of {rule.of}"
+            raise UnmeasurableError(reason) from None
+        return Rows(tables, View(name), is_decided=True)
+
+    def in_groups(self, quantity: Quantity) -> Quantity:
+        """Return a quantity of these rows with each group of images as one observation."""
+        if self.is_decided:
+            return replace(quantity, groups=quantity.images or quantity.n)
+        return with_groups(quantity, {self.view: self.tables[0]}) if quantity.influences else quantity
 
     def quantity(
         self,
@@ -205,26 +238,6 @@ class Rows:
         by_version = quantity.influences[sample].reshape(len(self.tables), -1)
         return replace(quantity, influences={self.view: by_version.mean(axis=0)})
 
-    def of_set(self, quantity: Quantity) -> Quantity:
-        """Return a quantity of selected or decided rows with influences on the images of the set."""
-        if self.of is None or self.place is None:
-            return quantity
-        place = self.place
-        size = np.bincount(place[place >= 0], minlength=place.max() + 1)
-        weight = len(place) / (len(size) * size)
-
-        def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.where(place >= 0, (values * weight)[place], 0.0)
-
-        sides = {
-            view: np.where(place >= 0, side[place], 0).astype(np.int8)
-            for view, side in quantity.sides.items()
-        }
-        influences = {view: spread(one) for view, one in quantity.influences.items()}
-        if influences and not sides and (place < 0).any():
-            sides = dict.fromkeys(influences, (place >= 0).astype(np.int8))
-        return self.of.of_set(replace(quantity, influences=influences, sides=sides))
-
     def _curve(self, limits: SampleLimits, influences: NDArray[np.float64]) -> ConfidenceCurve | None:
         """Return the curve of a number, with all rows of an image as one observation."""
         if len(self.tables) == 1:
@@ -235,3 +248,19 @@ class Rows:
             return limits(effect.scores(z), factor * effect.factor)
 
         return curve_of(of_images, 0.0, 1.0)
+
+
+def _decided(table: Predictions, groups: Groups, rule: DecidedSet) -> Predictions:
+    """Return one row for each group of a table's images."""
+    if table.probabilities is None:
+        raise InvariantError(f"{rule.of}: the predictions came without the probabilities that decide groups")
+    right = table.label[:, None] if table.acceptable is None else table.acceptable
+    if rule.any_of is None:
+        by: Literal["mean", "majority"] = "majority" if rule.by == "majority" else "mean"
+        rows = decide(groups, by, table.predicted, table.probabilities, right)
+    else:
+        is_of = (right == rule.any_of).any(axis=1)
+        rows = decide_by_any(groups, rule.any_of, is_of, table.predicted, table.probabilities)
+    columns = {item.name: getattr(rows, item.name) for item in fields(rows)}
+    group = None if table.group is None else table.group[groups.first]
+    return Predictions(index=table.index[groups.first], group=group, **columns)

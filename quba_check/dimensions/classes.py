@@ -211,7 +211,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     threshold_for = cache(partial(threshold_of, source=source))
 
     def quantity_of(request: Request, rows: Rows) -> Quantity:
-        is_whole = rows.of is None
+        is_whole = not rows.is_selected
         if not request.classes:
             quantity, details, own_notes = quantity_of_all(request, rows, suite)
             if is_whole:
