@@ -49,6 +49,15 @@ def name_on_slices(number: str, slices: str, kind: Kind = "value") -> str:
     return f"{number}{',' if '@' in number else '@'}slice={text}"
 
 
+def titled_name(title: str, name: str) -> str:
+    """Return the name of a demand for people: its title, if any, then its name.
+
+    >>> titled_name("TB found on dark skin", "accuracy[min]"), titled_name("", "accuracy[min]")
+    ('TB found on dark skin (accuracy[min])', 'accuracy[min]')
+    """
+    return f"{title} ({name})" if title else name
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A named number of a dimension.

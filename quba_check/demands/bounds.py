@@ -65,14 +65,14 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
     """Yield the demands on a requested number, in the order of the file.
 
     Raises:
-        ThresholdError: no bound, one in the wrong direction or out of reach, a setting without effect, or a
-            waiver that allows nothing.
+        ThresholdError: no bound, one in the wrong direction or out of reach, a setting or title without
+            effect, or a waiver that allows nothing.
     """
     located, request, location = file.keys(asked.location), asked.request, asked.location
     if request.dimension != QUBA:
         _check_bounds(file, asked)
     check_effect(file, location, asked.effects)
-    waived = waiver_of(file, location, asked.entry)
+    waived, title = waiver_of(file, location, asked.entry), title_of(file, location, asked.entry)
     of_slices = {"min_images": asked.min_images, "min_groups": LEAST_GROUPS_OF_SLICE} if request.slice else {}
     settings = _settings(file, location, {**_DEFAULTS, **of_slices})
     for key, value in located.items():
@@ -87,6 +87,7 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
                 path=value.document.path,
                 location=value.location,
                 waiver=waived[1] if waived and waived[0] == key else None,
+                title=title,
                 **settings,
             )
 
@@ -245,6 +246,18 @@ def waiver_of(file: MergedFile, location: Location, entry: BaseModel) -> tuple[s
             hint="Meet the demand, or decide again.",
         )
     return waived[0], Waiver(until=waive.until, by=waive.by, reason=waive.reason, limit=limit)
+
+
+def title_of(file: MergedFile, location: Location, entry: BaseModel) -> str:
+    """Return the title of an entry; empty without one.
+
+    Raises:
+        ThresholdError: there is no bound next to it.
+    """
+    title, bounds = getattr(entry, "title", None), [key for keys in _WAIVABLE.values() for key in keys]
+    if title and not entry.model_fields_set & {*bounds}:
+        raise file.error((*location, "title"), "it applies to no demand", allowed="next to a bound")
+    return title or ""
 
 
 def _is_looser(limit: Any, threshold: Any, key: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Part
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.request import Better, Request, target_name
+from quba_check.core.request import Better, Request, target_name, titled_name
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
@@ -20,7 +20,7 @@ from quba_check.strict_yaml import Location
 
 _IN_RECORDS = (
     *("dimension", "part", "bound", "tier", "file", "line"),
-    *("waiver", "optional", "allow_masked", "min_images", "min_groups"),
+    *("title", "waiver", "optional", "allow_masked", "min_images", "min_groups"),
 )
 """Attributes of demands that records store under the same names."""
 Uncertain = Literal["point", "fail", "allow"]
@@ -71,6 +71,7 @@ class Demand:
         min_groups: number of groups of images, likewise, if groups are declared.
         location: place of the threshold in its file.
         waiver: the exception from it; None without one.
+        title: its name for people; empty without one.
     """
 
     request: Request
@@ -87,6 +88,7 @@ class Demand:
     min_groups: int = 0
     location: Location = ()
     waiver: Waiver | None = None
+    title: str = ""
 
     @property
     def dimension(self) -> str:
@@ -155,6 +157,11 @@ class Demand:
     def name(self) -> str:
         """Target and bound: `corruption_robustness.fog[min]`; tuning the threshold keeps the name."""
         return f"{self.target}[{self.bound}]"
+
+    @property
+    def shown_name(self) -> str:
+        """Title and name, for people."""
+        return titled_name(self.title, self.name)
 
     def verdict_row(
         self,

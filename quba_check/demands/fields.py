@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from quba_check.messages import one_line
 from quba_check.strict_yaml.document import describe
 
 Letter = Literal["A", "B", "C", "D", "F"]
@@ -56,12 +55,6 @@ def _day(value: Any) -> Any:
         raise ValueError(f"got {describe(value)}. Allowed: a day, such as 2027-01-31.") from None
 
 
-def _words(value: Any) -> Any:
-    if isinstance(value, str) and value.strip():
-        return one_line(value)
-    raise ValueError(f"got {describe(value)}. Allowed: text that is not empty.")
-
-
 def _attack_size(value: Any) -> str:
     """Return a size of attacks as a reduced fraction."""
     try:
@@ -73,7 +66,6 @@ def _attack_size(value: Any) -> str:
     return str(size)
 
 
-Words = Annotated[str, BeforeValidator(_words)]
 AttackSize = Annotated[
     str, BeforeValidator(_attack_size), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
 ]

@@ -23,13 +23,12 @@ from quba_check.demands.fields import (
     OwnLevels,
     SetNames,
     Share,
-    Words,
     as_share,
 )
 from quba_check.dimensions import registry
 from quba_check.records.verdict import Tier
 from quba_check.strict_yaml import Strict
-from quba_check.strict_yaml.schema import SchemaVersion
+from quba_check.strict_yaml.schema import LONGEST_TITLE, SchemaVersion, Title, Words
 
 BY_NAME = ("dimensions", "classes")
 """Sections whose entries are independent of each other."""
@@ -42,6 +41,7 @@ def _key(description: str) -> Any:
     return Field(None, description=description)
 
 
+_TITLE = f"Name of the demand for people, at most {LONGEST_TITLE} characters; reports show it first."
 _WAIVE = "Release the model until a day although it does not meet the bound."
 
 
@@ -75,6 +75,7 @@ class PartEntry(Strict):
         "Skip the demand instead of failing it if images are missing or do not allow a value."
     )
     waive: WaiverEntry | None = _key(_WAIVE)
+    title: Title | None = _key(_TITLE)
 
 
 class SliceEntry(PartEntry):
@@ -265,6 +266,7 @@ class QubaEntry(Strict):
     min_grade: Letter | None = _key("The letter must be at least this good.")
     tier: Tier | None = _key("Tier of both demands.")
     waive: WaiverEntry | None = _key(_WAIVE)
+    title: Title | None = _key(_TITLE)
     weights: dict[str, float | None] | None = _key(
         "Weights of dimensions in the score, at least 0; they replace the defaults."
     )

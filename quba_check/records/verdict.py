@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.explanation import NOT_EXPLAINED, PLACE, Explanation
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.request import target_name
+from quba_check.core.request import target_name, titled_name
 from quba_check.records.measurement import JsonRow, QuantityRow
 
 QUBA = "quba"
@@ -111,6 +111,7 @@ class VerdictRow(JsonRow):
         judged: the value that was compared, for the worst slice and the largest gap.
         note: slices that were not judged; empty if all were.
         waiver: the exception from the demand; None without one.
+        title: its name for people; empty without one.
         optional: skipped if images are missing; None in older records.
         allow_masked: masked values count; None in older records.
         min_images: number of images below which a slice is not judged; None in older records.
@@ -136,6 +137,7 @@ class VerdictRow(JsonRow):
     judged: QuantityRow | None = None
     note: str = ""
     waiver: Waiver | None = Field(None, validate_default=True)
+    title: str = ""
     optional: bool | None = None
     allow_masked: bool | None = None
     min_images: int | None = None
@@ -165,6 +167,16 @@ class VerdictRow(JsonRow):
     def name(self) -> str:
         """Target and bound: `corruption_robustness.fog[min]`."""
         return f"{self.target}[{self.bound}]"
+
+    @property
+    def shown_name(self) -> str:
+        """Title and name, for people."""
+        return titled_name(self.title, self.name)
+
+    @property
+    def shown_target(self) -> str:
+        """Title and target, for people."""
+        return titled_name(self.title, self.target)
 
     @property
     def is_on_grade(self) -> bool:

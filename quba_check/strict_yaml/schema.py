@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import did_you_mean, listed, one_line
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -44,6 +44,26 @@ def _check_whole(value: Any) -> Any:
 
 SchemaVersion = Annotated[Literal[1], BeforeValidator(_check_whole)]
 """Version of a file format: the integer 1, not `true` or `1.0`."""
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, str) and value.strip():
+        return one_line(value.strip())
+    raise ValueError(f"got {describe(value)}. Allowed: text that is not empty.")
+
+
+def _title(value: Any) -> str:
+    title = _words(value)
+    if len(title) > LONGEST_TITLE:
+        raise ValueError(f"got {len(title)} characters. Allowed: at most {LONGEST_TITLE}.")
+    return title
+
+
+LONGEST_TITLE = 80
+Words = Annotated[str, BeforeValidator(_words)]
+"""Text in one line, made printable."""
+Title = Annotated[str, BeforeValidator(_title)]
+"""The same, of at most 80 characters."""
 
 
 class Strict(BaseModel):

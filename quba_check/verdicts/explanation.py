@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from quba_check.core.explanation import Explanation
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import MASKED, Cell, Drop, Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.request import titled_name
 from quba_check.core.view import CLEAN_SET
 from quba_check.demands import Demand
 from quba_check.messages import listed
@@ -71,6 +72,7 @@ def _headline(verdict: Verdict) -> str:
     target = demand.target
     if demand.needs_baseline:
         target += f" relative {demand.loss}" if demand.bound == "max_relative_drop" else f" {demand.loss}"
+    target = titled_name(demand.title, target)
     if value is None:
         event = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
         return f"{target} {event}: {verdict.reason}"

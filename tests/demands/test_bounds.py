@@ -1,4 +1,4 @@
-"""Waivers of threshold files: what they apply to; see test_faults for what is refused."""
+"""Waivers and titles of threshold files: what they apply to; see test_faults for what is refused."""
 
 from __future__ import annotations
 
@@ -59,3 +59,32 @@ def test_an_extending_file_waives_and_removes() -> None:
     base = f"dimensions: {{accuracy: {{min: 0.5}}, class_balance: {{min: 0.5, {waive}}}}}"
     text = f"extends: base.yaml\ndimensions: {{accuracy: {{{waive}}}, class_balance: {{waive: null}}}}"
     assert waivers(text, base=base) == {"accuracy[min]": WAIVER, "class_balance[min]": None}
+
+
+def titles(text: str, **others: str) -> dict[str, str]:
+    return {demand.name: demand.title for demand in thresholds(text, SUITE, **others).demands}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_every_demand_can_have_a_title(name: str) -> None:
+    entry = f'{{{PLACES[name].bound}: 0.5, title: "  a\\tb\u202e"}}'
+    (title,) = titles(PLACES[name].text.replace("ENTRY", entry)).values()
+    assert title == r"a\tb\u202e"
+
+
+def test_bounds_of_an_entry_share_a_title_and_no_other_inherits_it() -> None:
+    bounds = "min: 0.5, max_drop: 0.1, title: Right, parts: {top5: {min: 0.6}}"
+    inner = "slices: {light: {worst: {min: 0.4, title: Any light}, gap: {max: 0.1}}}"
+    assert titles(f"dimensions: {{accuracy: {{{bounds}, {inner}}}}}") == {
+        "accuracy[min]": "Right",
+        "accuracy[max_drop]": "Right",
+        "accuracy.top5[min]": "",
+        "accuracy.slices.light.worst[min]": "Any light",
+        "accuracy.slices.light.gap[max]": "",
+    }
+
+
+def test_an_extending_file_keeps_and_removes_titles() -> None:
+    base = "dimensions: {accuracy: {min: 0.5, title: A}, class_balance: {min: 0.5, title: B}}"
+    text = "extends: base.yaml\ndimensions: {accuracy: {min: 0.6}, class_balance: {title: null}}"
+    assert titles(text, base=base) == {"accuracy[min]": "A", "class_balance[min]": ""}

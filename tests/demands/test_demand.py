@@ -103,6 +103,11 @@ def test_the_value_and_the_day_of_a_waiver_count() -> None:
     assert first not in others
 
 
+def test_a_title_does_not_count() -> None:
+    entry = "dimensions: {{accuracy: {{min: 0.5{}}}}}"
+    assert digest(entry.format(", title: Right")) == digest(entry.format(""))
+
+
 def test_a_population_file_counts_by_its_bytes(tmp_path: Path) -> None:
     text = f"quba: {{min_score: 0, population: {tmp_path}/p.json}}"
     (tmp_path / "p.json").write_text("{}")

@@ -32,7 +32,7 @@ def _today(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "today", lambda: date(2026, 6, 30))
 
 
-KEYS = "min, max, max_drop, max_relative_drop, tier, optional, waive"
+KEYS = "min, max, max_drop, max_relative_drop, tier, optional, waive, title"
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ PLACES = {
     "serving": Place("serving:\n app: {agreement: ENTRY}", "serving.app.agreement"),
     "pipeline": Place(
         "serving:\n app: {accuracy: ENTRY}", "serving.app.accuracy",
-        keys="min, max_drop, waive, tier, optional",
+        keys="min, max_drop, waive, title, tier, optional",
     ),
     "quba": Place(
         "quba:\n ENTRY", "quba", "min_score",
-        "min_score, min_grade, tier, waive, weights, population, allow_missing, allow_other_suite",
+        "min_score, min_grade, tier, waive, title, weights, population, allow_missing, allow_other_suite",
         "min_score or min_grade",
     ),
 }  # fmt: skip
@@ -146,6 +146,10 @@ FAULTS = {
     "{$bound: 0.5, optional: yes}": "$path.optional: got text 'yes'. Allowed: true or false.",
     "{$bound: 0.5, optional: 1}": "$path.optional: got 1. Allowed: true or false.",
     "{tier: warn}": "$path.tier: it applies to no demand. Allowed: together with $effects.",
+    # titles
+    "{$bound: 0.5, title: 3}": "$path.title: got 3. Allowed: text that is not empty.",
+    f"{{$bound: 0.5, title: {81 * 'x'}}}": "$path.title: got 81 characters. Allowed: at most 80.",
+    "{title: Any}": "$path.title: it applies to no demand. Allowed: next to a bound.",
     # waivers
     "{$bound: 0.5, waive: true}": "$path.waive: got true. Allowed: keys with values.",
     "{$bound: 0.5, waive: {}}": "$path.waive: the key 'until' is missing.",
@@ -290,6 +294,8 @@ ONES: list[tuple[SuiteFacts, list[str]]] = [
             "dimensions: {accuracy: {max_drop: 100}}",
             "dimensions: {accuracy: {max_relative_drop: 1e999%}}",
             f"dimensions: {{accuracy: {{waive: {{{UNTIL}, at_least: 0.4}}}}}}",
+            "dimensions: {accuracy: {title: Any, parts: {top5: {min: 0.5}}}}",
+            "dimensions: {accuracy: {slices: {light: {title: Any, worst: {min: 0.5}}}}}",
             f"dimensions:\n  accuracy: {{max_drop: 0.1, max_relative_drop: 1%, {WAIVED}}}",
             f"dimensions:\n  accuracy: {{slices: {{light: {{gap: {{max: 1}}, {WAIVED}}}}}}}",
             "dimensions: {accuracy: {slices: {ligth: {worst: {min: 0.8}}}}}",

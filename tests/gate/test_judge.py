@@ -73,6 +73,13 @@ def test_classes_are_measured_if_they_are_to_be_shown(gate: Gate, *, classes: bo
     assert list(result.measurements) == ["parameters", *["classes"] * classes]
 
 
+def test_a_title_is_a_property_and_begins_the_message(gate: Gate) -> None:
+    (result,) = results(gate.session("dimensions: {parameters: {max: 0, title: Fits}}")).values()
+    assert (result.properties["title"], result.verdict.title) == ("Fits", "Fits")
+    assert result.verdict.message.startswith("Fits (parameters) ")
+    assert result.verdict.id.endswith("::parameters[max]")
+
+
 def test_a_waiver_is_a_property(gate: Gate) -> None:
     waive = f"waive: {{until: {today()}, by: ann, reason: new data, at_least: 0.1}}"
     (result,) = results(gate.session(f"dimensions: {{accuracy: {{min: 0.99, {waive}}}}}")).values()

@@ -10,7 +10,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.predictions import column_of
 from quba_check.core.request import MOST_PROBABLE, Kind, Part, Request
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
-from quba_check.demands.bounds import BOUNDS, SETTINGS, Asked, check_effect, waiver_of
+from quba_check.demands.bounds import BOUNDS, SETTINGS, Asked, check_effect, title_of, waiver_of
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import NumberEntry, SliceEntry
 from quba_check.messages import allowed_names, did_you_mean, listed
@@ -206,6 +206,7 @@ def _slices(
     _check_keys(file, location, kinds)
     check_effect(file, location, kinds)
     waiver_of(file, location, entry)  # refuses one next to no bound
+    title_of(file, location, entry)  # likewise
     for kind in (kind for kind in keys if kind in kinds):
         with file.problems.caught():
             asked = replace(request, slice=name, kind="worst" if kind == "worst" else "gap")
@@ -216,7 +217,7 @@ def _slices(
 def _check_keys(file: MergedFile, location: Location, bounds: tuple[str, ...]) -> None:
     """Refuse an entry without keys, or with bounds that it cannot have."""
     entry = file.keys(location)
-    wrong = next((key for key in entry if key not in (*bounds, *SETTINGS, "waive")), None)
+    wrong = next((key for key in entry if key not in (*bounds, *SETTINGS, "waive", "title")), None)
     if wrong is not None or not entry:
         place = location if wrong is None else (*location, wrong)
         shown = dotted_path(location[1:] if location[0] == "dimensions" else location)
