@@ -150,8 +150,8 @@ def _bound_text(row: VerdictRow) -> str:
 def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, tuple[str, ...]]:
     """Return headline and details; those of a pass are not in its record."""
     if row.outcome != "pass" or known.value is None:
-        return known.headline or f"{row.name}: {row.outcome}", known.details
-    headline = f"{row.target} {_value_text(row, known)} meets the bound {_bound_text(row)}"
+        return known.headline or f"{row.shown_name}: {row.outcome}", known.details
+    headline = f"{row.shown_target} {_value_text(row, known)} meets the bound {_bound_text(row)}"
     quantity = None if row.bound in DROPS else record.judged(row)
     worst = "" if quantity is None else worst_part(row.dimension, quantity)
     n = "" if known.n is None else f"n = {known.n:,} images"

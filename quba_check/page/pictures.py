@@ -102,7 +102,7 @@ def make_pictures(
                     choice = Choice(note=f"No pictures: {source}")
                 else:
                     choice = choose_images(run, row, n, source.labelled_names, baseline)
-                choices[number, row.id] = row.name, choice
+                choices[number, row.id] = row.shown_name, choice
         if not isinstance(source, str) and (lost := choose_lost(run, n)).images:
             choices[number, PARITY] = PARITY, lost
     images = {(number, image) for (number, _), (_, choice) in choices.items() for image in choice.images}

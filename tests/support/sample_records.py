@@ -150,7 +150,12 @@ def with_hostile_names(run: StoredRun) -> StoredRun:
     content["measurements"]["accuracy"]["notes"] = [HOSTILE]
     content["measurements"][HOSTILE] = {"unmeasurable": HOSTILE}
     for row in content["verdicts"]:
-        row |= {"id": f"{HOSTILE}::{row['id']}", "file": HOSTILE, "message": f"{row['message']}\n{HOSTILE}"}
+        row |= {
+            "id": f"{HOSTILE}::{row['id']}",
+            "file": HOSTILE,
+            "title": HOSTILE,
+            "message": f"{row['message']}\n{HOSTILE}",
+        }
     for row in content["grades"]:
         row |= {"file": HOSTILE, "population": HOSTILE, "notes": [HOSTILE]}
     images = run.images
