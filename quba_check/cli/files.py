@@ -109,8 +109,8 @@ def check_waivers(record: Record, path: Path) -> None:
     for row in record.verdicts:
         if row.outcome == "waived" and row.waiver is not None and row.waiver.until < today():
             raise UserError(
-                f"{path}: the waiver of {row.name} has expired, got {row.waiver.until}. Allowed: {today()} "
-                "or later. Run the gate again."
+                f"{path}: the waiver of {row.shown_name} has expired, got {row.waiver.until}. "
+                f"Allowed: {today()} or later. Run the gate again."
             )
 
 

@@ -93,7 +93,7 @@ def verdict(
                 "selected. Run the gate again, or name a threshold file with --thresholds FILE.yaml."
             )
         heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
-        reasons = (row.explanation.headline or row.name for row in record.verdicts if row.blocks)
+        reasons = (row.explanation.headline or row.shown_name for row in record.verdicts if row.blocks)
         lines = [heading, origin_line(record), *warning_lines(record), *(f"  {text}" for text in reasons)]
         lines += [summary_line(record), release_line(record)]
         sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)

@@ -15,6 +15,7 @@ from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
+from quba_check.reports.cells import name_cell
 from quba_check.reports.tables import table_text, wrapped
 from quba_check.reports.verdict_labels import LOOKS, label, verdict_words
 from quba_check.tuning.what_if import WhatIf
@@ -72,14 +73,16 @@ def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
         judged: their verdicts on the run.
     """
     cells: dict[str, list[Text]] = {}
+    titles: dict[str, str] = {}
     for column, judged_file in enumerate(judged):
         for verdict, verdict_row in zip(judged_file.verdicts, judged_file.record.verdicts, strict=True):
             outcome = label(verdict_row)
-            row = cells.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
+            titles.setdefault(verdict_row.name, verdict_row.title)
+            row = cells.setdefault(verdict_row.name, [Text("-", "dim")] * len(judged))
             caveat = " (other suite)" if _other_suite(verdict) else ""
             text = f"{outcome} {verdict.demand.threshold_text}{caveat}"
             row[column] = Text(text, style=LOOKS[outcome].style)
-    rows: list[Sequence[str | Text]] = [(name, *row) for name, row in cells.items()]
+    rows: list[Sequence[str | Text]] = [(name_cell(name, titles[name]), *row) for name, row in cells.items()]
     released = (_RELEASED.get(verdict_words(one.record), "no") for one in judged)
     rows.append([Text(word, "bold") for word in ("released", *released)])
     record = judged[0].record
@@ -111,7 +114,7 @@ def _reasons(headings: Sequence[str], judged: Sequence[WhatIf]) -> Iterator[str]
         demands: dict[str, list[str]] = {}
         for verdict in judged_file.verdicts:
             if sentence := _sentence(verdict):
-                demands.setdefault(sentence, []).append(verdict.demand.name)
+                demands.setdefault(sentence, []).append(verdict.demand.shown_name)
         for reason, names in demands.items():
             files.setdefault(f"{', '.join(names)} {reason}", []).append(heading)
     return (f"{', '.join(named)}: {sentence}" for sentence, named in files.items())

@@ -157,9 +157,9 @@ def looser_demands(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) ->
     for row in before:
         reasons = [list(_ways(row, now)) for now in by_name.get(row.name, [])]
         if not reasons:
-            texts[f"{row.name} is gone ({SIGNS[row.bound]} {_text(row.limit)})"] = None
+            texts[f"{row.shown_name} is gone ({SIGNS[row.bound]} {_text(row.limit)})"] = None
         elif all(reasons):
-            texts[f"{row.name} {', '.join(reasons[0])}"] = None
+            texts[f"{row.shown_name} {', '.join(reasons[0])}"] = None
     return list(texts)
 
 

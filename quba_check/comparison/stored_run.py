@@ -81,7 +81,7 @@ class StoredRun:
     @property
     def failed_demands(self) -> list[str]:
         """Names of the unmet blocking demands."""
-        return [row.name for row in self.record.verdicts if row.blocks and row.outcome != "not run"]
+        return [row.shown_name for row in self.record.verdicts if row.blocks and row.outcome != "not run"]
 
 
 def stored_run(path: Path, label: str, record: Record, store: str | Path) -> StoredRun:

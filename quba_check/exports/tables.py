@@ -17,7 +17,7 @@ from quba_check.storage.csv_text import csv_text
 
 COLUMNS = (
     *("model", "fingerprint", "protocol", "suite", "time", "commit", "dimension", "part", "value"),
-    *("lower", "upper", "unit", "n", "demand", "bound", "outcome", "tier"),
+    *("lower", "upper", "unit", "n", "demand", "bound", "outcome", "tier", "title"),
 )
 """Columns of every table.
 
@@ -81,6 +81,7 @@ def _row(
         columns["lower"], columns["upper"] = quantity.interval or (None, None)
     if verdict is not None:
         columns |= {"demand": bound_text(verdict), "outcome": verdict.outcome, "tier": verdict.tier}
+        columns["title"] = verdict.title or None
         columns["bound"] = verdict.limit if isinstance(verdict.limit, float) else None
     return columns
 

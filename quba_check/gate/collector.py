@@ -240,7 +240,7 @@ class ResultCollector:
         if planned.node_id in self.results:
             return self.results[planned.node_id].verdict
         reason = self.crashed.get(planned.node_id, missing_reason)
-        explanation = Explanation(f"{planned.demand.name} was not judged: {reason}", reason)
+        explanation = Explanation(f"{planned.demand.shown_name} was not judged: {reason}", reason)
         return planned.demand.verdict_row(
             planned.node_id, "not run", explanation, policy=planned.thresholds.policy
         )

@@ -226,7 +226,7 @@ def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand])
     drops = [demand for demand in needing if not demand.optional]
     options = gate.options
     if drops and gate.approved.run is None and options.reference is None and not options.first_release:
-        names = listed(dict.fromkeys(demand.name for demand in drops), SHOWN)
+        names = listed(dict.fromkeys(demand.shown_name for demand in drops), SHOWN)
         reason, _, fix = gate.approved.reason_for_none.partition(". ")
         yield _finding(f"{names} cannot be measured", reason, drops, fix[:1].lower() + fix[1:])
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rich.console import Console
+from rich.text import Text
+
 from quba_check.comparison.compare import Comparison
 from quba_check.core.request import NUMBERS
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_gap, format_value, interval_text
@@ -15,6 +18,8 @@ from quba_check.reports.comparison import signed_value
 NONE = "-"
 NOT_JUDGED = ("unmeasurable", "skipped", "not run")
 """Outcomes without a value."""
+TITLE_WIDTH = 24
+"""Columns at which titles are wrapped in tables of the terminal."""
 _OTHER_PARTS = {*UNIT_SIGNS, *NUMBERS}
 """Units and dimensions whose parts measure something else than the dimension."""
 
@@ -158,6 +163,20 @@ def worst_part(dimension: str, row: AnyMeasurementRow | QuantityRow) -> str:
     parts = (item for item in row.parts.items() if (item[1].better, item[1].unit) == (row.better, row.unit))
     name, part = min(parts, key=lambda item: sign * item[1].value, default=("", row))
     return f"{name} {format_value(part.value, part.unit)}" if sign * part.value < sign * row.value else ""
+
+
+def name_cell(name: str, title: str, indent: str = "") -> str:
+    """Return the name of a demand, below its title, for the cell of a table.
+
+    >>> print(name_cell("accuracy[min]", "Answers of the night shift are right"))
+    Answers of the night
+    shift are right
+      accuracy[min]
+    """
+    if not title:
+        return f"{indent}{name}"
+    lines = Text(title).wrap(Console(), TITLE_WIDTH - len(indent), overflow="fold")
+    return "\n".join([*(f"{indent}{line.plain.rstrip()}" for line in lines), f"{indent}  {name}"])
 
 
 CLASS_HEADINGS = ("class", "images", "recall", "interval", "precision", "F1")

@@ -95,10 +95,10 @@ def _of_record(record: Record, locate: Locate) -> Iterator[Annotation]:
     name = record.model.name
     unmet = [row for row in record.verdicts if not row.is_met]
     for row in sorted(unmet, key=lambda row: LABELS.index(label(row))):
-        title = f"{label(row)} {row.name} ({name})"
+        title = f"{label(row)} {row.shown_name} ({name})"
         path = locate(row)
         line = None if path is None else row.line  # the text names a file outside the repository
-        text = row.message or f"{row.target}: {row.outcome}"
+        text = row.message or f"{row.shown_target}: {row.outcome}"
         level = "warning" if row.outcome == "waived" else _BY_TIER[row.tier]
         yield Annotation(level, title, text, path, line)
     verdict = record.overall_verdict

@@ -15,7 +15,7 @@ from quba_check.records.verdict import VerdictRow
 from quba_check.reports.cells import CLASS_HEADINGS, NONE, class_table, demand_cells, letters_text
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.notes import grade_line, parity_lines, record_notes
-from quba_check.reports.tables import code, code_block, markdown_table, wrap_line
+from quba_check.reports.tables import code, code_block, markdown_table, prose, wrap_line
 from quba_check.reports.verdict_labels import (
     LABELS,
     LOOKS,
@@ -149,6 +149,7 @@ def _table(run: Run, verdicts: Sequence[VerdictRow], url: str = "") -> str:
         name = code(row.target)
         if url and "#" not in url:  # the page opens the demand that its address names
             name = markdown_link(name, f"{url}#d={quote(row.target, safe='')}")
+        name = f"{prose(row.title)}<br>{name}" if row.title else name
         cells = demand_cells(row, run.record, run.comparison)
         gap = code(cells.gap, _LONGEST_REASON) if cells.has_reason else f"**{cells.gap}**"
         spans = [text if text == NONE else code(text) for text in (cells.bound, cells.value, cells.interval)]

@@ -79,13 +79,13 @@ def record_notes(record: Record) -> tuple[str, ...]:
     if treatment := OUTPUTS.get(record.model.outputs or ""):
         lines.append(f"outputs treated as {treatment}")
     lines += _set_notes(record)
-    noisy = [row.target for row in record.verdicts if row.within_noise and row.policy == "point"]
+    noisy = [row.shown_target for row in record.verdicts if row.within_noise and row.policy == "point"]
     if noisy:  # judged by the value alone, with the bound inside its interval
         lines.append(
             f"within noise (~): {listed(dict.fromkeys(noisy), 5)}: another sample of this size could flip "
             "the verdict; 'uncertain: point' judges by the value alone and bounds no error rate"
         )
-    lines += [f"{row.target}: {row.note}" for row in record.verdicts if row.note not in row.message]
+    lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note not in row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
             lines.extend(f"{name}: {note}" for note in row.notes if note != SAME)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from quba_check.demands.demand import Thresholds
 from quba_check.number_format import format_value
 from quba_check.records.record import Record
+from quba_check.reports.cells import name_cell
 from quba_check.reports.tables import table_text
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects
 
@@ -39,4 +40,4 @@ def _cells(effect: DetectableEffect) -> list[str]:
         ends = (effect.blocked, effect.passed)
         numbers = [format_value(effect.error, unit)]
         numbers += ["never" if end is None else format_value(end, unit) for end in ends]
-    return [effect.demand.name, effect.demand.threshold_text, *numbers]
+    return [name_cell(effect.demand.name, effect.demand.title), effect.demand.threshold_text, *numbers]

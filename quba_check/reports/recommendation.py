@@ -95,7 +95,7 @@ def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) ->
     yield from _wrap(f"{thresholds.label}: {answer}")
     for demand, reason in recommendation.not_decidable.items():
         tier = "" if demand.tier == "block" else f" ({demand.tier})"
-        yield from _wrap(f"not decidable: {demand.name} {demand.threshold_text}{tier}: {reason}")
+        yield from _wrap(f"not decidable: {demand.shown_name} {demand.threshold_text}{tier}: {reason}")
     suite = f" on {population.suite}" if population.suite else ""
     note = f"values: protocol {population.protocol}{suite}, without intervals"
     if recommendation.protocol != population.protocol:
@@ -114,7 +114,7 @@ def _meeting_lines(candidates: Sequence[CheckedModel]) -> list[str]:
             "model": [one.id for one in candidates],
             "score": [_score(one) for one in candidates],
             "margin": ["-" if one is None or one.margin is None else f"{one.margin:.2f}" for one in closest],
-            "closest demand": ["-" if one is None else one.demand.name for one in closest],
+            "closest demand": ["-" if one is None else one.demand.shown_name for one in closest],
             "warns": [listed(check.demand.target for check in one.warned) or "-" for one in candidates],
         }
     )

@@ -1,7 +1,7 @@
 """Tables, wrapped lines, JSON and Markdown of reports.
 
-No number is cut at the terminal's width. Text from outside stands in Markdown only as code: there neither
-HTML, Markdown, mentions nor references of issues have an effect.
+No number is cut at the terminal's width. Text from outside stands in Markdown only as code, where neither
+HTML, Markdown, mentions nor references of issues have an effect, or as `prose`.
 """
 
 from __future__ import annotations
@@ -160,11 +160,26 @@ def code(text: str, longest: int = LONGEST) -> str:
     line = one_line(text, longest).strip() or " "
     if line != " " and not _UNSAFE & set(line):
         return f"`{line}`"
-    references = (
-        character if character.isalnum() or not character.isascii() else f"&#{ord(character)};"
-        for character in line
+    return f"<code>{_references(line)}</code>"
+
+
+def prose(text: str) -> str:
+    """Return a text as Markdown without markup; with a mention, as code.
+
+    So is one with the number of an issue.
+
+    >>> prose("a *b*"), prose("@someone")
+    ('a &#42;b&#42;', '`@someone`')
+    """
+    return code(text) if {"@", "#"} & {*text} else _references(one_line(text))
+
+
+def _references(line: str) -> str:
+    """Return a line with references in place of all punctuation."""
+    kept = (letter.isalnum() or letter == " " or not letter.isascii() for letter in line)
+    return "".join(
+        letter if is_kept else f"&#{ord(letter)};" for letter, is_kept in zip(line, kept, strict=True)
     )
-    return f"<code>{''.join(references)}</code>"
 
 
 def code_block(lines: Sequence[str], language: str = "text") -> str:

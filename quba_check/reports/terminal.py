@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.core.request import NUMBERS
+from quba_check.core.request import NUMBERS, titled_name
 from quba_check.records.measurement import (
     AnyMeasurementRow,
     MeasurementRow,
@@ -27,6 +28,7 @@ from quba_check.reports.cells import (
     class_table,
     demand_cells,
     interval_cell,
+    name_cell,
     value_text,
     worst_part,
 )
@@ -49,6 +51,8 @@ LEGEND = f"{NOISE}: another sample of this size could flip the verdict"
 DEMAND, WORST_PART = "demand", "worst part"
 NAME = "dimension"
 HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
+_WORD = re.compile(r"^ *\S+|\S+", re.MULTILINE)
+"""A word, with the indentation of its line."""
 Cell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
 
@@ -120,7 +124,7 @@ def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -
     widths = {heading: _longest(cell.plain for cell in cells) for heading, cells in columns.items()}
     excess = sum(widths.values()) + gap * len(widths) - room
     for heading in (WORST_PART, DEMAND, NAME):
-        words = (word for cell in columns[heading] for word in cell.plain.split())
+        words = (word for cell in columns[heading] for word in _WORD.findall(cell.plain))
         cut = min(max(excess, 0), widths[heading] - max(len(heading), _longest(words)))
         widths[heading] -= cut
         excess -= cut
@@ -131,7 +135,7 @@ def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -
 
 
 def _longest(texts: Iterable[str]) -> int:
-    return max(map(cell_len, texts), default=0)
+    return max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
 
 
 def _rows(record: Record) -> Iterator[list[Text]]:
@@ -139,13 +143,15 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     for name, row in record.measurements.items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
-        yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(name, row))]
+        first = Text(name_cell(name, "" if own is None else own.title))
+        yield [first, *_cells(row, own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them.
             is_requested = name in NUMBERS or "@" in str(verdict.part)
             if verdict.part is not None and (label(verdict) in UNMET or is_requested):
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
-                yield [Text(f"  {verdict.part.replace('@', ' @')}"), *_cells(part, verdict, []), Text()]
+                name_text = Text(name_cell(verdict.part.replace("@", " @"), verdict.title, "  "))
+                yield [name_text, *_cells(part, verdict, []), Text()]
 
 
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
@@ -243,7 +249,8 @@ def _grade_lines(record: Record) -> Iterator[str]:
         yield from (f"  {note}" for note in grade.notes)
         for verdict in record.verdicts:
             if verdict.is_on_grade and verdict.id.partition("::")[0] in files:
-                yield f"  {verdict.part} {bound_text(verdict)}: {label(verdict)}"
+                name = titled_name(verdict.title, str(verdict.part))
+                yield f"  {name} {bound_text(verdict)}: {label(verdict)}"
 
 
 def _group(record: Record, group: Label, width: int) -> Iterator[Text]:

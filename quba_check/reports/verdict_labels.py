@@ -135,7 +135,9 @@ def release_line(record: Record) -> str:
     reasons = [
         f"{reason}: {listed(names, NAMES_SHOWN)}"
         for outcome_label, reason in _REASONS
-        if (names := [row.name for row in record.verdicts if row.blocks and label(row) == outcome_label])
+        if (
+            names := [row.shown_name for row in record.verdicts if row.blocks and label(row) == outcome_label]
+        )
     ]
     return "; ".join(["released: no", *reasons])
 
@@ -148,6 +150,6 @@ def verdict_words(record: Record) -> str:
 
 def waived_words(record: Record) -> list[str]:
     """Return the waived demands in words, each with its last day; empty without any."""
-    waivers = [(row.name, row.waiver) for row in record.verdicts if row.outcome == "waived"]
+    waivers = [(row.shown_name, row.waiver) for row in record.verdicts if row.outcome == "waived"]
     names = [f"{name} until {waiver.until}" for name, waiver in waivers if waiver is not None]
     return [f"waived: {listed(names, NAMES_SHOWN)}"] if names else []

@@ -10,6 +10,7 @@ from typing import Literal
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement
+from quba_check.core.request import titled_name
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
@@ -74,7 +75,7 @@ def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFin
     """Yield needless waivers as errors, and notes on the worst of many slices."""
     for verdict in what_if(StoredRun(record.model.name, record), thresholds).verdicts:
         demand, evidence = verdict.demand, verdict.evidence
-        where = f"{demand.file}:{demand.line}: {demand.name}"
+        where = f"{demand.file}:{demand.line}: {demand.shown_name}"
         if verdict.has_needless_waiver:
             text = f"{where} is met by {record.model.name} without its waiver. Remove 'waive'."
             yield LintFinding("error", text)
@@ -95,7 +96,8 @@ def demand_warnings(thresholds: Thresholds) -> Iterator[LintFinding]:
     for effect in detectable_effects(thresholds, LARGEST_SAMPLE):
         demand, reason = effect.demand, _problem(effect, thresholds)
         if reason and demand.tier != "info":
-            where = f"{demand.file}:{demand.line}: {demand.target} {demand.threshold_text}"
+            name = titled_name(demand.title, demand.target)
+            where = f"{demand.file}:{demand.line}: {name} {demand.threshold_text}"
             yield LintFinding("warning", f"{where}: even with {LARGEST_SAMPLE:,} images {reason}")
 
 

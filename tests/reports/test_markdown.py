@@ -112,14 +112,14 @@ NAMES = [
 ]
 TAGS = {
     *("h2", "h3", "p", "a", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "strong", "em"),
-    *("details", "summary"),
+    *("details", "summary", "br"),
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_names_are_shown_not_run(name: str) -> None:
     model = record().model.model_copy(update={"name": name, "spec": name})
-    named = {"dimension": name, "id": f"{name}::x", "file": name}
+    named = {"dimension": name, "id": f"{name}::x", "file": name, "title": name}
     ours = record(verdicts=[row(message=f"{name} is bad", **named)]).model_copy(update={"model": model})
     text = markdown_summary([Run(ours, comparison(), notes=(name,))], page=name)
     parts = rendered(text)
@@ -131,7 +131,8 @@ def test_hostile_names_are_shown_not_run(name: str) -> None:
 
 def test_mentions_stand_in_code_only() -> None:
     model = record().model.model_copy(update={"name": "@someone"})
-    text = markdown_text(record(verdicts=[row()]).model_copy(update={"model": model}))
+    verdicts = [row(title="@someone"), row(title="as in #1")]
+    text = markdown_text(record(verdicts=verdicts).model_copy(update={"model": model}))
     outside = re.sub(r"```.*?```|`[^`]*`|<code>.*?</code>", "", text, flags=re.DOTALL)
     assert "@" not in outside
 
@@ -165,7 +166,8 @@ def test_any_text_of_a_record_is_shown_as_text(
     demands: list[tuple[str, str, str]], n: int, page: str
 ) -> None:
     verdicts = [
-        row(limit=0.9, message=message) | {"dimension": name, "file": file, "id": f"{file}::{name}"}
+        row(limit=0.9, message=message, title=file)
+        | {"dimension": name, "file": file, "id": f"{file}::{name}"}
         for name, message, file in demands
     ]
     model = record().model.model_copy(update={"name": demands[0][1], "spec": demands[0][2]})
