@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quba_check.comparison.misclassified import failures
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.dimension import Better
+from quba_check.core.request import target_name
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, UNKNOWN_PREFIX
 from quba_check.errors import QubaError, UserError
 from quba_check.records.measurement import MeasurementRow
@@ -144,8 +144,10 @@ def _choice_by_harm(
     baseline: StoredRun | None,
 ) -> Choice:
     """Return the images that harm the value most, then further lost ones."""
-    target, only = _explaining_value(demand, row)
-    harm_by_set = {name: harm for name, harm in _harm(run, target, row).items() if only in (None, name)}
+    part, only = _explaining_part(demand, row)
+    target = target_name(demand.dimension, part)
+    sign = 1.0 if (row.parts.get(part or "", row).better or row.better) == "low" else -1.0
+    harm_by_set = {name: harm for name, harm in _harm(run, target, sign).items() if only in (None, name)}
     if len(harm_by_set) != 1:
         return Choice(note="No pictures: the run stored no results of single images for this demand.")
     ((name, harm),) = harm_by_set.items()
@@ -156,43 +158,38 @@ def _choice_by_harm(
     harmful, lost = np.flatnonzero(harm > 0), np.array([], np.intp)
     content = run.record.suite.contents.get(name)
     if baseline is not None and content and baseline.record.suite.contents.get(name) == content:
-        before = None if demand.dimension in CHANGED_CLEAN else _harm(baseline, target, row).get(name)
+        before = None if demand.dimension in CHANGED_CLEAN else _harm(baseline, target, sign).get(name)
         if before is not None and len(before) == len(harm):
             lost = harmful[before[harmful] <= 0]
     worst = _worst(harmful, harm, n)
     further = _worst(np.setdiff1d(lost, worst), harm, n - len(np.intersect1d(lost, worst)))
     chosen = [replace(images[index], is_lost=index in lost) for index in (*worst, *further)]
     count = f"{len(harmful):,} of {len(images):,}"
-    verb = "raise" if _better(target, row) == "low" else "lower"
+    verb = "raise" if sign > 0 else "lower"
     return Choice(tuple(chosen), _note(demand.dimension, f"that {verb} {target} most", name, count))
 
 
-def _explaining_value(demand: VerdictRow, row: MeasurementRow) -> tuple[str, str | None]:
-    """Return the stored value that explains a demand, and its set if known."""
+def _explaining_part(demand: VerdictRow, row: MeasurementRow) -> tuple[str | None, str | None]:
+    """Return the part with the stored value that explains a demand, and its set if known."""
     dimension = demand.dimension
     if dimension == "object_focus":
-        return f"{dimension}.{MIXED_RAND_SET}", MIXED_RAND_SET
+        return MIXED_RAND_SET, MIXED_RAND_SET
     suffix = {"ood_robustness": "_accuracy", "unknown_detection": "_fpr95"}.get(dimension)
     if suffix is None:
-        return demand.target, None
+        return demand.part, None
     sets = [name for name in row.parts if f"{name}{suffix}" in row.parts]
     worst = min(sets, key=lambda name: row.parts[name].value, default="")
     name = (demand.part or worst).removesuffix("_fpr95")
     if dimension == "unknown_detection":
-        return f"{dimension}.{name}", f"{UNKNOWN_PREFIX}{name}"
-    return f"{dimension}.{name}{suffix}", name
+        return name, f"{UNKNOWN_PREFIX}{name}"
+    return f"{name}{suffix}", name
 
 
-def _harm(run: StoredRun, target: str, row: MeasurementRow) -> dict[str, NDArray[np.float64]]:
+def _harm(run: StoredRun, target: str, sign: float) -> dict[str, NDArray[np.float64]]:
     """Return by set the contribution of each image, positive for a worse value."""
     if run.images is None:
         return {}
-    sign = 1.0 if _better(target, row) == "low" else -1.0
     return {name: sign * values for name, values in run.images.influences.get(target, {}).items()}
-
-
-def _better(target: str, row: MeasurementRow) -> Better | None:
-    return row.parts.get(target.partition(".")[2], row).better or row.better
 
 
 def _images_of(run: StoredRun, name: str, listing: Listing) -> list[ChosenImage]:

@@ -101,7 +101,7 @@ def demands(
         for row in column.record.verdicts:
             groups.setdefault((row.file, row.name), {})[column] = row
     views = []
-    for address, rows in zip(_addresses(list(groups)), groups.values(), strict=True):
+    for address, rows in zip(_addresses([*groups.values()]), groups.values(), strict=True):
         judged = [(column, row, column.record.explained(row)) for column, row in rows.items()]
         bounded = [_bounded(*one, baseline, population) for one in judged]
         ends = shared_range(filter(None, bounded))  # the charts of a demand share an axis
@@ -124,16 +124,16 @@ def demands(
     return tuple(sorted(views, key=lambda demand: LABELS.index(demand.worst.label)))
 
 
-def _addresses(keys: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield a unique address for each file and name.
+def _addresses(demands: Sequence[Mapping[Column, VerdictRow]]) -> Iterator[str]:
+    """Yield a unique address for each demand, from its verdicts by record.
 
     It is the target, with the bound and the file where others have the same.
     """
-    targets = [name.rpartition("[")[0] for _, name in keys]
-    by_target, by_name = Counter(targets), Counter(name for _, name in keys)
-    for target, (file, name) in zip(targets, keys, strict=True):
-        address = target if by_target[target] == 1 else name if by_name[name] == 1 else f"{file}::{name}"
-        yield re.sub(r"\s", "_", address)
+    rows = [next(iter(verdicts.values())) for verdicts in demands]
+    by_target, by_name = Counter(row.target for row in rows), Counter(row.name for row in rows)
+    for row in rows:
+        name = row.name if by_name[row.name] == 1 else f"{row.file}::{row.name}"
+        yield re.sub(r"\s", "_", row.target if by_target[row.target] == 1 else name)
 
 
 def _bound_text(row: VerdictRow) -> str:

@@ -137,8 +137,8 @@ def curves_figure(
     marks: Mapping[int, Sequence[Marked]],
     names: Sequence[str],
     *,
+    title: str,
     dashed: Mapping[int, Curve] | None = None,
-    title: str = "",
 ) -> Figure:
     """Return curves with marked points, of numbers in [0, 1].
 
@@ -148,8 +148,8 @@ def curves_figure(
         curves: points of each curve, by number of the record.
         marks: the marked points, likewise.
         names: names of the records.
+        title: name of the chart.
         dashed: second curves to compare with the first and the diagonal; None without.
-        title: name of the chart; else the caption up to its colon.
     """
     heights = [1.0 if dashed is not None else 0.0, *(y for points in curves.values() for _, y in points)]
     x, y = Scale(0, 1, 52, WIDTH - 14), Scale(*hull([0.0, *heights], within=(0.0, 1.0)), 260, 8)
@@ -166,7 +166,7 @@ def curves_figure(
             shapes.append(mark(series, x(one), y(other), radius))
             words.append(f"{of_record}{rule}: {axes[1]} {other:.3f} at {axes[0]} {one:.3f}")
     description = "; ".join(words) or "no marked point"
-    chart = Chart(WIDTH, 294, title or caption.partition(":")[0], description, tuple(shapes))
+    chart = Chart(WIDTH, 294, title, description, tuple(shapes))
     return Figure(f"{caption} Marked: {description}." if words and dashed is None else caption, chart)
 
 

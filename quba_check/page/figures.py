@@ -134,8 +134,8 @@ def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
             steps = range(0, len(values), -(-len(values) // MOST_POINTS))
             curves[series] = [(k / len(values), values[k]) for k in steps]
             marks[series] = [("lowest", 0.0, values[0], 6.0), ("median", 0.5, median(values), 6.0)]
-        caption = "Accuracy of each class, sorted: from the worst to the best."
-        yield curves_figure(caption, ("share of the classes", "accuracy"), curves, marks, names)
+        axes, title = ("share of the classes", "accuracy"), "Accuracy of each class, sorted"
+        yield curves_figure(f"{title}: from the worst to the best.", axes, curves, marks, names, title=title)
     scale = round_scale([])
     for column in columns:
         worst = rows.get(column.number, [])[:WORST_CLASSES]
@@ -199,16 +199,18 @@ def _roc(columns: Columns, names: Names) -> Iterator[Figure]:
         target = name.removeprefix(ROC)
         read = partial(tables.points, dimension="classes", name=name, x="false_positive_rate", y="recall")
         marks = _tables(columns, partial(tables.operating_points, target=target))
-        caption = f"ROC of {target}: its recall by the share of other images that are called so."
-        yield curves_figure(caption, ("false positive rate", "recall"), _tables(columns, read), marks, names)
+        axes, title = ("false positive rate", "recall"), f"ROC of {target}"
+        caption = f"{title}: its recall by the share of other images that are called so."
+        yield curves_figure(caption, axes, _tables(columns, read), marks, names, title=title)
 
 
 def _answers(columns: Columns, names: Names) -> Iterator[Figure]:
     read = partial(tables.points, dimension="answers", name="risk_coverage", x="share", y="error")
     curves, marks = _tables(columns, read), _tables(columns, tables.answer_thresholds)
     if curves:
-        caption = "Risk and coverage: error of the answered images by their share, the surest first."
-        yield curves_figure(caption, ("share of answered images", "error"), curves, marks, names)
+        axes, title = ("share of answered images", "error"), "Risk and coverage"
+        caption = f"{title}: error of the answered images by their share, the surest first."
+        yield curves_figure(caption, axes, curves, marks, names, title=title)
 
 
 def _tables(columns: Columns, read: Callable[[Column], T]) -> dict[int, T]:

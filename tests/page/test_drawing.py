@@ -160,7 +160,7 @@ def test_the_cells_of_many_classes_have_no_numbers(classes: int, kind: str) -> N
 def test_curves_with_marks_the_diagonal_and_a_second_curve() -> None:
     curve, axes = {0: [(0.25, 0.5), (0.75, 0.9)]}, ("confidence", "accuracy")
     marks, dashed = {0: [("10 images", 0.25, 0.5, 3.0)]}, {0: [(0.5, 0.5)]}
-    chart = curves_figure("Bins", axes, curve, marks, ["a"], dashed=dashed).chart
+    chart = curves_figure("Bins", axes, curve, marks, ["a"], dashed=dashed, title="Bins").chart
     assert chart is not None
     (first,) = (path for path in elements(chart, "path", "curve") if "dashed" not in path.attributes["class"])
     assert first.attributes["d"] == "M155.5 134L362.5 33.2"  # x: 52 to 466, y: 260 to 8

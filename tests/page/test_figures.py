@@ -154,6 +154,12 @@ def test_a_curve_has_its_marked_points() -> None:
     assert len(elements(clean.chart, "circle")) == 1
 
 
+def test_the_title_of_a_curve_has_the_whole_name_of_its_class() -> None:
+    (curve, *_) = figures("classes", runs("classes", {"roc.stage: late": ROC}))
+    assert curve.chart is not None
+    assert curve.chart.title == "ROC of stage: late"
+
+
 @pytest.mark.parametrize(
     "dimension",
     [
