@@ -237,7 +237,7 @@ def _where(suite: Suite, name: str) -> str:
     if name != CORRUPTIONS_SET:
         return relative
     conditions = conditions_of((*CORRUPTIONS, *suite.facts.extra_corruptions))
-    absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
+    absent = [f"{view.corruption}/{view.severity}" for view in conditions if suite.missing(view)]
     names = listed(absent, at_most=2)
     return (
         f"{relative}; {len(absent)} of {len(conditions)} conditions missing: {names}" if absent else relative

@@ -9,7 +9,7 @@ from operator import itemgetter
 from quba_check.errors import UserError
 from quba_check.messages import listed
 from quba_check.number_format import format_value, interval_text
-from quba_check.records.measurement import Cell, MeasurementRow, QuantityRow
+from quba_check.records.measurement import Cell, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import table_text, terminal_width, wrapped
@@ -202,6 +202,6 @@ def _caveats(explanation: RecordExplanation) -> Iterator[str]:
     yield from explanation.caveats
     notes = (*explanation.record.warnings, *record_notes(explanation.record))
     yield from (note for note in notes if note not in explanation.caveats)
-    for one in explanation.positions:
-        if one.state.startswith("unmeasurable") and not any(one.state in note for note in notes):
-            yield f"{one.name}: {one.state}"
+    for name, row in explanation.record.measurements.items():
+        if isinstance(row, UnmeasurableRow) and not any(row.unmeasurable in note for note in notes):
+            yield f"{name}: unmeasurable: {row.unmeasurable}"

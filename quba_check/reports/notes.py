@@ -85,7 +85,7 @@ def record_notes(record: Record) -> tuple[str, ...]:
             f"within noise (~): {listed(dict.fromkeys(noisy), 5)}: another sample of this size could flip "
             "the verdict; 'uncertain: point' judges by the value alone and bounds no error rate"
         )
-    lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note not in row.message]
+    lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note and not row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
             lines.extend(f"{name}: {note}" for note in row.notes if note != SAME)

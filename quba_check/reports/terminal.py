@@ -254,21 +254,20 @@ def _grade_lines(record: Record) -> Iterator[str]:
 
 
 def _group(record: Record, group: Label, width: int) -> Iterator[Text]:
-    messages = [verdict.message or verdict.id for verdict in record.verdicts if label(verdict) == group]
-    if messages:
+    rows = [row for row in record.verdicts if label(row) == group]
+    if rows:
         yield Text()
         yield Text(f"{LOOKS[group].heading}:", style=LOOKS[group].style)
-    for message in _by_reason(messages) if group == "NOT RUN" else messages:
+    for message in _by_reason(rows) if group == "NOT RUN" else [row.message or row.id for row in rows]:
         for line in message.splitlines():
             yield _wrapped(f"  {line}", width)
 
 
-def _by_reason(messages: Iterable[str]) -> Iterator[str]:
-    """Yield messages of unjudged demands, with one line per reason."""
+def _by_reason(verdicts: Iterable[VerdictRow]) -> Iterator[str]:
+    """Yield a line for each reason of unjudged demands."""
     names: dict[str, list[str]] = {}
-    for message in messages:
-        name, _, reason = message.partition(" was not judged: ")
-        names.setdefault(reason, []).append(name)
+    for verdict in verdicts:
+        names.setdefault(verdict.explanation.reason, []).append(verdict.shown_name)
     return (f"{', '.join(demands)}{': ' if reason else ''}{reason}" for reason, demands in names.items())
 
 

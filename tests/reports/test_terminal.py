@@ -7,6 +7,7 @@ from support.gate import terminal_text
 from support.rows import GRADE, verdict
 from support.tuned import record as tuned
 
+from quba_check.core.explanation import Explanation
 from quba_check.core.view import CORRUPTIONS
 from quba_check.reports.notes import record_notes
 from quba_check.reports.terminal import finished_line, render
@@ -73,6 +74,7 @@ MEASUREMENTS = {
     "shape_bias": value(0.4999996, "fraction"),
     "parameters": value(25.557032, "millions"),
 }
+STOPPED = Explanation("If it was not judged: ask (size[min]) was not judged: stopped", "stopped")
 VERDICTS = (
     demand("accuracy", 0.75),
     demand("adversarial_robustness", 0.05),
@@ -187,7 +189,8 @@ CASES = {
         [
             demand(name, 0.5, "not run", message=f"{name}[min] was not judged: {reason}")
             for name, reason in (("accuracy", "stopped"), ("object_focus", "lost"), ("shape_bias", "stopped"))
-        ],
+        ]
+        + [demand("size", 3, "not run", title="If it was not judged: ask", explanation=STOPPED)],
     ),
     "protocol and its name stay on one line": record({}, grades=[grade(models=326)]),
     "two files with one grade": record(ACCURACY, TWO_FILES, [grade(), grade(file=STRICT)]),
