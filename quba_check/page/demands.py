@@ -22,7 +22,7 @@ from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, QUBA, VerdictRow
 from quba_check.reports.cells import bound_text, limit_text, value_text, worst_part
-from quba_check.reports.verdict_labels import LABELS, Label, label
+from quba_check.reports.verdict_labels import LABELS, Label, label, most_severe
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,9 @@ def demands(
     groups: dict[tuple[str, str], dict[Column, VerdictRow]] = {}
     for column in columns:
         for row in column.record.verdicts:
-            groups.setdefault((row.file, row.name), {})[column] = row
+            verdicts = groups.setdefault((row.file, row.name), {})
+            # Several files can extend the one with the demand, under other policies.
+            verdicts[column] = most_severe([verdicts.get(column, row), row]) or row
     views = []
     for address, rows in zip(_addresses([*groups.values()]), groups.values(), strict=True):
         judged = [(column, row, column.record.explained(row)) for column, row in rows.items()]
@@ -180,7 +182,6 @@ def _bounded(
         return None
     is_value = row.bound in ("min", "max") and not row.is_on_grade
     before = baseline.value_of(row.dimension, row.part) if baseline is not None and is_value else None
-    has_median = is_value and row.part is None
     return Bounded(
         value=known.value,
         bound=row.limit,
@@ -188,7 +189,7 @@ def _bounded(
         unit=known.unit,
         interval=known.interval,
         baseline=None if before is None else before.value,
-        median=population.median(row.dimension, column.record) if has_median else None,
+        median=population.median(row.dimension, column.record) if is_value and row.part is None else None,
         series=column.number,
     )
 

@@ -100,6 +100,15 @@ def test_addresses_are_unique() -> None:
     assert "d=strict_gate.yaml%3A%3Aaccuracy%5Bmin%5D" in links
 
 
+def test_a_demand_that_several_files_extend_has_its_most_severe_verdict() -> None:
+    text = "uncertain: {}\ndimensions: {{accuracy: {{min: 0.89}}}}"
+    for policies in (("fail", "point"), ("point", "fail")):
+        both = run()
+        for policy in policies:
+            both = judged(both, text.format(policy))
+        assert [demand.worst.label for demand in rows_of(both)] == ["UNCERTAIN"]
+
+
 def test_records_of_one_demand_share_an_axis() -> None:
     (demand,) = CASES["two records"]
     assert demand.worst.label == "FAIL"
