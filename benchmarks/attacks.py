@@ -14,7 +14,7 @@ from benchmarks.material import labelled_photos
 from benchmarks.measuring import cpu_seconds
 from benchmarks.row import Row
 from benchmarks.work import LITE0, Work, request
-from quba_check.core.protocols import EPSILON, PGD_STEP, PGD_STEPS
+from quba_check.core.protocols import PGD_STEP, PGD_STEPS
 from quba_check.core.view import CLEAN, PGD
 from quba_check.engine.attacks import start_noise
 from quba_check.models.classifier import Classifier
@@ -23,6 +23,7 @@ from quba_check.suites.opening import find_suite, open_suite
 from quba_check.suites.suite import Suite
 
 ALL_PASSES = 2 * PGD_STEPS + 1
+EPSILON = PGD.radius
 LEAST = 2.5
 
 
@@ -90,7 +91,9 @@ def complete_attack(classifier: Classifier, suite: Suite, seed: int = 0) -> np.n
         batch = examples[begin : begin + 64]
         pixels = torch.stack([prepare(suite.image(example)) for example in batch]).float().div(255)
         label = torch.tensor([example.label for example in batch])
-        noise = torch.stack([start_noise(tuple(pixels.shape[1:]), example.index, seed) for example in batch])
+        noise = torch.stack(
+            [start_noise(tuple(pixels.shape[1:]), example.index, seed, EPSILON) for example in batch]
+        )
         correct.append(after_all_steps(classifier, pixels, label, noise))
     return torch.cat(correct).numpy()
 
@@ -101,7 +104,7 @@ def after_all_steps(
     label: torch.Tensor,
     noise: torch.Tensor,
     steps: int = PGD_STEPS,
-    move: float = PGD_STEP,
+    move: float = PGD_STEP * EPSILON,
 ) -> torch.Tensor:
     """Return (N,) True for images of a batch that are right after all steps of PGD on pixels."""
     point = (pixels + noise).clamp(0, 1)

@@ -31,7 +31,6 @@ from benchmarks.material import INPUT_SIDE, random_model, write_array_suite
 from benchmarks.measuring import Ratio
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, Work, request
-from quba_check.core.protocols import EPSILON
 from quba_check.core.view import CLEAN, CORRUPTIONS, CORRUPTIONS_SET, FGSM, PGD, SEVERITIES, View
 from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import Batching, default_batch, default_threads
@@ -294,13 +293,15 @@ def attack_row(work: Work, form: Form) -> Row:
     device, size = classifier.device, Batching(classifier, None, has_gradients=True).size
     images = torch.from_numpy(np.load(suite.root / "x.npy")).permute(0, 3, 1, 2)
     label = torch.from_numpy(np.load(suite.root / "y.npy"))
-    noise = torch.stack([start_noise(tuple(images.shape[1:]), number, 0) for number in range(len(images))])
+    noise = torch.stack(
+        [start_noise(tuple(images.shape[1:]), number, 0, PGD.radius) for number in range(len(images))]
+    )
 
     def loop() -> None:
         for parts in zip(images.split(size), label.split(size), noise.split(size), strict=True):
             batch, wanted, start = (part.to(device) for part in parts)
             pixels = classifier.pixels(batch)
-            after_all_steps(classifier, pixels, wanted, torch.zeros_like(start), steps=1, move=EPSILON)
+            after_all_steps(classifier, pixels, wanted, torch.zeros_like(start), steps=1, move=FGSM.radius)
             after_all_steps(classifier, pixels, wanted, start).tolist()
 
     passes = Passes()

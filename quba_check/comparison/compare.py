@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import Literal
 
 from quba_check.comparison.difference import Change, RunValue, Z, difference, is_same
@@ -227,8 +228,8 @@ def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
                 "intervals are those of unpaired runs, which are wider"
             )
         for name, row in run.record.measured.items():
-            if row.masked:
-                yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(row.masked)}"
+            if signs := [*row.masked, *chain(*row.masked_at.values())]:
+                yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(signs)}"
         if run.failed_demands:
             yield f"{run.file}: this run fails its own demands: {', '.join(run.failed_demands)}"
     yield from precision_notes(before.record.environment.precision, after.record.environment.precision)

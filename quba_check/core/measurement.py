@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
-from quba_check.core.request import name_on_slices
+from quba_check.core.request import Request, name_on_slices
 from quba_check.number_format import UNIT_SIGNS, format_value
 
 Influences = Mapping[Hashable, NDArray[np.float64]]
@@ -136,6 +136,7 @@ class Measurement(Quantity, _OfDimension):
         parts: named parts, in the order of reports.
         notes: short notes that reports show next to the value, for example `masked: …`.
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
+        masked_at: likewise for the parts at another ε, by ε such as `4/255`, if there are any.
         tables: tables of details by name, such as the accuracy of each class.
         groups_of_sets: groups of the images behind `influences`; not stored in records.
         unmeasured: reason for each requested part without a value, by its name.
@@ -149,6 +150,7 @@ class Measurement(Quantity, _OfDimension):
     groups_of_sets: GroupsOfSets = field(default_factory=dict, repr=False, compare=False)
     unmeasured: Mapping[str, Unmeasurable] = field(default_factory=dict)
     outputs: str | None = field(default=None, repr=False, compare=False)
+    masked_at: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def whole(self) -> Quantity:
@@ -165,6 +167,10 @@ class Measurement(Quantity, _OfDimension):
             for column in number.slices.values():
                 for slice_name, quantity in column.values.items():
                     yield name_on_slices(name, slice_name), quantity
+
+    def masked_for(self, request: Request) -> tuple[str, ...]:
+        """Return the signs of masked gradients at the ε of a request."""
+        return self.masked if request.epsilon is None else self.masked_at.get(str(request.epsilon), ())
 
     def __repr__(self) -> str:
         return f"Measurement({self.dimension} {_summary(self)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from quba_check.errors import OptionError
@@ -11,9 +12,10 @@ from quba_check.messages import did_you_mean, listed
 ProtocolName = Literal["standard", "released"]
 PROTOCOLS: tuple[ProtocolName, ...] = ("standard", "released")
 
-EPSILON = 8 / 255
-"""L∞ radius of both attacks (paper, section 3)."""
-PGD_STEP = 2 / 255
+EPSILON = Fraction(8, 255)
+"""L∞ radius ε of both attacks (paper, section 3), unless a view has another."""
+PGD_STEP = 1 / 4
+"""Length of a step of PGD, as a share of ε."""
 PGD_STEPS = 10
 BINS = 15
 """Bins of ECE and ACE."""

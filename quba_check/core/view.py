@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal, get_args
+
+from quba_check.core.protocols import EPSILON
 
 Attack = Literal["fgsm", "pgd"]
 Columns = Literal["top1", "probabilities"]
@@ -57,6 +60,7 @@ class View:
         logits: True to keep the logsumexp and the largest of the logits as well.
         variant: the model that predicts: empty for the judged one, `reference` for the one that it is
             compared with, or the judged one behind a serving pipeline, `serving/NAME`.
+        epsilon: the size of the attack; None for 8/255, which is stored as None too.
 
     Two views that differ only in `space` share their forward passes.
 
@@ -65,6 +69,8 @@ class View:
         'corruptions/fog/3'
         >>> str(View("clean", attack="pgd"))
         'clean+pgd'
+        >>> str(View("clean", attack="pgd", epsilon=Fraction(4, 255)))
+        'clean+pgd@4/255'
         >>> str(View("clean", variant="reference"))
         'clean by reference'
     """
@@ -77,11 +83,22 @@ class View:
     columns: Columns = "top1"
     logits: bool = False
     variant: str = ""
+    epsilon: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if self.epsilon == EPSILON:  # one view, and one cache key, for both spellings
+            object.__setattr__(self, "epsilon", None)
 
     def __str__(self) -> str:
         where = "/".join(str(part) for part in (self.set, self.corruption, self.severity) if part is not None)
-        shown = f"{where}+{self.attack}" if self.attack else where
+        size = "" if self.epsilon is None else f"@{self.epsilon}"
+        shown = f"{where}+{self.attack}{size}" if self.attack else where
         return f"{shown} by {self.variant}" if self.variant else shown
+
+    @property
+    def radius(self) -> float:
+        """ε of its attack: the largest change of a value."""
+        return float(EPSILON if self.epsilon is None else self.epsilon)
 
     @property
     def images(self) -> View:

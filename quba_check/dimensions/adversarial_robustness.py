@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts
-from quba_check.core.measurement import MASKED, Measurement
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import MASKED, Measurement, Quantity
 from quba_check.core.predictions import Predictions, Tables, most_frequent_class
-from quba_check.core.view import CLEAN, FGSM, PGD
+from quba_check.core.protocols import EPSILON
+from quba_check.core.request import Request
+from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.dimensions._ratios import (
     Ratio,
     accuracy_on,
@@ -22,6 +26,8 @@ from quba_check.dimensions._ratios import (
     share,
 )
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._requested import RowSource, requests_of, with_requests
+from quba_check.dimensions._rows import Rows
 from quba_check.errors import InvariantError
 from quba_check.number_format import format_distinct
 from quba_check.stats.estimate import Estimate
@@ -37,6 +43,17 @@ SURER = 0.25
 STANDARD_ERRORS = 2
 """Standard errors by which an attack may help the model, or PGD be weaker than FGSM, by chance."""
 
+_NAME = "adversarial_robustness"
+_WHOLE = "relative accuracy under both attacks"
+_PARTS = (
+    Part("fgsm", "ratio", "high", "relative accuracy under FGSM"),
+    Part("pgd", "ratio", "high", "relative accuracy under PGD"),
+    Part("fgsm_accuracy", "fraction", "high", "accuracy under FGSM"),
+    Part("pgd_accuracy", "fraction", "high", "accuracy under PGD"),
+    Part("worst_case", "ratio", "high", "right when clean and at every attacked point seen, relative"),
+    Part("zero_gradient", "fraction", None, "share of images without an input gradient"),
+)
+
 
 def _correct_throughout(predictions: Tables) -> NDArray[np.bool_]:
     """(N,) True if an image is classified correctly when clean and at every attacked point."""
@@ -45,35 +62,72 @@ def _correct_throughout(predictions: Tables) -> NDArray[np.bool_]:
     return correct
 
 
+def _attacks(suite: SuiteFacts) -> dict[Fraction, tuple[View, View]]:
+    """Return FGSM and PGD at each requested ε."""
+    sizes = (one.epsilon for one in requests_of(_NAME, suite) if one.epsilon is not None)
+    return {epsilon: (replace(FGSM, epsilon=epsilon), replace(PGD, epsilon=epsilon)) for epsilon in sizes}
+
+
+def _views(suite: SuiteFacts) -> tuple[View, ...]:
+    """Return the clean set and the attacks at 8/255, for the score, and at each requested ε."""
+    return (CLEAN, FGSM, PGD, *(view for views in _attacks(suite).values() for view in views))
+
+
+def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
+    requested = (
+        replace(one.as_part, title=f"{one.number.title if one.metric else _WHOLE}, ε = {one.epsilon}")
+        for one in requests_of(_NAME, suite)
+    )
+    return (*_PARTS, *requested)
+
+
 @dimension(
-    "adversarial_robustness",
+    _NAME,
     title="How much of the accuracy is left under gradient attacks that move no pixel by more than 8/255.",
     unit="ratio",
     better="high",
     weight=1 / 3,
     source="arXiv 2503.17110; FGSM: Goodfellow et al., ICLR 2015; PGD: Madry et al., ICLR 2018",
-    views=(CLEAN, FGSM, PGD),
-    parts=(
-        Part("fgsm", "ratio", "high", "relative accuracy under FGSM"),
-        Part("pgd", "ratio", "high", "relative accuracy under PGD"),
-        Part("fgsm_accuracy", "fraction", "high", "accuracy under FGSM"),
-        Part("pgd_accuracy", "fraction", "high", "accuracy under PGD"),
-        Part("worst_case", "ratio", "high", "right when clean and at every attacked point seen, relative"),
-        Part("zero_gradient", "fraction", None, "share of images without an input gradient"),
-    ),
+    views=_views,
+    parts=_parts,
 )
-def measure(predictions: Tables, _facts: Facts) -> Measurement:
+def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Geometric mean of acc(FGSM) / acc(clean) and acc(PGD) / acc(clean); higher is better.
 
     Raises:
         UnmeasurableError: there are no clean images, or the clean accuracy is 0.
         InvariantError: the three tables show different images.
     """
+    measured, clean = _measured(predictions, EPSILON), predictions[CLEAN]
+    attacks = _attacks(facts.suite)
+    sizes = {
+        epsilon: _measured({CLEAN: clean, FGSM: predictions[fgsm], PGD: predictions[pgd]}, epsilon)
+        for epsilon, (fgsm, pgd) in attacks.items()
+    }
+
+    def quantity_of(request: Request, rows: Rows) -> Quantity:
+        epsilon = request.epsilon or EPSILON
+        at_size = sizes[epsilon]
+        if rows.is_selected:
+            kept, (fgsm, pgd) = np.isin(clean.index, rows.table.index), attacks[epsilon]
+            attacked = {FGSM: predictions[fgsm].rows(kept), PGD: predictions[pgd].rows(kept)}
+            at_size = _measured({CLEAN: rows.table, **attacked}, epsilon)
+        quantity = at_size.quantity(request.metric or None)
+        if quantity is None:
+            raise InvariantError(f"{_NAME}: there is no part {request.metric}")
+        return quantity
+
+    notes = dict.fromkeys(note for one in (measured, *sizes.values()) for note in one.notes)
+    masked_at = {str(epsilon): one.masked for epsilon, one in sizes.items() if one.masked}
+    measured = replace(measured, notes=tuple(notes), masked_at=masked_at)
+    return with_requests(measured, RowSource(predictions, facts.suite), quantity_of)
+
+
+def _measured(predictions: Tables, epsilon: Fraction) -> Measurement:
+    """Return value and parts from the clean set and both attacks of one size."""
     clean, fgsm, pgd = predictions[CLEAN], predictions[FGSM], predictions[PGD]
     if not (np.array_equal(clean.index, fgsm.index) and np.array_equal(clean.index, pgd.index)):
-        raise InvariantError(
-            "adversarial_robustness: clean, FGSM and PGD predictions are of different images"
-        )
+        raise InvariantError(f"{_NAME}: clean, FGSM and PGD predictions are of different images")
     relative = ratios(predictions, (FGSM, PGD))
     whole = geometric_mean_ratio(list(relative.values()))
     parts = {
@@ -84,13 +138,14 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "worst_case": Ratio(_correct_throughout(predictions), clean.correct, CLEAN).quantity(),
         "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
-    masked = tuple(_signs_of_masking(predictions))
+    size = "" if epsilon == EPSILON else f"ε = {epsilon}: "
+    masked = tuple(f"{size}{sign}" for sign in _signs_of_masking(predictions))
     notes = (
         *(f"{MASKED}{sign}" for sign in masked),
-        *_overshoot_notes(fgsm, pgd),
+        *(f"{size}{note}" for note in _overshoot_notes(fgsm, pgd, epsilon)),
         *reference_notes(predictions),
     )
-    return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes, masked=masked)
+    return Measurement.of(_NAME, whole, parts=parts, notes=notes, masked=masked)
 
 
 def has_constant_output(
@@ -156,13 +211,13 @@ def _share_surer(clean: Predictions, attacked: Predictions) -> float:
     return share if share > SURER + STANDARD_ERRORS * standard_error else 0.0
 
 
-def _overshoot_notes(*attacked: Predictions) -> Iterator[str]:
+def _overshoot_notes(fgsm: Predictions, pgd: Predictions, epsilon: Fraction) -> Iterator[str]:
     """Yield a note on pixel changes beyond ε by attacks on normalised inputs."""
-    moved = [table.extra for table in attacked if "moved" in table.extra]
+    moved = [table.extra for table in (fgsm, pgd) if "moved" in table.extra]
     if moved:
         largest = max(float(one["moved"].max()) for one in moved)
         share = float(np.mean(np.concatenate([one["moved_share"] for one in moved]), dtype=np.float64))
         yield (
             f"released attack: largest pixel move {largest:.2f}, "
-            f"{100 * share:.0f} % of pixel values moved by more than 8/255"
+            f"{100 * share:.0f} % of pixel values moved by more than {epsilon}"
         )

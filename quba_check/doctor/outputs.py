@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from quba_check.core.view import FGSM
 from quba_check.dimensions.adversarial_robustness import SURER, ZERO_GRADIENTS, has_constant_output
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, binomial_tail
@@ -132,7 +133,10 @@ def check_gradients(subject: ModelUnderTest) -> Iterator[Finding]:
         yield _finding(n, f"{spec}: {is_zero.sum()} of {n} images have no input gradient to attack along.")
         return
     with torch.no_grad():
-        points = [fgsm_point(batch, part.direction) for (batch, _), part in zip(batches, parts, strict=True)]
+        points = [
+            fgsm_point(batch, part.direction, FGSM.radius)
+            for (batch, _), part in zip(batches, parts, strict=True)
+        ]
         attacked = torch.cat([logits(batch) for batch in points])
     correct = clean.argmax(dim=1) == label
     is_surer = _true_probability(attacked, label) > _true_probability(clean, label)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from quba_check.core.protocols import EPSILON, PGD_STEP
+from quba_check.core.protocols import PGD_STEP
 from quba_check.errors import InvariantError, ModelError, UnmeasurableError
 from quba_check.models.compute import row_index
 from quba_check.models.errors import model_errors
@@ -94,27 +94,29 @@ def gradient(
     return LossGradient(outputs.detach(), direction.detach().float())
 
 
-def fgsm_point(points: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+def fgsm_point(points: torch.Tensor, direction: torch.Tensor, epsilon: float) -> torch.Tensor:
     """Return the FGSM point: ε along the sign of the gradient, clamped to [0, 1].
 
     Args:
         points: (N, …) float32, in [0, 1].
         direction: (N, …) gradient at these points.
+        epsilon: the size of the step.
     """
-    return (points + EPSILON * direction.sign()).clamp(0.0, 1.0)
+    return (points + epsilon * direction.sign()).clamp(0.0, 1.0)
 
 
-def start_noise(shape: tuple[int, ...], index: int, seed: int) -> torch.Tensor:
+def start_noise(shape: tuple[int, ...], index: int, seed: int, epsilon: float) -> torch.Tensor:
     """Return the random move of an image before PGD, uniform in the ε-ball.
 
-    It depends on seed and image index alone, not on batch, order or device.
+    It depends on seed, image index and ε alone, not on batch, order or device.
 
     Args:
         shape: of a point.
         index: index of the image in its set.
         seed: seed of the run.
+        epsilon: radius of the ball.
     """
-    noise = np.random.default_rng([seed, _PGD_STREAM, index]).uniform(-EPSILON, EPSILON, shape)
+    noise = np.random.default_rng([seed, _PGD_STREAM, index]).uniform(-epsilon, epsilon, shape)
     return torch.from_numpy(noise.astype(np.float32))
 
 
@@ -128,7 +130,9 @@ def pgd_start(points: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     return (points + noise).clamp(0.0, 1.0)
 
 
-def pgd_step(points: torch.Tensor, current: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+def pgd_step(
+    points: torch.Tensor, current: torch.Tensor, direction: torch.Tensor, epsilon: float
+) -> torch.Tensor:
     """Return the next PGD iterate: a step along the sign of the gradient, projected.
 
     The projection is to the ε-ball around the points and to [0, 1].
@@ -137,9 +141,10 @@ def pgd_step(points: torch.Tensor, current: torch.Tensor, direction: torch.Tenso
         points: (N, …) float32 unattacked points, in [0, 1].
         current: (N, …) present iterate.
         direction: (N, …) gradient at the present iterate.
+        epsilon: radius of the ball.
     """
-    moved = current + PGD_STEP * direction.sign()
-    return (points + (moved - points).clamp(-EPSILON, EPSILON)).clamp(0.0, 1.0)
+    moved = current + PGD_STEP * epsilon * direction.sign()
+    return (points + (moved - points).clamp(-epsilon, epsilon)).clamp(0.0, 1.0)
 
 
 def extents(points: torch.Tensor, attacked: torch.Tensor) -> torch.Tensor:
@@ -148,18 +153,19 @@ def extents(points: torch.Tensor, attacked: torch.Tensor) -> torch.Tensor:
     return torch.stack([flat.amin(dim=1), flat.amax(dim=1), (flat - points.flatten(1)).abs().amax(dim=1)], 1)
 
 
-def check_bounds(extent: torch.Tensor) -> None:
+def check_bounds(extent: torch.Tensor, epsilon: float) -> None:
     """Check that attacked pixels are in [0, 1] and in the ε-ball, except for rounding.
 
     Args:
         extent: (N, 3), see `extents`.
+        epsilon: radius of the ball.
 
     Raises:
         InvariantError: an attack left its bounds; its accuracy would be wrong.
     """
     low, high, largest = float(extent[:, 0].min()), float(extent[:, 1].max()), float(extent[:, 2].max())
-    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE and largest <= EPSILON + TOLERANCE):
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE and largest <= epsilon + TOLERANCE):
         raise InvariantError(
             f"an attack left its bounds: pixels in [{low:.7f}, {high:.7f}], largest change {largest:.7f}",
-            allowed=f"pixels in [0, 1], changes up to {EPSILON:.7f}",
+            allowed=f"pixels in [0, 1], changes up to {epsilon:.7f}",
         )

@@ -133,10 +133,11 @@ def shard_arrays(
     return arrays
 
 
-def attack_arrays(outputs: Mapping[str, torch.Tensor], arrays: ShardArrays) -> ShardArrays:
+def attack_arrays(view: View, outputs: Mapping[str, torch.Tensor], arrays: ShardArrays) -> ShardArrays:
     """Return the further columns of attacked images; see the outputs of `Passes`.
 
     Args:
+        view: the view.
         outputs: of all images of a shard.
         arrays: the columns from the logits.
 
@@ -144,7 +145,7 @@ def attack_arrays(outputs: Mapping[str, torch.Tensor], arrays: ShardArrays) -> S
         InvariantError: an attack left its bounds.
     """
     if "extent" in outputs:
-        check_bounds(outputs["extent"])
+        check_bounds(outputs["extent"], view.radius)
     names = ("zero_gradient", "moved", "moved_share")
     further: ShardArrays = {name: outputs[name].numpy() for name in names if name in outputs}
     if "always_right" in outputs:

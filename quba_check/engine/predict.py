@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from quba_check.core.protocols import EPSILON, PGD_STEPS, Protocol
+from quba_check.core.protocols import PGD_STEPS, Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import extents, fgsm_point, gradient, pgd_start, pgd_step
 from quba_check.engine.batching import Batching, ImageStream
@@ -61,7 +61,7 @@ class Passes:
 
         Args:
             attack: the attack on the images.
-            stream: the images, for PGD each with its random start.
+            stream: the images, for PGD each with its random start; their views have one ε.
         """
         if attack == "pgd":
             yield from self._pgd(stream)
@@ -103,16 +103,17 @@ class Passes:
 
     def _attack_once(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
         owners = [owner for owner, _ in taken]
-        logits = partial(self._logits_at, owners[0][0].view)
+        view = owners[0][0].view
+        logits = partial(self._logits_at, view)
         pixels = self._classifier.pixels(self._on_device([image for _, image in taken]))
         points = self._points(pixels)
         start = gradient(logits, points, self._labels(owners))
         self._report_work(owners, finished=0, passes=2)
-        attacked = fgsm_point(points, start.direction)
+        attacked = fgsm_point(points, start.direction, view.radius)
         with torch.no_grad():
             raw = self._classifier.raw(self._inputs(attacked), is_checked=False)
         self._report_work(owners, finished=1, passes=1)
-        outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(pixels, attacked)}
+        outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(view, pixels, attacked)}
         return add_outputs(owners, outputs)
 
     def _add_starts(
@@ -164,14 +165,14 @@ class Passes:
                 active.continues[row] = may_continue and active.steps[row] < PGD_STEPS
             return [position for position, row in enumerate(rows) if active.continues[row]]
 
-        logits_at = partial(self._logits_at, active.owners[0][0].view)
-        step = gradient(logits_at, current, label, continuing)
+        view = active.owners[0][0].view
+        step = gradient(partial(self._logits_at, view), current, label, continuing)
         leaving = [row for row in rows if not active.continues[row]]
         chosen = row_index([row - rows[0] for row in leaving], label.device)
         outputs = {"logits": step.logits[chosen], "always_right": is_correct[chosen]}
         pixels = active["pixels"][part]
-        outputs |= self._moves(pixels[chosen], current[chosen])
-        moved = pgd_step(self._points(pixels), current, step.direction)
+        outputs |= self._moves(view, pixels[chosen], current[chosen])
+        moved = pgd_step(self._points(pixels), current, step.direction, view.radius)
         # Memory may run out above, and the images are then attacked again; what follows allocates nothing.
         current.copy_(moved)
         complete = add_outputs([active.owners[row] for row in leaving], outputs)
@@ -247,12 +248,12 @@ class Passes:
     def _logits_at(self, view: View, points: torch.Tensor) -> torch.Tensor:
         return self.logits(self._classifier.raw(self._inputs(points), exact=True, is_checked=False), view)
 
-    def _moves(self, pixels: torch.Tensor, points: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _moves(self, view: View, pixels: torch.Tensor, points: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the extent of attacked pixels, or the pixel moves of an attack on inputs."""
         if self._in_pixels:
             return {"extent": extents(pixels, points)}
         move = (self._classifier.denormalise(points) - pixels).abs().flatten(1)
-        return {"moved": move.amax(dim=1), "moved_share": (move > EPSILON + 1e-6).float().mean(dim=1)}
+        return {"moved": move.amax(dim=1), "moved_share": (move > view.radius + 1e-6).float().mean(dim=1)}
 
 
 class ActiveSet:

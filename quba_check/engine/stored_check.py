@@ -122,7 +122,7 @@ class StoredCheck:
                     self._confirmed.add(is_clean)
         # Once this process has stored clean images, others compare their answers with them.
         clean = set(map(self.cache_keys.cache_entry, self._clean))
-        attacked = map(self.cache_keys.stored_view, (FGSM, PGD))
+        attacked = {*map(self.cache_keys.stored_view, (FGSM, PGD)), *(view for view in views if view.attack)}
         if self._confirmed or not clean or any(entry in clean for entry, _ in self.own):
             return ""
         if not any(map(self._others, attacked)):

@@ -127,7 +127,8 @@ class Worker:
                 yield self._result(task)
         else:
             tasks = chain([first], tasks)
-        for attack, group in groupby(tasks, key=lambda task: task.view.attack):
+        # Images in one batch are attacked with one ε.
+        for (attack, _), group in groupby(tasks, key=lambda task: (task.view.attack, task.view.epsilon)):
             for task in self._predicted(attack, group):
                 yield self._result(task)
 
@@ -197,10 +198,11 @@ class Worker:
 
     def _read(self, task: ShardTask, position: int) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Return an image, for PGD with its random start; called from several threads."""
-        image = task.images.image(position)
-        if task.view.attack != "pgd":
+        image, view = task.images.image(position), task.view
+        if view.attack != "pgd":
             return image
-        return image, start_noise(tuple(image.shape), task.examples[position].index, self.suite.sampler.seed)
+        index, seed = task.examples[position].index, self.suite.sampler.seed
+        return image, start_noise(tuple(image.shape), index, seed, view.radius)
 
     def _columns(self, task: ShardTask) -> ShardArrays:
         """Return the columns of a complete task."""
@@ -216,7 +218,7 @@ class Worker:
             z = logits.detach().cpu()
             arrays["logsumexp"] = z.double().logsumexp(dim=1).float().numpy()
             arrays["max_logit"] = z.float().amax(dim=1).numpy()
-        return arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)
+        return arrays if view.attack is None else arrays | attack_arrays(view, outputs, arrays)
 
     def _result(self, task: ShardTask) -> ShardResult:
         """Check the columns of a complete task; return them as a file."""

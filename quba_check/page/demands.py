@@ -209,8 +209,7 @@ def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Itera
         return
     if row.bound in DROPS and baseline is not None:
         yield "drop", f"quba-check compare {shlex.quote(baseline.file)} {record} --flips flips.csv"
-    measured = run.record.measured.get(row.dimension)
-    if measured is not None and measured.masked:
+    if row.outcome == "fail" and row.explanation.reason:
         yield "masked", ""
     elif row.dimension in (*PUBLISHED_DIMENSIONS, QUBA):
         yield row.dimension, ""

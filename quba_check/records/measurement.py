@@ -33,7 +33,7 @@ from quba_check.core.measurement import (
     Table,
     Unmeasurable,
 )
-from quba_check.core.request import name_on_slices
+from quba_check.core.request import Request, name_on_slices
 from quba_check.errors import DimensionError
 from quba_check.messages import printable, printable_lines
 
@@ -213,6 +213,7 @@ class MeasurementRow(QuantityRow):
         tables: tables of details by name.
         unmeasured: reason for each requested part without a value, by its name.
         outputs: SHA-256 (hex) of the predictions behind the value; None in older records.
+        masked_at: `masked` of the parts at another ε, by ε such as `4/255`.
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
@@ -221,6 +222,11 @@ class MeasurementRow(QuantityRow):
     tables: dict[str, TableRow] = Field(default_factory=dict)
     unmeasured: dict[str, UnmeasurableRow] = Field(default_factory=dict)
     outputs: str | None = None
+    masked_at: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def masked_for(self, request: Request) -> tuple[str, ...]:
+        """Return the signs of masked gradients at the ε of a request."""
+        return self.masked if request.epsilon is None else self.masked_at.get(str(request.epsilon), ())
 
     def quantity(self, part: str | None) -> QuantityRow | None:
         """Return the value of the dimension, or of a part, also on a slice, if any."""

@@ -71,9 +71,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
     else:
         value, unit, n = quantity.value, quantity.unit, quantity.images or quantity.n
         ends = quantity.interval_at(verdict.confidence)
-    row = record.measured.get(verdict.dimension)
-    masked = row is not None and row.masked and verdict.explanation.reason
-    is_masked = bool(masked) and verdict.outcome == "fail"  # whatever its value
+    is_masked = verdict.outcome == "fail" and bool(verdict.explanation.reason)  # whatever its value
     return replace(
         cells,
         value=value_text(value, unit, verdict.limit),

@@ -178,7 +178,7 @@ def _error_of_run(quantity: QuantityRow, behind: int, images: int | None) -> flo
 def _stored_quantity(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
     """Return a run's value and its number of images, at least two."""
     row = record.measured.get(demand.dimension)
-    if row is None or row.masked:
+    if row is None or row.masked_for(demand.request):
         return None
     quantity = row if demand.part is None else row.parts.get(demand.part)
     if quantity is None or quantity.n is None or quantity.n < LEAST_IMAGES:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.request import Request
 from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population
@@ -74,7 +75,7 @@ def suggest_requested_limits(
     for demand in thresholds.demands:
         if not demand.request.is_further_part or demand.needs_baseline or demand.path != thresholds.path:
             continue
-        measured = _measured(demand.dimension, records)
+        measured = _measured(demand.dimension, records, demand.request)
         parts = {name: row.parts.get(demand.request.name) for name, row in measured.items()}
         rows = {name: part for name, part in parts.items() if part is not None}
         if not rows or len(rows) < len(records):
@@ -109,9 +110,16 @@ def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tupl
     return tuple(name for name in trivial if registry[name].better == "high")
 
 
-def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:
+def _measured(
+    name: str, records: Mapping[str, Record], request: Request | None = None
+) -> dict[str, MeasurementRow]:
+    """Return the unmasked rows of a dimension; for a request by the signs at its ε."""
     rows = {record: run.measured.get(name) for record, run in records.items()}
-    return {record: row for record, row in rows.items() if row is not None and not row.masked}
+    return {
+        record: row
+        for record, row in rows.items()
+        if row is not None and not (row.masked_for(request) if request else row.masked)
+    }
 
 
 def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bool) -> SuggestedLimit:

@@ -187,10 +187,17 @@ def p_value(demand: Demand, evidence: Judged) -> float | None:
 def _judge_by_point(demand: Demand, evidence: Judged) -> Verdict:
     """Return the verdict by the value alone; masked values fail as no evidence."""
     verdict = _judge_by_value(demand, evidence)
-    masked = evidence.masked if isinstance(evidence, Measurement | Drop) else ()
+    masked = masking_signs(demand, evidence)
     if not masked or demand.allow_masked or verdict.value is None:
         return verdict
     return replace(verdict, outcome="fail", curve=None, reason=f"{NO_EVIDENCE}: {'; '.join(masked)}")
+
+
+def masking_signs(demand: Demand, evidence: Judged) -> tuple[str, ...]:
+    """Return the signs that gradients misled the attacks behind a demand's value."""
+    if isinstance(evidence, Measurement):
+        return evidence.masked_for(demand.request)
+    return evidence.masked if isinstance(evidence, Drop) else ()
 
 
 def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:

@@ -66,7 +66,7 @@ def drop_from_baseline(
     if isinstance(baseline, StoredRun):
         reason = incompatibility(baseline, demand.request, run, parts)
     change = reason or drop(baseline, demand.request, after, relative=demand.bound == "max_relative_drop")
-    return replace(change, masked=measured.masked) if isinstance(change, Drop) else change
+    return replace(change, masked=measured.masked_for(demand.request)) if isinstance(change, Drop) else change
 
 
 def population_of(thresholds: Thresholds) -> Population:

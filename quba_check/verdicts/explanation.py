@@ -24,7 +24,7 @@ from quba_check.number_format import (
 )
 from quba_check.records.measurement import quantity_row
 from quba_check.records.verdict import VerdictRow
-from quba_check.verdicts.decision import Verdict
+from quba_check.verdicts.decision import Verdict, masking_signs
 from quba_check.verdicts.slices import size_note
 
 _WORST, _MOST_CLASSES = 3, 10
@@ -172,7 +172,7 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if isinstance(evidence, Grade) and evidence.other_suite and verdict.value is not None:
         yield f"other suite: {evidence.other_suite}"
     if not isinstance(evidence, Unmeasurable):
-        signs = () if isinstance(evidence, Grade) or not is_masked else evidence.masked
+        signs = masking_signs(verdict.demand, evidence) if is_masked else ()
         in_headline = {f"{MASKED}{sign}" for sign in signs}
         for note in evidence.notes:
             if note not in in_headline and _is_on_demand(note, verdict.demand):

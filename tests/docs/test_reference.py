@@ -99,8 +99,9 @@ def test_a_dimension_has_direction_formula_pitfalls_and_source() -> None:
 
 def test_the_constants_of_the_attacks_and_bins() -> None:
     text = " ".join(page("dimensions.md").split())
-    assert f"once by {Fraction(EPSILON).limit_denominator(255)}" in text
-    assert f"steps of {Fraction(PGD_STEP).limit_denominator(255)}" in text
+    step = Fraction(PGD_STEP)
+    assert f"steps of ε/{step.denominator}" in text
+    assert f"an ε of {EPSILON}, and steps of {EPSILON * step}" in text
     assert {10: "ten"}[PGD_STEPS] + " steps" in text
     assert f"over {BINS} equally wide bins" in text
     assert f"over {len(CORRUPTIONS)} corruptions" in text

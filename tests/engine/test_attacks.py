@@ -31,6 +31,7 @@ from quba_check.engine.attacks import (
 )
 from quba_check.errors import InvariantError, UnmeasurableError
 
+EPSILON = 8 / 255
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
@@ -53,14 +54,16 @@ class Golden:
 
 def starts(points: torch.Tensor, indices: range, seed: int) -> torch.Tensor:
     """Return the random starts of images."""
-    return pgd_start(points, torch.stack([start_noise(points.shape[1:], index, seed) for index in indices]))
+    return pgd_start(
+        points, torch.stack([start_noise(points.shape[1:], index, seed, EPSILON) for index in indices])
+    )
 
 
 def iterates(logits, points: torch.Tensor, label: torch.Tensor, start: torch.Tensor) -> list[torch.Tensor]:
     """Return the start and all iterates of PGD."""
     visited = [start]
     for _ in range(PGD_STEPS):
-        visited.append(pgd_step(points, visited[-1], gradient(logits, visited[-1], label).direction))
+        visited.append(pgd_step(points, visited[-1], gradient(logits, visited[-1], label).direction, EPSILON))
     return visited
 
 
@@ -78,7 +81,7 @@ def space(golden: Golden, name: str):
 @pytest.mark.parametrize("name", ["pixel", "released"])
 def test_attacks_end_in_the_classes_of_torchattacks(golden: Golden, name: str) -> None:
     logits, points = space(golden, name)
-    fgsm = fgsm_point(points, gradient(logits, points, golden.label).direction)
+    fgsm = fgsm_point(points, gradient(logits, points, golden.label).direction, EPSILON)
     pgd = iterates(logits, points, golden.label, points)[-1]
     np.testing.assert_array_equal(logits(fgsm).argmax(1).numpy(), golden.data[f"{name}_fgsm"])
     np.testing.assert_array_equal(logits(pgd).argmax(1).numpy(), golden.data[f"{name}_pgd"])
@@ -89,7 +92,7 @@ def test_pgd_stays_in_bounds_at_the_start_and_at_ten_iterates(golden: Golden) ->
     visited = iterates(golden.of_pixels, golden.pixels, golden.label, start)
     assert len(visited) == 11
     for point in visited:
-        check_bounds(extents(golden.pixels, point))
+        check_bounds(extents(golden.pixels, point), EPSILON)
 
 
 def test_the_loss_does_not_fall_along_pgd(golden: Golden) -> None:
@@ -115,10 +118,10 @@ def test_a_gradient_is_taken_only_where_it_is_wanted(golden: Golden) -> None:
 
 def test_a_start_depends_on_seed_and_index_alone(golden: Golden) -> None:
     shape = tuple(golden.pixels.shape[1:])
-    noise = start_noise(shape, 7, seed=5)
-    assert torch.equal(noise, start_noise(shape, 7, seed=5))
-    assert not torch.equal(noise, start_noise(shape, 8, seed=5))
-    assert not torch.equal(noise, start_noise(shape, 7, seed=6))
+    noise = start_noise(shape, 7, seed=5, epsilon=EPSILON)
+    assert torch.equal(noise, start_noise(shape, 7, seed=5, epsilon=EPSILON))
+    assert not torch.equal(noise, start_noise(shape, 8, seed=5, epsilon=EPSILON))
+    assert not torch.equal(noise, start_noise(shape, 7, seed=6, epsilon=EPSILON))
     assert -8 / 255 <= float(noise.min()) < -7.9 / 255
     assert 7.9 / 255 < float(noise.max()) <= 8 / 255
 
@@ -173,11 +176,11 @@ def test_fgsm_points_stay_in_bounds(seed: int) -> None:
     rng = np.random.default_rng(seed)
     points = torch.from_numpy(rng.random((2, 3, 5, 5), dtype=np.float32))
     direction = torch.from_numpy(rng.normal(size=(2, 3, 5, 5)).astype(np.float32))
-    attacked = fgsm_point(points, direction)
-    check_bounds(extents(points, attacked))
+    attacked = fgsm_point(points, direction, EPSILON)
+    check_bounds(extents(points, attacked), EPSILON)
 
 
 @pytest.mark.parametrize("value", [1.01, 0.9, float("nan")])
 def test_an_attack_that_leaves_its_bounds_is_an_error(value: float, snapshot: SnapshotAssertion) -> None:
     extent = extents(torch.ones(1, 1, 2, 2), torch.full((1, 1, 2, 2), value))
-    assert error_text(InvariantError, check_bounds, extent) == snapshot
+    assert error_text(InvariantError, check_bounds, extent, EPSILON) == snapshot

@@ -106,7 +106,7 @@ class Setting:
 
         def read(task: ShardTask, position: int):
             image = task.images.image(position)
-            noise = start_noise(tuple(image.shape), task.examples[position].index, SEED)
+            noise = start_noise(tuple(image.shape), task.examples[position].index, SEED, task.view.radius)
             return (image, noise) if starts else image
 
         jobs = (
@@ -141,13 +141,13 @@ def pgd_everywhere(setting: Setting, protocol: Protocol) -> torch.Tensor:
     def logits(values: torch.Tensor) -> torch.Tensor:
         return setting.module(classifier.normalise(values) if in_pixels else values)
 
-    noise = torch.stack([start_noise((3, 16, 16), index, SEED) for index in range(128)])
+    noise = torch.stack([start_noise((3, 16, 16), index, SEED, PGD.radius) for index in range(128)])
     label = torch.from_numpy(setting.labels)
     current, visited = pgd_start(points, noise), []
     for _ in range(PGD_STEPS):
         step = gradient(logits, current, label)
         visited.append(step.logits)
-        current = pgd_step(points, current, step.direction)
+        current = pgd_step(points, current, step.direction, PGD.radius)
     return torch.stack([*visited, logits(current)])
 
 
@@ -250,7 +250,7 @@ def test_fgsm_moves_images_along_the_gradient() -> None:
     def logits(values: torch.Tensor) -> torch.Tensor:
         return setting.module(setting.classifier.normalise(values))
 
-    point = fgsm_point(pixels, gradient(logits, pixels, label).direction)
+    point = fgsm_point(pixels, gradient(logits, pixels, label).direction, FGSM.radius)
     torch.testing.assert_close(outputs["raw"], logits(point), rtol=1e-4, atol=1e-4)
     assert outputs["extent"][:, 2].max() <= 8 / 255 + 1e-6
     assert not outputs["zero_gradient"].any()

@@ -49,7 +49,7 @@ def _entry(
     size = Fraction(getattr(entry, "epsilon", None) or 0)
     request = Request(dimension.name, dimension.value_part)
     requests = on_sets(location, entry, request, file, suite)
-    if size and float(size) != EPSILON:
+    if size not in (0, EPSILON):
         requests = (replace(request, epsilon=size),)
     if entry.slices and not dimension.views(suite):
         text, shown = "it needs no images, and has no slices", f"{dimension.name}.slices"
