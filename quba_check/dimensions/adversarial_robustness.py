@@ -69,7 +69,7 @@ def _attacks(suite: SuiteFacts) -> dict[Fraction, tuple[View, View]]:
 
 
 def _views(suite: SuiteFacts) -> tuple[View, ...]:
-    """Return the clean set and the attacks at 8/255, for the score, and at each requested ε."""
+    """Return the clean set, and both attacks at 8/255 and each requested ε."""
     return (CLEAN, FGSM, PGD, *(view for views in _attacks(suite).values() for view in views))
 
 

@@ -113,7 +113,7 @@ def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tupl
 def _measured(
     name: str, records: Mapping[str, Record], request: Request | None = None
 ) -> dict[str, MeasurementRow]:
-    """Return the unmasked rows of a dimension; for a request by the signs at its ε."""
+    """Return the unmasked rows of a dimension, by the signs at a request's ε."""
     rows = {record: run.measured.get(name) for record, run in records.items()}
     return {
         record: row
