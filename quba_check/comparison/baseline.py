@@ -174,7 +174,7 @@ def _ways(before: VerdictRow, after: VerdictRow) -> Iterator[str]:
         yield f"uncertain: {after.policy} (was {before.policy})"
     if before.policy == after.policy and _RISE[after.policy] * (after.confidence - before.confidence) > 0:
         yield f"confidence {after.confidence:g} (was {before.confidence:g})"
-    may_skip = after.optional or "=" not in (after.part or "")
+    may_skip = after.optional or after.kind != "value"  # a named slice that is too small blocks
     for key in ("min_images", "min_groups"):
         was, now = getattr(before, key), getattr(after, key)
         if None not in (was, now) and (now > was if may_skip else now < was):

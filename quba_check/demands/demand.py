@@ -179,6 +179,8 @@ class Demand:
             id=id,
             **{name: getattr(self, name) for name in _IN_RECORDS},
             limit=self.threshold,
+            kind=self.request.kind,
+            requested=self.request.is_further_part or bool(self.request.slice),
             outcome=outcome,
             message="" if outcome == "pass" else explanation.text,
             explanation=explanation,

@@ -92,7 +92,10 @@ def _corruptions(columns: Columns, names: Names) -> Iterator[Figure | None]:
 def _shifts(columns: Columns) -> Rows:
     """Return the values on each set; other parts are only reported."""
     parts = (part for column in columns for part in column.parts("ood_robustness").items())
-    return _points(columns, {name: ("ood_robustness", name) for name, part in parts if part.better})
+    return _points(
+        columns,
+        {name: ("ood_robustness", name) for name, part in parts if part.better and not part.requested},
+    )
 
 
 def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:

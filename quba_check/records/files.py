@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from quba_check.errors import OptionError, UserError
 from quba_check.messages import nearest
+from quba_check.records.earlier import translated
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, os_errors, read_bytes
@@ -220,7 +221,7 @@ def parse_record(data: bytes, where: str) -> Record:
     if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"schema {schema} is newer than this version reads.", where=where)
     try:
-        return Record.model_validate(content)
+        return Record.model_validate(translated(content))
     except ValidationError as why:
         error = why.errors()[0]
         problem = ": ".join(filter(None, [".".join(map(str, error["loc"])), error["msg"]]))

@@ -84,6 +84,7 @@ class QuantityRow(JsonRow):
         eligible: number of images that can count whatever the model answers, if n depends on its answers.
         eligible_groups: number of groups of these; None without groups.
         better: direction in which the value is better; None for parts that are only reported.
+        requested: it was measured only because a demand asks for it.
         slices: the number on slices of the images, by column.
         interval: two-sided 95 % interval; None if unknown.
         limits: one-sided limits at the normal scores −4, −3.75, …, 4, for intervals at other levels.
@@ -104,6 +105,7 @@ class QuantityRow(JsonRow):
     eligible: Count | None = None
     eligible_groups: Count | None = None
     better: Better | None = None
+    requested: bool = False
     slices: dict[str, SliceValuesRow] = Field(default_factory=dict)
 
     @field_validator("interval", "limits")
@@ -298,7 +300,12 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
             error["msg"], where=f"dimension '{dimension.name}': {key}", hint="Correct its measure function."
         ) from why
     better = {printable(part.name): part.better for part in dimension.parts(suite)}
-    parts = {name: _directed(part, better.get(name)) for name, part in row.parts.items()}
+    own = (one for one in suite.requests if one.dimension == dimension.name and one.is_further_part)
+    requested = {printable(one.on_all_images.name) for one in own}
+    parts = {
+        name: _directed(part, better.get(name)).model_copy(update={"requested": name in requested})
+        for name, part in row.parts.items()
+    }
     return _directed(row.model_copy(update={"parts": parts}), dimension.better)
 
 

@@ -17,6 +17,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions, SliceColumn, outputs_digest
 from quba_check.core.request import target_name
 from quba_check.errors import UserError
+from quba_check.records.earlier import renamed_target
 from quba_check.records.record import Record
 from quba_check.storage.packed_arrays import check_unpacked, unpacked_array
 
@@ -199,7 +200,7 @@ def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) 
 def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
     influences: dict[str, dict[str, NDArray[np.float64]]] = {}
     for number, entry in enumerate(metadata["deviations"]):
-        target, sample = entry["target"], entry["sample"]
+        target, sample = renamed_target(entry["target"]), entry["sample"]
         if not isinstance(target, str) or not isinstance(sample, str):
             raise TypeError("names that are not strings")
         influences.setdefault(target, {})[sample] = decode(arrays[f"deviations/{number}"], entry)

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.explanation import NOT_EXPLAINED, PLACE, Explanation
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.request import target_name, titled_name
+from quba_check.core.request import Kind, target_name, titled_name
 from quba_check.records.measurement import JsonRow, QuantityRow
 
 QUBA = "quba"
@@ -113,6 +113,8 @@ class VerdictRow(JsonRow):
         waiver: the exception from the demand; None without one.
         title: its name for people; empty without one.
         optional: skipped if images are missing; None in older records.
+        kind: `value`, or `worst` or `gap` of a column of slices; None in older records.
+        requested: its number was measured only because a demand asks for it.
         allow_masked: masked values count; None in older records.
         min_images: number of images below which a slice is not judged; None in older records.
         min_groups: number of groups of images, likewise.
@@ -139,6 +141,8 @@ class VerdictRow(JsonRow):
     waiver: Waiver | None = Field(None, validate_default=True)
     title: str = ""
     optional: bool | None = None
+    kind: Kind | None = None
+    requested: bool = False
     allow_masked: bool | None = None
     min_images: int | None = None
     min_groups: int | None = None

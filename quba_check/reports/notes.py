@@ -29,7 +29,7 @@ MOST_PAIRS = 3
 def parity_lines(record: Record) -> tuple[str, ...]:
     """Return the equality of the clean answers and their largest changes; none without parity."""
     row = record.measured.get(PARITY)
-    if row is None or row.n is None:
+    if row is None or row.n is None or "" in row.unmeasured:  # without a reference
         return ()
     name = reference_name(record)
     for (accuracy,) in row.table_rows("reference", "accuracy"):

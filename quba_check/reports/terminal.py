@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.core.request import NUMBERS, titled_name
+from quba_check.core.request import titled_name
 from quba_check.records.measurement import (
     AnyMeasurementRow,
     MeasurementRow,
@@ -147,8 +147,7 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         yield [first, *_cells(row, own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them.
-            is_requested = name in NUMBERS or "@" in str(verdict.part)
-            if verdict.part is not None and (label(verdict) in UNMET or is_requested):
+            if verdict.part is not None and (label(verdict) in UNMET or verdict.requested):
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
                 name_text = Text(name_cell(verdict.part.replace("@", " @"), verdict.title, "  "))
                 yield [name_text, *_cells(part, verdict, []), Text()]

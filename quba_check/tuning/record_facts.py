@@ -41,7 +41,7 @@ def _sets(record: Record, dimension: str) -> tuple[str, ...]:
     """Return the names of a dimension's sets: its parts that are better if higher."""
     row = record.measured.get(dimension)
     parts = {} if row is None else row.parts
-    return tuple(name for name, part in parts.items() if part.better == "high")
+    return tuple(name for name, part in parts.items() if part.better == "high" and not part.requested)
 
 
 def images_behind(quantity: QuantityRow, dimension: str, record: Record) -> int | None:

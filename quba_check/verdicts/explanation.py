@@ -223,8 +223,8 @@ def _parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]
     """Yield the classes and images with changed answers to clean images."""
     request = verdict.demand.request
     classes, images = (measurement.tables.get(name) for name in ("flips_by_class", "flipped_images"))
-    is_clean = request.dimension == "parity" and request.is_further_part and request.set == CLEAN_SET
-    if not is_clean or classes is None or images is None:
+    is_clean = request.dimension == "parity" and bool(request.metric) and request.set == CLEAN_SET
+    if not is_clean or request.pipeline or request.slice or classes is None or images is None:
         return
     is_lost = verdict.demand.part == "negative_flips"
     end = 3 if is_lost else None  # the columns are class, images, lost, gained and wrong to wrong
@@ -243,8 +243,6 @@ def _parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]
 def _is_on_demand(note: str, demand: Demand) -> bool:
     """Return True unless a note is on other classes than those of a demand."""
     request = demand.request
-    if request.pipeline:
-        return note.partition(": ")[0] == request.pipeline
     if not request.target:
         return True
     return note.partition(": ")[0] in (request.name, f"{request.target}{request.conditions}")
