@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import regular_file
 from quba_check.suites.label_spaces import ClassList
@@ -23,7 +24,7 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None
 
     Args:
         path: the file, in UTF-8, with or without a byte order mark.
-        columns: two or more required columns. `labels` is read for `label` if the file has it instead.
+        columns: the required columns. `labels` is read for `label` if the file has it instead.
 
     Raises:
         SuiteError: the file cannot be read, is not a CSV file, or lacks a column.
@@ -43,7 +44,7 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None
                 columns = [LABELS if name == LABEL else name for name in columns]
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
-                required = f"{', '.join(columns[:-1])} and {columns[-1]}"
+                required = " and ".join(filter(None, (", ".join(columns[:-1]), columns[-1])))
                 raise SuiteError(f"the header must name {required}", where=f"{path}:1", got=got)
             for row in rows:
                 yield rows.line_num, {column: row[column] for column in columns}
@@ -53,7 +54,9 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None
         raise SuiteError(f"not a CSV file ({error}).", where=f"{path}:{rows.reader.line_num}") from None
 
 
-def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -> list[LabelledImage]:
+def csv_images(
+    path: Path, classes: ClassList, *, columns: Sequence[str] = (), is_labelled: bool = True
+) -> list[LabelledImage]:
     """List the images of a CSV file with the columns `path` and `label` or `labels`.
 
     Rows keep their order. Paths are relative to the file. A label is a class name, or a class number if no
@@ -63,6 +66,7 @@ def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -
         path: the CSV file.
         classes: the class list.
         columns: further columns to read; others are skipped.
+        is_labelled: False if the images have no class; a column of labels is not read.
 
     Raises:
         SuiteError: a column is missing, a label is unknown, or an image is missing or listed twice.
@@ -70,25 +74,31 @@ def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -
 
     def listed_row(row: CsvRow) -> tuple[str, LabelledImage]:
         where, cells = f"{path}:{row[0]}", row[1]
-        is_single = LABEL in cells
-        labels = (
-            (classes.position(cells[LABEL], where),) if is_single else classes.positions(cells[LABELS], where)
-        )
+        labels: tuple[int, ...] = (NO_CLASS,)
+        if is_labelled and LABEL in cells:
+            labels = (classes.position(cells[LABEL], where),)
+        elif is_labelled:
+            labels = classes.positions(cells[LABELS], where)
         own = tuple(cells[column] for column in columns)
         return where, LabelledImage(cells["path"], labels[0], cells=own, also=labels[1:])
 
-    with closing(csv_rows(path, (*_COLUMNS, *columns))) as rows:
+    with closing(csv_rows(path, (*_COLUMNS[: 1 + is_labelled], *columns))) as rows:
         images = list_files(map(listed_row, rows), path.parent, {})
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images
 
 
-def csv_paths(path: Path, *, columns: Sequence[str] = ()) -> list[Path]:  # noqa: ARG001
+def csv_paths(
+    path: Path,
+    *,
+    columns: Sequence[str] = (),  # noqa: ARG001
+    is_labelled: bool = True,
+) -> list[Path]:
     """Return the paths of the images that a CSV file names; they may be missing.
 
     Raises:
         SuiteError: the file cannot be read, or lacks a column.
     """
-    with closing(csv_rows(path, _COLUMNS)) as rows:
+    with closing(csv_rows(path, _COLUMNS[: 1 + is_labelled])) as rows:
         return [path.parent / cells["path"] for _, cells in rows]

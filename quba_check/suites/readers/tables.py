@@ -88,6 +88,7 @@ def parquet_images(
     image: str | None = None,
     label: str = LABEL,
     columns: Sequence[str] = (),
+    is_labelled: bool = True,
 ) -> list[LabelledImage]:
     """List the images of Parquet files.
 
@@ -102,6 +103,7 @@ def parquet_images(
         image: column of images; by default `path`, or `image` if there is no such column.
         label: column of labels.
         columns: further columns to read.
+        is_labelled: False if the images have no class; a column of labels is not read.
 
     Raises:
         SuiteError: `pyarrow` is not installed, a column is missing, a label is unknown, or an image is
@@ -110,22 +112,12 @@ def parquet_images(
     rows_by_file: dict[Path, str] = {}
     images: list[LabelledImage] = []
     for one in files_at(path, ".parquet"):
-        file, labels_name = _open_file(one), label
+        file = _open_file(one)
         existing = file.schema_arrow.names
         source = image or (PATH if PATH in existing else IMAGE)
-        if label == LABEL and LABELS in existing:
-            if LABEL in existing:
-                raise SuiteError(
-                    f"has the columns {LABEL} and {LABELS}", where=f"{one}", allowed="one of them"
-                )
-            labels_name = LABELS
-        check_columns(one, (source, labels_name, *columns), existing)
-        labels = _read_column(one, file, labels_name)
-        if labels_name == LABELS:
-            positions = [classes.positions(text, f"{one}[{row}]") for row, text in enumerate(labels)]
-        else:
-            names = _class_names(file.schema_arrow.metadata, labels_name)
-            positions = [(k,) for k in label_positions(str(one), labels, names, classes)]
+        check_columns(one, (source, *columns), existing)
+        positions = _right_classes(one, file, label, classes) if is_labelled else []
+        positions = positions or [(NO_CLASS,)] * file.metadata.num_rows
         cells = cells_by_row([_read_column(one, file, column) for column in columns], len(positions))
         is_listed = source == PATH
         files = map(str, _read_column(one, file, PATH)) if is_listed else [one.as_posix()] * len(positions)
@@ -138,6 +130,19 @@ def parquet_images(
     if not images:
         raise SuiteError("lists no images.", where=f"{path}")
     return images
+
+
+def _right_classes(path: Path, file: Any, label: str, classes: ClassList) -> list[tuple[int, ...]]:
+    """Return the right classes of each row of a Parquet file."""
+    existing = file.schema_arrow.names
+    if label == LABEL and LABELS in existing:
+        if LABEL in existing:
+            raise SuiteError(f"has the columns {LABEL} and {LABELS}", where=f"{path}", allowed="one of them")
+        texts = _read_column(path, file, LABELS)
+        return [classes.positions(text, f"{path}[{row}]") for row, text in enumerate(texts)]
+    check_columns(path, (label,), existing)
+    names = _class_names(file.schema_arrow.metadata, label)
+    return [(k,) for k in label_positions(str(path), _read_column(path, file, label), names, classes)]
 
 
 def parquet_paths(path: Path, *, image: str | None = None, **_others: object) -> list[Path]:

@@ -8,6 +8,7 @@ import pytest
 from support.suites import error_texts, listing, message, short, tree
 from syrupy.assertion import SnapshotAssertion
 
+from quba_check.core.predictions import NO_CLASS
 from quba_check.suites.readers.csv_list import csv_images, csv_paths
 
 
@@ -35,6 +36,16 @@ def test_csv_with_several_labels(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "labels,path\nkiwi|apple | kiwi,b.png\n1,a.png\n")
     assert [(one.label, one.also) for one in listing(csv_images, path)] == [(2, (0,)), (1, ())]
     assert [one.name for one in csv_paths(path)] == ["b.png", "a.png"]
+
+
+def test_csv_without_labels(tmp_path: Path) -> None:
+    for header in ("path,who", "path,who,label", "path,who,labels"):
+        path = csv_file(tmp_path, f"{header}\nb.png,me,elk\n")
+        (image,) = listing(csv_images, path, columns=["who"], is_labelled=False)
+        assert (image.label, image.also, image.cells) == (NO_CLASS, (), ("me",))
+        assert [one.name for one in csv_paths(path, is_labelled=False)] == ["b.png"]
+    text = message(csv_images, csv_file(tmp_path, "file\nb.png"), is_labelled=False)
+    assert text == "SET:1: the header must name path, got file."
 
 
 def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:

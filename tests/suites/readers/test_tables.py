@@ -39,6 +39,16 @@ def test_several_labels(tmp_path: Path) -> None:
     assert listing(parquet_images, path, label="labels")[0].label == 2
 
 
+@pytest.mark.parametrize("labels", [{}, {"label": ["elk", "ox"]}, {"label": [7, 8], "labels": ["", ""]}])
+def test_images_without_labels(tmp_path: Path, labels: dict[str, list[object]]) -> None:
+    path = table(tmp_path, {"image": [b"", b""], "who": ["a", None], **labels})
+    images = listing(parquet_images, path, columns=["who"], is_labelled=False)
+    assert [(one.label, one.also, one.member, one.cells) for one in images] == [
+        (-1, (), "image/0", ("a",)),
+        (-1, (), "image/1", ("",)),
+    ]
+
+
 def test_class_names_of_hugging_face_are_matched_by_name(tmp_path: Path) -> None:
     names = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["pear", "kiwi", "apple"]}}}}
     path = table(tmp_path, {"image": [b"", b""], "label": [0, 2]}, {"huggingface": json.dumps(names)})
