@@ -77,6 +77,8 @@ class Suite:
             class_count=len(self.class_names),
             class_names=self.class_names,
             shifts=tuple(sets.shifts),
+            other=tuple(sets.other),
+            decided=manifest.decided,
             corruptions=CORRUPTIONS,
             spaces={name: declared.space for name, declared in manifest.sets.items()},
             generates_corruptions=corruptions is not None and corruptions.reader is None,

@@ -19,11 +19,12 @@ from support.requests import answer_request
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.cache_keys import CacheKeys, identifier
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
+from quba_check.suites.set_images import ViewSlices
 
-NEAR, SKETCH = View("unknown/near"), View("sketch")
+NEAR, SKETCH, TUNING = View("unknown/near"), View("sketch"), View("tuning")
 
 
 def write(path: Path, reds: list[int]) -> None:
@@ -71,6 +72,29 @@ def test_columns_of_images_of_no_class(evaluate: Evaluate) -> None:
     assert table.extra["logsumexp"] == pytest.approx(np.log(np.exp(logits).sum(axis=1)), abs=1e-5)
     assert table.extra["max_logit"] == pytest.approx(logits.max(axis=1), abs=1e-5)
     assert evaluation.measure("unknown_detection").value == 0.5  # one is below the clean images, one above
+
+
+def test_groups_and_slices_of_images_that_no_dimension_labels(evaluate: Evaluate, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(exist_ok=True)
+    rows = "path,who,light\nnear/a.png,x,day\nnear/deep/b.png,y,day\nnear/deep/c.png,x,night\n"
+    (tmp_path / "data/near.csv").write_text(rows)
+    evaluation = evaluate(
+        "  other:\n    tuning: {reader: folder, path: two, partial: true, group: {folders: 1}, "
+        "properties: [size]}\n"
+        "  unknown: {near: {reader: csv, path: near.csv, group: who, slices: [light]}}\n"
+    )
+    write(tmp_path / "data/near/deep/c.png", [1, 2, 3])
+    tables = evaluation.engine.predictions([NEAR, TUNING])
+    assert (tables[NEAR].label.tolist(), tables[TUNING].label.tolist()) == ([NO_CLASS] * 3, [0, 2])
+    for view, groups in (NEAR, ["x", "y", "x"]), (TUNING, ["ant", "cat"]):
+        assert tables[view].group is not None
+        assert tables[view].group.tolist() == [identifier(name) for name in groups]
+    slices = ViewSlices(evaluation.suite, evaluation.engine.digests)
+    names = {view: [column.names for column in slices.of(view).values()] for view in (NEAR, TUNING)}
+    assert names == {NEAR: [("light=day", "light=night")], TUNING: [("size=<64",)]}
+    assert slices.of(NEAR)["light"].numbers.tolist() == [0, 0, 1]
+    measured = evaluation.measure("unknown_detection")
+    assert {view.set for view in measured.groups_of_sets} == {"unknown/near"}
 
 
 def test_scores_are_of_the_classes_that_count(evaluate: Evaluate, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from posixpath import normpath
 from ruamel.yaml.comments import CommentedMap
 
 from quba_check.core.classes import Head, LabelSpace, Prompts
+from quba_check.core.facts import DecidedSet
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import SuiteError
 from quba_check.messages import listed, one_line
@@ -22,6 +23,7 @@ from quba_check.storage.user_files import os_errors
 from quba_check.strict_yaml import Document, Location, read_yaml, validate
 from quba_check.strict_yaml.round_trip import append, edit, flow_mapping
 from quba_check.suites.label_spaces import ClassList
+from quba_check.suites.manifest.decided import define_decided
 from quba_check.suites.manifest.definitions import (
     check_reference,
     define_classes,
@@ -38,6 +40,13 @@ Entries = Mapping[str, Mapping[str, str | int | bool]]
 _PLAIN = re.compile(r"(?!(true|false|null)$)[a-z/][\w./-]*", re.IGNORECASE)
 """Text that needs no quotes in YAML."""
 _SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
+_WITHOUT_SPACE = {
+    CLEAN_SET: "clean images are labelled in the model's own classes",
+    "unknown": "images of no class have no labels",
+}
+"""Reasons against a label space, by the beginning of a set's name."""
+_NEW_KINDS = ("other", "decided")
+"""Sets with names that nothing else has; a shift may be called as a corruption or an unknown set."""
 _SHIFT_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PART_ENDINGS: tuple[str, ...] = ("_accuracy", "_matched")
 
@@ -51,9 +60,10 @@ class Manifest:
         name: the suite's name.
         entry: the content of the file.
         classes: the suite's classes.
-        sets: by name: clean and corruptions, the shifts in the file's order, then the others.
+        sets: by name: clean and corruptions, the shifts in the file's order, those of `other`, then the rest.
         spaces: label spaces that the file defines.
         prompts: prompts for zero-shot models.
+        decided: sets with one row for each group of another set.
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
         assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
@@ -65,6 +75,7 @@ class Manifest:
     sets: Mapping[str, AnySet]
     spaces: Mapping[str, LabelSpace]
     prompts: Prompts
+    decided: Mapping[str, DecidedSet]
     head: Head | None = None
     assumed: str = ""
 
@@ -85,9 +96,6 @@ def read_manifest(path: Path, label: str) -> Manifest:
     prompts = define_prompts(document, entry, classes)
     head, classes = define_restriction(document, entry, classes)
     _check_set_names(document, entry.sets)
-    if entry.sets.clean is not None and (space := entry.sets.clean.space) is not None:
-        problem, got = "clean images are labelled in the model's own classes", f"'{space}'"
-        raise error_at(document, ("sets", CLEAN_SET, "space"), problem, got=got, hint="Remove the key.")
     _check_corruptions(document, entry.sets)
     for name in entry.serving:
         if not _SHIFT_NAME.fullmatch(name):
@@ -100,9 +108,14 @@ def read_manifest(path: Path, label: str) -> Manifest:
     sets = _declared_sets(entry.sets)
     for name, declared in sets.items():
         if declared.space is not None:
-            path_of_set = ("sets", "shifts", name) if name in entry.sets.shifts else ("sets", name)
-            check_reference(document, (*path_of_set, "space"), declared.space, entry, spaces)
-    return Manifest(document, one_line(entry.name), entry, classes, sets, spaces, prompts, head)
+            above = next((key for key in ("shifts", "other") if name in getattr(entry.sets, key)), "")
+            location = (*filter(None, ("sets", above, *name.split("/"))), "space")
+            if problem := _WITHOUT_SPACE.get(name.partition("/")[0]):
+                got, hint = f"'{declared.space}'", "Remove the key."
+                raise error_at(document, location, problem, got=got, hint=hint)
+            check_reference(document, location, declared.space, entry, spaces)
+    decided = define_decided(document, entry.sets, classes)
+    return Manifest(document, one_line(entry.name), entry, classes, sets, spaces, prompts, decided, head)
 
 
 def _check_call(document: Document, location: Location, call: str) -> None:
@@ -136,7 +149,7 @@ def class_files(path: Path, label: str) -> list[str]:
 
 def _declared_sets(sets: SetEntries) -> dict[str, AnySet]:
     entries: dict[str, AnySet | None] = {CLEAN_SET: sets.clean, CORRUPTIONS_SET: sets.corruptions}
-    entries |= {**sets.shifts, MIXED_SAME_SET: sets.mixed_same, MIXED_RAND_SET: sets.mixed_rand}
+    entries |= {**sets.shifts, **sets.other, MIXED_SAME_SET: sets.mixed_same, MIXED_RAND_SET: sets.mixed_rand}
     entries[CUE_CONFLICT_SET] = sets.cue_conflict
     declared = {name: entry for name, entry in entries.items() if entry is not None}
     # A transform that clean images do not get would tell the others apart.
@@ -154,13 +167,18 @@ def _check_set_names(document: Document, sets: SetEntries) -> None:
     # set of no class is a part of unknown_detection, next to `<name>_fpr95`.
     names = [("shifts", name, _PART_ENDINGS) for name in sets.shifts]
     names += [("unknown", name, (*_PART_ENDINGS, "_fpr95")) for name in sets.unknown.names]
+    names += [(key, name, _PART_ENDINGS) for key in _NEW_KINDS for name in getattr(sets, key)]
+    taken = set(sets.corruption_names)
     for key, name, endings in names:
-        if not is_shift_name(name) or name.endswith(endings):
+        is_taken = key in _NEW_KINDS and name in taken
+        if is_taken or not is_shift_name(name) or name.endswith(endings):
+            which = ", which another set or a corruption has" if is_taken else ""
             raise SuiteError(
-                f"got the name '{name}'. Allowed: lower-case letters, digits and _, with a letter first, "
-                f"that no other set has, and that do not end in {' or '.join(endings)}.",
+                f"got the name '{name}'{which}. Allowed: lower-case letters, digits and _, with a letter "
+                f"first, that no other set has, and that do not end in {' or '.join(endings)}.",
                 where=f"{document.at_key(('sets', key, name))}: sets.{key}",
             )
+        taken.add(name)
 
 
 def _check_corruptions(document: Document, sets: SetEntries) -> None:

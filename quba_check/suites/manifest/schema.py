@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from quba_check.core.classes import Rule
+from quba_check.core.facts import ConfidenceScore
 from quba_check.core.serving import (
     METHODS,
     STEPS,
@@ -19,14 +20,78 @@ from quba_check.core.serving import (
     Resize,
     ServingPipeline,
 )
+from quba_check.core.view import CORRUPTIONS, UNKNOWN_PREFIX
 from quba_check.messages import listed
 from quba_check.strict_yaml import Strict, describe
 from quba_check.strict_yaml.schema import SchemaVersion
 from quba_check.suites.label_spaces import IMAGENET
-from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry, UnknownEntry
+from quba_check.suites.manifest.set_schema import (
+    AnySet,
+    CorruptionsEntry,
+    CueConflictEntry,
+    SetEntry,
+    UnknownSet,
+    UnlabelledEntry,
+)
 
 CLASS_FILE_SUFFIX = ".txt"
 _CALL = re.compile(r"(?!__)\w+(\.\w+)*:\w+(\.\w+)*")
+
+
+class UnknownEntry(BaseModel):
+    """Images of no class, by name: a folder, or the keys of a set.
+
+    Attributes:
+        score: the score that separates them from the clean images.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, UnknownSet]
+
+    score: ConfidenceScore = "max_probability"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the sets, as given."""
+        return tuple(self.__pydantic_extra__)
+
+    def sets(self, *, prepared: bool) -> dict[str, AnySet]:
+        """Return the sets by their names in views, such as `unknown/near`.
+
+        Args:
+            prepared: for sets that do not state it.
+        """
+        sets: dict[str, AnySet] = {}
+        for name, given in self.__pydantic_extra__.items():
+            entry = UnlabelledEntry(path=given) if isinstance(given, str) else given
+            keys: dict[str, str | bool] = {}
+            if isinstance(entry, UnlabelledEntry):
+                keys["reader"] = "unlabelled"
+            if "prepared" not in entry.model_fields_set:
+                keys["prepared"] = prepared
+            sets[f"{UNKNOWN_PREFIX}{name}"] = entry.model_copy(update=keys)
+        return sets
+
+
+class DecidedEntry(Strict):
+    """One row for each group of another set, by exactly one of two rules.
+
+    Attributes:
+        of: name of the other set, which declares `group`, or of a corruption.
+        by: `mean`: the class with the highest mean probability; `majority`: the most frequent answer.
+        any: a class: the group is of it if one of its images is called so, or labelled so.
+    """
+
+    of: str
+    by: Literal["mean", "majority"] | None = None
+    any_of: str | None = Field(default=None, alias="any")
+
+    @model_validator(mode="after")
+    def _check_rule(self) -> DecidedEntry:
+        if (self.by is None) == (self.any_of is None):
+            got = "neither" if self.by is None else "both"
+            raise ValueError(f"got {got}. Allowed: by, which is mean or majority, or any, a class.")
+        return self
 
 
 class SetEntries(Strict):
@@ -37,6 +102,8 @@ class SetEntries(Strict):
     Attributes:
         clean: unchanged images; most dimensions need them.
         shifts: other renditions of the classes, by name, for ood_robustness.
+        other: labelled sets that no dimension counts, by name, such as one to choose thresholds on.
+        decided: sets with one row for each group of another set, by name, such as one for each patient.
         mixed_same: objects on backgrounds of their own class, for object_focus.
         mixed_rand: objects on backgrounds of random classes, for object_focus.
         cue_conflict: images with the shape of one class and the texture of another, for shape_bias.
@@ -46,10 +113,17 @@ class SetEntries(Strict):
     clean: SetEntry | None = None
     corruptions: CorruptionsEntry | None = None
     shifts: dict[str, SetEntry] = Field(default_factory=dict)
+    other: dict[str, SetEntry] = Field(default_factory=dict)
+    decided: dict[str, DecidedEntry] = Field(default_factory=dict)
     mixed_same: SetEntry | None = None
     mixed_rand: SetEntry | None = None
     cue_conflict: CueConflictEntry | None = None
     unknown: UnknownEntry = Field(default_factory=lambda: UnknownEntry.model_validate({}))
+
+    @property
+    def corruption_names(self) -> tuple[str, ...]:
+        """Names of the corruptions, and of those that the suite adds."""
+        return (*CORRUPTIONS, *([] if self.corruptions is None else self.corruptions.extra))
 
 
 class ResizeEntry(Strict):

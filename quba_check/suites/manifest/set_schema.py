@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import regex
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from quba_check.core.facts import ConfidenceScore
 from quba_check.core.view import SEVERITIES, UNKNOWN_PREFIX, ExtraCorruption, View
 from quba_check.messages import listed
 from quba_check.strict_yaml import Strict, describe
@@ -134,9 +134,16 @@ class _PathEntry(_Entry):
 
 
 class _TableEntry(_PathEntry):
-    """A set with columns."""
+    """A set with columns. One of the unknown sets needs no labels."""
 
     has_columns = True
+
+    def source_of(self, view: View) -> ReaderInput:
+        """Return the reader's input for a view of the set."""
+        source = super().source_of(view)
+        if not view.set.startswith(UNKNOWN_PREFIX):
+            return source
+        return replace(source, options={**source.options, "is_labelled": False})
 
 
 class FolderEntry(_PathEntry):
@@ -244,6 +251,24 @@ class ArraysEntry(_Entry):
         return ReaderInput(self.path, {"images": self.images or "images", "labels": self.labels or "labels"})
 
 
+class UnlabelledEntry(_PathEntry):
+    """Images of no class in a folder, at any depth.
+
+    Attributes:
+        path: the folder, relative to the data folder.
+        prepared: stored at the final size; by default as the clean set.
+    """
+
+    reader: Literal["unlabelled", "folder"] = "unlabelled"
+
+    @field_validator("reader", mode="before")
+    @classmethod
+    def _check_reader(cls, value: object) -> object:
+        if value in ("unlabelled", "folder"):
+            return value
+        raise ValueError(f"got {describe(value)}. Allowed: folder, csv, parquet.")
+
+
 SetEntry = Annotated[
     FolderEntry | CsvEntry | ParquetEntry | WebDatasetEntry | HfEntry | ArraysEntry | ModelVsHumanEntry,
     Field(discriminator="reader"),
@@ -251,29 +276,19 @@ SetEntry = Annotated[
 """A set of labelled images."""
 
 
-class UnknownEntry(BaseModel):
-    """Sets of images of no class: by name a folder, with images at any depth.
+def _kind_of_unknown(value: object) -> str:
+    reader = value.get("reader") if isinstance(value, dict) else "(text)"
+    return str(reader) if reader in ("(text)", "csv", "parquet") else "(folder)"
 
-    Attributes:
-        score: the score that separates them from the clean images.
-    """
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    __pydantic_extra__: dict[str, str]
-
-    score: ConfidenceScore = "max_probability"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the sets, as given."""
-        return tuple(self.__pydantic_extra__)
-
-    def sets(self, *, prepared: bool) -> dict[str, _Entry]:
-        """Return the sets by their names in views, such as `unknown/near`."""
-        return {
-            f"{UNKNOWN_PREFIX}{name}": _Entry(reader="unlabelled", path=path, prepared=prepared)
-            for name, path in self.__pydantic_extra__.items()
-        }
+UnknownSet = Annotated[
+    Annotated[str, Tag("(text)")]
+    | Annotated[UnlabelledEntry, Tag("(folder)")]
+    | Annotated[CsvEntry, Tag("csv")]
+    | Annotated[ParquetEntry, Tag("parquet")],
+    Discriminator(_kind_of_unknown),
+]
+"""A set of images of no class: a folder, or the keys of a set, whose labels are ignored."""
 
 
 class CorruptionsEntry(Strict):

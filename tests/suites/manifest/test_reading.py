@@ -9,6 +9,7 @@ from support.suites import error_text, error_texts, manifest, write_manifest
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.classes import LabelSpace
+from quba_check.core.facts import DecidedSet
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import View
 from quba_check.suites.label_spaces import ClassList
@@ -138,8 +139,12 @@ MISTAKES = [
         for name in ("clean", "My sketches", "sketch_accuracy")
     ),
     *(f"sets:\n  unknown:\n    {name}: others" for name in ("clean", "Near", "near_fpr95")),
-    "sets:\n  unknown: {near: {reader: csv, path: near.csv}}",
+    "sets:\n  unknown: {near: {reader: hf, path: near}}",
+    "sets:\n  unknown: {near: {path: near, partial: true}}",
+    "sets:\n  unknown: {near: {path: near, group: patient}}",
+    "sets:\n  unknown: {near: {path: near, space: coarse}}",
     "sets:\n  unknown: {near: others, score: entropy}",
+    "sets:\n  other: {tuning: {reader: csv, path: t.csv, space: coarse}}",
 ]
 
 
@@ -147,8 +152,100 @@ def test_messages_have_the_line_of_the_mistake(tmp_path: Path, snapshot: Snapsho
     assert error_texts(lambda text: manifest(tmp_path, text), MISTAKES) == snapshot
     assert error_text(manifest, tmp_path, MISTAKES[0]) == (
         "quba-data.yaml:5: sets: unknown key 'cleen'. Did you mean 'clean'? "
-        "Allowed: clean, corruptions, shifts, mixed_same, mixed_rand, cue_conflict, unknown."
+        "Allowed: clean, corruptions, shifts, other, decided, mixed_same, mixed_rand, cue_conflict, unknown."
     )
+
+
+KINDS = """\
+spaces: {size: {round: [apple, kiwi], long: [pear]}}
+sets:
+  clean: {reader: csv, path: val.csv, group: patient}
+  corruptions: {generate: from clean, extra: [spatter]}
+  shifts: {night: {reader: folder, path: night}, fish: {reader: folder, path: f, group: {folders: 1}}}
+  other:
+    tuning: {reader: folder, path: val, group: {folders: 1}}
+    coarse: {reader: csv, path: c.csv, group: patient, space: size}
+  unknown:
+    birds: {path: birds, group: {folders: 1}, properties: [size]}
+    fish: {reader: csv, path: x.csv, group: who}
+    far: textures
+  decided:
+"""
+
+
+def test_every_kind_of_set(tmp_path: Path) -> None:
+    rules = "{a: {of: clean, by: mean}, b: {of: fog, by: majority}, c: {of: spatter, any: kiwi}}"
+    some = manifest(tmp_path, KINDS.replace("decided:\n", f"decided: {rules}"))
+    assert list(some.sets) == [
+        *("clean", "corruptions", "night", "fish", "tuning", "coarse"),
+        *("unknown/birds", "unknown/fish", "unknown/far"),
+    ]
+    assert some.decided == {
+        "a": DecidedSet("clean", "mean"),
+        "b": DecidedSet("fog", "majority"),
+        "c": DecidedSet("spatter", "any", 2),
+    }
+
+
+def test_wrong_decided_sets(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+    mistakes = [
+        "p: {of: clean}",
+        "p: {of: clean, by: mean, any: kiwi}",
+        "p: {of: clean, by: median}",
+        "p: {of: clean, any: kiwwi}",
+        "p: {of: coarse, any: kiwi}",
+        "p: {of: night, by: mean}",
+        "p: {of: brids, by: mean}",
+        "p: {of: mixed_same, by: mean}",
+        "p: {of: fish, by: mean}",
+        "p: {of: p, by: mean}",
+        *(f"{name}: {{of: clean, by: mean}}" for name in ("fog", "spatter", "night", "birds", "tuning")),
+        "corruptions: {of: clean, by: mean}",
+    ]
+    assert error_texts(lambda entry: manifest(tmp_path, f"{KINDS}    {entry}"), mistakes) == snapshot
+
+
+def test_sets_of_which_none_can_be_decided(tmp_path: Path) -> None:
+    rule = "\n  decided: {p: {of: fog, by: mean}}"
+    got = "quba-data.yaml:7: sets.decided.p.of: no corruptions with sample: all are declared, got 'fog'. "
+    for entry, allowed in (
+        (", group: {folders: 1}", "clean"),
+        ("", "a set that declares group, and the suite"),
+    ):
+        text = (
+            f"sets:\n  clean: {{reader: folder, path: val{entry}}}\n  corruptions: {{generate: from clean, "
+        )
+        assert error_text(manifest, tmp_path, f"{text}sample: one}}{rule}").startswith(
+            f"{got}Allowed: {allowed}"
+        )
+
+
+def test_a_class_that_decides_by_its_readable_name(tmp_path: Path) -> None:
+    text = f"sets:\n{CLEAN.replace('}', ', group: {folders: 1}}')}  decided: {{p: {{of: clean, any: crane}}}}"
+    named = "{n1: ox, n2: 'crane, a bird'}"
+    assert manifest(tmp_path, text, named).decided["p"].any_of == 1
+    twice = error_text(manifest, tmp_path, text, "{n1: crane, n2: crane}")
+    assert twice == "quba-data.yaml:6: sets.decided.p.any: unknown class 'crane'. Allowed: n1, n2."
+
+
+def test_unknown_sets_have_the_keys_of_other_sets(tmp_path: Path) -> None:
+    text = (
+        "sets:\n  clean: {reader: folder, path: val, prepared: true}\n"
+        "  unknown: {near: {reader: folder, path: near}, far: {reader: csv, path: far.csv, slices: [light]}, "
+        "rest: {reader: parquet, path: rest.parquet, prepared: false}}"
+    )
+    sets = manifest(tmp_path, text).sets
+    read = {name: (one.reader, one.prepared, one.source_of(View(name))) for name, one in sets.items()}
+    unlabelled = {"is_labelled": False}
+    assert read == {
+        "clean": ("folder", True, ReaderInput("val", {"partial": False})),
+        "unknown/near": ("unlabelled", True, ReaderInput("near")),
+        "unknown/far": ("csv", True, ReaderInput("far.csv", {"columns": ("light",), **unlabelled})),
+        "unknown/rest": (
+            *("parquet", False),
+            ReaderInput("rest.parquet", {"image": None, "label": "label", **unlabelled}),
+        ),
+    }
 
 
 def test_sets_of_no_class(tmp_path: Path) -> None:
@@ -181,6 +278,14 @@ def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
         name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in named
     }
     assert all(model["additionalProperties"] is False for model in readers.values())
+
+
+def test_the_json_schema_allows_the_kinds_of_sets(tmp_path: Path) -> None:
+    document = manifest(tmp_path, f"{KINDS}    p: {{of: clean, by: mean}}").document
+    schema = pytest.importorskip("jsonschema").Draft202012Validator(suite_schema())
+    assert [*schema.iter_errors(document.data)] == []
+    wrong = document.data | {"sets": {"unknown": {"near": {"reader": "hf", "path": "near"}}}}
+    assert [error.path[-1] for error in schema.iter_errors(wrong)] == ["near"]
 
 
 SERVING = f"sets:\n{CLEAN}serving:\n"
