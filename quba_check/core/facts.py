@@ -53,7 +53,7 @@ Decision = Literal["mean", "majority", "any"]
 
 @dataclass(frozen=True, slots=True)
 class DecidedSet:
-    """A set with one row for each group of another set's images, such as one for each patient.
+    """A set with one row for each group of another set, such as each patient.
 
     Attributes:
         of: the other set.
@@ -124,11 +124,12 @@ class SuiteFacts:
         >>> SuiteFacts("fruit", 3, (), (), {}, unknown=("birds",)).view_set("birds")
         'unknown/birds'
         """
-        is_unknown = name in self.unknown and name not in self.spaces
-        return f"{UNKNOWN_PREFIX}{name}" if is_unknown else name
+        return f"{UNKNOWN_PREFIX}{name}" if name in self.unknown and name not in self.spaces else name
 
     def root_of(self, name: str) -> str:
-        """Return the set whose images a set shows: corruptions and decided sets show those of another.
+        """Return the set with the images of a set.
+
+        Corruptions and decided sets show the images of another set.
 
         >>> decided = {"patients": DecidedSet("fog", "mean")}
         >>> SuiteFacts("fruit", 3, (), ("fog",), {}, decided=decided).root_of("patients")

@@ -39,9 +39,8 @@ def check_sets_differ(suite: Suite, views: Iterable[View], requests: Iterable[Re
     pairs = [(*pair, rule) for pair in combinations([*unknown, View(CLEAN_SET)], 2)]
     for request in requests:
         if request.chosen_on:
-            names = request.chosen_on, request.set
-            # Corruptions show clean images.
-            chosen_on, judged = (View(one if one in suite.facts.shifts else CLEAN_SET) for one in names)
+            facts, names = suite.facts, (request.chosen_on, request.set)
+            chosen_on, judged = (View(facts.view_set(facts.root_of(name))) for name in names)
             rule = f"the threshold of {request.name} must be chosen on images that are not judged"
             pairs.append((chosen_on, judged, rule))
     for first, second, rule in pairs:

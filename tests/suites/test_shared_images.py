@@ -48,14 +48,14 @@ def files(images: Sequence[Image.Image], kind: str = "png", scale: float = 1, **
     return encoded
 
 
-def cats(root: Path, sets: Mapping[str, Files], unknown: Mapping[str, str] = {}) -> Suite:
-    """Return a suite with the first set as the clean one, and the others as shifts."""
+def cats(root: Path, sets: Mapping[str, Files], unknown: Mapping[str, str] = {}, kinds: str = "") -> Suite:
+    """Return a suite with the first set as the clean one, the others as shifts, and further kinds of sets."""
     for name, contents in sets.items():
         for number, content in enumerate(contents):
             tree(root, f"{name}/cat/{number:03}.png", content=content)
     clean, *shifts = (f"{name}: {{reader: folder, path: {name}, partial: true}}" for name in sets)
     names = ", ".join(f"{name}: {path}" for name, path in unknown.items())
-    text = f"sets: {{{clean}, shifts: {{{', '.join(shifts)}}}, unknown: {{{names}}}}}"
+    text = f"sets: {{{clean}, shifts: {{{', '.join(shifts)}}}, unknown: {{{names}}}{kinds}}}"
     return suite_of(root, text, "[cat, dog]")
 
 
@@ -146,6 +146,41 @@ def test_a_threshold_chosen_on_judged_images(tmp_path: Path) -> None:
     assert message(suite, [CLEAN], requests_on("val", "fog")) == text.format(
         "val", "clean", f"{name},set=fog"
     )
+
+
+KINDS = (
+    ", other: {tuning: {reader: folder, path: first, group: {folders: 1}}, "
+    "new: {reader: folder, path: second, group: {folders: 1}}}, "
+    "decided: {tuned: {of: tuning, by: mean}, newly: {of: new, by: mean}, far_by: {of: far, by: mean}}"
+).replace("1}}", "1}, partial: true}")
+
+
+@pytest.mark.parametrize(
+    ("chosen_on", "judged", "shared"),
+    [
+        ("tuning", "clean", ("tuning", "clean")),
+        ("tuning", "fog", ("tuning", "clean")),
+        ("tuned", "clean", ("tuning", "clean")),
+        ("tuned", "tuning", ("tuning", "tuning")),
+        ("tuned", "far", ("tuning", "unknown/far")),
+        ("tuning", "far_by", ("tuning", "unknown/far")),
+        ("new", "clean", ()),
+        ("newly", "far_by", ()),
+        ("newly", "night", ()),
+    ],
+)
+def test_sets_are_compared_by_their_roots(
+    tmp_path: Path, chosen_on: str, judged: str, shared: tuple[str, ...]
+) -> None:
+    clean = files(pictures(1, 12))
+    sets = {"clean": clean, "first": clean, "second": files(pictures(3, 12)), "night": files(pictures(2, 12))}
+    suite = cats(tmp_path, sets, {"far": "{path: first, group: {folders: 1}}"}, KINDS)
+    requests = requests_on(chosen_on, judged)
+    if shared:
+        text = "12 of the 12 images of the set {} are also in the set {}, but".format(*shared)
+        assert message(suite, [CLEAN], requests).startswith(f"DATA: {text} the threshold of cat.recall@")
+    else:
+        check_sets_differ(suite, [CLEAN], requests, tmp_path / "digests.sqlite")
 
 
 @pytest.mark.parametrize(
