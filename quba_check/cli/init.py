@@ -153,7 +153,8 @@ def _draft_suite(root: Path, layout: Layout, title: str) -> tuple[Suite, str]:
                 except SuiteError as error:
                     if view.set == CLEAN_SET:
                         raise
-                    path = (layout.shifts if view.set in layout.shifts else layout.others).pop(view.set)
+                    kinds = layout.shifts, layout.validation, layout.others
+                    path = next(sets for sets in kinds if view.set in sets).pop(view.set)
                     layout.left_out[path] = str(error).removeprefix(f"{root}/").rstrip(".")
                     break
             else:
@@ -179,7 +180,9 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
         lines.append(f"  {manifest_line(CORRUPTIONS_SET, stored)}")
     else:
         lines.append("  corruptions: {generate: from clean}")
-    for headings, sets, indent in (["  shifts:"], layout.shifts, "    "), ([], others, "  "):
+    other = "  other:  # no dimension counts these; thresholds may be chosen on them"
+    named = (["  shifts:"], layout.shifts, "    "), ([other], layout.validation, "    ")
+    for headings, sets, indent in (*named, ([], others, "  ")):
         lines += headings if sets else []
         lines += [f"{indent}{manifest_line(name, _entry(path, name, suite))}" for name, path in sets.items()]
     return "\n".join([*lines, ""])

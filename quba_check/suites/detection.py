@@ -25,6 +25,8 @@ from quba_check.suites.readers.listing import folder_names, image_names
 
 SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
 """Names of the folder of clean images, in order of preference; others are splits of the same images."""
+_VALIDATION = ("val", "validation", "valid", "dev", "tuning")
+"""Names of splits to choose thresholds on, next to the clean images."""
 _CUES = ("cue_conflict", "cue-conflict", "cue_conflicts", "cc")
 _NO_SETS = {"train": "training images", "mask": "masks", "annotation": "masks", "segmentation": "masks"}
 """Reasons to skip a folder, by the beginning of its name."""
@@ -40,6 +42,7 @@ class Layout:
         clean: path of the clean images, in one folder a class.
         classes: names of these folders, sorted.
         shifts: paths of other images of these classes, by the name of the shift.
+        validation: paths of validation images of these classes, by the name of the set.
         others: paths of `mixed_same`, `mixed_rand`, `cue_conflict` and all `corruptions`, if there are any.
         left_out: by path the reason why a folder is not a set of the suite.
     """
@@ -47,6 +50,7 @@ class Layout:
     clean: str = ""
     classes: tuple[str, ...] = ()
     shifts: dict[str, str] = field(default_factory=dict)
+    validation: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -122,15 +126,18 @@ def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
 
 def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
     """Add a folder to a layout; return the reason if it is not a set."""
-    mixed = _mixed_set(path)
-    if mixed is None and PurePosixPath(path).name.lower() in SPLITS:
+    mixed, place = _mixed_set(path), PurePosixPath(path)
+    name, is_sibling = place.name.lower(), place.parent == PurePosixPath(layout.clean).parent
+    is_validation = name in _VALIDATION and is_sibling
+    if mixed is None and not is_validation and name in (*SPLITS, *_VALIDATION):
         return f"another split than {layout.clean}"
     if unknown := sorted(set(map(normal_form, classes)) - set(map(normal_form, layout.classes))):
         return f"{unknown[0]} is not a class of {layout.clean}"
     if mixed is not None:
         layout.others[mixed] = path
     else:
-        layout.shifts[_shift_name(PurePosixPath(path).name, layout.shifts)] = path
+        sets = layout.validation if is_validation else layout.shifts
+        sets[_shift_name(place.name, {**layout.validation, **layout.shifts})] = path
     return None
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from quba_check.cli.main import main
 from quba_check.core.view import CLEAN, View
 from quba_check.demands.reading import read_thresholds
+from quba_check.dimensions import registry
 from quba_check.suites import open_suite
 from quba_check.suites.label_spaces import imagenet_classes
 
@@ -93,6 +94,29 @@ def test_files_and_output(here: Path, capsys) -> None:
         "train",
         "val",
     ]
+
+
+def test_a_validation_set_next_to_test_images_is_no_shift(here: Path, capsys) -> None:
+    write(
+        here / "data", *(f"{folder}/{name}" for folder in ("test", "val", "dev") for name in ("ant", "bee"))
+    )
+    (here / "data/dev/stray.png").write_bytes(b"")
+    assert run_init(capsys, "data")[1].splitlines()[:3] == [
+        "data/quba-data.yaml: 2 classes; clean, corruptions, val",
+        "  left out: dev (dev/stray.png: an image outside the class folders. Expected: <class>/<image>)",
+        "thresholds/default.yaml: demands to start from; set their numbers",
+    ]
+    assert body(here / "data/quba-data.yaml")[4:] == [
+        "sets:",
+        "  clean: {reader: folder, path: test, expected: 4}",
+        "  corruptions: {generate: from clean}",
+        "  other:  # no dimension counts these; thresholds may be chosen on them",
+        "    val: {reader: folder, path: val, expected: 4}",
+    ]
+    assert "ood_robustness" not in "".join(body(here / "thresholds/default.yaml"))
+    facts = open_suite(here / "data").facts
+    assert (facts.shifts, facts.other) == ((), ("val",))
+    assert not {view.set for name in registry.names for view in registry[name].views(facts)} & {"val"}
 
 
 def test_what_is_missing_is_written_and_the_rest_is_kept(here: Path, capsys) -> None:

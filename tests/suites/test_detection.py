@@ -48,14 +48,36 @@ def test_folders_that_are_no_sets(tmp_path: Path) -> None:
     tree(tmp_path, *classes("animals", names=("ant", "elk")), "c/fog/1/ant/1.ppm")
     layout = detect_layout(tmp_path)
     assert (layout.clean, layout.shifts, layout.others) == ("test", {}, {})
+    assert layout.validation == {"val": "val"}
     assert layout.left_out == {
         "animals": "elk is not a class of test",
         "c": "74 of 75 corruptions and severities are missing",
         "masks": "masks",
         "train": "training images",
         "training_2": "training images",
-        "val": "another split than test",
     }
+
+
+def test_validation_sets_are_no_shifts(tmp_path: Path) -> None:
+    names = ("test", "val", "Val", "valid", "validation", "dev", "tuning", "train", "night")
+    layout = detect_layout(tree(tmp_path, *classes(*names, "day/val", "day/dev", "x/val!", "eval")))
+    assert layout.validation == {
+        "val": "Val",
+        "val_2": "val",
+        **{name: name for name in ("dev", "tuning", "valid", "validation")},
+    }
+    assert layout.shifts == {"night": "night", "val_3": "x/val!"}
+    assert set(layout.left_out) == {"train", "day/val", "day/dev", "eval"}
+    assert layout.left_out["day/dev"] == "another split than test"
+
+
+@pytest.mark.parametrize("names", [("val", "train"), ("val", "train", "dev"), ("dev", "train")])
+def test_validation_images_without_test_images_are_the_clean_set(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    layout = detect_layout(tree(tmp_path, *classes(*names)))
+    assert (layout.clean, layout.shifts) == (names[0], {})
+    assert layout.validation == {name: name for name in names[2:]}
 
 
 def test_classes_may_have_names_of_sets(tmp_path: Path) -> None:
