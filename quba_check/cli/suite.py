@@ -75,8 +75,8 @@ def describe(folder: str | Path) -> None:
 def check(folder: str | Path, training: Path | None) -> int:
     """Find copies, pictures under two labels, training images and bursts in the sets of DIR.
 
-    Reads the clean set and the shifts; each image is decoded once. Exit code 1: a picture has two labels, or
-    was trained with.
+    Reads the clean set, the shifts and the sets of `other`; each image is decoded once. Exit code 1: a
+    picture has two labels, or was trained with.
     """
     from quba_check.doctor.clean_sets import check_pictures
 
@@ -185,7 +185,7 @@ def sets_text(suite: Suite, width: int) -> str:
 
 
 def set_rows(suite: Suite) -> list[tuple[str, ...]]:
-    """Return the rows: declared sets, then undeclared sets of the nine dimensions.
+    """Return the rows: declared sets, decided ones, then undeclared sets of the nine dimensions.
 
     `classes` is the number of classes of the set's label space with images; `per class` is the smallest and
     largest number of images of a class with images (per corruption and severity for corruptions).
@@ -205,6 +205,10 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
             spread = _range(np.concatenate(per_class))
         stated = _NOTHING if expected is None else f"{expected:,}"
         rows.append((name, images, stated, space_name, classes, spread, _where(suite, name)))
+    for name, decided in suite.facts.decided.items():
+        root = counts.get(suite.facts.view_set(suite.facts.root_of(name)))
+        groups = "missing" if root is None else f"{root.groups:,}"
+        rows.append((name, groups, *(_NOTHING,) * 4, f"one for each group of {decided.of}"))
     sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
     absent = [name for name in sets if name not in suite.facts.spaces]
     absent += [] if suite.facts.shifts else ["shifts"]

@@ -117,9 +117,9 @@ class SetPictures:
 def check_pictures(
     suite: Suite, digests: ContentDigests, training: Path | None, advance: Callable[[int], None]
 ) -> tuple[SetPictures, list[Finding]]:
-    """Return the images of the clean set and the shifts, and their findings.
+    """Return the images of the labelled sets, and their findings.
 
-    Problems come before notes.
+    These are the clean set, the shifts and the sets of `other`. Problems come before notes.
 
     Args:
         suite: the suite.
@@ -130,7 +130,7 @@ def check_pictures(
     Raises:
         SuiteError: a set is missing, or an image cannot be decoded.
     """
-    names = tuple(name for name in (CLEAN_SET, *suite.facts.shifts) if suite.missing(View(name)) is None)
+    names = _labelled_sets(suite)
     listings: list[Sequence[Example]] = [suite.examples(View(name)) for name in names]
     listings.append(() if training is None else training_images(training))
     examples = [example for listing in listings for example in listing]
@@ -141,6 +141,12 @@ def check_pictures(
     return pictures, sorted(findings, key=lambda finding: finding.severity)
 
 
+def _labelled_sets(suite: Suite) -> tuple[str, ...]:
+    """Return the names of the labelled sets with images."""
+    names = (CLEAN_SET, *suite.facts.shifts, *suite.facts.other)
+    return tuple(name for name in names if suite.missing(View(name)) is None)
+
+
 def check(subject: ModelUnderTest, digests: ContentDigests) -> Iterator[Finding]:
     """Yield the findings on the pictures of sets that are soon read.
 
@@ -149,8 +155,7 @@ def check(subject: ModelUnderTest, digests: ContentDigests) -> Iterator[Finding]
         digests: the file digests of the store.
     """
     suite = subject.suite
-    views = [View(name) for name in (CLEAN_SET, *suite.facts.shifts) if suite.missing(View(name)) is None]
-    if sum(len(suite.examples(view)) for view in views) <= MOST_EXAMINED:
+    if sum(len(suite.examples(View(name))) for name in _labelled_sets(suite)) <= MOST_EXAMINED:
         yield from check_pictures(suite, digests, suite.training, lambda _: None)[1]
 
 

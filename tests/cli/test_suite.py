@@ -64,6 +64,30 @@ def test_rows(tmp_path):
     ]
 
 
+def test_rows_of_other_unknown_and_decided_sets(tmp_path):
+    write(tmp_path, **{"val/apple": 3, "tuning/pear": 2, "birds/a": 2, "birds/b/c": 1})
+    manifest = """\
+schema: 1
+name: fruit
+classes: [apple, pear]
+sets:
+  clean: {reader: folder, path: val, partial: true, group: {path: '(?P<group>[0-9])[.]png'}}
+  corruptions: {generate: from clean}
+  other: {tuning: {reader: folder, path: tuning, partial: true}}
+  unknown: {birds: {path: birds, group: {folders: 1}}, far: {path: far, group: {folders: 1}}}
+  decided: {foggy: {of: fog, by: mean}, flocks: {of: birds, by: majority}, others: {of: far, by: mean}}
+"""
+    (tmp_path / "quba-data.yaml").write_text(manifest)
+    rows = {name: (images, where) for name, images, *_, where in set_rows(open_suite(tmp_path))}
+    assert {name: rows[name] for name in ("tuning", "unknown/birds", "foggy", "flocks", "others")} == {
+        "tuning": ("2", "tuning"),
+        "unknown/birds": ("3", "birds"),
+        "foggy": ("3", "one for each group of fog"),
+        "flocks": ("2", "one for each group of birds"),
+        "others": ("missing", "one for each group of far"),
+    }
+
+
 def test_a_folder_behind_a_url_has_the_rows_of_the_folder(tmp_path, capsys, s3):
     write(
         tmp_path / "data", **{"val/apple": 3, "val/pear": 2, "val/fig": 2, "night/pip": 2, "night/no_pip": 1}

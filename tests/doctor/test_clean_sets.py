@@ -98,6 +98,12 @@ def test_copies_in_two_sets_and_two_spellings(data, snapshot):
     assert text(data) == snapshot
 
 
+def test_sets_to_choose_thresholds_on_are_compared_too(data):
+    shutil.copytree(data / "val", data / "tuning")
+    found = text(data, "}\n  other: {tuning: {reader: folder, path: tuning}")
+    assert "tuning: 8 of 8 images are exact copies of images of clean." in found
+
+
 def test_frames_of_a_burst(data):
     for k in range(5):
         frame = scene(50).point(lambda value, k=k: value + k)
