@@ -106,6 +106,17 @@ def test_the_order_of_images_in_a_group_does_not_matter(images, random):
         assert one.confidence.tobytes() == other.confidence.tobytes()
 
 
+@given(images_with(one_label))
+@examples
+def test_groups_of_one_image_are_decided_as_images(images):
+    _, predicted, table, right = columns(images)
+    groups = Groups.of(-np.arange(len(images)))
+    mean, majority = (decide(groups, rule, predicted, table, right) for rule in ("mean", "majority"))
+    assert mean.predicted.tolist() == majority.predicted.tolist() == predicted.tolist()
+    assert mean.label.tolist() == majority.label.tolist() == right[:, 0].tolist()
+    assert (mean.probabilities.tobytes(), mean.acceptable) == (table.tobytes(), None)
+
+
 def test_each_rule_by_hand():
     """Two images are called 1 just so, the third is called 2 for sure."""
     rows = [(0, [2, 3, 2, 1], [1, 3]), (0, [2, 3, 2, 1], [3, 1]), (0, [0, 0, 8, 0], [1, -1])]
