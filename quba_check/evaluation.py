@@ -29,6 +29,7 @@ from quba_check.storage.store import Store
 from quba_check.storage.user_files import user_location
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import WHOLE, SubsetSampler
+from quba_check.suites.set_images import check_groups_agree
 from quba_check.suites.shared_images import check_sets_differ
 from quba_check.suites.suite import Suite
 
@@ -245,6 +246,7 @@ class Evaluation(Predictor):
         views = self._views(name)
         requests = [one for one in self._requests if one.dimension == name]
         check_sets_differ(self.suite, views, requests, digests_file(self.store.root))
+        check_groups_agree(self.suite, requests)
         predictions = self.predictions(views) if views else {}
         if any(one.slice and one.is_further_part for one in requests):
             predictions = {

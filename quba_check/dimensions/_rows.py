@@ -79,9 +79,11 @@ class Rows:
         first = tables[0]
         if not all(shows_same_images(first, table) for table in tables):
             raise UnmeasurableError(f"the severities of {views[0].corruption} show different images")
-        is_clean = CLEAN in predictions and shows_same_images(first, predictions[CLEAN])
-        shown = CLEAN if is_clean and views[0].set == CORRUPTIONS_SET else views[0]
-        return cls(tables, replace(shown, variant=""))
+        clean = predictions.get(CLEAN)
+        if views[0].set != CORRUPTIONS_SET or clean is None or not shows_same_images(first, clean):
+            return cls(tables, replace(views[0], variant=""))
+        # Stored corruptions declare no groups: theirs are those of the images that they show.
+        return cls(tuple(replace(table, group=clean.group) for table in tables), CLEAN)
 
     @cached_property
     def table(self) -> Predictions:
@@ -166,21 +168,17 @@ class Rows:
             rule: how groups are decided.
 
         Raises:
-            UnmeasurableError: there are no groups, or the images of one have different labels.
+            UnmeasurableError: there are no groups.
+            MixedGroupError: the images of one have no label in common.
         """
-        if self.declared_group is None:
-            raise UnmeasurableError(f"{name}: the set {rule.of} has no groups to decide")
+        if self.declared_group is None or self.view.set == CORRUPTIONS_SET:
+            raise UnmeasurableError(f"{name}: the set {rule.of} shows no images with groups")
         groups = Groups.of(self.declared_group)
         slices = {}
         for column, one in self.slices.items():
             with suppress(MixedGroupError):
                 slices[column] = replace(one, numbers=slices_of_groups(groups, one.numbers))
-        try:
-            tables = tuple(replace(_decided(table, groups, rule), slices=slices) for table in self.tables)
-        except MixedGroupError as error:
-            image = self.tables[0].index[error.first]
-            reason = f"{name}: no class is right for all images of the group of image {image} of {rule.of}"
-            raise UnmeasurableError(reason) from None
+        tables = tuple(replace(_decided(table, groups, rule), slices=slices) for table in self.tables)
         return Rows(tables, View(name), is_decided=True)
 
     def in_groups(self, quantity: Quantity) -> Quantity:

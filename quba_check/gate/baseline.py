@@ -15,7 +15,7 @@ from quba_check.core.view import SAMPLED
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError, UnmeasurableError
 from quba_check.gate.options import Options
-from quba_check.gate.record_rows import suite_row
+from quba_check.gate.record_rows import decided_rules, suite_row
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approved_record, baseline_folder
@@ -148,7 +148,7 @@ class SessionBaseline:
         run, options, suite = self.run, self._options, evaluation.suite
         if run is None or not options.no_looser or run.record.protocol != evaluation.protocol.name:
             return
-        contents = dict.fromkeys(run.record.suite.contents, "")
+        contents = dict.fromkeys(run.record.suite.contents, "") | decided_rules(evaluation)
         views = {str(view): view for view in (*suite.views(), SAMPLED) if str(view) in contents}
         for name in views:
             with suppress(UnmeasurableError):  # the set is empty now

@@ -6,7 +6,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -80,14 +80,22 @@ def environment(device: str, compute: ComputeRow, seed: int) -> EnvironmentRow:
 
 
 def content_hashes(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, str]:
-    """Return hashes of the images and labels of each view that dimensions use.
+    """Return hashes of the images and labels of used views, and of rules that decide groups.
 
     Args:
         evaluation: model and suite.
         dimensions: names of the dimensions.
     """
-    cache_keys = evaluation.engine.cache_keys
-    return {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, dimensions)}
+    names, cache_keys = [*dimensions], evaluation.engine.cache_keys
+    requests = (one for one in evaluation.facts.suite.requests if one.dimension in names)
+    used = {name for one in requests for name in one.sets}
+    rules = {name: rule for name, rule in decided_rules(evaluation).items() if name in used}
+    return {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, names)} | rules
+
+
+def decided_rules(evaluation: Evaluation) -> dict[str, str]:
+    """Return a hash of the rule of each decided set, by its name."""
+    return {name: content_hash(astuple(rule)) for name, rule in evaluation.suite.facts.decided.items()}
 
 
 def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, SetRow]:

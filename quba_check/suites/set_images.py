@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from PIL import Image
 
 from quba_check.core.predictions import NO_CLASS, SliceColumn
+from quba_check.core.request import Request
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.errors import SuiteError
 from quba_check.storage.file_digests import ContentDigests
@@ -58,6 +59,32 @@ class SetImages:
             examples = sorted(self._suite.examples(View(set_name)), key=lambda example: example.index)
             self._sets[set_name] = {example.full_name: example for example in examples}
         return self._sets[set_name]
+
+
+def check_groups_agree(suite: Suite, requests: Iterable[Request]) -> None:
+    """Refuse decided sets with a group whose images have no label in common.
+
+    Args:
+        suite: the suite.
+        requests: the numbers to measure.
+
+    Raises:
+        SuiteError: there is such a group, unless one image decides its label.
+    """
+    facts = suite.facts
+    for name in dict.fromkeys(name for one in requests for name in one.sets if name in facts.decided):
+        if facts.decided[name].any_of is not None:
+            continue
+        shared: dict[str | None, set[int]] = {}
+        for example in suite.examples(View(facts.view_set(facts.root_of(name)))):
+            own = {example.label, *example.also}
+            if not shared.setdefault(example.group, own) & own:
+                raise SuiteError(
+                    f"the images of the group '{example.group}' have different labels",
+                    where=f"{suite.location}: sets.decided.{name}",
+                    allowed="one right class for all images of a group, or any: CLASS",
+                )
+            shared[example.group] &= own
 
 
 class ViewSlices:

@@ -153,6 +153,9 @@ def _class_numbers(location: Location, file: MergedFile, suite: SuiteFacts) -> t
         if part not in numbers:
             text = f"the suite '{suite.name}' has no class '{part}'.{did_you_mean(part, shown)}"
             raise file.error(location, text, shown=above, allowed=listed(shown, at_most=_SHOWN))
+        if suite.class_names.count(part) > 1:
+            text = f"the suite '{suite.name}' has several classes '{part}'"
+            raise file.error(location, text, shown=above, allowed="a name of one class")
     classes = tuple(numbers[part] for part in parts)
     problem = allowed = ""
     if len(set(classes)) < len(classes):
