@@ -1,12 +1,16 @@
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from support.answers import facts, first, reason, right_on, values
+from support.answers import facts, first, reason, reasons, right_on, values
 
+from quba_check.core.request import Request
 from quba_check.core.view import CLEAN, FGSM, PGD
+from quba_check.demands import Demand
 from quba_check.dimensions import registry
 from quba_check.errors import InvariantError
+from quba_check.verdicts.evidence import evidence_of
 
 ADVERSARIAL = registry["adversarial_robustness"]
 FACTS = facts()
@@ -191,3 +195,75 @@ def test_tables_of_different_images_are_refused():
     assert str(caught.value) == (
         "adversarial_robustness: clean, FGSM and PGD predictions are of different images"
     )
+
+
+HALF, DOUBLE = Fraction(4, 255), Fraction(16, 255)
+PARTS = {"": ADVERSARIAL.value_part} | {part.name: part for part in ADVERSARIAL.parts(FACTS.suite)}
+
+
+def at(epsilon, attacks):
+    """The attacks of some tables as those of another size."""
+    return {replace(view, epsilon=epsilon): table for view, table in attacks.items() if view != CLEAN}
+
+
+def requested(*numbers):
+    """Facts with requested parts, each a name and its size."""
+    requests = [Request(ADVERSARIAL.name, PARTS[name], epsilon=epsilon) for name, epsilon in numbers]
+    return facts(requests=tuple(requests))
+
+
+def test_each_requested_size_has_views_and_parts():
+    known = requested(("", HALF), ("pgd", HALF), ("fgsm", DOUBLE))
+    views = ["clean", "clean+fgsm", "clean+pgd", "clean+fgsm@4/255", "clean+pgd@4/255"]
+    assert list(map(str, ADVERSARIAL.views(known.suite))) == [*views, "clean+fgsm@16/255", "clean+pgd@16/255"]
+    assert [(part.name, part.title) for part in ADVERSARIAL.parts(known.suite)[6:]] == [
+        ("@epsilon=4/255", "relative accuracy under both attacks, ε = 4/255"),
+        ("pgd@epsilon=4/255", "relative accuracy under PGD, ε = 4/255"),
+        ("fgsm@epsilon=16/255", "relative accuracy under FGSM, ε = 16/255"),
+    ]
+
+
+def test_a_number_at_another_size_is_that_of_its_tables():
+    clean = first(80, 100)
+    usual, half = tables(clean, first(40, 100), first(20, 100)), tables(clean, first(60, 100), first(30, 100))
+    known = requested(("", HALF), *((name, HALF) for name in PARTS if name))
+    measured = ADVERSARIAL.measure(usual | at(HALF, half), known)
+    alone, expected = ADVERSARIAL.measure(usual, FACTS), ADVERSARIAL.measure(half, FACTS)
+    assert measured.whole == alone.whole
+    assert {name: measured.parts[name] for name in alone.parts} == alone.parts
+    assert measured.parts["@epsilon=4/255"] == expected.whole
+    assert measured.parts["@epsilon=4/255"].value == pytest.approx((60 / 80 * 30 / 80) ** 0.5)
+    assert all(measured.parts[f"{name}@epsilon=4/255"] == part for name, part in expected.parts.items())
+
+
+@pytest.mark.parametrize("masked", [None, HALF])
+def test_signs_of_masking_concern_one_size(masked):
+    clean, sign = first(50, 100), "FGSM helps the model (acc 0.700 > 0.500 clean)"
+    good, bad = (tables(clean, first(n, 100), first(20, 100)) for n in (40, 70))
+    usual, half = (good, bad) if masked else (bad, good)
+    known = requested(("", HALF), ("pgd", HALF), ("pgd", DOUBLE))
+    measured = ADVERSARIAL.measure(usual | at(HALF, half) | at(DOUBLE, good), known)
+    named = f"ε = 4/255: {sign}"
+    signs = [
+        measured.masked_for(one) for one in (*known.suite.requests, Request(ADVERSARIAL.name, PARTS[""]))
+    ]
+    assert signs == ([(named,), (named,), (), ()] if masked else [(), (), (), (sign,)])
+    assert measured.notes == (f"masked: {named if masked else sign}",)
+
+
+def test_the_released_attack_names_its_size():
+    moves = {"moved": np.float32([0.5, 0.25]), "moved_share": np.float32([0.8, 0.8])}
+    views = tables([1, 1], [1, 0], [1, 0], fgsm_moves=moves, pgd_moves=moves)
+    measured = ADVERSARIAL.measure(views | at(HALF, views), requested(("", HALF)))
+    note = "released attack: largest pixel move 0.50, 80 % of pixel values moved by more than"
+    assert measured.notes == (f"{note} 8/255", f"ε = 4/255: {note} 4/255")
+
+
+def test_a_slice_is_not_taken_for_all_images_at_another_size():
+    views = tables(first(80, 100), first(40, 100), first(20, 100))
+    request = Request(ADVERSARIAL.name, PARTS[""], epsilon=HALF, slice="site=a")
+    measured = ADVERSARIAL.measure(views | at(HALF, views), facts(requests=(request,)))
+    assert reasons(measured) == {"slices.site=a": "slices are measured at ε = 8/255 alone"}
+    sliced = replace(measured, slices={"site=a": measured.whole})
+    demand = Demand(request, "min", 0.0, "block", False, "t.yaml", 1)
+    assert evidence_of(demand, sliced) == measured.unsliced["slices.site=a"]

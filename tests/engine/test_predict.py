@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,7 +41,9 @@ from quba_check.models.compute import ComputeSettings
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 SHARDS = (50, 78)
 SEED = 3
+HALF = Fraction(4, 255)
 VIEWS = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}
+VIEWS |= {"half fgsm": replace(FGSM, epsilon=HALF), "half pgd": replace(PGD, epsilon=HALF)}
 
 
 class GoldenNet(nn.Module):
@@ -119,7 +122,7 @@ class Setting:
     def run(self, kind: str, tasks: list[ShardTask] | None = None) -> Iterator[list[ShardTask]]:
         """Pass the images of tasks through the passes of a kind of view; yield complete tasks."""
         tasks = tasks or self.tasks(VIEWS[kind])
-        return self.passes.run(VIEWS[kind].attack, self.stream(tasks, starts=kind == "pgd"))
+        return self.passes.run(VIEWS[kind].attack, self.stream(tasks, starts=VIEWS[kind].attack == "pgd"))
 
     def outputs(self, kind: str) -> dict[str, torch.Tensor]:
         """Return the outputs of all images."""
@@ -180,6 +183,49 @@ def test_under_the_released_protocol_every_image_takes_all_steps() -> None:
     assert set(outputs) == {"logits", "always_right", "moved", "moved_share"}
     assert setting.module.forwards == 11 * 128
     assert sum(passes for _, _, passes in setting.reports) == 21 * 128
+
+
+def half_attacks(setting: Setting, protocol: Protocol) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (N,) classes under FGSM, and (11, N) those on the way of PGD, at 4/255 by a loop of its own."""
+    mean, std = (torch.tensor(one).view(3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    pixels, label, size = setting.images / 255, torch.from_numpy(setting.labels), 4 / 255
+    in_pixels = protocol is STANDARD
+    points = pixels if in_pixels else (pixels - mean) / std
+
+    def answers_and_signs(at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        at = at.clone().requires_grad_()
+        scores = setting.module((at - mean) / std if in_pixels else at)
+        F.cross_entropy(scores, label, reduction="sum").backward()
+        return scores.argmax(1), at.grad.sign()
+
+    fgsm = (points + size * answers_and_signs(points)[1]).clamp(0, 1)
+    # Half of the moves at 8/255, which come from the same random numbers.
+    noise = torch.stack([start_noise((3, 16, 16), index, SEED, 8 / 255) / 2 for index in range(128)])
+    current, visited = (points + noise).clamp(0, 1), []
+    for _ in range(10):
+        answers, signs = answers_and_signs(current)
+        visited.append(answers)
+        current = torch.minimum(torch.maximum(current + signs / 255, points - size), points + size).clamp(
+            0, 1
+        )
+    return answers_and_signs(fgsm)[0], torch.stack([*visited, answers_and_signs(current)[0]])
+
+
+@pytest.mark.parametrize("protocol", [STANDARD, RELEASED])
+def test_attacks_of_half_the_size_are_those_of_a_loop(protocol: Protocol) -> None:
+    setting = Setting(protocol)
+    label = torch.from_numpy(setting.labels)
+    fgsm, visited = half_attacks(setting, protocol)
+    found, usual = setting.outputs("half fgsm"), Setting(protocol).outputs("fgsm")
+    assert torch.equal(found["raw"].argmax(1), fgsm)
+    assert not torch.equal(usual["raw"].argmax(1), fgsm)
+    pgd, is_right = setting.outputs("half pgd"), (visited == label).all(0)
+    assert torch.equal(pgd["always_right"], is_right)
+    if protocol is STANDARD:
+        assert 4 / 255 - 1e-6 < float(found["extent"][:, 2].max()) < 4 / 255 + 1e-6
+        assert torch.equal(pgd["logits"].argmax(1) == label, is_right)
+    else:
+        assert torch.equal(pgd["logits"].argmax(1), visited[-1])
 
 
 def test_passes_of_an_attack_are_counted() -> None:

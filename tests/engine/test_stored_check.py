@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -140,6 +142,15 @@ def test_attacked_images_alone_are_not_used(evaluate, snapshot: SnapshotAssertio
     second.engine.predictions([CLEAN, FGSM])
     assert generation(second) == 2
     assert second.pop_notes() == snapshot
+
+
+def test_those_of_another_size_are_not_either(evaluate) -> None:
+    views = [CLEAN, replace(PGD, epsilon=Fraction(4, 255))]
+    first, second = evaluate(), evaluate()
+    first.engine.predictions(views)
+    first.store.remove(*first.engine.cache_keys.shard_keys(CLEAN))
+    second.engine.predictions(views)
+    assert generation(second) == 2
 
 
 def test_processes_at_one_time_use_each_others_attacked_images(evaluate) -> None:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_worker_gives_the_bytes_of_the_driver_and_lists_no_files(
     driver: Evaluation, spec: WorkerSpec, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serial = Evaluation(driver.classifier, driver.suite, store=tmp_path)
-    views = [CLEAN, PGD]
+    views = [CLEAN, PGD, replace(PGD, epsilon=Fraction(4, 255))]
     serial.engine.determine_outputs(views)
     wanted = [PlannedShard(driver.engine.cache_keys.stored_view(view), 1) for view in views]
     serial.engine._run(wanted)

@@ -107,6 +107,7 @@ def test_row_of_what_cannot_be_measured():
         Unmeasurable("accuracy", "no images", missing_data=True),
         Unmeasurable("accuracy", "the model gives no gradients"),
         replace(MEASURED, masked=("FGSM helps the model",)),
+        replace(MEASURED, masked_at={"4/255": ("ε = 4/255: FGSM helps the model",)}),
         replace(
             MEASURED,
             **SAMPLE,
@@ -117,7 +118,8 @@ def test_row_of_what_cannot_be_measured():
     ],
 )
 def test_an_outcome_read_again_is_the_same(outcome):
-    again = outcome_of("accuracy", accuracy_row(outcome))
+    row = accuracy_row(outcome)
+    again = outcome_of("accuracy", type(row).model_validate_json(row.to_json()))
     assert again == outcome
     assert getattr(again, "outputs", None) == getattr(outcome, "outputs", None)
 

@@ -1,4 +1,6 @@
 import math
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.errors import ThresholdError
 from quba_check.stats import intervals as limits
 from quba_check.tuning.power import detectable_effects
+from quba_check.tuning.suggested_limits import suggest_requested_limits
 from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
@@ -153,6 +156,24 @@ def test_a_value_that_knows_no_error(changed):
     file = thresholds("dimensions: {accuracy: {min: 0.8, max_drop: 0.1}, calibration_error: {max: 0.1}}")
     found = detectable_effects(file, 100, record(measurements=rows))
     assert [(reach.error, reach.blocked, reach.passed) for reach in found] == [(None, None, None)] * 3
+
+
+def test_signs_at_one_size_of_the_attacks_leave_the_errors_at_others():
+    part = quantity(0.6, 0.02, "ratio", better="high", parts={})
+    row = quantity(0.5, 0.01, "ratio", parts={"pgd": part, "pgd@epsilon=4/255": part})
+    file = thresholds("dimensions: {adversarial_robustness: {min: 0.4, parts: {pgd: {min: 0.4}}}}")
+    usual, pgd = file.demands
+    half = replace(pgd, request=replace(pgd.request, epsilon=Fraction(4, 255)))
+    signs = ["FGSM helps the model"]
+    for changed, errors in (
+        ({"masked_at": {"4/255": signs}}, [0.01, 0.02, None]),
+        ({"masked": signs}, [None, None, 0.02]),
+    ):
+        run = record(measurements={"adversarial_robustness": row | changed})
+        found = detectable_effects(replace(file, demands=(usual, pgd, half)), None, run)
+        assert [one.error and round(one.error, 3) for one in found] == errors
+        limits = suggest_requested_limits(replace(file, demands=(half,)), {"a.json": run}, 1.645)
+        assert bool(limits) == ("masked" in changed)
 
 
 def test_a_drop_has_the_error_of_two_runs():

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import date
+from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,16 +14,19 @@ from support.gated import CALIBRATION, CORRUPTION, FILE, GRADE, LETTER, SCORE, c
 from support.requests import value
 from support.rows import verdict as stored_verdict
 
+from quba_check.comparison.difference import RunValue
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.explanation import Explanation
 from quba_check.core.grade import LETTERS
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
+from quba_check.core.request import Part
 from quba_check.demands.demand import Policy
 from quba_check.errors import InvariantError
 from quba_check.records.verdict import Waiver
 from quba_check.stats.intervals import share_limits, share_trials
 from quba_check.verdicts import decide, p_value
 from quba_check.verdicts.decision import is_demonstrated
+from quba_check.verdicts.evidence import drop_from_baseline
 from quba_check.verdicts.explanation import explanation, verdict_row
 
 
@@ -138,6 +143,20 @@ def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
         ).reason
         == REASON
     )
+
+
+def test_signs_at_one_size_of_the_attacks_mask_the_demands_at_it():
+    attacked = replace(corruption(0.6, **{"fog@epsilon=4/255": 0.6, "fog": 0.6}), masked_at={"4/255": SIGNS})
+    request = replace(CORRUPTION.request, number=Part("fog", "ratio", "high", ""))
+    usual = replace(CORRUPTION, request=request)
+    half = replace(usual, request=replace(request, epsilon=Fraction(4, 255)))
+    assert (half.part, decide(half, attacked).reason) == ("fog@epsilon=4/255", REASON)
+    assert [decide(one, attacked).outcome for one in (half, usual, CORRUPTION)] == ["fail", "pass", "pass"]
+    reference = SimpleNamespace(file="a.json", value_of=lambda dimension, part: RunValue(0.7))
+    drops = (drop_from_baseline(one, reference, RunValue(0.6), None, attacked) for one in (half, usual))
+    assert [drop.masked for drop in drops] == [SIGNS, ()]
+    turned = replace(attacked, masked=SIGNS, masked_at={})
+    assert [decide(one, turned).outcome for one in (half, usual, CORRUPTION)] == ["pass", "fail", "fail"]
 
 
 def test_a_drop_of_a_masked_value_is_no_evidence():
