@@ -83,7 +83,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
 
 @dimension(
     _NAME,
-    title="How much of the accuracy is left under gradient attacks that move no pixel by more than ε, by default 8/255.",
+    title="How much accuracy is left under gradient attacks that move pixels by at most ε, by default 8/255.",
     unit="ratio",
     better="high",
     weight=1 / 3,
