@@ -105,7 +105,8 @@ def test_a_threshold_of_an_accuracy_by_hand():
     assert threshold_for_accuracy(scores, correct, 39 / 41) == 20.0
     assert threshold_for_accuracy(scores, correct, 29 / 30) == 21.0
     assert threshold_for_accuracy(scores, correct, 0.97) is None  # 39 of 40, but 29 of 30 before
-    assert threshold_for_accuracy(scores[:29], correct[20:49], 0.1) is None  # fewer than 30 images
+    assert threshold_for_accuracy(scores[:30], correct[:30], 29 / 30) == 31.0
+    assert threshold_for_accuracy(scores[:29], correct[:29], 0.1) is None  # fewer than 30 images
     assert threshold_for_accuracy(np.repeat([2.0, 1.0], 30), np.arange(60) < 45, 0.75) == 1.0
 
 
