@@ -49,6 +49,7 @@ class Quantity:
         eligible: number of images that can count whatever the model answers, if n depends on its answers.
         eligible_groups: number of groups of these; None without groups.
         slices: the number on slices of the images, by column.
+        notes: short notes that reports show next to the value, for example `masked: …`.
     """
 
     value: float
@@ -65,6 +66,7 @@ class Quantity:
     eligible: int | None = None
     eligible_groups: int | None = None
     slices: Mapping[str, SliceValues] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -134,7 +136,6 @@ class Measurement(Quantity, _OfDimension):
     Attributes:
         dimension: its name, the first argument.
         parts: named parts, in the order of reports.
-        notes: short notes that reports show next to the value, for example `masked: …`.
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
         masked_at: likewise for the parts at another ε, by ε such as `4/255`, if there are any.
         tables: tables of details by name, such as the accuracy of each class.
@@ -144,7 +145,6 @@ class Measurement(Quantity, _OfDimension):
     """
 
     parts: Mapping[str, Quantity] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
     groups_of_sets: GroupsOfSets = field(default_factory=dict, repr=False, compare=False)
@@ -188,7 +188,8 @@ class Measurement(Quantity, _OfDimension):
     ) -> Measurement:
         """Return a measurement with the value of a quantity."""
         quantity = {item.name: getattr(whole, item.name) for item in fields(Quantity)}
-        return cls(dimension, **quantity, parts=parts or {}, notes=notes, masked=masked, tables=tables or {})
+        quantity["notes"] = (*whole.notes, *notes)
+        return cls(dimension, **quantity, parts=parts or {}, masked=masked, tables=tables or {})
 
 
 def _summary(number: Quantity) -> str:
@@ -240,5 +241,4 @@ class Drop(Quantity):
     after: float
     baseline: str
     paired: bool
-    notes: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()

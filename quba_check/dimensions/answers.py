@@ -127,8 +127,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     tables = {"risk_coverage": _curve(clean)}
     if any(one.threshold is not None for one in found.values()):
         tables["thresholds"] = _thresholds(found)
-    notes = (_note(chosen, one, source) for chosen, one in found.items())
-    return replace(measured, notes=tuple(notes), tables=tables)
+    return replace(measured, tables=tables)
 
 
 def _quantity(
@@ -144,32 +143,32 @@ def _quantity(
     if request.metric == "aurc":
         return _area(rows, scores)
     at = request.at
+    notes: tuple[str, ...] = ()
     if at is None:
         raise InvariantError(f"answers.{request.name}: it has no rule of answering")
     threshold: float | None = at.level
     if at.is_searched:
-        chosen = ChosenOn(
-            request.score, at, at.chosen_on or request.set, "" if at.chosen_on else request.variant
-        )
+        own = at.chosen_on or request.set
+        chosen = ChosenOn(request.score, at, own, "" if at.chosen_on else request.variant)
         if chosen not in found:
             check_groups_differ(request, source)
             found[chosen] = _search(chosen, source, outputs)
-        threshold = found[chosen].threshold
+        threshold, notes = found[chosen].threshold, (_note(chosen, found[chosen], source),)
     if at.by_class:
-        answered = answered_by_class(
-            table.predicted, table.confidence, np.array([one for _, one in at.by_class])
-        )
+        levels = np.array([level for _, level in at.by_class])
+        answered = answered_by_class(table.predicted, table.confidence, levels)
     else:
         answered = np.zeros(len(table), bool) if threshold is None else scores >= np.float32(threshold)
     if request.metric == "share":
-        return _share(rows, Estimate.mean(answered, "rows"), answered, np.ones_like(answered))
+        share = _share(rows, Estimate.mean(answered, "rows"), answered, np.ones_like(answered))
+        return replace(share, notes=notes)
     right = answered & rows.correct
     if not answered.any():
         is_below = threshold is not None and not at.by_class
         reason = f": every {request.score} is below {threshold:.9g}" if is_below else ""
         raise UnmeasurableError(f"no image is answered{reason}")
     accuracy = Estimate.mean(right, "rows") / Estimate.mean(answered, "rows")
-    return _share(rows, accuracy, right, answered)
+    return replace(_share(rows, accuracy, right, answered), notes=notes)
 
 
 def _share(rows: Rows, estimate: Estimate, hits: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Quantity:

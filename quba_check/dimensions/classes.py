@@ -61,12 +61,12 @@ def threshold_of(request: Request, source: RowSource) -> float | None:
     rows = source.of(at.chosen_on)
     check_groups_differ(request, source)
     is_of = rows.is_of(request.classes)
-    if not (is_of if at.rule == "recall" else ~is_of).any():
+    if not (~is_of if at.rule == "specificity" else is_of).any():
         raise _no_image(request, at.chosen_on, at.rule)
     threshold = threshold_at(at.rule, at.level, rows.scores(request.classes), is_of)
     if threshold is None:
         raise UnmeasurableError(
-            f"no probability of {request.target} on the set {at.chosen_on} has a specificity of {at.level:g}"
+            f"no probability of {request.target} on the set {at.chosen_on} has a {at.rule} of {at.level:g}"
         )
     return threshold
 
@@ -203,7 +203,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     clean = source.of(CLEAN_SET)
     if not (clean.label >= 0).any():
         raise UnmeasurableError("no clean image is of a class", missing_data=True)
-    notes: dict[str, None] = {}
     table = predictions[CLEAN]
     tables = {"classes": class_table(table, suite)} if facts.with_tables else {}
     tables["confusions"] = confusion_table(table, suite)
@@ -211,26 +210,26 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     threshold_for = cache(partial(threshold_of, source=source))
 
     def quantity_of(request: Request, rows: Rows) -> Quantity:
-        is_whole = not rows.is_selected
         if not request.classes:
-            quantity, details, own_notes = quantity_of_all(request, rows, suite)
-            if is_whole:
-                tables.update(details)
-                notes.update(dict.fromkeys(own_notes))
-            return quantity
+            quantity, details, notes = quantity_of_all(request, rows, suite)
+            tables.update({} if rows.is_selected else details)
+            return replace(quantity, notes=tuple(notes))
         threshold = threshold_for(request)
         quantity = class_quantity(request, rows, threshold)
-        if is_whole and request.needs_probabilities:
+        if rows.is_selected:
+            return quantity
+        if request.needs_probabilities:
             tables.update(roc_table(request, rows))
-        if is_whole and request.at is not None and threshold is not None:
-            rule = f"{request.at.rule} {request.at.level:g}"
-            if request.chosen_on:
-                rule = f"{rule} on {request.chosen_on}"
-                head = f"{request.target}{request.conditions}"
-                notes[f"{head}: the chosen threshold is a probability of {threshold:.4g}"] = None
-            key = request.target, request.set, rule
-            points[key] = (*key, threshold, *recall_and_specificity(request, rows, threshold))
-        return quantity
+        if request.at is None or threshold is None:
+            return quantity
+        rule = f"{request.at.rule} {request.at.level:g}"
+        rule += f" on {request.chosen_on}" if request.chosen_on else ""
+        key = request.target, request.set, rule
+        points[key] = (*key, threshold, *recall_and_specificity(request, rows, threshold))
+        note = (
+            f"{request.target}{request.conditions}: the chosen threshold is a probability of {threshold:.4g}"
+        )
+        return replace(quantity, notes=(note,) if request.chosen_on else ())
 
     balanced = macro_mean("recall", clean.label, clean.predicted, suite.class_count, CLEAN)
     whole = Measurement.of("classes", additive_quantity(balanced, n))
@@ -239,4 +238,4 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     if points:
         columns = ("target", "set", "rule", "threshold", "recall", "specificity")
         tables["operating_points"] = Table(columns, tuple(points.values()))
-    return replace(measured, notes=tuple(notes), tables=tables)
+    return replace(measured, tables=tables)

@@ -218,8 +218,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         tables = clean.tables(suite) if facts.with_tables else {}
     else:
         own = dict.fromkeys(replace(one, number=_AGREEMENT) for one in requests_of("parity", suite))
-        served = [_pairs(source.of_request(one)).quantity("agreement") for one in own]
-        whole = min(served, key=lambda one: one.value)
+        rows = [source.of_request(one) for one in own]
+        agreements = [one.in_groups(_pairs(one).quantity("agreement")) for one in rows]
+        whole = min(agreements, key=lambda one: one.value)
         unmeasured[""] = Unmeasurable("parity", NO_REFERENCE)
     if steps := _steps(suite):
         tables["steps"] = _step_table(

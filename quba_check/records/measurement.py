@@ -86,6 +86,7 @@ class QuantityRow(JsonRow):
         better: direction in which the value is better; None for parts that are only reported.
         requested: it was measured only because a demand asks for it.
         slices: the number on slices of the images, by column.
+        notes: notes that reports show next to the value.
         interval: two-sided 95 % interval; None if unknown.
         limits: one-sided limits at the normal scores −4, −3.75, …, 4, for intervals at other levels.
         debiased: estimate of the value on infinitely many images, if n of them bias the statistic.
@@ -107,6 +108,7 @@ class QuantityRow(JsonRow):
     better: Better | None = None
     requested: bool = False
     slices: dict[str, SliceValuesRow] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @field_validator("interval", "limits")
     @classmethod
@@ -210,7 +212,6 @@ class MeasurementRow(QuantityRow):
 
     Attributes:
         parts: named parts of the dimension.
-        notes: notes that reports show next to the value.
         masked: signs of masked gradients; the value is then no evidence of robustness.
         tables: tables of details by name.
         unmeasured: reason for each requested part without a value, by its name.
@@ -219,7 +220,6 @@ class MeasurementRow(QuantityRow):
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
-    notes: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     tables: dict[str, TableRow] = Field(default_factory=dict)
     unmeasured: dict[str, UnmeasurableRow] = Field(default_factory=dict)

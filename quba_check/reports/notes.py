@@ -88,7 +88,8 @@ def record_notes(record: Record) -> tuple[str, ...]:
     lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note and not row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
-            lines.extend(f"{name}: {note}" for note in row.notes if note != SAME)
+            notes = dict.fromkeys(note for one in (row, *row.parts.values()) for note in one.notes)
+            lines.extend(f"{name}: {note}" for note in notes if note != SAME)
             lines.extend(_bias(name, row))
         elif isinstance(row, UnmeasurableRow) and not any(
             row.unmeasurable in verdict.message for verdict in record.verdicts

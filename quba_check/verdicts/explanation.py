@@ -174,9 +174,9 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if not isinstance(evidence, Unmeasurable):
         signs = masking_signs(verdict.demand, evidence) if is_masked else ()
         in_headline = {f"{MASKED}{sign}" for sign in signs}
-        for note in evidence.notes:
-            if note not in in_headline and _is_on_demand(note, verdict.demand):
-                yield note
+        number = evidence.quantity(verdict.demand.part) if isinstance(evidence, Measurement) else None
+        notes = dict.fromkeys((*evidence.notes, *(() if number is None else number.notes)))
+        yield from (note for note in notes if note not in in_headline)
 
 
 def _more_images(verdict: Verdict) -> str:
@@ -238,14 +238,6 @@ def _parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]
         "first images": [f"{row[0]} ({row[3]} → {row[4]}, label {row[2]})" for row in rows],
     }
     yield from (f"{heading}: {', '.join(parts)}" for heading, parts in texts.items() if parts)
-
-
-def _is_on_demand(note: str, demand: Demand) -> bool:
-    """Return True unless a note is on other classes than those of a demand."""
-    request = demand.request
-    if not request.target:
-        return True
-    return note.partition(": ")[0] in (request.name, f"{request.target}{request.conditions}")
 
 
 def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str]:

@@ -32,7 +32,7 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     request = demand.request
     column, number = column_of(request.slice), measurement.quantity(request.on_all_images.part)
     sliced = None if number is None else number.slices.get(column)
-    if sliced is None or sliced.reason is not None:
+    if number is None or sliced is None or sliced.reason is not None:
         reason = f"this run measured no slices of {column}"
         if sliced is not None and sliced.reason is not None:
             reason = f"{column}: {sliced.reason.reason}"
@@ -54,9 +54,9 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
     heading = "largest gaps" if request.kind == "gap" else "worst slices"
     worst = f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
+    notes = (worst, note, _interval_note(judged), *measurement.notes, *number.notes)
     parts = {**measurement.parts, str(demand.part): _worst(judged, demand.better)}
-    notes = filter(None, (worst, note, _interval_note(judged), *measurement.notes))
-    return replace(measurement, parts=parts, notes=tuple(notes))
+    return replace(measurement, parts=parts, notes=tuple(filter(None, dict.fromkeys(notes))))
 
 
 def number_compared(demand: Demand, measurement: Measurement) -> int:

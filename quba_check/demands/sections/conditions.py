@@ -19,8 +19,8 @@ from quba_check.strict_yaml import Location, dotted_path
 
 KINDS: tuple[Kind, ...] = ("worst", "gap")
 """Demands on all slices of a column."""
-_IMAGES, _GROUPS_OF_IMAGES = 50, 10
-"""Images, or decided groups, below which a slice is not judged."""
+_IMAGES, _GROUPS_OF_IMAGES, _FOR_CALIBRATION = 50, 10, 500
+"""Images, or decided groups, below which a slice is not judged; errors of calibration are noise below 500."""
 SHOWN = 20
 """Largest number of sets that a message lists."""
 
@@ -197,6 +197,12 @@ def _slices(
     if entry is None:
         return
     least = _GROUPS_OF_IMAGES if request.set in suite.decided else _IMAGES
+    if request.dimension == "calibration_error":
+        least = _FOR_CALIBRATION
+        if (entry.min_images or least) < least:
+            text, allowed = "the error of so few images is mostly noise", f"{least} or more"
+            got = f"{entry.min_images}"
+            raise file.error((*location, "min_images"), text, got=got, allowed=allowed, is_on_key=False)
     if "=" in name and kinds == KINDS:
         _check_keys(file, location, ("min" if request.better == "high" else "max", *DROPS))
         yield Asked(location, entry, replace(request, slice=name), min_images=least)
