@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.measurement import Measurement, Quantity, SliceValues
 from quba_check.core.request import Part, Request
 from quba_check.demands import Demand
 from quba_check.demands.demand import POINT, Policy
-from quba_check.dimensions._measuring import gap
 from quba_check.dimensions._ratios import share_curve
+from quba_check.dimensions._slices import gap
 from quba_check.verdicts import decide
 from quba_check.verdicts.evidence import evidence_of
 
@@ -95,23 +95,22 @@ def measurement(cell: Cell, hits: NDArray[np.int64]) -> Measurement:
     """Return the accuracies of slices and their gaps, as a run measures them."""
     right, total = int(hits.sum()), sum(cell.images)
     slices = [share(k, n) for k, n in zip(hits.tolist(), cell.images, strict=True)]
-    return replace(
-        Measurement.of("accuracy", share(right, total)),
-        slices={f"s={number}": one for number, one in enumerate(slices)},
-        gaps={
+    values = SliceValues(
+        {f"s={number}": one for number, one in enumerate(slices)},
+        {
             f"s={number}": gap(one, share(right - k, total - n), "high")
             for number, (one, k, n) in enumerate(zip(slices, hits.tolist(), cell.images, strict=True))
             if n < total
         },
     )
+    return replace(Measurement.of("accuracy", share(right, total)), slices={"s": values})
 
 
 def demand(kind: str, threshold: float) -> Demand:
     """Return a demand on the worst slice or the largest gap."""
-    bound, better = ("min", "high") if kind == "worst" else ("max", "low")
-    number = Part("", "fraction", better, "")
+    number = Part("", "fraction", "high", "")
     request = Request("accuracy", number, slice="s", kind="worst" if kind == "worst" else "gap")
-    return Demand(request, bound, threshold, "block", False, "x", 1)
+    return Demand(request, "min" if kind == "worst" else "max", threshold, "block", False, "x", 1)
 
 
 def passes(cell: Cell, draws: int, rng: np.random.Generator) -> tuple[Counter[str], Counter[str]]:
