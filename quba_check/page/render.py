@@ -40,12 +40,14 @@ STYLE = "page.css"
 
 
 def breakable(name: str) -> Markup:
-    """Return a name as HTML that breaks after punctuation, not before a digit.
+    """Return a name as HTML that breaks after punctuation, not before a digit; conditions after a comma.
 
-    >>> breakable("gaussian_noise")
-    Markup('gaussian_<wbr>noise')
+    >>> breakable("tb.f1@set=gaussian_noise,pipeline=app")
+    Markup('tb.<wbr>f1<wbr>@set=gaussian_noise,<wbr>pipeline=app')
     """
-    return Markup("<wbr>").join(re.split(r"(?<=[_.|@,/])(?!\d)", visible(name)))
+    number, at, conditions = visible(name).partition("@")
+    pieces = [*re.split(r"(?<=[_.|,/])(?!\d)", number), *re.split("(?<=,)", at + conditions)]
+    return Markup("<wbr>").join(filter(None, pieces))
 
 
 def with_code(text: str) -> Markup:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -14,12 +16,15 @@ from quba_check.records.measurement import AnyMeasurementRow, Cell, MeasurementR
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, SIGNS, GradeRow, VerdictRow
 from quba_check.reports.comparison import signed_value
+from quba_check.reports.tables import wrap_text
 
 NONE = "-"
 NOT_JUDGED = ("unmeasurable", "skipped", "not run")
 """Outcomes without a value."""
 TITLE_WIDTH = 24
 """Columns at which titles are wrapped in tables of the terminal."""
+_BREAKS = re.compile(r"(?<=,)|(?<=[^\s\\])(?=@)")
+"""Places inside a name at which a line may end; `@` in the value of a slice is escaped."""
 _OTHER_PARTS = {*UNIT_SIGNS, *NUMBERS}
 """Units and dimensions whose parts measure something else than the dimension."""
 
@@ -176,6 +181,23 @@ def name_cell(name: str, title: str, indent: str = "") -> str:
         return f"{indent}{name}"
     lines = Text(title).wrap(Console(), TITLE_WIDTH - len(indent), overflow="fold")
     return "\n".join([*(f"{indent}{line.plain.rstrip()}" for line in lines), f"{indent}  {name}"])
+
+
+def wrap_name_cell(cell: str, width: int) -> str:
+    """Wrap a title between words, and a name after a comma or before `@`; continuations are indented.
+
+    >>> print(wrap_name_cell("  tb.recall@probability=0.3,set=fog", 22))
+      tb.recall
+        @probability=0.3,
+        set=fog
+    """
+    *titles, name = cell.splitlines()
+    indent, lines = " " * (len(name) - len(name.lstrip()) + 2), [""]
+    for piece in _BREAKS.split(name):
+        if cell_len(lines[-1] + piece) > width and lines[-1]:
+            lines.append(indent)
+        lines[-1] += piece
+    return "\n".join([*wrap_text("\n".join(titles), width), *lines])
 
 
 CLASS_HEADINGS = ("class", "images", "recall", "interval", "precision", "F1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
@@ -31,6 +30,7 @@ from quba_check.reports.cells import (
     name_cell,
     value_text,
     worst_part,
+    wrap_name_cell,
 )
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import LEAST_WIDTH, table_text, wrap_line
@@ -51,8 +51,6 @@ LEGEND = f"{NOISE}: another sample of this size could flip the verdict"
 DEMAND, WORST_PART = "demand", "worst part"
 NAME = "dimension"
 HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
-_WORD = re.compile(r"^ *\S+|\S+", re.MULTILINE)
-"""A word, with the indentation of its line."""
 Cell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
 
@@ -66,9 +64,9 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     Args:
         record: the record.
         rule: the character of the rule below the headings.
-        width: maximal width in columns. Demands, worst parts and conditions of parts are wrapped between
-            words; without room the worst parts are left out, and a table that is still too wide exceeds the
-            width.
+        width: maximal width in columns. Demands and worst parts are wrapped between words, names between
+            conditions; without room the worst parts are left out, and a table that is still too wide exceeds
+            the width.
     """
     has_intervals = any(row.interval for row in record.measured.values())
     gap, blank = 0 if has_intervals else 1, "    \n"
@@ -81,6 +79,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
         del columns["interval"]
     widths = _column_widths(columns, width + gap + 1, gap + 1)
     table.width = sum(widths.values()) + (gap + 1) * (len(widths) - 1)
+    columns[NAME] = [Text(wrap_name_cell(cell.plain, widths[NAME])) for cell in columns[NAME]]
     for heading, column in widths.items():
         table.add_column(heading, justify="right" if heading == "value" else "left", width=column)
     for cells in list(zip(*(columns[heading] for heading in widths), strict=True))[1:]:
@@ -124,7 +123,8 @@ def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -
     widths = {heading: _longest(cell.plain for cell in cells) for heading, cells in columns.items()}
     excess = sum(widths.values()) + gap * len(widths) - room
     for heading in (WORST_PART, DEMAND, NAME):
-        words = (word for cell in columns[heading] for word in _WORD.findall(cell.plain))
+        texts = [cell.plain for cell in columns[heading]]
+        words = [wrap_name_cell(text, 1) if heading == NAME else "\n".join(text.split()) for text in texts]
         cut = min(max(excess, 0), widths[heading] - max(len(heading), _longest(words)))
         widths[heading] -= cut
         excess -= cut
@@ -149,7 +149,7 @@ def _rows(record: Record) -> Iterator[list[Text]]:
             # Some parts exist only because a demand asks for them.
             if verdict.part is not None and (label(verdict) in UNMET or verdict.requested):
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
-                name_text = Text(name_cell(verdict.part.replace("@", " @"), verdict.title, "  "))
+                name_text = Text(name_cell(verdict.part, verdict.title, "  "))
                 yield [name_text, *_cells(part, verdict, []), Text()]
 
 

@@ -114,7 +114,7 @@ def test_a_misspelt_function_of_a_pipeline_is_found_before_the_model_is_loaded(
         manifest.write("serving:\n  app: {call: 'pipelines_of_a_shop:prepare'}\n")
     (tmp_path / "pipelines_of_a_shop.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    text = "serving: {app: {agreement: {min: 0.5}}}"
+    text = "parity: {pipeline: app, agreement: {min: 0.5}}"
     plan_run(gate.session(text, data=data, plan=True))
     assert "pipelines_of_a_shop" not in sys.modules
     assert gate.error(text, data=data, model="nowhere:net") == (

@@ -10,7 +10,7 @@ from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.page.columns import columns
 from quba_check.page.figures import figures
-from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.measurement import MeasurementRow, QuantityRow, SliceValuesRow
 from quba_check.reports.explanation import slices_text
 
 
@@ -21,10 +21,11 @@ def row(value, n, error=0.01):
 
 
 def run():
-    slices = {"light=day": row(0.9, 500), "light=night": row(0.6, 80), "light=dusk": row(0.1, 12)}
+    values = {"light=day": row(0.9, 500), "light=night": row(0.6, 80), "light=dusk": row(0.1, 12)}
     gaps = {"light=day": row(-0.2, 500), "light=night": row(0.02, 80), "light=dusk": row(0.5, 12)}
     content = {"value": 0.8, "unit": "fraction", "n": 592, "better": "high"}
-    return record(measurements={"accuracy": MeasurementRow(**content, slices=slices, gaps=gaps)})
+    slices = {"light": SliceValuesRow(values=values, gaps=gaps)}
+    return record(measurements={"accuracy": MeasurementRow(**content, slices=slices)})
 
 
 def test_the_worst_slices_come_first(monkeypatch):

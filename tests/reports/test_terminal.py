@@ -170,10 +170,7 @@ CASES = {
     ),
     "files and other metrics are no worst parts": record(
         {"size": value(7.1, "megabytes", better="low", parts={"file": value(7.2, "megabytes", better="low")})}
-        | {
-            name: value(0.95, "fraction", parts=METRICS)
-            for name in ("serving", "parity", "classes", "answers")
-        }
+        | {name: value(0.95, "fraction", parts=METRICS) for name in ("parity", "classes", "answers")}
     ),
     "the mark of noise is explained": record(
         {"accuracy": wide(0.81, 0.79, 0.83, "fraction")}, [demand("accuracy", 0.8, within_noise=True)]
