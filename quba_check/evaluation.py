@@ -15,7 +15,7 @@ from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.request import Request
 from quba_check.core.view import View
 from quba_check.demo import DEMO_MODELS
-from quba_check.dimensions import measure_dimension, measure_slices, registry, request_views
+from quba_check.dimensions import COMPARES, measure_dimension, measure_slices, registry, request_views
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
@@ -115,11 +115,12 @@ class Evaluation(Predictor):
 
         Args:
             names: the dimensions.
-            requests: numbers to measure in addition: further parts of dimensions, and slices, which
-                accuracy always has.
+            requests: numbers to measure in addition: further parts of dimensions, slices, which accuracy
+                always has, and the numbers of parity, which state what is compared.
         """
         names = list(names)
-        requests = tuple(dict.fromkeys(one for one in requests if one.is_further_part or one.slice))
+        further = (one for one in requests if _is_planned(one) or one.slice)
+        requests = tuple(dict.fromkeys(further))
         for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)
@@ -277,7 +278,7 @@ class Evaluation(Predictor):
     def _reason_against(self, request: Request) -> Unmeasurable | None:
         """Return why a requested number cannot be measured, while its dimension may be; None if it can."""
         try:
-            for view in request_views(request, self.suite.facts) if request.is_further_part else ():
+            for view in request_views(request, self.suite.facts) if _is_planned(request) else ():
                 if (missing := self.suite.missing(view.images)) is not None:
                     return Unmeasurable(request.dimension, missing, missing_data=True)
                 if view.variant:
@@ -287,6 +288,11 @@ class Evaluation(Predictor):
         except QubaError:  # the measurement reports the error
             pass
         return None
+
+
+def _is_planned(request: Request) -> bool:
+    """Return True if its views are needed beyond those of the whole value, or decide what that compares."""
+    return request.is_further_part or request.dimension in COMPARES
 
 
 def unmeasurable_reason(

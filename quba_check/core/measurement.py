@@ -159,7 +159,9 @@ class Measurement(Quantity, _OfDimension):
 
     def quantity(self, part: str | None) -> Quantity | None:
         """Return the value of the dimension, or of a part, also on a slice, if any."""
-        return self.whole if part is None else self.parts.get(part) or dict(self.on_slices()).get(part)
+        if part is None:
+            return None if "" in self.unmeasured else self.whole
+        return self.parts.get(part) or dict(self.on_slices()).get(part)
 
     def on_slices(self) -> Iterator[tuple[str, Quantity]]:
         """Yield the name and value of each number on each slice."""

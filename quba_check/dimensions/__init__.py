@@ -8,10 +8,11 @@ import pkgutil
 from quba_check.dimensions._measuring import measure_dimension
 from quba_check.dimensions._ratios import share
 from quba_check.dimensions._registry import Registry, dimension, registry
-from quba_check.dimensions._requested import request_views, worst_quantity
+from quba_check.dimensions._requested import COMPARES, request_views, worst_quantity
 from quba_check.dimensions._slices import measure_slices
 
 __all__ = [
+    "COMPARES",
     "Registry",
     "dimension",
     "measure_dimension",

@@ -169,7 +169,7 @@ class AnswerPairs(PairedAnswers[Rows]):
 
 def _is_compared(suite: SuiteFacts) -> bool:
     """Return True unless all requests compare with the model's own preprocessing."""
-    requests = requests_of("parity", suite)
+    requests = [one for one in suite.requests if one.dimension == "parity"]
     return not requests or any(not one.pipeline for one in requests)
 
 

@@ -115,7 +115,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
     row, verdicts = column.record.measurements.get(name), column.record.verdicts
     worst = most_severe(row for row in verdicts if row.dimension == name and row.part is None)
     verdict_label = None if worst is None else label(worst)
-    if not isinstance(row, MeasurementRow):
+    if not isinstance(row, MeasurementRow) or "" in row.unmeasured:
         reason = f"unmeasurable: {row.unmeasurable}" if isinstance(row, UnmeasurableRow) else "not measured"
         return Value(column, "–", label=verdict_label, problem=reason)
     n = row.images or row.n

@@ -232,7 +232,9 @@ class MeasurementRow(QuantityRow):
 
     def quantity(self, part: str | None) -> QuantityRow | None:
         """Return the value of the dimension, or of a part, also on a slice, if any."""
-        return self if part is None else self.parts.get(part) or dict(self.on_slices()).get(part)
+        if part is None:
+            return None if "" in self.unmeasured else self
+        return self.parts.get(part) or dict(self.on_slices()).get(part)
 
     def on_slices(self) -> Iterator[tuple[str, QuantityRow]]:
         """Yield the name and value of each number on each slice."""

@@ -79,7 +79,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
         del columns["interval"]
     widths = _column_widths(columns, width + gap + 1, gap + 1)
     table.width = sum(widths.values()) + (gap + 1) * (len(widths) - 1)
-    columns[NAME] = [Text(wrap_name_cell(cell.plain, widths[NAME])) for cell in columns[NAME]]
+    columns[NAME] = tuple(Text(wrap_name_cell(cell.plain, widths[NAME])) for cell in columns[NAME])
     for heading, column in widths.items():
         table.add_column(heading, justify="right" if heading == "value" else "left", width=column)
     for cells in list(zip(*(columns[heading] for heading in widths), strict=True))[1:]:
@@ -144,7 +144,8 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
         first = Text(name_cell(name, "" if own is None else own.title))
-        yield [first, *_cells(row, own, verdicts), Text(worst_part(name, row))]
+        whole = row.quantity(None) if isinstance(row, MeasurementRow) else row
+        yield [first, *_cells(whole, own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them.
             if verdict.part is not None and (label(verdict) in UNMET or verdict.requested):
