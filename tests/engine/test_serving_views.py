@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from support.errors import error_text
 from support.evaluations import Evaluate
-from support.requests import serving_request
+from support.requests import served as request_behind
 from support.tiny import CLASSES, SIDE, picture, write_manifest
 from syrupy.assertion import SnapshotAssertion
 
@@ -104,13 +104,13 @@ def test_predictions_are_those_of_the_application_and_change_with_it(
 
 @pytest.mark.usefixtures("without_stored_check")
 def test_a_second_run_predicts_nothing(evaluate: Evaluate, models: ModuleType) -> None:
-    requests = [serving_request(name, "agreement") for name in ("app", "floats")]
+    requests = [request_behind(name, "agreement") for name in ("app", "floats")]
 
     def run() -> tuple[object, int]:
         evaluation = evaluate()
-        evaluation.plan(["serving"], requests=requests)
+        evaluation.plan(["parity"], requests=requests)
         planned = sum(work.forward for work in evaluation.planned_work())
-        outcome = evaluation.measure("serving")
+        outcome = evaluation.measure("parity")
         assert models.COUNTS["forward"] == planned
         return outcome, planned
 
@@ -175,8 +175,8 @@ def test_a_worker_loads_the_pipeline(evaluate: Evaluate) -> None:
 
 def test_a_function_that_raises_is_one_line(evaluate: Evaluate, snapshot: SnapshotAssertion) -> None:
     evaluation = evaluate()
-    evaluation.plan(["serving"], requests=[serving_request("broken", "agreement")])
-    assert error_text(ModelError, evaluation.outcome, "serving") == snapshot
+    evaluation.plan(["parity"], requests=[request_behind("broken", "agreement")])
+    assert error_text(ModelError, evaluation.outcome, "parity") == snapshot
 
 
 def test_tables_of_steps_keep_no_probabilities(evaluate: Evaluate) -> None:
@@ -192,10 +192,9 @@ def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Evaluate)
     evaluation = evaluate(
         "serving:\n  tv: {decode: torchvision, resize: {library: torchvision, antialias: true}}\n"
     )
-    evaluation.plan(["serving"], requests=[serving_request("tv", "probability_change")])
-    outcome = evaluation.measure("serving")
-    assert outcome.notes == ("tv: the same predictions as the model's own preprocessing",)
-    assert outcome.parts["tv.probability_change"].interval == (0, 0)
+    evaluation.plan(["parity"], requests=[request_behind("tv", "probability_change")])
+    outcome = evaluation.measure("parity")
+    assert outcome.parts["probability_change@pipeline=tv"].interval == (0, 0)
 
 
 def test_images_of_pipelines_are_not_kept(evaluate: Evaluate, tmp_path: Path) -> None:
