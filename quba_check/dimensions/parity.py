@@ -247,5 +247,5 @@ def _step_table(own: Rows, served: Mapping[tuple[str, str], Predictions]) -> Tab
         changed = AnswerPairs(replace(own, tables=(table,)), own).differs
         rows.append((*names, int(changed.sum()), float(changed.mean())))
     rows.sort(key=lambda row: (list(dict.fromkeys(name for name, _ in served)).index(row[0]), -row[2]))
-    note = f"of {len(own.label):,} answers, those that one step alone changes"
+    note = f"answers that one step alone changes, of {len(own.label):,}"
     return Table(("pipeline", "step", "images", "share"), tuple(rows), note)

@@ -145,6 +145,8 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
         first = Text(name_cell(name, "" if own is None else own.title))
         whole = row.quantity(None) if isinstance(row, MeasurementRow) else row
+        if whole is None and own is None:
+            whole = NotMeasuredRow(not_measured=True)
         yield [first, *_cells(whole, own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them.

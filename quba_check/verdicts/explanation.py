@@ -213,10 +213,11 @@ def _class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
 
 def _step_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
     """Yield the number of answers that each step of a serving pipeline alone changes."""
-    pipeline, table = verdict.demand.request.pipeline, measurement.tables.get("steps")
-    rows = () if table is None else table.rows
-    if counts := [f"{step} {images:,}" for name, step, images, _ in rows if name == pipeline]:
-        yield f"answers that one step alone changes, of {measurement.n:,}: {', '.join(counts)}"
+    request, table = verdict.demand.request, measurement.tables.get("steps")
+    if table is None or request.set != CLEAN_SET:
+        return
+    if counts := [f"{step} {images:,}" for name, step, images, _ in table.rows if name == request.pipeline]:
+        yield f"{table.note}: {', '.join(counts)}"
 
 
 def _parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
@@ -244,7 +245,12 @@ def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str
     """Yield the temperature that calibration_error advises for a value, or the reason for none."""
     demand = verdict.demand
     advice, held_out = (evidence.tables.get(table) for table in ("temperature", "held_out"))
-    if advice is None or demand.request.slice or evidence.dimension != "calibration_error":
+    if (
+        advice is None
+        or demand.request.slice
+        or demand.request.conditions
+        or evidence.dimension != "calibration_error"
+    ):
         return
     if held_out is None:
         yield f"no temperature is advised: {advice.note}"
@@ -277,12 +283,11 @@ def _worst_classes(table: Table, least: float) -> str:
 def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
     """Return the largest confusions behind a value, such as `shirt as coat 31 (of 120)`."""
     table, request = measurement.tables.get("confusions"), demand.request
-    if table is None or table.columns != _CONFUSIONS or request.slice:
-        return []
+    if table is None or table.columns != _CONFUSIONS or request.slice or request.conditions:
+        return []  # the table is on the most probable class of all clean images
     rows = list(table.rows)
     if request.target:
-        plain = f"{request.target}.{request.metric}"  # of the most probable class, on clean images
-        if request.set != CLEAN_SET or request.name != plain:
+        if request.name != f"{request.target}.{request.metric}":
             return []
         if request.classes:
             names = {part.strip() for part in (request.target, *request.target.split("|"))}
