@@ -55,14 +55,20 @@ def _day(value: Any) -> Any:
         raise ValueError(f"got {describe(value)}. Allowed: a day, such as 2027-01-31.") from None
 
 
+LEAST_ATTACK = Fraction(1, 2550)
+"""Smallest size of attacks: a tenth of a pixel value, since steps in float32 must change pixels."""
+
+
 def _attack_size(value: Any) -> str:
     """Return a size of attacks as a reduced fraction."""
     try:
         size = Fraction(str(value))
     except (ValueError, ZeroDivisionError):
         size = Fraction(0)
-    if not 0 < size <= 1:
-        raise ValueError(f"got {describe(value)}. Allowed: a fraction above 0 and at most 1, such as 4/255.")
+    if not LEAST_ATTACK <= size <= 1:
+        raise ValueError(
+            f"got {describe(value)}. Allowed: a fraction from {LEAST_ATTACK} to 1, such as 4/255."
+        )
     return str(size)
 
 

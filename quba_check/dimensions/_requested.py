@@ -163,7 +163,7 @@ def _slices(
         return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class.items()}
 
     tables, slices = {rows.view: rows.tables[0]}, {rows.view: rows.slices}
-    number = SlicedNumber(request.dimension, request.better, tables, slices, measured)
+    number = SlicedNumber(request.dimension, request.better, tables, slices, measured, rows.is_decided)
     by_column: dict[str, list[Request]] = {}
     for one in asked:
         by_column.setdefault(column_of(one.slice), []).append(one)

@@ -193,7 +193,6 @@ class Rows:
         limits: SampleLimits,
         sides: Sides | None = None,
         eligible: Mask | None = None,
-        unit: str = "fraction",
     ) -> Quantity:
         """Return a number of the sample "rows" as a quantity.
 
@@ -202,7 +201,6 @@ class Rows:
             limits: its limits, as if all rows were independent.
             sides: (r,) side of each row, 0 for rows that do not count; None if all count.
             eligible: (r,) True for rows that can count, if the answers decide which of them do.
-            unit: its unit.
         """
         influences, images = estimate.influences["rows"], self.images
         own = images if sides is None else images[sides > 0]
@@ -211,7 +209,7 @@ class Rows:
         group = self.declared_group
         return Quantity(
             estimate.value,
-            unit,
+            "fraction",
             n,
             self._curve(limits, influences),
             influences={self.view: influences.reshape(len(self.tables), -1).mean(axis=0)},

@@ -51,6 +51,7 @@ class SlicedNumber:
         predictions: the tables behind it.
         columns: the slices of the images of each table.
         measure: measures it on some of the images; raises `QubaError`.
+        is_decided: the rows are decided groups.
     """
 
     dimension: str
@@ -58,6 +59,7 @@ class SlicedNumber:
     predictions: Tables
     columns: Columns
     measure: Measure
+    is_decided: bool = False
 
     def values(self, column: str, *, with_gaps: bool, named: Collection[str] = ()) -> SliceValues:
         """Return the number on the slices of a column.
@@ -70,7 +72,8 @@ class SlicedNumber:
         if (
             lacking := next((view for view, own in self.columns.items() if column not in own), None)
         ) is not None:
-            reason = f"the set {lacking.set} has no such slices"
+            several = ", or the images of a group are in several" if self.is_decided else ""
+            reason = f"the set {lacking.set} has no such slices{several}"
             return SliceValues(reason=Unmeasurable(self.dimension, reason, missing_data=True))
         slices = {view: own[column] for view, own in self.columns.items()}
         values: dict[str, Quantity] = {}

@@ -26,6 +26,7 @@ from quba_check.dimensions._requested import (
 )
 from quba_check.dimensions._rows import Rows
 from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.messages import listed
 from quba_check.metrics.selective import (
     Guarantee,
     answered_by_class,
@@ -156,6 +157,7 @@ def _quantity(
         threshold, notes = found[chosen].threshold, (_note(chosen, found[chosen], source),)
     if at.by_class:
         levels = np.array([level for _, level in at.by_class])
+        notes = (f"answered from: {listed((f'{name} {level:.15g}' for name, level in at.by_class), 10)}",)
         answered = answered_by_class(table.predicted, table.confidence, levels)
     else:
         answered = np.zeros(len(table), bool) if threshold is None else scores >= np.float32(threshold)
