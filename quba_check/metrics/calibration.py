@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from quba_check.metrics.calibration_noise import most_without_noise, total_without_noise
 from quba_check.stats.estimate import Estimate, Sample
-from quba_check.stats.intervals import Limits, Scores, log_normal_limits
+from quba_check.stats.intervals import log_normal_limits
 
 CLASS_BLOCK = 64
 """Classes per block of ACE: bounds its memory to 64 columns of the table."""
@@ -52,22 +52,6 @@ class CalibrationError:
         95 % limit is 1.645.
         """
         return most_without_noise(float(log_normal_limits(self.estimate, np.array([z]))[0]), self.noise)
-
-    def debiased_limits(self, z: Scores, effect: float = 1.0) -> Limits:
-        """Return limits of the error on infinitely many images, around `debiased`.
-
-        Of upper limits of an error above 0 the smallest contribution of the noise is subtracted, of lower
-        ones the largest: that of bins without a gap.
-
-        Args:
-            z: (K,) normal scores.
-            effect: factor of the variance by groups.
-        """
-        limits = log_normal_limits(self.estimate, z, effect)
-        noise = _MEAN_ABSOLUTE_NORMAL * self.noise * math.sqrt(effect)
-        low = np.clip(limits - noise, 0.0, self.debiased)
-        high = np.array([most_without_noise(limit, self.noise) for limit in limits.tolist()])
-        return np.where(z < 0, low, np.where(z > 0, np.maximum(high, self.debiased), self.debiased))
 
 
 def expected_calibration_error(

@@ -197,47 +197,6 @@ def test_the_standard_error_of_the_adaptive_error_is_its_spread():
     assert np.mean([one.standard_error for one in found]) == pytest.approx(spread, rel=0.2)
 
 
-def test_limits_without_noise_by_hand():
-    """60 of 100 answers with a probability of a half are right: the gap is 0.1, its noise 0.05."""
-    error = calibration.expected_calibration_error(
-        np.full(100, 0.5, np.float32), np.arange(100) < 60, bins=15
-    )
-    se = error.estimate.standard_error
-    low, middle, high = error.debiased_limits(np.array([-1.0, 0.0, 1.0]))
-    assert error.noise == pytest.approx(0.05)
-    assert low == pytest.approx(0.1 * np.exp(-se / 0.1) - 0.05 * np.sqrt(2 / np.pi))
-    assert (middle, high) == (error.debiased, pytest.approx(error.debiased_upper(1.0)))
-    low, _, high = error.debiased_limits(np.array([-1.0, 0.0, 1.0]), effect=4.0)
-    assert low == 0
-    assert high == pytest.approx(error.debiased_upper(2.0))
-
-
-@pytest.mark.parametrize("overconfidence", [0.0, 0.05, 0.2])
-def test_limits_without_noise_hold(overconfidence):
-    """Limits of scores of 1.96, on each side; those of the error as measured are above the truth."""
-    rng, below, above, z = np.random.default_rng(0), 0, 0, np.array([-1.96, 1.96])
-    for _ in range(300):
-        confidence = rng.uniform(0.4, 1, 100).astype(np.float32)
-        error = calibration.expected_calibration_error(
-            confidence, rng.random(100) < confidence - overconfidence, bins=15
-        )
-        low, high = error.debiased_limits(z)
-        below, above = below + (high < overconfidence), above + (low > overconfidence)
-    assert max(below, above) <= 0.035 * 300
-
-
-@given(tables(), st.floats(1, 4))
-@examples
-def test_limits_without_noise_rise_and_are_around_the_value(table, effect):
-    confidence, correct = top(*table)
-    error = calibration.expected_calibration_error(confidence, correct, bins=15)
-    limits = error.debiased_limits(np.linspace(-4, 4, 33), effect)
-    if error.estimate.value and len(correct) > 1:
-        assert (np.diff(limits) >= 0).all()
-        assert limits[16] == error.debiased
-        assert limits[0] >= 0
-
-
 def test_reliability_bins_by_hand():
     confidence = np.array([0.1, 0.2, 0.25, 0.7, 1.0, 1.0], np.float32)
     correct = np.array([False, True, False, True, True, False])
