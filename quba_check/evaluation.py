@@ -276,7 +276,7 @@ class Evaluation(Predictor):
         )
 
     def _reason_against(self, request: Request) -> Unmeasurable | None:
-        """Return why a requested number cannot be measured, while its dimension may be; None if it can."""
+        """Return the reason against a requested number alone; None without one."""
         try:
             for view in request_views(request, self.suite.facts) if _is_planned(request) else ():
                 if (missing := self.suite.missing(view.images)) is not None:
@@ -291,7 +291,7 @@ class Evaluation(Predictor):
 
 
 def _is_planned(request: Request) -> bool:
-    """Return True if its views are needed beyond those of the whole value, or decide what that compares."""
+    """Return True if a request decides the views of its dimension."""
     return request.is_further_part or request.dimension in COMPARES
 
 

@@ -150,7 +150,7 @@ def ceil_to_two_digits(count: int) -> int:
 
 
 def images_text(images: int, groups: int | None, effective: float | None) -> str:
-    """Return a number of images, with their groups and the information in them; or of decided groups.
+    """Return a number of images, with groups and information, or of groups.
 
     >>> images_text(5403, 351, 480.2), images_text(50, 7, None)
     ('5,403 images in 351 groups, as informative as 480', '50 images in 7 groups')

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from quba_check.core.facts import Facts
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.protocols import Protocol
-from quba_check.core.request import Request
+from quba_check.core.request import NO_REFERENCE, Request
 from quba_check.core.serving import pipeline_of
 from quba_check.core.view import CLEAN, REFERENCE, View
-from quba_check.dimensions.parity import NO_REFERENCE
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine

@@ -36,7 +36,7 @@ class Baseline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OwnPreprocessing:
-    """The model in front of a serving pipeline, as the run that drops behind it are counted from.
+    """The baseline of drops behind a serving pipeline: the model without it.
 
     Attributes:
         run: the run of the model.

@@ -158,7 +158,7 @@ class Measurement(Quantity, _OfDimension):
         return Quantity(**{item.name: getattr(self, item.name) for item in fields(Quantity)})
 
     def quantity(self, part: str | None) -> Quantity | None:
-        """Return the value of the dimension, or of a part, also on a slice, if any."""
+        """Return the value of the dimension or of a part, also on a slice."""
         if part is None:
             return None if "" in self.unmeasured else self.whole
         return self.parts.get(part) or dict(self.on_slices()).get(part)

@@ -22,6 +22,8 @@ ANSWER_SCORES: tuple[AnswerScore, ...] = get_args(AnswerScore)
 MOST_PROBABLE: AnswerScore = "max_probability"
 Kind = Literal["value", "worst", "gap"]
 """Of a column of slices: the value of one slice, of the worst one, or the largest gap to all other images."""
+GIVE_REFERENCE = "--quba-reference MODEL"
+NO_REFERENCE = f"parity needs another model. Give it by {GIVE_REFERENCE}, or --quba-baseline RECORD"
 EACH, MACRO, NOT_AS = "each", "macro", "not_as"
 """Targets that are no class: the worst class, the mean of all classes, and confusions."""
 _OF_ALL_CLASSES = ("auroc", "probability_change")
@@ -31,7 +33,7 @@ _SEPARATORS = re.compile(r"[:@\\]")
 
 
 def target_name(dimension: str, part: str | None) -> str:
-    """Return the name of a dimension, of a part of it, or of its value under conditions.
+    """Return the name of a dimension, a part, or a value under conditions.
 
     >>> target_name("accuracy", None), target_name("accuracy", "top5"), target_name("accuracy", "@set=fog")
     ('accuracy', 'accuracy.top5', 'accuracy@set=fog')
@@ -40,7 +42,7 @@ def target_name(dimension: str, part: str | None) -> str:
 
 
 def name_on_slices(number: str, slices: str, kind: Kind = "value") -> str:
-    """Return the name of a number on a slice, or of its worst slice or largest gap in a column.
+    """Return the name of a number on a slice, or on all of a column.
 
     >>> name_on_slices("", "lighting", "worst"), name_on_slices("ece@set=fog", "lighting=night")
     ('@slice=lighting:worst', 'ece@set=fog,slice=lighting=night')
@@ -245,7 +247,7 @@ class Request:
 
     @property
     def is_further_part(self) -> bool:
-        """True if it, or the number of all images behind it, is measured only because a file asks for it."""
+        """True if only a threshold file makes a run measure it, or its number of all images."""
         return self.metric in NUMBERS.get(self.dimension, ()) or bool(self.conditions)
 
     @property

@@ -78,7 +78,7 @@ AttackSize = Annotated[
 
 
 def _shape(value: Any) -> str:
-    """Select the alternative of a value by its shape, for errors with its own line and message."""
+    """Select the alternative of a value by its shape, for precise errors."""
     match value:
         case str():
             return "(text)"

@@ -208,7 +208,7 @@ class Classes(Strict):
 
 
 class AnswerRule(Strict):
-    """The rule of answering: a score, or a threshold of one that is chosen by the answers to some images."""
+    """The rule of answering: a threshold of a score, stated or chosen."""
 
     probability: OwnLevels | None = _key(
         "Answer from this largest probability on; of each predicted class, or `default`."
@@ -238,7 +238,7 @@ class AnswersEntry(_Conditions):
 
 
 class ParityEntry(_Conditions):
-    """Demands on the answers of a model next to those of another one, or before a pipeline."""
+    """Demands on equal answers of two models, or before and behind a pipeline."""
 
     agreement: NumberEntry | None = _key("Share of equal answers.")
     negative_flips: NumberEntry | None = _key(

@@ -13,7 +13,7 @@ from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.core.predictions import Tables, column_of
-from quba_check.core.request import Better, Part, Request
+from quba_check.core.request import GIVE_REFERENCE, Better, Part, Request
 from quba_check.core.view import REFERENCE, View
 from quba_check.dimensions._rows import Rows, views_of
 from quba_check.dimensions._slices import Masks, OnSlice, SlicedNumber
@@ -24,7 +24,6 @@ NumberOfRows = Callable[[Request, Rows], Quantity]
 """Measures a requested number on rows; raises `UnmeasurableError`."""
 NumbersOfClasses = Callable[[Request, Rows], Mapping[str, Quantity]]
 """Measures a requested number of each class."""
-GIVE_REFERENCE = "--quba-reference MODEL"
 COMPARES = ("parity",)
 """Dimensions that compare answers with those of the reference, or in front of a pipeline."""
 
@@ -100,7 +99,7 @@ def requested_views(dimension: str, suite: SuiteFacts) -> tuple[View, ...]:
 
 
 def request_views(request: Request, suite: SuiteFacts) -> tuple[View, ...]:
-    """Return the views of a request: of its set, of what it is compared with, and of the choosing set."""
+    """Return the views of a request: judged, compared with, and chosen on."""
     views = views_of(request.set, suite, request.variant)
     if request.dimension in COMPARES:
         views += views_of(request.set, suite, compared_variant(request))
@@ -108,7 +107,7 @@ def request_views(request: Request, suite: SuiteFacts) -> tuple[View, ...]:
 
 
 def check_groups_differ(request: Request, source: RowSource) -> None:
-    """Raise an UnmeasurableError if a threshold is chosen on images of the groups that it is judged on."""
+    """Refuse a threshold chosen on images of the judged groups."""
     if not request.chosen_on:
         return
     own = source.of(request.set, request.variant).declared_group

@@ -1,4 +1,4 @@
-"""Rows of numbers: those of a set, of a slice, decided by group, behind a pipeline, next to a reference."""
+"""Rows of a set: all, of a slice, decided by group, next to a reference."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from quba_check.stats.intervals import Limits, Scores
 
 
 def views_of(set_name: str, suite: SuiteFacts, variant: str = "") -> tuple[View, ...]:
-    """Return the views of a set by a model; of a corruption those of all severities."""
+    """Return the views of a set, of a corruption all severities."""
     if set_name in suite.decided:
         return views_of(suite.decided[set_name].of, suite, variant)
     if set_name == CLEAN_SET:
@@ -87,7 +87,7 @@ class Rows:
 
     @cached_property
     def table(self) -> Predictions:
-        """All rows as one table; the versions of an image are a group, unless groups are declared."""
+        """All rows as one table, with all versions of an image in one group."""
         return self.tables[0] if len(self.tables) == 1 else replace(joined(self.tables), group=self.group)
 
     @cached_property

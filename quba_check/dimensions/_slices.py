@@ -126,7 +126,7 @@ class SlicedNumber:
 
 
 def on_all_images(quantity: Quantity, masks: Masks) -> Quantity:
-    """Return a quantity of some images with influences on all, which are 0 for the others."""
+    """Return a quantity of some images with influences on all."""
     influences: dict[Hashable, NDArray[np.float64]] = {}
     sides: dict[Hashable, NDArray[np.int8]] = {}
     by_view: Mapping[Hashable, Mask] = dict(masks.items())
@@ -141,7 +141,7 @@ def on_all_images(quantity: Quantity, masks: Masks) -> Quantity:
 
 
 def gap(own: Quantity, rest: Quantity, better: Better) -> Quantity:
-    """Return how much worse a slice is than all other images, which are independent of it."""
+    """Return the gap of a slice to all other images, independent ones."""
     low, high = (own, rest) if better == "high" else (rest, own)
     curve = None
     if low.curve is not None and high.curve is not None:

@@ -49,7 +49,7 @@ ImageScores = NDArray[np.float64]
 
 
 class ChosenOn(NamedTuple):
-    """A rule and the images on which its threshold is searched, as a model answers them."""
+    """A rule and the set on which its threshold is searched."""
 
     score: AnswerScore
     at: OperatingPoint

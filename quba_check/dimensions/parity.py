@@ -14,11 +14,10 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve, curve_of
 from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.predictions import Predictions, Tables, outputs_digest
-from quba_check.core.request import PARITY_NUMBERS
+from quba_check.core.request import GIVE_REFERENCE, NO_REFERENCE, PARITY_NUMBERS
 from quba_check.core.view import CLEAN, CLEAN_SET, REFERENCE, SERVING, View
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import (
-    GIVE_REFERENCE,
     RowSource,
     requested_parts,
     requested_views,
@@ -31,7 +30,6 @@ from quba_check.metrics.answer_pairs import QUANTILE, Mask, PairedAnswers, proba
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import quantile_limits, share_limits
 
-NO_REFERENCE = f"parity needs another model. Give it by {GIVE_REFERENCE}, or --quba-baseline RECORD"
 NOTHING_TO_LOSE = (
     "no answer can be lost: those before are right on no image. Check the classes and the preprocessing of "
     "that model"
@@ -174,7 +172,7 @@ def _is_compared(suite: SuiteFacts) -> bool:
 
 
 def _steps(suite: SuiteFacts) -> dict[tuple[str, str], View]:
-    """Return the view of each step of a requested pipeline, by both names, if it has several."""
+    """Return the view of each step of a requested pipeline with several."""
     names = dict.fromkeys(one.pipeline for one in requests_of("parity", suite) if one.pipeline)
     return {
         (name, step): View(CLEAN_SET, variant=f"{SERVING}{name}/{step}")
@@ -241,7 +239,7 @@ def _pairs(rows: Rows) -> AnswerPairs:
 
 
 def _step_table(own: Rows, served: Mapping[tuple[str, str], Predictions]) -> Table:
-    """Return the number of answers that each step of a pipeline alone changes, the most first."""
+    """Return the number of answers that each step of a pipeline changes."""
     rows = []
     for names, table in served.items():
         changed = AnswerPairs(replace(own, tables=(table,)), own).differs

@@ -80,7 +80,7 @@ def environment(device: str, compute: ComputeRow, seed: int) -> EnvironmentRow:
 
 
 def content_hashes(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, str]:
-    """Return hashes of the images and labels of used views, and of rules that decide groups.
+    """Return hashes of used images and labels, and of rules that decide groups.
 
     Args:
         evaluation: model and suite.

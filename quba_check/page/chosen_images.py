@@ -170,7 +170,7 @@ def _choice_by_harm(
 
 
 def _explaining_part(demand: VerdictRow, row: MeasurementRow) -> tuple[str | None, str | None]:
-    """Return the part with the stored value that explains a demand, and its set if known."""
+    """Return the part whose stored value explains a demand, and its set."""
     dimension = demand.dimension
     if dimension == "object_focus":
         return MIXED_RAND_SET, MIXED_RAND_SET

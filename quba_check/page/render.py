@@ -40,7 +40,7 @@ STYLE = "page.css"
 
 
 def breakable(name: str) -> Markup:
-    """Return a name as HTML that breaks after punctuation, not before a digit; conditions after a comma.
+    """Return a name as HTML with places where it may break.
 
     >>> breakable("tb.f1@set=gaussian_noise,pipeline=app")
     Markup('tb.<wbr>f1<wbr>@set=gaussian_noise,<wbr>pipeline=app')

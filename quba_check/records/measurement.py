@@ -231,7 +231,7 @@ class MeasurementRow(QuantityRow):
         return self.masked if request.epsilon is None else self.masked_at.get(str(request.epsilon), ())
 
     def quantity(self, part: str | None) -> QuantityRow | None:
-        """Return the value of the dimension, or of a part, also on a slice, if any."""
+        """Return the value of the dimension or of a part, also on a slice."""
         if part is None:
             return None if "" in self.unmeasured else self
         return self.parts.get(part) or dict(self.on_slices()).get(part)

@@ -184,7 +184,7 @@ def name_cell(name: str, title: str, indent: str = "") -> str:
 
 
 def wrap_name_cell(cell: str, width: int) -> str:
-    """Wrap a title between words, and a name after a comma or before `@`; continuations are indented.
+    """Wrap a title between words, a name after commas or before `@`.
 
     >>> print(wrap_name_cell("  tb.recall@probability=0.3,set=fog", 22))
       tb.recall

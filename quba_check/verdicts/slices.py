@@ -92,7 +92,7 @@ def _sliced(demand: Demand, measurement: Measurement) -> SliceValues:
 
 
 def _named(demand: Demand, measurement: Measurement, sliced: SliceValues) -> Measurement | Unmeasurable:
-    """Return a measurement with the value of one slice, or the reason why it cannot be judged."""
+    """Return a measurement with the value of one slice, or a reason."""
     name = demand.request.slice
     if name in sliced.unmeasured:
         return replace(sliced.unmeasured[name], reason=f"{name}: {sliced.unmeasured[name].reason}")
@@ -108,7 +108,7 @@ def _named(demand: Demand, measurement: Measurement, sliced: SliceValues) -> Mea
 
 
 def _without_value(demand: Demand, sliced: SliceValues) -> Unmeasurable | None:
-    """Return the reason of a slice of enough images on which the model fails to have a value."""
+    """Return the reason of a large enough slice without a value."""
     for name, outcome in sliced.unmeasured.items():
         if not outcome.missing_data and sliced.sizes.get(name, demand.min_images) >= demand.min_images:
             return replace(outcome, reason=f"{name}: {outcome.reason}")
@@ -129,7 +129,7 @@ def _size_note(demand: Demand, sliced: SliceValues) -> str:
 
 
 def _interval_note(judged: Mapping[str, Quantity]) -> str:
-    """Return a note on the slices whose few groups take the interval of the worst one; else nothing."""
+    """Return a note on slices of too few groups for an interval; else nothing."""
     few = [name for name, one in judged.items() if one.groups is not None and one.groups < LEAST_GROUPS]
     named = listed((f"{name} ({judged[name].groups})" for name in few), MOST_NAMED)
     return f"no interval: fewer than {LEAST_GROUPS} groups count in {named}" if few else ""

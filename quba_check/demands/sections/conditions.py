@@ -59,7 +59,7 @@ def on_sets(
 
 
 def _waived(keys: Mapping[str, Any]) -> str:
-    """Return the key of an entry that is a waiver or has one; empty without one."""
+    """Return the key of an entry with a waiver; empty without one."""
     return next(
         (key for key, one in keys.items() if key == "waive" or (isinstance(one, dict) and _waived(one))), ""
     )
@@ -118,7 +118,7 @@ def _problem_of(request: Request, suite: SuiteFacts) -> str:
 
 
 def check_chosen_on(location: Location, request: Request, file: MergedFile, suite: SuiteFacts) -> None:
-    """Raise a ThresholdError unless a threshold is chosen on other images, decided by the same rule."""
+    """Refuse a threshold chosen on the judged images, or on differently decided ones."""
     chosen_on, judged = request.chosen_on, request.set
     if not chosen_on or suite.slices is None:
         return
@@ -153,7 +153,7 @@ def numbers_asked(
     kinds: tuple[Kind, ...] = KINDS,
     effects: tuple[str, ...] = ("min", "max", "slices"),
 ) -> Iterator[Asked]:
-    """Yield what the entry of a number asks for, in the order of the file, for each request.
+    """Yield what the entry of a number asks for, for each request.
 
     Args:
         location: the place of the entry.
