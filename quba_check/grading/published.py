@@ -33,17 +33,10 @@ ZERO_SHOT_FAMILY = "vision-language"
 TIMM_PREFIX = "timm:"
 NEAREST = 5
 """Largest number of suggestions for an unknown name."""
+_OF_PROBABILITIES = frozenset({"adversarial_robustness", "calibration_error", "class_balance"})
 SUSPECT_DIMENSIONS: Mapping[Suspect, frozenset[str]] = {
-    "double-softmax": frozenset({"adversarial_robustness", "calibration_error", "class_balance"}),
-    "train-mode": frozenset(
-        {
-            "adversarial_robustness",
-            "corruption_robustness",
-            "ood_robustness",
-            "calibration_error",
-            "class_balance",
-        }
-    ),
+    "double-softmax": _OF_PROBABILITIES,
+    "train-mode": _OF_PROBABILITIES | {"corruption_robustness", "ood_robustness"},
 }
 """The dimensions with a suspect published value, by cause."""
 

@@ -114,9 +114,9 @@ def weighted_score(
     """Return the weighted mean of the normalised values; higher is better.
 
     Args:
-        values: value by dimension name, in the dimension's unit, for each weight above 0.
-        normalisations: normalisation by dimension name, for each weight above 0.
-        weights: weight >= 0 by dimension name, at least one above 0.
+        values: value by dimension name, in the dimension's unit, for each weight.
+        normalisations: normalisation by dimension name, for each weight.
+        weights: weight above 0 by dimension name, at least one.
 
     Returns:
         sum(w s (x - mu) / sigma) / sum(w), without a unit; s is -1 where lower is better.
@@ -128,23 +128,20 @@ def weighted_score(
     ...                {"accuracy": 1.0, "parameters": 1.0})
     1.5
     """
-    positive = [name for name, weight in weights.items() if weight > 0]
     terms = (
-        weights[name] * (_sign(name) * (values[name] - normalisations[name].mu) / normalisations[name].sigma)
-        for name in positive
+        weight * (_sign(name) * (values[name] - normalisations[name].mu) / normalisations[name].sigma)
+        for name, weight in weights.items()
     )
-    return math.fsum(terms) / math.fsum(weights[name] for name in positive)
+    return math.fsum(terms) / math.fsum(weights.values())
 
 
 def score_slopes(
     normalisations: Mapping[str, Normalisation], weights: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return the change of `weighted_score` per unit of each value with a weight above 0."""
+    """Return the change of `weighted_score` per unit of each value."""
     total = math.fsum(weights.values())
     return {
-        name: _sign(name) * weight / (normalisations[name].sigma * total)
-        for name, weight in weights.items()
-        if weight > 0
+        name: _sign(name) * weight / (normalisations[name].sigma * total) for name, weight in weights.items()
     }
 
 

@@ -93,12 +93,10 @@ def share_changed(
     changed: list[str] = []
     for start in range(0, len(indices), CHUNK):
         chunk = [pictures[index] for index in indices[start : start + CHUNK]]
+        stored = [picture.pixels for picture in chunk]
         before, after = (
             quba.answers(images, crop=not pictures.is_prepared).predicted
-            for images in (
-                [picture.pixels for picture in chunk],
-                [perturbation(picture.pixels) for picture in chunk],
-            )
+            for images in (stored, list(map(perturbation, stored)))
         )
         changed += [picture.name for picture, differs in zip(chunk, before != after, strict=True) if differs]
     return share_of(f"{perturbation!r} changed the answer", changed, len(indices))

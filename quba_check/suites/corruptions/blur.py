@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache, reduce
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,7 +26,8 @@ from quba_check.suites.corruptions.strength import (
 
 Real = NDArray[np.floating]
 Rounding = Callable[[Real], Image8]
-Exact = Callable[[NDArray[np.intp]], Image8]
+Indices = NDArray[np.intp]
+Exact = Callable[[Indices], Image8]
 _EPSILON = float(np.finfo(np.float32).eps)
 _LARGEST = 49
 """Weights of a motion's kernel; OpenCV filters with more by a Fourier transform, which takes longer."""
@@ -160,35 +160,27 @@ def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]
     return middle
 
 
-class _Line(NamedTuple):
-    """Sources of an enlarged line: two neighbours per pixel, weight of the second."""
-
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    weight: NDArray[np.floating]
-    outside: NDArray[np.intp]
-
-
-def _interpolate(image: NDArray[np.floating], factor: float) -> NDArray[np.floating]:
+def _interpolate(image: Real, factor: float) -> Real:
     """Enlarge the columns of an image."""
-    line = _line(len(image), factor, image.dtype.name)
-    first, second = image.take(line.first, axis=0), image.take(line.second, axis=0)
+    before, after, weight, outside = _sources(len(image), factor, image.dtype.name)
+    first, second = image.take(before, axis=0), image.take(after, axis=0)
     # The difference first: a flat region stays exactly what it is.
     second -= first
-    second *= line.weight[:, None]
+    second *= weight[:, None]
     second += first
-    if len(line.outside):
-        second[line.outside] = 0
+    if len(outside):
+        second[outside] = 0
     return second
 
 
 @lru_cache(maxsize=512)
-def _line(size: int, factor: float, precision: str = "float64") -> _Line:
+def _sources(size: int, factor: float, precision: str) -> tuple[Indices, Indices, Real, Indices]:
+    """Return sources of an enlarged line: two neighbours per pixel, weight of the second, pixels outside."""
     length = round(size * factor)
     position = np.arange(length) * ((size - 1) / (length - 1) if length > 1 else 0.0)
     first = np.minimum(position.astype(np.intp), size - 1)
     weight, outside = (position - first).astype(precision), np.flatnonzero(position > size - 1)
-    return _Line(first, np.minimum(first + 1, size - 1), weight, outside)
+    return first, np.minimum(first + 1, size - 1), weight, outside
 
 
 def gaussian_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature

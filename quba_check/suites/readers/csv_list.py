@@ -89,12 +89,7 @@ def csv_images(
     return images
 
 
-def csv_paths(
-    path: Path,
-    *,
-    columns: Sequence[str] = (),  # noqa: ARG001
-    is_labelled: bool = True,
-) -> list[Path]:
+def csv_paths(path: Path, *, is_labelled: bool = True, **_others: object) -> list[Path]:
     """Return the paths of the images that a CSV file names; they may be missing.
 
     Raises:
