@@ -93,7 +93,7 @@ def with_groups(
     if quantity.groups is not None or not groups:
         return quantity
     if quantity.influences and all(rows.get(name) == len(one) for name, one in quantity.influences.items()):
-        effect = group_effect(quantity.influences, groups, quantity.sides)
+        effect = group_effect(quantity.influences, groups, quantity.sides, is_difference=is_signed)
     elif quantity.curve is not None:
         effect = jackknife_effect(values(), (quantity.curve.at(1) - quantity.curve.at(-1)) / 2, groups)
     if effect is None:

@@ -120,7 +120,10 @@ class SlicedNumber:
             gap(own.single, rest.single, self.better),
             groups=None,
             influences={view: one - second.influences[view] for view, one in first.influences.items()},
-            sides={view: one + 2 * np.sign(second.sides[view]) for view, one in first.sides.items()},
+            sides={
+                view: np.where(second.sides[view] > 0, second.sides[view] + one.max(), one)
+                for view, one in first.sides.items()
+            },
         )
         return replace(with_groups(change, self.predictions, is_signed=True), influences={}, sides={})
 

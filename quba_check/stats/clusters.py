@@ -39,7 +39,8 @@ class GroupEffect:
     """The loss of information by groups.
 
     Attributes:
-        factor: the design effect, at least 1: the variance with groups over the variance without.
+        factor: the design effect, the variance with groups over the variance without; at least 1, except for
+            differences.
         freedom: degrees of freedom of the variance with groups; infinite if no image deviates.
         count: number of groups, of the sample or side that has the fewest.
     """
@@ -63,6 +64,8 @@ def group_effect(
     influences: Mapping[Sample, Influences],
     groups: Mapping[Sample, GroupIds],
     sides: Mapping[Sample, Sides] | None = None,
+    *,
+    is_difference: bool = False,
 ) -> GroupEffect | None:
     """Return the effect of groups on the error of a number; None without groups.
 
@@ -73,6 +76,7 @@ def group_effect(
         influences: by sample, (n,) in the unit of the number.
         groups: by sample, (n,) identifiers of groups; those of other numbers of images are not used.
         sides: by sample, the images that count; without an entry all of them do.
+        is_difference: the sides are subtracted, so that they may cancel in groups with images of several.
 
     Source: design effect: Kish, Survey Sampling, 1965; freedom: Satterthwaite, Biometrics Bulletin 1946, and
     Carter, Schnepel and Steigerwald, Review of Economics and Statistics 2017.
@@ -106,6 +110,12 @@ def group_effect(
     total, number = float(squares.sum()), len(squares)
     factor = total * (number - 1) / number / variance
     explained = 1 + sum(float(part.masses.sum()) * (part.correlated - 1) for part in parts) / variance
+    if is_difference:
+        within = sum(float(part.contributions @ part.contributions) for part in parts)
+        shared = (float(sums @ sums) - within) / variance
+        least = sum(len(groups[name]) for name in samples) / len(sums) / _effective_number(np.abs(sums))
+        explained += shared
+        floor = max(1 + shared, least, *(part.least for part in parts))
     if factor > max(explained, floor):
         excess = float(masses @ masses) - variance**2 / number
         freedom = min(freedom, 2 * variance**2 / excess if excess > 0 else math.inf)

@@ -174,17 +174,17 @@ def row(demand: Any = CORRUPTION, policy: Policy = POINT, **changed: Any) -> Ver
         (
             row(WORST, min_images=30),
             row(WORST, min_images=1000, min_groups=10),
-            "corruption_robustness.slices.light.worst[min] min_images 1,000 (was 30), min_groups 10 (was 0)",
+            "corruption_robustness@slice=light:worst[min] min_images 1,000 (was 30), min_groups 10 (was 0)",
         ),
         (
             row(DAY, optional=True, min_images=30),
             row(DAY, optional=True, min_images=31),
-            "corruption_robustness.slices.light=day[min] min_images 31 (was 30)",
+            "corruption_robustness@slice=light=day[min] min_images 31 (was 30)",
         ),
         (
             row(DAY, min_images=30),
             row(DAY, min_images=29),
-            "corruption_robustness.slices.light=day[min] min_images 29 (was 30)",
+            "corruption_robustness@slice=light=day[min] min_images 29 (was 30)",
         ),
         (
             row(),

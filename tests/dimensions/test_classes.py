@@ -97,14 +97,14 @@ def test_a_class_without_images_has_a_reason():
         "yak.auroc": "no image of the set clean is of yak",
         "yak.precision@prevalence=0.1": "no image of the set clean is of yak",
     }
-    assert all(one.missing_data for one in outcome.unsliced.values())
+    assert all(one.missing_data for one in outcome.unmeasured.values())
 
 
 def test_a_class_that_is_never_predicted_is_no_lack_of_data():
     """Else an optional demand on its precision, or on a drop of it, would be skipped."""
     requests = [class_request("dog", (1,), "precision", prevalence=one) for one in (None, 0.1)]
     outcome = measured([0, 1, 1], [0, 0, 2], *requests)
-    assert [(one.reason, one.missing_data) for one in outcome.unsliced.values()] == [
+    assert [(one.reason, one.missing_data) for one in outcome.unmeasured.values()] == [
         ("no image of the set clean is called dog", False)
     ] * 2
 
@@ -381,5 +381,5 @@ def test_slices_are_of_the_value_alone():
     slices = {CLEAN: {"light": column}, View("night"): {}}
     whole = measure_dimension(CLASSES, tables, known)
     outcome = measure_slices(CLASSES, whole, tables, slices, known)
-    assert [one.value for one in outcome.slices.values()] == [1, 1 / 2]
+    assert [one.value for one in outcome.slices["light"].values.values()] == [1, 1 / 2]
     assert reasons(outcome) == {"yak.recall": "no image of the set clean is of yak"}

@@ -129,14 +129,14 @@ def test_a_record_has_answers_to_clean_images_without_probabilities():
         "agreement@set=night": "the baseline's record keeps no answers to night. Give the model itself: "
         "--quba-reference MODEL",
     }
-    assert not any(one.missing_data for one in outcome.unsliced.values())
+    assert not any(one.missing_data for one in outcome.unmeasured.values())
 
 
 def test_a_reference_that_is_right_on_no_image_loses_none():
     for after in ([1, 1, 0, 0, 0], LABEL):  # the same answers, and others
         outcome = measured(answers(LABEL, [1, 1, 0, 0, 0]), answers(LABEL, after), *ALL)
         assert list(outcome.parts) == ["agreement", "probability_change"]
-        (missing,) = outcome.unsliced.values()
+        (missing,) = outcome.unmeasured.values()
         assert (missing.reason, missing.missing_data) == (
             "no answer can be lost: those before are right on no image. Check the classes and the "
             "preprocessing of that model",

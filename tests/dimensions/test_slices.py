@@ -14,6 +14,7 @@ from quba_check.core.measurement import Unmeasurable
 from quba_check.core.predictions import SliceColumn
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
+from quba_check.dimensions._slices import gap
 from quba_check.stats.intervals import share_limits
 
 FACTS = facts(shifts=("sketch",))
@@ -41,15 +42,16 @@ def test_accuracy_by_hand():
     correct = np.array([1, 1, 1, 0, 1, 0, 0, 0], bool)
     light = {"light": column("ddddnnnn")}
     accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: light})
-    assert {name: one.value for name, one in accuracy.slices.items()} == {"light=d": 0.75, "light=n": 0.25}
-    assert {name: one.value for name, one in accuracy.gaps.items()} == {"light=d": -0.5, "light=n": 0.5}
+    values, gaps = accuracy.slices["light"].values, accuracy.slices["light"].gaps
+    assert {name: one.value for name, one in values.items()} == {"light=d": 0.75, "light=n": 0.25}
+    assert {name: one.value for name, one in gaps.items()} == {"light=d": -0.5, "light=n": 0.5}
     low, high = (share_limits(hits, 4, ONE)[0] for hits in (1, 3))
-    assert accuracy.slices["light=n"].curve.at(1) == pytest.approx(low)
-    assert accuracy.gaps["light=n"].curve.at(1) == pytest.approx(
+    assert values["light=n"].curve.at(1) == pytest.approx(low)
+    assert gaps["light=n"].curve.at(1) == pytest.approx(
         0.5 + np.hypot(high - 0.75, 0.25 - share_limits(1, 4, -ONE)[0])
     )
     assert accuracy.value == 0.5
-    assert accuracy.quantity("slices.light=n") is accuracy.slices["light=n"]
+    assert accuracy.quantity("@slice=light=n") is values["light=n"]
 
 
 def test_accuracy_as_in_fairlearn():
@@ -57,15 +59,17 @@ def test_accuracy_as_in_fairlearn():
     rng = np.random.default_rng(0)
     correct, values = rng.random(200) < 0.7, rng.choice(["a", "b", "c"], 200)
     accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: {"light": column(values)}})
-    assert {name: one.value for name, one in accuracy.slices.items()} == pytest.approx(FAIRLEARN)
+    values = accuracy.slices["light"].values
+    assert {name: one.value for name, one in values.items()} == pytest.approx(FAIRLEARN)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abc")), min_size=1, max_size=40))
 def test_slices_add_up_to_the_whole(rows):
     correct, values = np.array([one for one, _ in rows]), [value for _, value in rows]
     accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: {"light": column(values)}})
-    assert sum(one.value * one.n for one in accuracy.slices.values()) == pytest.approx(correct.sum())
-    assert len(accuracy.gaps) == (len(accuracy.slices) if len(accuracy.slices) > 1 else 0)
+    light = accuracy.slices["light"]
+    assert sum(one.value * one.n for one in light.values.values()) == pytest.approx(correct.sum())
+    assert len(light.gaps) == (len(light.values) if len(light.values) > 1 else 0)
 
 
 def test_tables_that_nobody_reads_are_not_computed():
@@ -83,15 +87,20 @@ def test_denominators_are_those_of_the_slice():
     tables = {CLEAN: table(np.array([1, 1, 1, 0], bool)), SKETCH: table(np.array([1, 0, 1, 0], bool))}
     columns = {CLEAN: {"light": column("ddnn")}, SKETCH: {"light": column("ddnn")}}
     ratio = measured("ood_robustness", tables, columns)
-    assert ratio.slices["light=d"].value == pytest.approx(0.5)
-    assert ratio.slices["light=n"].value == pytest.approx(1.0)
+    values = ratio.slices["light"].values
+    assert values["light=d"].value == pytest.approx(0.5)
+    assert values["light=n"].value == pytest.approx(1.0)
 
 
 def test_reasons():
     tables = {CLEAN: table(np.array([1, 1, 0, 0], bool)), SKETCH: table(np.array([1, 0], bool))}
     columns = {CLEAN: {"light": column("ddnx"), "camera": column("ab12")}, SKETCH: {"light": column("dn")}}
-    assert measured("ood_robustness", tables, columns).unsliced == {
-        "camera": Unmeasurable("ood_robustness", "the set sketch has no such slices", missing_data=True),
+    slices = measured("ood_robustness", tables, columns).slices
+    assert slices["camera"].reason == Unmeasurable(
+        "ood_robustness", "the set sketch has no such slices", missing_data=True
+    )
+    assert slices["light"].sizes == {"light=d": 1, "light=n": 1, "light=x": 0}
+    assert slices["light"].unmeasured == {
         "light=n": Unmeasurable(
             "ood_robustness",
             "none of the 1 clean images is classified right, and nothing is relative to 0; "
@@ -104,3 +113,21 @@ def test_reasons():
 def test_rows_keep_the_groups_of_images():
     rows = table(np.ones(4, bool), np.array([0, 1, 2, 2])).rows(np.array([False, False, True, True]))
     assert (rows.index.tolist(), rows.group.tolist(), rows.probabilities.shape) == ([2, 3], [2, 2], (2, 2))
+
+
+@pytest.mark.parametrize(("patients", "images", "copied"), [(40, 4, 0.5), (100, 10, 0.8)])
+def test_gaps_of_patients_in_both_slices_cover_the_true_one(patients, images, copied):
+    """Unpaired, the interval of one tenth would be up to twice as wide as it has to be."""
+    rng, covered, wider = np.random.default_rng(0), 0, []
+    group, light = np.repeat(np.arange(patients), images), column("dn" * (patients * images // 2))
+    chance = np.where(light.numbers == 0, 0.8, 0.7)
+    for _ in range(300):
+        own, of_patient = rng.random(len(group)), rng.random(patients)[group]
+        correct = np.where(rng.random(len(group)) < copied, of_patient, own) < chance
+        gaps = measured("accuracy", {CLEAN: table(correct, group)}, {CLEAN: {"light": light}}).slices["light"]
+        low, high = gaps.gaps["light=n"].interval
+        covered += low <= 0.1 <= high
+        unpaired = gap(gaps.values["light=n"], gaps.values["light=d"], "high").interval
+        wider.append(np.ptp(unpaired) / (high - low))
+    assert 0.92 <= covered / 300 <= 0.98
+    assert np.median(wider) > 1.2

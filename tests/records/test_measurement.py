@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, SliceValues, Table, Unmeasurable
 from quba_check.dimensions import registry
 from quba_check.errors import DimensionError
 from quba_check.records.measurement import (
@@ -86,8 +86,9 @@ def accuracy_row(outcome):
 
 def test_row_of_a_measurement():
     row = accuracy_row(MEASURED)
-    keys = "value unit n interval limits debiased debiased_limit images groups effective better"
-    rest = "parts notes masked tables slices gaps unsliced outputs"
+    keys = "value unit n interval limits debiased debiased_limit images groups effective eligible"
+    keys += " eligible_groups better requested slices"
+    rest = "parts notes masked tables unmeasured outputs masked_at"
     assert list(row.model_dump()) == [*keys.split(), *rest.split()]
     assert list(row.parts["top5"].model_dump()) == keys.split()
     assert row.interval == pytest.approx((0.304, 0.696), abs=1e-4)
@@ -111,9 +112,17 @@ def test_row_of_what_cannot_be_measured():
         replace(
             MEASURED,
             **SAMPLE,
-            slices={"light=day": Quantity(0.6, "fraction", 7, curve(0.6, 0.1), **SAMPLE)},
-            gaps={"light=day": Quantity(0.1, "fraction", 7, curve(0.1, 0.1), 0.2, 0.3)},
-            unsliced={"light=fog": Unmeasurable("accuracy", "few images", missing_data=True)},
+            slices={
+                "light": SliceValues(
+                    {"light=day": Quantity(0.6, "fraction", 7, curve(0.6, 0.1), **SAMPLE)},
+                    {"light=day": Quantity(0.1, "fraction", 7, curve(0.1, 0.1), eligible=9)},
+                    {"light=fog": Unmeasurable("accuracy", "few images", missing_data=True)},
+                    {"light=day": 7, "light=fog": 2},
+                ),
+                "camera": SliceValues(reason=Unmeasurable("accuracy", "no such slices", missing_data=True)),
+            },
+            unmeasured={"@set=fog": Unmeasurable("accuracy", "no images", missing_data=True)},
+            masked_at={"4/255": ("FGSM helps the model",)},
         ),
     ],
 )
@@ -125,10 +134,13 @@ def test_an_outcome_read_again_is_the_same(outcome):
 
 
 def test_parts_slices_and_gaps_have_a_direction():
-    measured = replace(MEASURED, slices=MEASURED.parts, gaps=MEASURED.parts)
-    row = accuracy_row(replace(measured, parts={**MEASURED.parts, "other": Quantity(1.0, "images", None)}))
-    rows = (*row.parts.values(), *row.slices.values(), *row.gaps.values())
-    assert [one.better for one in rows] == ["high", None, "high", "low"]
+    light = {"light": SliceValues(MEASURED.parts, MEASURED.parts)}
+    parts = {"top5": replace(MEASURED.parts["top5"], slices=light), "other": Quantity(1.0, "images", None)}
+    row = accuracy_row(replace(MEASURED, slices=light, parts=parts))
+    rows = [*row.parts.values()]
+    for one in (row, row.parts["top5"]):
+        rows += [*one.slice_values.values(), *one.slice_gaps.values()]
+    assert [one.better for one in rows] == ["high", None, "high", "low", "high", "low"]
 
 
 def test_a_row_without_a_value_is_no_measurement():

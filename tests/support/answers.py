@@ -68,8 +68,8 @@ def bare(parts: Mapping[str, Quantity]) -> dict[str, Quantity]:
 
 
 def reasons(measurement: Measurement) -> dict[str, str]:
-    """Reasons of slices and requested parts without a value, by name."""
-    return {name: one.reason for name, one in measurement.unsliced.items()}
+    """Reasons of requested parts without a value, by name."""
+    return {name: one.reason for name, one in measurement.unmeasured.items()}
 
 
 def reason(dimension: Dimension, tables: Tables, known: Facts) -> tuple[str, bool]:

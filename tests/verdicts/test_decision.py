@@ -271,6 +271,7 @@ def test_rows():
         line=12,
         min_images=0,
         min_groups=0,
+        kind="value",
         **settings,
     )
     assert row.explanation == Explanation(

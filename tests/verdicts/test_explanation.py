@@ -16,7 +16,7 @@ from support.gated import (
     noisy,
     parameters,
 )
-from support.requests import class_request, on_slices, parity_request, serving_request, value
+from support.requests import class_request, on_slices, parity_request, served, value
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
@@ -215,22 +215,20 @@ def test_the_costliest_steps_of_a_pipeline_come_first():
     rows = (("phone", "jpeg", 70, 0.035), ("app", "resize", 85, 0.0425), ("app", "jpeg", 12, 0.006))
     quantity = Quantity(0.4, "fraction", 2000)
     evidence = Measurement(
-        "serving",
+        "parity",
         0.4,
         "fraction",
         2000,
-        parts={"app.agreement": quantity, "web.agreement": quantity},
+        parts={"agreement@pipeline=app": quantity, "agreement@pipeline=web": quantity},
         tables={"steps": Table(("pipeline", "step", "images", "share"), rows)},
-        notes=("phone: a note", "app: a note"),
     )
     demand = replace(CORRUPTION, parts=())
-    app = replace(demand, request=serving_request("app", "agreement"))
+    app = replace(demand, request=served("app", "agreement"))
     assert text_of(decide(app, evidence)).split("\n")[1:] == [
         "  answers that one step alone changes, of 2,000: resize 85, jpeg 12",
         "  n = 2,000 images",
-        "  app: a note",
     ]
-    web = replace(demand, request=serving_request("web", "agreement"))
+    web = replace(demand, request=served("web", "agreement"))
     assert text_of(decide(web, evidence)).split("\n")[1:] == ["  n = 2,000 images"]
 
 
@@ -376,7 +374,7 @@ def test_the_three_largest_confusions_explain_a_failure():
         "shirt as t-shirt 31 (of 120), shirt as coat 9 (of 120), coat as shirt 5 (of 1,100)"
     ]
     assert (
-        confused(replace(demand, request=on_slices("accuracy", "light=night")), **{"slices.light=night": 0.1})
+        confused(replace(demand, request=on_slices("accuracy", "light=night")), **{"@slice=light=night": 0.1})
         == []
     )
 

@@ -9,7 +9,7 @@ import pytest
 from support.requests import on_slices
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
-from quba_check.core.measurement import Drop, Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.demand import Policy
 from quba_check.stats.intervals import smallest_limits
@@ -34,8 +34,9 @@ def accuracy(**changed):
         {name: quantity(value, images[name]) for name, value in zip(images, values, strict=True)}
         for values in ((0.9, 0.6, 0.1), (-0.3, 0.25, 0.7))
     )
-    values = {"slices": slices | {"top5=a": quantity(0.2, 99)}, "gaps": gaps} | changed
-    return Measurement("accuracy", 0.85, "fraction", 592, quantity(0.85, 592).curve, **values)
+    columns = {"light": SliceValues(slices, gaps), "camera": SliceValues({"camera=a": quantity(0.2, 99)})}
+    columns["light"] = replace(columns["light"], **changed)
+    return Measurement("accuracy", 0.85, "fraction", 592, quantity(0.85, 592).curve, slices=columns)
 
 
 def verdict_on(demand, outcome, *policy):
@@ -51,9 +52,9 @@ def test_the_worst_slice():
     expected = smallest_limits([night, day], np.array([-2.0, 0.0, 2.0]))
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.6, 580)
     assert [verdict.curve.at(score) for score in (-2, 0, 2)] == pytest.approx(expected, abs=1e-4)
-    row = verdict_row(verdict, "t.yaml::accuracy.slices.light.worst[min]")
+    row = verdict_row(verdict, "t.yaml::accuracy@slice=light:worst[min]")
     assert row.message == (
-        "accuracy.slices.light.worst 0.600 is below 0.700 (short by 0.100)\n"
+        "accuracy@slice=light:worst 0.600 is below 0.700 (short by 0.100)\n"
         "  n = 580 images\n"
         "  95 % interval 0.580 to 0.622\n"
         "  worst slices: light=night 0.600 (0.580..0.620, n = 80), light=day 0.900 (0.880..0.920, n = 500)\n"
@@ -74,14 +75,14 @@ def test_the_largest_gap_mirrors_the_smallest_value():
 def test_point_judges_the_measured_worst_slice():
     """The worst slice fails at a bound that is above it and below the value of all images."""
     slices = {f"light={name}": quantity(0.692, 100, 0.05) for name in "abcdefgh"}
-    verdict = verdict_on(WORST, replace(accuracy(), slices=slices))
+    verdict = verdict_on(WORST, accuracy(values=slices))
     assert (verdict.outcome, verdict.value, verdict.within_noise) == ("fail", 0.692, True)
-    assert verdict_on(WORST, replace(accuracy(), slices=slices), Policy("allow")).outcome == "uncertain"
+    assert verdict_on(WORST, accuracy(values=slices), Policy("allow")).outcome == "uncertain"
 
 
 def test_slices_without_limits():
-    slices = {name: replace(one, curve=None) for name, one in accuracy().slices.items()}
-    verdict = verdict_on(WORST, accuracy(slices=slices))
+    slices = {name: replace(one, curve=None) for name, one in accuracy().slices["light"].values.items()}
+    verdict = verdict_on(WORST, accuracy(values=slices))
     assert (verdict.value, verdict.curve) == (0.6, None)
 
 
@@ -92,7 +93,7 @@ def reason(text, *, missing_data=False):
 @pytest.mark.parametrize(
     ("demand", "measurement", "message"),
     [
-        (NIGHT, accuracy(slices={}), "this run measured no slices of light. Measured: none"),
+        (NIGHT, replace(accuracy(), slices={}), "this run measured no slices of light"),
         (
             replace(NIGHT, request=on_slices("accuracy", "light=nigt")),
             accuracy(),
@@ -101,7 +102,7 @@ def reason(text, *, missing_data=False):
         ),
         (
             replace(NIGHT, request=on_slices("accuracy", "light=zzzzzz")),
-            accuracy(slices={"light=day": quantity(0.9, 500)}),
+            accuracy(values={"light=day": quantity(0.9, 500)}),
             "no image is in the slice light=zzzzzz. Measured: light=day",
         ),
         (
@@ -117,19 +118,19 @@ def reason(text, *, missing_data=False):
         ),
         (
             GAP,
-            accuracy(slices={"light=day": quantity(0.9, 500)}, gaps={}),
+            accuracy(values={"light=day": quantity(0.9, 500)}, gaps={}),
             "a gap needs two slices, and the column light has one: light=day",
         ),
         (
             WORST,
-            accuracy(unsliced={"light": reason("the set sketch has no such slices", missing_data=True)}),
+            accuracy(reason=reason("the set sketch has no such slices", missing_data=True)),
             "light: the set sketch has no such slices",
         ),
-        (WORST, accuracy(unsliced={"light=fog": reason("undefined")}), "light=fog: undefined"),
+        (WORST, accuracy(unmeasured={"light=fog": reason("undefined")}), "light=fog: undefined"),
         (
-            replace(NIGHT, bound="max_drop"),
+            replace(NIGHT, request=on_slices("accuracy", "light=dusk"), bound="max_drop"),
             Drop(0.0, "fraction", 12, before=0.5, after=0.5, baseline="b.json", paired=False),
-            "light=night has 12 images. Allowed: at least 50 (min_images)",
+            "light=dusk has 12 images. Allowed: at least 50 (min_images)",
         ),
     ],
 )
@@ -143,8 +144,8 @@ def test_reasons_block(demand, measurement, message):
 
 
 def test_a_slice_whose_images_allow_no_value_is_named():
-    unsliced = {"light=fog": reason("two images in every class", missing_data=True)}
-    row = verdict_row(verdict_on(WORST, accuracy(unsliced=unsliced)), "x")
+    unmeasured = {"light=fog": reason("two images in every class", missing_data=True)}
+    row = verdict_row(verdict_on(WORST, accuracy(unmeasured=unmeasured)), "x")
     assert row.note == "judged 2 of 4 slices; too small: light=dusk (12), light=fog"
 
 
@@ -155,7 +156,7 @@ def test_enough_images_of_every_slice_need_no_note():
     assert verdict_on(replace(NIGHT, bound="max_drop"), drop).outcome == "pass"
     groups = {"light=day": replace(quantity(0.9, 500), groups=9)}
     few = verdict_on(
-        replace(NIGHT, request=on_slices("accuracy", "light=day"), min_groups=10), accuracy(slices=groups)
+        replace(NIGHT, request=on_slices("accuracy", "light=day"), min_groups=10), accuracy(values=groups)
     )
     assert few.reason == "light=day has 9 groups of images. Allowed: at least 10 (min_groups)"
 
