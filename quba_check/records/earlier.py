@@ -8,7 +8,7 @@ from typing import Any
 from quba_check.core.predictions import column_of
 from quba_check.core.request import NUMBERS, Kind, name_on_slices, target_name
 
-_SLICES, _SERVING = "slices.", "serving"
+_SLICES, _SERVING, _DROP = "slices.", "serving", "accuracy_drop"
 _ENDS: Mapping[str, Kind] = {"worst": "worst", "gap": "gap"}
 
 
@@ -20,25 +20,19 @@ def translated(content: Any) -> Any:
     """
     if not isinstance(content, dict) or not isinstance(content.get("measurements"), dict):
         return content
-    rows = {name: _translated_row(row) for name, row in content["measurements"].items()}
+    rows = {name: _translated_row(name, row) for name, row in content["measurements"].items()}
     served = rows.pop(_SERVING, None)
     parts = served.get("parts") if isinstance(served, dict) else None
     for part, quantity in parts.items() if isinstance(parts, dict) else ():
         dimension, name = renamed(_SERVING, str(part))
-        row = rows.get(dimension)
-        if dimension == "parity" and "value" not in (row or {}):  # the record has no reference
+        row = rows.get(dimension) or {}
+        if dimension == "parity" and "value" not in row:  # the record has no reference
             row = {**served, "parts": {}, "unmeasured": {"": {"unmeasurable": "there is no reference"}}}
-        if (
-            isinstance(row, dict)
-            and name is not None
-            and "value" in row
-            and not part.endswith("accuracy_drop")
-        ):
+        if "value" in row and not part.endswith(_DROP):  # which is stored as another number
             rows[dimension] = row | {"parts": {**row.get("parts", {}), name: quantity}}
     verdicts = content.get("verdicts", ())
-    verdicts = (
-        [_translated_verdict(row) for row in verdicts] if isinstance(verdicts, list | tuple) else verdicts
-    )
+    if isinstance(verdicts, list | tuple):
+        verdicts = [_translated_verdict(row) for row in verdicts]
     return content | {"measurements": rows, "verdicts": verdicts}
 
 
@@ -51,18 +45,13 @@ def renamed(dimension: str, part: str | None) -> tuple[str, str | None]:
     (('accuracy', '@pipeline=app'), ('classes', 'cat.recall@probability=0.3'))
     """
     if part is not None and part.startswith(_SLICES):
-        slices, _, kind = part.removeprefix(_SLICES).rpartition(".")
-        if kind in _ENDS:
-            return dimension, name_on_slices("", slices, _ENDS[kind])
-        return dimension, name_on_slices("", part.removeprefix(_SLICES))
+        slices, kind = _slices_and_kind(part)
+        return dimension, name_on_slices("", slices, kind)
     if part is not None and dimension == _SERVING:
         pipeline, _, number = part.rpartition(".")
         is_accuracy = number.startswith("accuracy")
-        return (
-            ("accuracy", f"@pipeline={pipeline}")
-            if is_accuracy
-            else ("parity", f"{number}@pipeline={pipeline}")
-        )
+        suffix = f"@pipeline={pipeline}"
+        return ("accuracy", suffix) if is_accuracy else ("parity", f"{number}{suffix}")
     return dimension, part
 
 
@@ -73,10 +62,18 @@ def renamed_target(target: str) -> str:
     ('accuracy@pipeline=app', 'accuracy.top5')
     """
     dimension, _, part = target.partition(".")
-    return target_name(*renamed(dimension, part)) if dimension == _SERVING and part else target
+    is_renamed = (dimension == _SERVING or part.startswith(_SLICES)) and not part.endswith(_DROP)
+    return target_name(*renamed(dimension, part)) if part and is_renamed else target
 
 
-def _translated_row(row: Any) -> Any:
+def _slices_and_kind(part: str) -> tuple[str, Kind]:
+    """Return the slice or column of a part, and the kind of its number."""
+    name = part.removeprefix(_SLICES)
+    column, _, end = name.rpartition(".")
+    return (column, _ENDS[end]) if end in _ENDS and "=" not in column else (name, "value")
+
+
+def _translated_row(dimension: str, row: Any) -> Any:
     """Return the row of a measurement with its slices by column."""
     if not isinstance(row, dict) or "unsliced" not in row:
         return row
@@ -87,25 +84,27 @@ def _translated_row(row: Any) -> Any:
         for name, quantity in (row.get(group) or {}).items():
             columns.setdefault(column_of(name), {}).setdefault(key, {})[name] = quantity
     for name, reason in (row["unsliced"] or {}).items():
-        if "=" in name and column_of(name) in columns:
-            columns[column_of(name)].setdefault("unmeasured", {})[name] = reason
-        else:
+        if "=" in name and ("@" not in name or column_of(name) in columns):
+            columns.setdefault(column_of(name), {}).setdefault("unmeasured", {})[name] = reason
+        elif dimension in NUMBERS:
             unmeasured[name] = reason
+        else:
+            columns.setdefault(name, {})["reason"] = reason
     return kept | {"slices": columns, "unmeasured": unmeasured}
 
 
 def _translated_verdict(row: Any) -> Any:
     if not isinstance(row, dict) or "kind" in row:
         return row
-    was, part = row.get("dimension"), row.get("part")
-    dimension, name = renamed(str(was), part)
-    ends = str(part).startswith(_SLICES) and str(part).rpartition(".")[2]
+    was, part = str(row.get("dimension")), row.get("part")
+    dimension, name = renamed(was, part)
+    is_sliced = str(part).startswith(_SLICES)
     changes: dict[str, Any] = {
         "dimension": dimension,
         "part": name,
-        "kind": ends if ends in _ENDS else "value",
+        "kind": _slices_and_kind(part)[1] if is_sliced else "value",
+        "requested": was in (*NUMBERS, _SERVING) or is_sliced,
     }
-    changes["requested"] = was in (*NUMBERS, _SERVING) or name != part
-    if was == _SERVING and str(part).endswith("accuracy_drop"):
+    if was == _SERVING and str(part).endswith(_DROP):
         changes["bound"] = "max_drop"
     return row | changes

@@ -220,8 +220,10 @@ def parse_record(data: bytes, where: str) -> Record:
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"schema {schema} is newer than this version reads.", where=where)
+    with suppress(AttributeError, TypeError):  # of damaged records, which the next lines refuse
+        content = translated(content)
     try:
-        return Record.model_validate(translated(content))
+        return Record.model_validate(content)
     except ValidationError as why:
         error = why.errors()[0]
         problem = ": ".join(filter(None, [".".join(map(str, error["loc"])), error["msg"]]))
