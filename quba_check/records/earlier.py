@@ -102,7 +102,7 @@ def _translated_verdict(row: Any) -> Any:
     changes: dict[str, Any] = {
         "dimension": dimension,
         "part": name,
-        "kind": _slices_and_kind(part)[1] if is_sliced else "value",
+        "kind": _slices_and_kind(str(part))[1] if is_sliced else "value",
         "requested": was in (*NUMBERS, _SERVING) or is_sliced,
     }
     if was == _SERVING and str(part).endswith(_DROP):

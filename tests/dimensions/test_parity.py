@@ -4,13 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.answers import answers as table
 from support.answers import facts, reasons, values
-from support.requests import parity_request
+from support.requests import parity_request, served, value
 
+from quba_check.comparison.baseline import OwnPreprocessing, drop
+from quba_check.comparison.difference import RunValue
+from quba_check.core.measurement import Drop, Measurement, Table
+from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import CLEAN, REFERENCE, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry
 from quba_check.errors import UnmeasurableError
+from quba_check.records.per_image import PerImage
 from quba_check.stats.intervals import share_limits
 
 PARITY = registry["parity"]
@@ -171,3 +178,125 @@ def test_tables_have_at_most_a_hundred_rows():
         "changed_answers": 100,
         "flipped_images": 100,
     }
+
+
+PIPELINES = {"app": ServingPipeline(jpeg=30, resize=Resize("opencv")), "phone": ServingPipeline(jpeg=85)}
+METRICS = ("agreement", "negative_flips", "probability_change", "accuracy")
+OWN = [0, 0, 0, 0, 0, 1, 1, 1, 1, 0]
+OWN_LABEL = [0] * 6 + [1] * 4
+"""Eight of ten are right."""
+
+
+def behind(name, of=CLEAN):
+    return replace(of, columns="top1" if "/" in name else of.columns, variant=f"serving/{name}")
+
+
+def changed(*images, **columns):
+    """The answers of the own preprocessing, other ones for some images."""
+    return answers(OWN_LABEL, [1 - k if i in images else k for i, k in enumerate(OWN)], **columns)
+
+
+class Run:
+    """A run of one model, with what it measured."""
+
+    file = "a run"
+
+    def __init__(self, *outcomes):
+        self.outcomes = {one.dimension: one for one in outcomes}
+
+    def value_of(self, dimension, part=None):
+        one = self.outcomes[dimension]
+        return RunValue.of(one, dimension, part, PerImage.of(one), "the same model")
+
+
+def at_pipelines(tables, *requests, name="parity"):
+    known = facts(3, spaces={"clean": None}, serving=PIPELINES, requests=requests)
+    shown = {CLEAN: changed(), **{behind(one): table for one, table in tables.items()}}
+    return measure_dimension(registry[name], shown, known)
+
+
+STEPS = {"app/jpeg": changed(1), "app/resize": changed(0, 1, 9)}
+
+
+def test_a_pipeline_is_compared_with_the_own_preprocessing():
+    """Image 0 is lost, 5 and 9 are gained."""
+    requests = [served("app", metric) for metric in METRICS[:3]]
+    outcome = at_pipelines({"app": changed(0, 5, 9), **STEPS}, *requests)
+    assert values(outcome) == {
+        "agreement@pipeline=app": 0.7,
+        "negative_flips@pipeline=app": 0.1,
+        "probability_change@pipeline=app": pytest.approx(0.625),
+    }
+    assert outcome.value == 0.7
+    assert reasons(outcome)[""].startswith("parity needs another model.")
+    assert outcome.tables == {
+        "steps": Table(
+            ("pipeline", "step", "images", "share"),
+            (("app", "resize", 3, 0.3), ("app", "jpeg", 1, 0.1)),
+            "of 10 answers, those that one step alone changes",
+        )
+    }
+    both = (served("app", "agreement"), served("phone", "agreement"))
+    outcome = at_pipelines({"app": changed(0, 5), "phone": changed(3), **STEPS}, *both)
+    assert (outcome.value, values(outcome)["agreement@pipeline=phone"]) == (0.8, 0.9)
+    exact = at_pipelines({"phone": changed()}, served("phone", "agreement"))
+    assert exact.parts["agreement@pipeline=phone"].interval == (1, 1)
+
+
+def test_views_are_of_demanded_pipelines_and_their_steps():
+    known = facts(spaces={"clean": None}, serving=PIPELINES, requests=(served("phone", "agreement"),)).suite
+    assert PARITY.views(known) == (CLEAN, behind("phone"))
+    both = replace(known, requests=(served("app", "agreement"), parity_request("agreement")))
+    views = (of_reference(CLEAN), behind("app"), behind("app/jpeg"), behind("app/resize"))
+    assert PARITY.views(both) == (CLEAN, *views)
+
+
+def drop_behind(own: list[bool], at: list[bool], group=None) -> Drop:
+    """The drop of the accuracy behind a pipeline from the own preprocessing."""
+    label = np.zeros(len(own), np.int64)
+    shown = {CLEAN: table(label, ~np.array(own), np.full((len(own), 2), 0.5), group=group)}
+    shown[behind("app")] = table(label, ~np.array(at), group=group)
+    request = replace(value("accuracy"), pipeline="app")
+    known = facts(2, spaces={"clean": None}, serving=PIPELINES, requests=(request,))
+    run = Run(measure_dimension(registry["accuracy"], shown, known))
+    assert isinstance(run.outcomes["accuracy"], Measurement)
+    after = run.value_of("accuracy", request.part)
+    loss = drop(OwnPreprocessing(run, request), request, after, relative=False)
+    assert isinstance(loss, Drop)
+    assert (loss.paired, loss.baseline) == (True, "the model's own preprocessing")
+    assert loss.value == pytest.approx(np.mean(own) - np.mean(at))
+    assert after.value == pytest.approx(np.mean(at))
+    return loss
+
+
+def test_the_interval_of_a_drop_behind_a_pipeline_is_paired():
+    """The standard error of paired shares is that of McNemar's counts: sqrt(b + c - (b - c)² / n) / n."""
+    n, lost, gained = 1000, 20, 10
+    own = np.arange(n) < 900
+    at = own.copy()
+    at[:lost], at[-gained:] = False, True
+    error = np.sqrt(lost + gained - (lost - gained) ** 2 / n) / n
+    interval = drop_behind(own, at).curve.interval(0.95)
+    assert interval == pytest.approx((0.01 - 1.96 * error, 0.01 + 1.96 * error), abs=0.0015)
+    grouped = drop_behind(own, at, np.arange(n) // 5)
+    assert grouped.groups == 200
+    assert np.ptp(grouped.curve.interval(0.95)) > 1.5 * np.ptp(interval)
+
+
+def test_equal_accuracies_behind_a_pipeline_are_not_the_same_predictions():
+    """One is lost and one is gained: the digest of the run is that of both."""
+    own = np.arange(100) < 50
+    at = own.copy()
+    at[0], at[-1] = False, True
+    low, high = drop_behind(own, at).curve.interval(0.95)
+    assert low < -0.01 < 0.01 < high
+
+
+@given(st.lists(st.integers(0, 1), min_size=len(OWN), max_size=len(OWN)))
+def test_the_drop_is_that_of_lost_and_gained_answers(at):
+    requests = [served("phone", metric) for metric in METRICS[:2]]
+    agreement, lost = values(at_pipelines({"phone": answers(OWN_LABEL, at)}, *requests)).values()
+    gained = np.mean((np.array(OWN) != OWN_LABEL) & (np.array(at) == OWN_LABEL))
+    assert lost + gained == pytest.approx(1 - agreement)  # with two classes no error becomes another one
+    own, now = (np.equal(one, OWN_LABEL) for one in (OWN, at))
+    assert drop_behind(own, now).value == pytest.approx(lost - gained, abs=1e-12)

@@ -68,10 +68,10 @@ def test_the_same_file_states_the_same_demands_and_values() -> None:
     assert list(before) == list(after)
     assert looser_demands(run.record.verdicts, again.verdicts) == []
     first_release = looser_demands(again.verdicts, run.record.verdicts)  # it had no baseline for drops
-    assert all(text.endswith("drop] optional: true (was false)") for text in first_release)
+    assert all(text.endswith("] optional: true (was false)") for text in first_release)
     for name, row in before.items():
         assert (row.kind, row.requested) == (after[name].kind, after[name].requested), name
-        if row.outcome == "pass":
+        if row.outcome == "pass" and row.judged is None:  # else it had another estimate of the worst slice
             assert (after[name].outcome, again.explained(after[name]).value) == (
                 "pass",
                 pytest.approx(run.record.explained(row).value),
