@@ -167,7 +167,9 @@ def _slices(
     for one in asked:
         by_column.setdefault(column_of(one.slice), []).append(one)
     return {
-        column: number.values(
+        column: SliceValues(reason=Unmeasurable(request.dimension, rows.mixed[column]))
+        if column in rows.mixed
+        else number.values(
             column,
             with_gaps=any(one.kind == "gap" for one in requests),
             named={one.slice for one in requests if one.kind == "value"},

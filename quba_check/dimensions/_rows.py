@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,7 +14,7 @@ from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
 from quba_check.core.facts import DecidedSet, SuiteFacts
 from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions, SliceColumn, Tables, joined
-from quba_check.core.request import Request
+from quba_check.core.request import GIVE_REFERENCE, Request
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.dimensions._measuring import with_groups
 from quba_check.dimensions._ratios import shows_same_images
@@ -25,6 +24,8 @@ from quba_check.metrics.decided import Groups, MixedGroupError, decide, decide_b
 from quba_check.stats.clusters import GroupEffect, Sides, group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import Limits, Scores
+
+NO_PROBABILITIES = f"the baseline's record keeps no probabilities. Give the model itself: {GIVE_REFERENCE}"
 
 
 def views_of(set_name: str, suite: SuiteFacts, variant: str = "") -> tuple[View, ...]:
@@ -58,6 +59,7 @@ class Rows:
         reference: the same rows of the model that answers are compared with; None without one.
         is_decided: each row is the decision on a group of images.
         is_selected: these are some of the rows of a set, such as those of a slice.
+        mixed: reasons for columns whose slices are none of whole groups.
     """
 
     tables: tuple[Predictions, ...]
@@ -65,6 +67,7 @@ class Rows:
     reference: Rows | None = None
     is_decided: bool = False
     is_selected: bool = False
+    mixed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_views(cls, predictions: Tables, views: tuple[View, ...]) -> Rows:
@@ -174,18 +177,22 @@ class Rows:
         if self.declared_group is None or self.view.set == CORRUPTIONS_SET:
             raise UnmeasurableError(f"{name}: the set {rule.of} shows no images with groups")
         groups = Groups.of(self.declared_group)
-        slices = {}
+        slices, mixed, index = {}, {}, self.tables[0].index
         for column, one in self.slices.items():
-            with suppress(MixedGroupError):
+            try:
                 slices[column] = replace(one, numbers=slices_of_groups(groups, one.numbers))
+            except MixedGroupError as error:
+                mixed[column] = f"the group of image {index[error.first]} of {rule.of} is in several slices"
         tables = tuple(replace(_decided(table, groups, rule), slices=slices) for table in self.tables)
-        return Rows(tables, View(name), is_decided=True)
+        return Rows(tables, View(name), is_decided=True, mixed=mixed)
 
     def in_groups(self, quantity: Quantity) -> Quantity:
         """Return a quantity of these rows with each group of images as one observation."""
         if self.is_decided:
             return replace(quantity, groups=quantity.images or quantity.n)
-        return with_groups(quantity, {self.view: self.tables[0]}) if quantity.influences else quantity
+        if not quantity.influences and not self.is_selected:
+            return quantity  # blocks of groups are left out later
+        return with_groups(quantity, {self.view: self.tables[0]})
 
     def quantity(
         self,
@@ -249,7 +256,7 @@ class Rows:
 def _decided(table: Predictions, groups: Groups, rule: DecidedSet) -> Predictions:
     """Return one row for each group of a table's images."""
     if table.probabilities is None:
-        raise InvariantError(f"{rule.of}: the predictions came without the probabilities that decide groups")
+        raise UnmeasurableError(NO_PROBABILITIES)
     right = table.label[:, None] if table.acceptable is None else table.acceptable
     if rule.any_of is None:
         by: Literal["mean", "majority"] = "majority" if rule.by == "majority" else "mean"

@@ -218,13 +218,14 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         quantity = class_quantity(request, rows, threshold)
         if rows.is_selected:
             return quantity
-        if request.needs_probabilities:
+        if request.needs_probabilities and not request.pipeline:
             tables.update(roc_table(request, rows))
         if request.at is None or threshold is None:
             return quantity
         rule = f"{request.at.rule} {request.at.level:g}"
         rule += f" on {request.chosen_on}" if request.chosen_on else ""
-        key = request.target, request.set, rule
+        pipeline = f",pipeline={request.pipeline}" if request.pipeline else ""
+        key = request.target, f"{request.set}{pipeline}", rule
         points[key] = (*key, threshold, *recall_and_specificity(request, rows, threshold))
         note = (
             f"{request.target}{request.conditions}: the chosen threshold is a probability of {threshold:.4g}"

@@ -14,7 +14,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve, curve_of
 from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.predictions import Predictions, Tables, outputs_digest
-from quba_check.core.request import GIVE_REFERENCE, NO_REFERENCE, PARITY_NUMBERS
+from quba_check.core.request import NO_REFERENCE, PARITY_NUMBERS
 from quba_check.core.view import CLEAN, CLEAN_SET, REFERENCE, SERVING, View
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import (
@@ -24,7 +24,7 @@ from quba_check.dimensions._requested import (
     requests_of,
     with_requests,
 )
-from quba_check.dimensions._rows import Rows
+from quba_check.dimensions._rows import NO_PROBABILITIES, Rows
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.answer_pairs import QUANTILE, Mask, PairedAnswers, probability_changes, quantile
 from quba_check.stats.estimate import Estimate
@@ -34,7 +34,6 @@ NOTHING_TO_LOSE = (
     "no answer can be lost: those before are right on no image. Check the classes and the preprocessing of "
     "that model"
 )
-NO_PROBABILITIES = f"the baseline's record keeps no probabilities. Give the model itself: {GIVE_REFERENCE}"
 _AGREEMENT = PARITY_NUMBERS["agreement"]
 SHOWN = 100
 """Largest number of rows of a table: of changed answers, and of images."""
@@ -215,10 +214,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         notes = ("the same predictions as the reference",) if clean.is_same else ()
         tables = clean.tables(suite) if facts.with_tables else {}
     else:
-        own = dict.fromkeys(replace(one, number=_AGREEMENT) for one in requests_of("parity", suite))
-        rows = [source.of_request(one) for one in own]
-        agreements = [one.in_groups(_pairs(one).quantity("agreement")) for one in rows]
-        whole = min(agreements, key=lambda one: one.value)
+        whole = _lowest_agreement(source)
         unmeasured[""] = Unmeasurable("parity", NO_REFERENCE)
     if steps := _steps(suite):
         tables["steps"] = _step_table(
@@ -230,6 +226,20 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         source,
         lambda request, rows: _pairs(rows).quantity(request.metric),
     )
+
+
+def _lowest_agreement(source: RowSource) -> Quantity:
+    """Return the lowest agreement of the requests that have one."""
+    served, errors = [], []
+    for one in dict.fromkeys(replace(one, number=_AGREEMENT) for one in requests_of("parity", source.suite)):
+        try:
+            rows = source.of_request(one)
+            served.append(rows.in_groups(_pairs(rows).quantity("agreement")))
+        except UnmeasurableError as error:
+            errors.append(error)
+    if not served:
+        raise errors[0]
+    return min(served, key=lambda one: one.value)
 
 
 def _pairs(rows: Rows) -> AnswerPairs:

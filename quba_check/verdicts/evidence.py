@@ -39,11 +39,14 @@ def evidence_of(
     """
     if isinstance(outcome, Unmeasurable):
         return outcome
-    request = demand.request
-    if (missing := outcome.unmeasured.get(request.on_all_images.name)) is not None:
-        return missing
-    judged = with_slices(demand, outcome) if request.slice else outcome
-    if not demand.needs_baseline or isinstance(judged, Unmeasurable):
+    judged: Measurement | Unmeasurable = outcome
+    for request in reversed(demand.requests):  # its own number last
+        judged = outcome.unmeasured.get(request.on_all_images.name, outcome)
+        if request.slice and judged is outcome:
+            judged = with_slices(replace(demand, request=request), outcome)
+        if isinstance(judged, Unmeasurable):
+            return judged
+    if not demand.needs_baseline:
         return judged
     if loss is None:
         return Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)

@@ -245,12 +245,8 @@ def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str
     """Yield the temperature that calibration_error advises for a value, or the reason for none."""
     demand = verdict.demand
     advice, held_out = (evidence.tables.get(table) for table in ("temperature", "held_out"))
-    if (
-        advice is None
-        or demand.request.slice
-        or demand.request.conditions
-        or evidence.dimension != "calibration_error"
-    ):
+    request = demand.request
+    if advice is None or request.slice or request.conditions or evidence.dimension != "calibration_error":
         return
     if held_out is None:
         yield f"no temperature is advised: {advice.note}"
@@ -283,18 +279,15 @@ def _worst_classes(table: Table, least: float) -> str:
 def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
     """Return the largest confusions behind a value, such as `shirt as coat 31 (of 120)`."""
     table, request = measurement.tables.get("confusions"), demand.request
-    if table is None or table.columns != _CONFUSIONS or request.slice or request.conditions:
-        return []  # the table is on the most probable class of all clean images
+    if table is None or table.columns != _CONFUSIONS:
+        return []
+    if request.slice or request.conditions or request.mistaken_for:  # the table is of all clean images
+        return []
     rows = list(table.rows)
-    if request.target:
-        if request.name != f"{request.target}.{request.metric}":
-            return []
-        if request.classes:
-            names = {part.strip() for part in (request.target, *request.target.split("|"))}
-            sides = _SIDES.get(request.metric, (0, 1))
-            rows = [
-                row for row in rows if len(names & {*row[:2]}) == 1 and names & {row[side] for side in sides}
-            ]
+    if request.classes:
+        names = {part.strip() for part in (request.target, *request.target.split("|"))}
+        sides = _SIDES.get(request.metric, (0, 1))
+        rows = [row for row in rows if len(names & {*row[:2]}) == 1 and names & {row[side] for side in sides}]
     return [confusion_text(*row) for row in rows[:_WORST]]
 
 

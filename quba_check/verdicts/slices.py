@@ -130,8 +130,12 @@ def _size_note(demand: Demand, sliced: SliceValues) -> str:
 
 def _interval_note(judged: Mapping[str, Quantity]) -> str:
     """Return a note on slices of too few groups for an interval; else nothing."""
-    few = [name for name, one in judged.items() if one.groups is not None and one.groups < LEAST_GROUPS]
-    named = listed((f"{name} ({judged[name].groups})" for name in few), MOST_NAMED)
+    few = [
+        f"{name} ({one.groups})"
+        for name, one in judged.items()
+        if one.curve is None and (one.groups or LEAST_GROUPS) < LEAST_GROUPS
+    ]
+    named = listed(few, MOST_NAMED)
     return f"no interval: fewer than {LEAST_GROUPS} groups count in {named}" if few else ""
 
 
