@@ -106,7 +106,8 @@ def _groups(change: Change, *sides: RunValue) -> int | None:
     if change.effect is not None:
         return change.effect.count
     counts = [side.n_groups for side in sides if side.n_groups is not None]
-    return min(counts, default=None) if change.curve is None else None
+    is_by_group = all(side.n_groups == side.n for side in sides)  # of decided sets
+    return min(counts, default=None) if change.curve is None or is_by_group else None
 
 
 def incompatibility(

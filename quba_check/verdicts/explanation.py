@@ -133,7 +133,8 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield from _parity_details(verdict, evidence)
     if isinstance(evidence, Drop):
         before, after = format_distinct(evidence.before, evidence.after, verdict.unit or "")
-        pairing = "paired image by image" if evidence.paired else "unpaired"
+        row = "image" if evidence.groups is None or evidence.groups != evidence.n else "group"
+        pairing = f"paired {row} by {row}" if evidence.paired else "unpaired"
         yield f"from {before} in {evidence.baseline} to {after}, {pairing}"
     if verdict.n is not None:
         yield f"n = {images_text(verdict.n, verdict.groups, verdict.effective)}"
