@@ -238,10 +238,10 @@ def _thresholds(found: Mapping[ChosenOn, Guarantee]) -> Table:
 def _note(chosen: ChosenOn, found: Guarantee, source: RowSource) -> str:
     score, at = chosen.score, chosen.at
     rows = source.of(chosen.set, chosen.variant)
-    n = len(rows.table)
+    n, images = len(rows.table), "groups" if rows.is_decided else "images"
     of_set = "" if chosen.set == CLEAN_SET else f" of {chosen.set}"
     answer = (
-        f"answer if {score} >= {found.threshold or 0.0:.9g} ({found.answered:,} of {n:,} images{of_set}, "
+        f"answer if {score} >= {found.threshold or 0.0:.9g} ({found.answered:,} of {n:,} {images}{of_set}, "
         f"{found.wrong:,} wrong)"
     )
     if at.confidence is None:
@@ -249,7 +249,7 @@ def _note(chosen: ChosenOn, found: Guarantee, source: RowSource) -> str:
     guarantee = f"at most {100 * at.level:g} % of the answers to new images are wrong"
     confidence = f"with {100 * at.confidence:g} % confidence"
     if found.threshold is None:
-        least, unit, images = least_answered(at.level, at.confidence), "answers", f"{n:,} images"
+        least, unit, images = least_answered(at.level, at.confidence), "answers", f"{n:,} {images}"
         if rows.group is not None:
             unit, images = "groups of answers", f"{len(np.unique(rows.group)):,} groups"
         return (

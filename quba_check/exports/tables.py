@@ -41,7 +41,7 @@ def export_rows(records: Iterable[Record]) -> Iterator[Row]:
         for name, row in record.measurements.items():
             verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
             if not isinstance(row, NotMeasuredRow):
-                yield _row(record, name, None, row if isinstance(row, MeasurementRow) else None, verdicts)
+                yield _row(record, name, None, record.quantity(name), verdicts)
             parts = row.parts if isinstance(row, MeasurementRow) else {}
             demanded = [verdict.part for verdict in verdicts if verdict.part is not None]
             for part in dict.fromkeys([*parts, *demanded]):

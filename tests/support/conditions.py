@@ -23,14 +23,17 @@ decided:
   others: {of: tuning, by: mean}
 unknown: {birds: birds}
 """
-PIPELINES = "serving:\n  app: {jpeg: 30, decode: pillow}\n"
+PIPELINES = "serving:\n  app: {jpeg: 30, decode: opencv}\n"
 CONDITIONS = """\
 dimensions:
   accuracy:
-    - {min: 0, slices: {site: {worst: {min: 0}, gap: {max: 1}, min_images: 1, min_groups: 1}, "site=b": {min: 0, min_images: 1, min_groups: 1}}}
+    - min: 0
+      slices:
+        site: {worst: {min: 0}, gap: {max: 1}, min_images: 1, min_groups: 1}
+        site=b: {min: 0, min_images: 1, min_groups: 1}
     - {set: [night, tuning, patients], min: 0}
     - {pipeline: app, min: 0, max_drop: 0.9}
-  adversarial_robustness: [{epsilon: 4/255, min: 0}]
+  adversarial_robustness: {epsilon: 4/255, min: 0}
   calibration_error: {set: night, max: 1, parts: {ece: {max: 1}}}
   class_balance: {set: fog, min: 0}
 classes:
@@ -39,13 +42,14 @@ classes:
     - at: {probability: 0.3}
       recall: {min: 0, slices: {sex: {gap: {max: 1}, min_images: 1, min_groups: 1}}}
       pipeline: app
-    - {at: {precision: 0.01, from: tuning}, recall: {min: 0}, set: [clean, night]}
+    - {at: {recall: 0.5, from: tuning}, specificity: {min: 0}, set: [clean, night]}
 answers:
   - {at: {probability: {apple: 0.3, default: 0.5}}, share: {min: 0}, set: patients}
-  - {at: {error: 0.9, from: tuning}, share: {min: 0}}
+  - {at: {error: 0.9, from: others}, share: {min: 0}, set: patients}
   - {at: {probability: 0.9}, share: {max: 1}, set: birds}
 parity:
-  - {pipeline: app, agreement: {min: 0, slices: {site: {worst: {min: 0}, min_images: 1, min_groups: 1}}}}
+  - agreement: {min: 0, slices: {site: {worst: {min: 0}, min_images: 1, min_groups: 1}}}
+    pipeline: app
 """
 """Demands that every model meets."""
 
