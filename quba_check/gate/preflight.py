@@ -111,7 +111,7 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
     if (run := gate.approved.run) is not None:
         record = run.record
         yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
-    elif gate.approved.stated or any(one.demand.needs_baseline for one in gate.demands(gate.files)):
+    elif gate.approved.stated or any(_is_from_baseline(one) for one in gate.demands(gate.files)):
         missing = ": ".join(["no baseline", *gate.approved.stated])
         yield missing if reference is None else f"baseline: the reference {reference}"
 
@@ -220,10 +220,15 @@ def _unreachable_grades(gate: GateSession, demands: Iterable[PlannedDemand]) -> 
         yield _finding("no grade can be reached", reason, unreachable, fix)
 
 
+def _is_from_baseline(planned: PlannedDemand) -> bool:
+    """Return True for a drop that is not counted from the model's own preprocessing."""
+    return planned.demand.needs_baseline and planned.demand.is_comparative
+
+
 def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[Finding]:
     """Report demands on drops in a run without a baseline."""
-    needing = (planned.demand for planned in demands if planned.demand.needs_baseline)
-    drops = [demand for demand in needing if not demand.optional]
+    needing = filter(_is_from_baseline, demands)
+    drops = [planned.demand for planned in needing if not planned.demand.optional]
     options = gate.options
     if drops and gate.approved.run is None and options.reference is None and not options.first_release:
         names = listed(dict.fromkeys(demand.shown_name for demand in drops), SHOWN)

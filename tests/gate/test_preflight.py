@@ -220,6 +220,14 @@ def test_a_drop_without_a_baseline_is_reported_before_the_run(gate: Gate) -> Non
     assert headlines(record)["parameters[max_drop]"][0] == "skipped"
 
 
+def test_a_drop_behind_a_pipeline_needs_no_baseline(gate: Gate, data: Path) -> None:
+    manifest = data / "quba-data.yaml"
+    manifest.write_text(manifest.read_text("utf-8") + "serving: {app: {jpeg: 90}}\n", "utf-8")
+    record = gate.judge("dimensions: {accuracy: {pipeline: app, max_drop: 0.9}}", data=data)
+    assert findings(record) == []
+    assert headlines(record) == {"accuracy@pipeline=app[max_drop]": ("pass", "")}
+
+
 def test_grades_in_python(gate: Gate, data: Path, tmp_path: Path) -> None:
     evaluation = Evaluation(gate.model, gate.data, store=gate.store)
     graded = evaluation.grade()
