@@ -130,16 +130,17 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
     unit, better = request.number.unit, request.better
     path = location[1:] if location[0] == "dimensions" else location
     target = dotted_path(tuple(step for step in path if step != "parts"))
-    if not entry:
+    if not entry.keys() - {"set", "pipeline", "epsilon"}:
         allowed = "min, max, max_drop or max_relative_drop"
         raise file.error(location, "nothing is demanded", shown=target, allowed=allowed)
     keys = {asked.keys[key]: key for key in entry if key in asked.keys}
     right, wrong = ("min", "max") if better == "high" else ("max", "min")
     if wrong in keys:
-        text = f"{'higher' if better == 'high' else 'lower'} is better here"
+        where = f"on the set {request.set}" if request.metric == "share" else "here"
+        text = f"{'higher' if better == 'high' else 'lower'} is better {where}"
         raise file.error((*location, wrong), text, shown=f"{target} {wrong}", allowed=right)
     if request.pipeline and "max_relative_drop" in keys:
-        text = "a drop behind a pipeline is counted from the model's own preprocessing"
+        text = "drops behind a pipeline are differences to the model's own preprocessing"
         raise file.error((*location, "max_relative_drop"), text, allowed="max_drop")
     for bound in (right, *DROPS):
         if bound not in keys:

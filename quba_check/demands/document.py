@@ -15,9 +15,12 @@ from quba_check.demands.profiles import display_name, find_thresholds
 from quba_check.demands.schema import BY_NAME, ThresholdFile
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml, schema_problems, typed
+from quba_check.strict_yaml.round_trip import flow_text
 
 SCHEMA = 1
 MOST_FILES = 20
+SHARED = ("tier", "optional")
+"""Settings of a pipeline in the section `serving` of earlier files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Problems:
     def well_formed(self, document: Document) -> Document:
         """Collect the wrong keys and types of a document; return it without wrong entries."""
         for location, message in schema_problems(document, ThresholdFile).items():
-            self.errors.append(ThresholdError(message))
+            self.errors.append(ThresholdError(_moved(document, location) or message))
             self._wrong.add(location[: 2 if {*location[:1]} & {*BY_NAME} else 1])
         return replace(document, data=self.without_wrong(document.data))
 
@@ -241,7 +244,11 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:
     for key, item in child.items():
         before = merged.get(key)
         if isinstance(item, ListTree):
+            known = len(errors)
+            merge({}, item, errors)  # a list extends nothing, so that null is an error in it
             merged[key] = item
+            if len(errors) > known:
+                del merged[key]
         elif isinstance(item, dict) and isinstance(before, ListTree):
             own, place = _first_value(item), before.location
             where = f"{(before if own is None else own).document.at_key(place)}: {dotted_path(place)}"
@@ -261,6 +268,35 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:
             text = "null removes a key of the extended file, which has no such key."
             errors.append(ThresholdError(text, where=where))
     return merged
+
+
+def _moved(document: Document, location: Location) -> str:
+    """Return a message that writes out what became a condition; empty for another key."""
+    where = f"{document.at_key(location)}: "
+    if location == ("parity", "sets"):
+        sets = flow_text({"set": document.data["parity"]["sets"]})
+        return f"{where}parity: 'sets' is now the condition 'set'. Write: {sets}"
+    if location != ("serving",):
+        return ""
+    pipelines, entries = document.data["serving"], dict[str, list[Any]]()
+    for name, entry in pipelines.items() if isinstance(pipelines, dict) else ():
+        numbers = dict(entry) if isinstance(entry, dict) else {}
+        condition = {"pipeline": name} | {key: numbers.pop(key) for key in SHARED if key in numbers}
+        for key, of_key in (("accuracy", numbers.pop("accuracy", None)), ("parity", numbers)):
+            if of_key and isinstance(of_key, dict):
+                entries.setdefault(key, _stated(document, key)).append(condition | of_key)
+    new: dict[str, Any] = {key: some if some[1:] else some[0] for key, some in entries.items()}
+    if "accuracy" in new:
+        new = {"dimensions": {"accuracy": new.pop("accuracy")}, **new}
+    text = flow_text(new) if new else "pipeline: NAME, next to numbers of accuracy or parity"
+    return f"{where}the section 'serving' is now a condition. Write: {text}"
+
+
+def _stated(document: Document, name: str) -> list[Any]:
+    """Return the entries of accuracy or parity in a document."""
+    data = document.data if name == "parity" else document.data.get("dimensions")
+    entry = data.get(name) if isinstance(data, dict) else None
+    return [*entry] if isinstance(entry, list) else [entry] if entry else []
 
 
 def _parent(document: Document, extends: str) -> tuple[Path, str]:

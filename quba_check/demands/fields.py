@@ -77,30 +77,24 @@ AttackSize = Annotated[
 ]
 
 
-def _shape(value: Any) -> str:
-    """Select the alternative of a value by its shape, for precise errors."""
-    match value:
-        case str():
-            return "(text)"
-        case list() | tuple():
-            return "(list)"
-        case int() | float():
-            return "(number)"
-    return "(keys)"
+def _if_a(shape: type, tag: str, other: str) -> Discriminator:
+    """Return what selects an alternative by the shape of a value, for precise errors."""
+    return Discriminator(lambda value: tag if isinstance(value, shape) else other)
 
 
 Entry = TypeVar("Entry")
 Entries = Annotated[
     Annotated[Entry, Tag("(keys)")] | Annotated[tuple[Entry, ...], Field(min_length=1), Tag("(list)")],
-    Discriminator(_shape),
+    _if_a(list, "(list)", "(keys)"),
 ]
 """An entry, or a list of entries, which replaces an inherited one as a whole."""
 SetNames = Annotated[
     Annotated[str, Tag("(text)")] | Annotated[tuple[str, ...], Field(min_length=1), Tag("(list)")],
-    Discriminator(_shape),
+    _if_a(list, "(list)", "(text)"),
 ]
 Day = Annotated[date, BeforeValidator(_day)]
 OwnLevels = Annotated[
-    Annotated[Share, Tag("(number)")] | Annotated[dict[str, Share], Tag("(keys)")], Discriminator(_shape)
+    Annotated[Share, Tag("(number)")] | Annotated[dict[str, Share], Tag("(keys)")],
+    _if_a(dict, "(keys)", "(number)"),
 ]
 """A probability, or that of each predicted class."""

@@ -128,7 +128,7 @@ def describe(value: object) -> str:
         case dict():
             return "keys with values"
         case list() | tuple():
-            return "a list"
+            return "a list" if value else "an empty list"
         case _:
             return str(value)
 

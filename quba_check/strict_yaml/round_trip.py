@@ -61,6 +61,18 @@ def flow_mapping(content: Mapping[str, object]) -> CommentedMap:
     return mapping
 
 
+def flow_text(content: Mapping[str, object]) -> str:
+    """Return keys with values in one line.
+
+    >>> flow_text({"set": ["clean", "fog"], "agreement": {"min": 0.9}})
+    'set: [clean, fog], agreement: {min: 0.9}'
+    """
+    yaml = YAML()
+    yaml.width, yaml.default_flow_style = sys.maxsize, True
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
+    return _dump(yaml, content).strip()[1:-1]
+
+
 def append(mapping: CommentedMap, key: str, value: object) -> None:
     """Append a key; comments after the last line of a block stay after it."""
     rest = ""
@@ -109,7 +121,7 @@ def _last_line(mapping: CommentedMap) -> tuple[Any, Any]:
         node = child
 
 
-def _dump(yaml: YAML, data: CommentedMap) -> str:
+def _dump(yaml: YAML, data: object) -> str:
     stream = io.StringIO()
     yaml.dump(data, stream)
     return stream.getvalue()

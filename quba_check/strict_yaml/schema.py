@@ -30,6 +30,7 @@ _ALLOWED = {
     "model_type": "keys with values",
     "none_required": "nothing",
     "string_type": "text",
+    "too_short": "a list that is not empty",
     "tuple_type": "a list",
 }
 """Allowed values in words, by pydantic's type of error."""
@@ -260,4 +261,6 @@ def _tags(schema: _Schema) -> dict[str, list[Any]]:
 
 def _inner(schema: _Schema, step: str | int) -> object:
     """Return the schema under a key or position; anything else if there is none."""
-    return schema.get("properties", {}).get(step) or schema.get("additionalProperties") or schema.get("items")
+    if isinstance(step, int):
+        return schema.get("items")
+    return schema.get("properties", {}).get(step) or schema.get("additionalProperties")

@@ -43,8 +43,8 @@ def test_every_bound_can_be_waived(name: str) -> None:
     [
         ("dimensions: {accuracy: {max_drop: 0.1, waive: {UNTIL, at_most: 0.2}}}", "accuracy[max_drop]"),
         (
-            "serving: {app: {accuracy: {min: 0.8, max_drop: 0.01, waive: {UNTIL, at_most: 0.1}}}}",
-            "serving.app.accuracy_drop[max]",
+            "dimensions: {accuracy: {pipeline: app, min: 0.8, max_drop: 0.01, waive: {UNTIL, at_most: 0.1}}}",
+            "accuracy@pipeline=app[max_drop]",
         ),
         ("quba: {min_score: 0.5, min_grade: B, waive: {UNTIL, at_least: 0.1}}", "quba.score[min]"),
         ("quba: {min_score: 0.5, min_grade: B, waive: {UNTIL, at_least: D}}", "quba.grade[min]"),
@@ -79,8 +79,8 @@ def test_bounds_of_an_entry_share_a_title_and_no_other_inherits_it() -> None:
         "accuracy[min]": "Right",
         "accuracy[max_drop]": "Right",
         "accuracy.top5[min]": "",
-        "accuracy.slices.light.worst[min]": "Any light",
-        "accuracy.slices.light.gap[max]": "",
+        "accuracy@slice=light:worst[min]": "Any light",
+        "accuracy@slice=light:gap[max]": "",
     }
 
 

@@ -45,18 +45,18 @@ quba:
     assert (read.name, read.protocol) == ("release gate", "released")
     assert summary(read) == [
         ("accuracy[min]", 0.75, "x.yaml", 5),
+        ("corruption_robustness[min]", 0.45, "x.yaml", 15),
         ("corruption_robustness.fog[min]", 0.5, "x.yaml", 10),
         ("corruption_robustness.severity_5[min]", 0.3, "x.yaml", 12),
-        ("corruption_robustness[min]", 0.45, "x.yaml", 15),
         ("parameters[max]", 30.0, "x.yaml", 16),
         ("quba.grade[min]", "C", "x.yaml", 18),
         ("quba.score[min]", -1.0, "x.yaml", 19),
     ]
     assert [(one.tier, one.optional, one.unit, one.better, len(one.parts)) for one in read.demands] == [
         ("block", False, "fraction", "high", 2),
+        ("warn", True, "ratio", "high", 20),
         ("info", True, "ratio", "high", 0),
         ("warn", False, "ratio", "high", 0),
-        ("warn", True, "ratio", "high", 20),
         ("block", False, "millions", "low", 0),
         ("warn", False, "grade", "high", 0),
         ("warn", False, "score", "high", 0),

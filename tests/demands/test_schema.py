@@ -19,8 +19,12 @@ def test_the_schema_names_dimensions_and_refuses_others():
 def test_only_adversarial_robustness_knows_masking():
     schema = threshold_schema()
     entries = schema["properties"]["dimensions"]["anyOf"][0]["properties"]
-    assert entries["adversarial_robustness"]["anyOf"] == [{"$ref": "#/$defs/AttackedEntry"}, {"type": "null"}]
-    assert entries["accuracy"]["anyOf"][0] == {"$ref": "#/$defs/DimensionEntry"}
+    attacked = {"$ref": "#/$defs/AttackedEntry"}
+    or_list, null = entries["adversarial_robustness"]["anyOf"]
+    assert or_list["oneOf"] == [attacked, {"type": "array", "items": attacked, "minItems": 1}]
+    assert null == {"type": "null"}
+    assert entries["accuracy"]["anyOf"][0]["oneOf"][0] == {"$ref": "#/$defs/AccuracyEntry"}
+    assert entries["flops"]["anyOf"][0] == {"$ref": "#/$defs/DimensionEntry"}
     parts = schema["$defs"]["AttackedEntry"]["properties"]["parts"]["anyOf"][0]["additionalProperties"]
     assert parts["anyOf"][0] == {"$ref": "#/$defs/AttackedPartEntry"}
     knowing = {name for name, entry in schema["$defs"].items() if "allow_masked" in entry["properties"]}

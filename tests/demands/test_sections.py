@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from demands.test_faults import SUITE
 from support.gate import threshold_error, thresholds
-from support.requests import answer_request, class_request, confusion, parity_request, serving_request
+from support.requests import answer_request, class_request, confusion, parity_request, served
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.request import EACH, MACRO, OperatingPoint
@@ -38,17 +38,17 @@ dimensions:
     assert [
         (one.name, one.request.slice, one.tier, one.better, one.min_images, one.min_groups) for one in demands
     ] == [
-        ("accuracy.slices.light.worst[min]", "light", "warn", "high", 20, 10),
-        ("accuracy.slices.light.gap[max]", "light", "info", "low", 20, 10),
-        ("accuracy.slices.top5.worst[min]", "top5", "warn", "high", 50, 10),
-        ("accuracy.slices.light=night[min]", "light=night", "warn", "high", 50, 3),
-        ("accuracy.slices.light=night[max_drop]", "light=night", "warn", "high", 50, 3),
+        ("accuracy@slice=light:worst[min]", "light", "warn", "high", 20, 10),
+        ("accuracy@slice=light:gap[max]", "light", "info", "low", 20, 10),
+        ("accuracy@slice=top5:worst[min]", "top5", "warn", "high", 50, 10),
+        ("accuracy@slice=light=night[min]", "light=night", "warn", "high", 50, 3),
+        ("accuracy@slice=light=night[max_drop]", "light=night", "warn", "high", 50, 3),
         (
-            *("accuracy.slices.light=night,camera=a.worst[min]", "light=night,camera=a.worst"),
+            *("accuracy@slice=light=night,camera=a.worst[min]", "light=night,camera=a.worst"),
             *("warn", "high", 50, 10),
         ),
-        ("calibration_error.slices.light.worst[max]", "light", "block", "low", 50, 10),
-        ("calibration_error.slices.light=day[max]", "light=day", "block", "low", 50, 10),
+        ("calibration_error@slice=light:worst[max]", "light", "block", "low", 50, 10),
+        ("calibration_error@slice=light=day[max]", "light=day", "block", "low", 50, 10),
     ]
     assert [one.request.kind for one in demands] == [
         "worst",
@@ -63,7 +63,7 @@ dimensions:
     (merged,) = read(
         "extends: base.yaml\ndimensions: {accuracy: {slices: {light: {gap: null, min_images: 9}}}}", base=base
     )
-    assert (merged.name, merged.min_images) == ("accuracy.slices.light.worst[min]", 9)
+    assert (merged.name, merged.min_images) == ("accuracy@slice=light:worst[min]", 9)
 
 
 def test_classes():
@@ -136,8 +136,8 @@ classes:
 def test_unknown_facts_are_not_checked():
     (demand,) = read("classes: {melanom: {recall: {min: 0.9}, set: day}}", UNKNOWN)
     assert (demand.part, demand.request.classes) == ("melanom.recall@set=day", ())
-    (demand,) = read("serving: {phone: {agreement: {min: 0.9}}}", UNKNOWN)
-    assert demand.name == "serving.phone.agreement[min]"
+    (demand,) = read("parity: {agreement: {min: 0.9}, pipeline: phone}", UNKNOWN)
+    assert demand.name == "parity.agreement@pipeline=phone[min]"
     (demand,) = read(
         "classes: {'nevus, blue|wart': {recall: {min: 0.9}}}",
         replace(UNKNOWN, class_names=("melanoma", "nevus", "benign", "wart")),
@@ -193,7 +193,7 @@ def test_an_extended_file_has_the_rule():
     assert [one.part for one in read(other, base=base)] == ["share@margin=0.5"]
     assert threshold_error(other.replace(", probability: null", ""), SUITE, base=base) == (
         "x.yaml:3: answers.at: one rule is needed, got probability and margin. "
-        "Allowed: one of probability, margin, max_logit, energy, error."
+        "Allowed: one of probability, margin, max_logit, energy, error, accuracy, share."
     )
 
 
@@ -202,37 +202,34 @@ def test_parity():
 parity:
   agreement: {min: 0.98}
   negative_flips: {max: 0.005, tier: warn}
-  sets: [clean, fog]""")
+  set: [clean, fog]""")
     assert [(one.name, one.threshold, one.better, one.tier, one.line) for one in demands] == [
         ("parity.agreement[min]", 0.98, "high", "block", 3),
-        ("parity.negative_flips[max]", 0.005, "low", "warn", 4),
         ("parity.agreement@set=fog[min]", 0.98, "high", "block", 3),
+        ("parity.negative_flips[max]", 0.005, "low", "warn", 4),
         ("parity.negative_flips@set=fog[max]", 0.005, "low", "warn", 4),
     ]
-    assert demands[2].request == parity_request("agreement", "fog")
+    assert demands[1].request == parity_request("agreement", "fog")
     (clean,) = read("parity: {probability_change: {max: 0.05}, optional: true}")
     assert (clean.name, clean.optional) == ("parity.probability_change[max]", True)
 
 
-def test_accuracy_behind_a_pipeline_and_its_drop_are_two_demands():
+def test_a_pipeline_in_front_of_the_model():
     demands = read("""\
-serving:
-  app:
-    tier: warn
-    agreement: {min: 0.98, max_drop: 0.01}
-    accuracy:
-      min: 0.8
-      max_drop: 0.01
-      tier: block
+dimensions:
+  accuracy:
+    - {min: 0.8}
+    - {pipeline: app, min: 0.8, max_drop: 0.01, slices: {light: {worst: {min: 0.7}}}}
+parity: {pipeline: app, tier: warn, agreement: {min: 0.98, max_drop: 0.01}}
 """)
-    assert [(one.name, one.threshold, one.tier, one.line) for one in demands] == [
-        ("serving.app.agreement[min]", 0.98, "warn", 5),
-        ("serving.app.agreement[max_drop]", 0.01, "warn", 5),
-        ("serving.app.accuracy[min]", 0.8, "block", 7),
-        ("serving.app.accuracy_drop[max]", 0.01, "block", 8),
+    assert [(one.name, one.threshold, one.tier, one.line, one.is_comparative) for one in demands] == [
+        ("accuracy[min]", 0.8, "block", 4, False),
+        ("accuracy@pipeline=app[min]", 0.8, "block", 5, False),
+        ("accuracy@pipeline=app[max_drop]", 0.01, "block", 5, False),
+        ("accuracy@pipeline=app,slice=light:worst[min]", 0.7, "block", 5, False),
+        ("parity.agreement@pipeline=app[min]", 0.98, "warn", 6, False),
+        ("parity.agreement@pipeline=app[max_drop]", 0.01, "warn", 6, False),
     ]
-    assert demands[-1].request == serving_request("app", "accuracy_drop")
-    assert demands[-1].location == ("serving", "app", "accuracy", "max_drop")
-    assert not demands[-1].needs_baseline
-    (alone,) = read("serving: {app: {accuracy: {max_drop: 0.01}}}")
-    assert alone.name == "serving.app.accuracy_drop[max]"
+    assert demands[2].location == ("dimensions", "accuracy", 1, "max_drop")
+    assert demands[2].request.on_own_preprocessing == demands[0].request
+    assert demands[4].request == served("app", "agreement")

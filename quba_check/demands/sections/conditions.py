@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from quba_check.core.facts import SuiteFacts
+from quba_check.core.facts import DecidedSet, SuiteFacts, table_class_names
 from quba_check.core.predictions import column_of
 from quba_check.core.request import MOST_PROBABLE, Kind, Part, Request
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
@@ -49,97 +49,102 @@ def on_sets(
     stated = getattr(entry, "set", None) or CLEAN_SET
     names = (stated,) if isinstance(stated, str) else stated
     place = (*location, "set")
-    if len(names) > 1 and (waived := _waived(file.keys(location))):
+    if len(names) > 1 and (waived := _waived(file.keys(location), location)):
         allowed = "an entry of its own for the waived set"
-        raise file.error((*location, waived), f"it would hold on {len(names)} sets", allowed=allowed)
+        raise file.error(waived, f"it would hold on {len(names)} sets", allowed=allowed)
     requests = tuple(replace(request, set=name, pipeline=pipeline) for name in names)
     for position, one in enumerate(requests):
         check_set(place if isinstance(stated, str) else (*place, position), one, file, suite)
     return requests
 
 
-def _waived(keys: Mapping[str, Any]) -> str:
-    """Return the key of an entry with a waiver; empty without one."""
-    return next(
-        (key for key, one in keys.items() if key == "waive" or (isinstance(one, dict) and _waived(one))), ""
-    )
+def _waived(keys: Mapping[str, Any], location: Location = ()) -> Location:
+    """Return the place of a waiver in an entry; empty without one."""
+    inner = (_waived(one, (*location, key)) for key, one in keys.items() if isinstance(one, dict))
+    return (*location, "waive") if "waive" in keys else next(filter(None, inner), ())
 
 
 def check_set(location: Location, request: Request, file: MergedFile, suite: SuiteFacts) -> None:
     """Raise a ThresholdError unless a number has a meaning on the set of a request."""
-    name = request.set
-    if suite.slices is None or (name == CLEAN_SET and request.dimension != "unknown"):
-        return  # without slices the sets are unknown
-    sets = sets_of(request, suite)
-    problem = f"the suite '{suite.name}' has no such labelled set"
-    kinds = (suite.shifts, (*suite.corruptions, *suite.extra_corruptions), suite.unknown)
-    if name in sets and sum(name in names for names in kinds) > 1:
-        raise file.error(location, "two sets have this name", got=f"'{name}'", allowed="a name of one set")
-    if name in sets:
-        if not (problem := _problem_of(request, suite)):
-            return
-    elif name in suite.unknown:
-        problem = "its images are of no class"
-    elif suite.spaces.get(name) is not None:
-        problem = "its labels are not the model's classes"
-    elif suite.samples_corruptions and name in (*suite.corruptions, *suite.extra_corruptions):
-        problem = "each image is shown under one of all corruptions"
-    sets = [one for one in sets if not _problem_of(replace(request, set=one), suite)]
-    hint = did_you_mean(name, sets).strip()
-    raise file.error(location, problem, got=f"'{name}'", allowed=listed(sets, SHOWN), hint=hint)
-
-
-def sets_of(request: Request, suite: SuiteFacts) -> list[str]:
-    """Return the names of the sets on which a number may have a meaning."""
-    takes_spaces = (request.dimension, request.metric) in (("accuracy", ""), ("answers", "share"))
-    are_shown = CORRUPTIONS_SET in suite.spaces and not suite.samples_corruptions
-    named = [name for name in (*suite.shifts, *suite.other) if takes_spaces or suite.spaces.get(name) is None]
-    unknown = suite.unknown if (request.dimension, request.metric) == ("answers", "share") else ()
-    corruptions = (*suite.corruptions, *suite.extra_corruptions) if are_shown else ()
-    sets = [CLEAN_SET, *named, *corruptions, *unknown]
-    return [*sets, *(name for name, rule in suite.decided.items() if rule.of in sets)]
-
-
-def _problem_of(request: Request, suite: SuiteFacts) -> str:
-    """Return why a number has no meaning on its set; empty if it has one."""
-    rule, is_corruption = suite.decided.get(request.set), suite.root_of(request.set) == CLEAN_SET
-    shown = request.set if rule is None else rule.of
-    if request.pipeline and is_corruption and shown != CLEAN_SET and suite.generates_corruptions:
-        return "corruptions are made after the resize of a pipeline; give a stored set"
-    if rule is None:
-        return ""
-    if rule.by == "majority" and (request.needs_probabilities or request.reads_confidence):
-        return "decided by majority, it has no probabilities"
-    if rule.by == "any" and not (request.is_accuracy or request.classes == (rule.any_of,)):
-        return "decided by any, it has the accuracy and the numbers of that class alone"
-    if request.score not in (MOST_PROBABLE, "margin"):
-        return "decided by mean probabilities, it has no logits"
-    return ""
+    _check(location, request.set, lambda name: _problem_of(replace(request, set=name), suite), file, suite)
 
 
 def check_chosen_on(location: Location, request: Request, file: MergedFile, suite: SuiteFacts) -> None:
     """Refuse a threshold chosen on the judged images, or on differently decided ones."""
-    chosen_on, judged = request.chosen_on, request.set
-    if not chosen_on or suite.slices is None:
-        return
+    judged, rules = request.set, suite.decided
     labelled = replace(request, number=replace(request.number, name="recall"), pipeline="")
-    check_set(location, replace(labelled, set=chosen_on), file, suite)
-    rules = [suite.decided.get(name) for name in (judged, chosen_on)]
-    kinds = {None if rule is None else (rule.by, rule.any_of) for rule in rules}
-    others = [
-        name
-        for name in sets_of(labelled, suite)
-        if suite.root_of(name) != suite.root_of(judged)
-        and (name in suite.decided) == (judged in suite.decided)
-    ]
+
+    def problem_of(name: str) -> str:
+        if problem := _problem_of(replace(labelled, set=name), suite):
+            return problem
+        if suite.root_of(judged) == suite.root_of(name):
+            return f"its images are those of the judged set '{judged}'"
+        kinds = {(rules[one].by, rules[one].any_of) if one in rules else None for one in (judged, name)}
+        return (
+            f"it and the judged set '{judged}' need the same rule of deciding, or none"
+            if len(kinds) > 1
+            else ""
+        )
+
+    if request.chosen_on:
+        _check(location, request.chosen_on, problem_of, file, suite)
+
+
+def _check(
+    location: Location, name: str, problem_of: Callable[[str], str], file: MergedFile, suite: SuiteFacts
+) -> None:
+    """Raise an error for a set with a problem, and list those without one."""
+    if suite.slices is None or not (problem := problem_of(name)):
+        return  # without slices the sets are unknown
+    sets = [one for one in _sets_of(suite) if not problem_of(one)]
+    allowed = listed(sets, SHOWN) or "another set, and the suite has none"
+    hint = "" if name in _sets_of(suite) else did_you_mean(name, sets).strip()
+    raise file.error(location, problem, got=f"'{name}'", allowed=allowed, hint=hint)
+
+
+def _sets_of(suite: SuiteFacts) -> list[str]:
+    """Return the names of all sets that a threshold file may name, each kind one after another."""
+    corruptions = (*suite.corruptions, *suite.extra_corruptions) if CORRUPTIONS_SET in suite.spaces else ()
+    return [CLEAN_SET, *suite.shifts, *suite.other, *corruptions, *suite.unknown, *suite.decided]
+
+
+def _problem_of(request: Request, suite: SuiteFacts) -> str:
+    """Return why a number has no meaning on its set; empty if it has one."""
+    rule, times = suite.decided.get(request.set), _sets_of(suite).count(request.set)
+    name = request.set if rule is None else rule.of
+    is_corruption = name != CLEAN_SET and suite.root_of(name) == CLEAN_SET
+    is_share = (request.dimension, request.metric) == ("answers", "share")
     problem = ""
-    if suite.root_of(judged) == suite.root_of(chosen_on):
-        problem = "the threshold would be chosen on the images that it is judged on"
-    elif len(kinds) > 1 and judged not in suite.unknown:
-        problem = "both sets must be decided by the same rule, or neither"
-    if problem:
-        allowed = listed(others, SHOWN) or "another set, and the suite has none"
-        raise file.error(location, problem, got=f"{chosen_on} for the set {judged}", allowed=allowed)
+    if not times:
+        is_special = request.set in suite.spaces
+        problem = f"the suite '{suite.name}' has no such labelled set"
+        problem = "its images serve one dimension alone" if is_special else problem
+    elif times > 1:
+        problem = "several sets have this name"
+    elif name in suite.unknown and not is_share:
+        problem = "its images are of no class"
+    elif suite.spaces.get(name) is not None and not (is_share or request.is_accuracy):
+        problem = "its labels are not the model's classes"
+    elif is_corruption and suite.samples_corruptions:
+        problem = "each image is shown under one of all corruptions"
+    elif is_corruption and request.pipeline and suite.generates_corruptions:
+        problem = "corruptions are made after the resize of a pipeline; give a stored set"
+    elif rule is not None:
+        problem = _problem_of_decided(request, rule, suite)
+    return problem
+
+
+def _problem_of_decided(request: Request, rule: DecidedSet, suite: SuiteFacts) -> str:
+    """Return why a number has no meaning on a decided set; empty if it has one."""
+    if rule.by == "majority" and (request.needs_probabilities or request.reads_confidence):
+        return "decided by majority, it has no probabilities"
+    is_of_class = request.classes == (rule.any_of,) and not request.others
+    if rule.any_of is not None and not (request.is_accuracy or is_of_class):
+        name = table_class_names(suite.class_names, suite.class_count)[rule.any_of]
+        return f"decided by 'any: {name}', it has accuracy and the numbers of {name} alone"
+    if request.score not in (MOST_PROBABLE, "margin"):
+        return "decided by mean probabilities, it has no logits"
+    return ""
 
 
 def numbers_asked(

@@ -14,7 +14,7 @@ from quba_check.core.request import Part, Request
 from quba_check.demands.bounds import Asked
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import DimensionEntry, PartEntry
-from quba_check.demands.sections.conditions import entries_of, numbers_asked, on_sets
+from quba_check.demands.sections.conditions import check_set, entries_of, numbers_asked, on_sets
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.messages import did_you_mean, listed
@@ -91,4 +91,6 @@ def _parts(
         raise file.error(location, problem, shown="", hint=hint)
     if entry is not None:
         for request in requests:
-            yield Asked(location, entry, replace(request, number=parts[name]))
+            asked = replace(request, number=parts[name])
+            check_set(location, asked, file, suite)
+            yield Asked(location, entry, asked)
