@@ -32,12 +32,12 @@ from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.suggested_limits import (
     SuggestedLimit,
     dimensions_without_effect,
+    limits_of_demands,
     masked_dimensions,
     percentile_limits,
     published_limits,
     published_names,
     suggest_limits,
-    suggest_requested_limits,
     unmeasured_dimensions,
 )
 from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
@@ -108,7 +108,7 @@ def tune(
         existing = thresholds_at(output, _facts(records))
         _check_protocol(existing, protocol)
         document = read_yaml(output, existing.label, ThresholdError)
-        edit = edit_limits(document, limits, suggest_requested_limits(existing, records, z), add=add)
+        edit = edit_limits(document, limits, limits_of_demands(existing, limits, records, z), add=add)
         text, change = edit.after, unified_diff(edit.before, edit.after, output)
         if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedBase, CommentedMap
+from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
 from ruamel.yaml.error import CommentMark
 from ruamel.yaml.nodes import MappingNode
 from ruamel.yaml.tokens import CommentToken
@@ -69,7 +69,6 @@ def flow_text(content: Mapping[str, object]) -> str:
     """
     yaml = YAML()
     yaml.width, yaml.default_flow_style = sys.maxsize, True
-    yaml.brace_single_entry_mapping_in_flow_sequence = True
     return _dump(yaml, content).strip()[1:-1]
 
 
@@ -83,31 +82,41 @@ def append(mapping: CommentedMap, key: str, value: object) -> None:
     if rest:
         holder, last = _last_line(mapping)
         if (token := _token(holder, last)) is None:
-            holder.ca.items[last] = [None, None, token := CommentToken("\n", CommentMark(0)), None]
+            _set_token(holder, last, token := CommentToken("\n", CommentMark(0)))
         token.value += rest
 
 
-def line_comment(mapping: CommentedMap, key: str) -> str:
-    """Return the comment at the end of a key's line; empty if there is none."""
-    token = _token(mapping, key)
+def line_comment(holder: CommentedBase, key: str | int) -> str:
+    """Return the comment at the end of the line of a key or list item; empty if there is none."""
+    token = _token(holder, key)
     return token.value.partition("\n")[0] if token else ""
 
 
-def set_line_comment(mapping: CommentedMap, key: str, comment: str, column: int) -> None:
-    """Write a comment at the end of a key's line.
+def set_line_comment(holder: CommentedBase, key: str | int, comment: str, column: int) -> None:
+    """Write a comment at the end of the line of a key or list item.
 
     One that replaces another keeps its column.
     """
-    token = _token(mapping, key)
+    token = _token(holder, key)
     own, _, rest = token.value.partition("\n") if token else ("", "", "")
     mark = token.start_mark if token and own else CommentMark(column)
-    mapping.ca.items[key] = [None, None, CommentToken(f"{comment}\n{rest}", mark), None]
+    _set_token(holder, key, CommentToken(f"{comment}\n{rest}", mark))
 
 
-def _token(mapping: Any, key: Any) -> CommentToken | None:
+def _token(holder: Any, key: Any) -> CommentToken | None:
     """Return the comment after a value, with the lines that follow it."""
-    token: CommentToken | None = (mapping.ca.items.get(key) or [None] * 4)[2]
+    token: CommentToken | None = (holder.ca.items.get(key) or [None] * 4)[_place(holder)]
     return token
+
+
+def _set_token(holder: Any, key: Any, token: CommentToken) -> None:
+    holder.ca.items[key] = [None] * 4
+    holder.ca.items[key][_place(holder)] = token
+
+
+def _place(holder: Any) -> int:
+    """Return the place of the comment at the end of a line among those of a key or list item."""
+    return 0 if isinstance(holder, CommentedSeq) else 2
 
 
 def _last_line(mapping: CommentedMap) -> tuple[Any, Any]:
@@ -123,5 +132,6 @@ def _last_line(mapping: CommentedMap) -> tuple[Any, Any]:
 
 def _dump(yaml: YAML, data: object) -> str:
     stream = io.StringIO()
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.dump(data, stream)
     return stream.getvalue()

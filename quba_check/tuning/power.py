@@ -9,12 +9,12 @@ from statistics import NormalDist
 
 import numpy as np
 
+from quba_check.core.measurement import Measurement, Quantity
 from quba_check.demands.bounds import ENDS
 from quba_check.demands.demand import Demand, Thresholds
-from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.stats.intervals import share_limits
-from quba_check.tuning.record_facts import check_protocol, images_behind
+from quba_check.tuning.record_facts import check_protocol, images_behind, judged_quantity
 
 POWER = 0.8
 """Probability of detection of a detectable effect."""
@@ -83,7 +83,7 @@ def detectable_effects(
 
     def effect_of(demand: Demand) -> DetectableEffect:
         stored = _stored_quantity(demand, record) if record else None
-        if isinstance(demand.threshold, str) or demand.request.slice or (record and stored is None):
+        if isinstance(demand.threshold, str) or (record and stored is None):
             return DetectableEffect(demand)
         if demand.target in SHARES and not demand.needs_baseline:
             n = images if stored is None else _share_images(*stored, images)
@@ -129,7 +129,7 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
         return -math.inf, math.inf
     if demand.bound == "max_relative_drop":
         return -math.inf, 1.0 if demand.better == "high" and low >= 0 else math.inf
-    return (low - high, high - low) if demand.needs_baseline else (low, high)
+    return (low - high, high - low) if demand.needs_baseline or demand.request.kind == "gap" else (low, high)
 
 
 def _effect_on_share(demand: Demand, n: int | None, thresholds: Thresholds) -> DetectableEffect:
@@ -159,31 +159,29 @@ def _pass_margin(thresholds: Thresholds) -> float:
             return -_NORMAL.inv_cdf(1 - policy.error / blocking)
 
 
-def _share_images(quantity: QuantityRow, behind: int, images: int | None) -> int:
+def _share_images(quantity: Quantity, behind: int, images: int | None) -> int:
     """Return the number of independent images behind one of `SHARES`."""
     independent = behind if quantity.effective is None else quantity.effective
-    parts = quantity.parts if isinstance(quantity, MeasurementRow) else {}
+    parts = quantity.parts if isinstance(quantity, Measurement) else {}
     decided = [parts[name].value for name in ("shape_hits", "texture_hits") if name in parts]
     share = sum(decided) / behind if decided else 1.0
     return max(1, round((images or behind) * share * independent / behind))
 
 
-def _error_of_run(quantity: QuantityRow, behind: int, images: int | None) -> float | None:
+def _error_of_run(quantity: Quantity, behind: int, images: int | None) -> float | None:
     """Return the standard error of a run's value for other images; None if unknown."""
     if (curve := quantity.curve) is None:
         return None
     return (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / (images or behind))
 
 
-def _stored_quantity(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
+def _stored_quantity(demand: Demand, record: Record) -> tuple[Quantity, int] | None:
     """Return a run's value and its number of images, at least two."""
-    row = record.measured.get(demand.dimension)
-    if row is None or row.masked_for(demand.request):
+    if demand.is_on_grade or (quantity := judged_quantity(demand, record)) is None:
         return None
-    quantity = row if demand.part is None else row.parts.get(demand.part)
-    if quantity is None or quantity.n is None or quantity.n < LEAST_IMAGES:
+    if quantity.n is None or quantity.n < LEAST_IMAGES:
         return None
-    behind = images_behind(quantity, demand.dimension, record)
+    behind = images_behind(quantity, demand, record)
     return None if behind is None or behind < LEAST_IMAGES else (quantity, behind)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, EXTRA_CORRUPTIONS, SEVERITIES
-from quba_check.demands.demand import Thresholds
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
-from quba_check.records.measurement import QuantityRow
+from quba_check.records.measurement import outcome_of
 from quba_check.records.record import Record
+from quba_check.verdicts.evidence import evidence_of
 
 
 def suite_facts(record: Record) -> SuiteFacts:
@@ -44,13 +48,29 @@ def _sets(record: Record, dimension: str) -> tuple[str, ...]:
     return tuple(name for name, part in parts.items() if part.better == "high" and not part.requested)
 
 
-def images_behind(quantity: QuantityRow, dimension: str, record: Record) -> int | None:
-    """Return the number of images of a set behind a quantity of a dimension.
+def judged_quantity(demand: Demand, record: Record) -> Quantity | None:
+    """Return a run's value of a demand that is not on the grade; None without one, or if it is masked."""
+    row = record.measured.get(demand.dimension)
+    if row is None or row.masked_for(demand.request):
+        return None
+    outcome = evidence_of(replace(demand, bound="min"), outcome_of(demand.dimension, row))
+    if not isinstance(outcome, Measurement):
+        return None
+    return outcome if demand.part is None else outcome.quantity(demand.part)
 
-    This is n, if it is the size of one of the dimension's sets or if the record has no sets, else the size of
-    the smallest set, which contributes most to the error.
+
+def images_behind(quantity: Quantity, demand: Demand, record: Record) -> int | None:
+    """Return the number of images of a set behind a quantity.
+
+    This is the size of the set that a demand names. Otherwise it is n, if it is the size of one of the
+    dimension's sets or if the record has no sets, else the size of the smallest set, which contributes most
+    to the error.
     """
-    sets = {view.set for view in registry[dimension].views(suite_facts(record))}
+    facts, request = suite_facts(record), demand.request
+    if request.is_further_part:
+        sets = {facts.view_set(facts.root_of(request.set))}
+    else:
+        sets = {view.set for view in registry[demand.dimension].views(facts)}
     sizes = {_size(name, record) for name in sets if name in record.suite.sets}
     return quantity.n if not sizes or quantity.n in sizes else min(sizes)
 

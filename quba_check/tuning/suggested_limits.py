@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.request import Request
-from quba_check.demands.demand import Thresholds
+from quba_check.core.measurement import Quantity
+from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_models
@@ -18,6 +18,7 @@ from quba_check.number_format import format_value, interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.strict_yaml import Location
+from quba_check.tuning.record_facts import judged_quantity
 
 DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on an exact value, such as parameters."""
@@ -61,31 +62,42 @@ def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, Suggest
     }
 
 
-def suggest_requested_limits(
-    thresholds: Thresholds, records: Mapping[str, Record], z: float
+def limits_of_demands(
+    thresholds: Thresholds, suggestions: Mapping[str, SuggestedLimit], records: Mapping[str, Record], z: float
 ) -> dict[Location, SuggestedLimit]:
-    """Return limits of the requests of a threshold file, by location of their bound.
+    """Return limits for the bounds of a threshold file, by location.
+
+    Drops have none, nor have bounds on parts that a dimension always has.
 
     Args:
         thresholds: the file; bounds of the files that it extends are left out.
-        records: see `suggest_limits`.
+        suggestions: limits by dimension.
+        records: stored runs by name, for numbers under conditions and on slices.
         z: see `suggest_limits`.
     """
-    limits: dict[Location, SuggestedLimit] = {}
+    found: dict[Location, list[SuggestedLimit | None]] = {}
     for demand in thresholds.demands:
-        if not demand.request.is_further_part or demand.needs_baseline or demand.path != thresholds.path:
+        if demand.needs_baseline or demand.is_on_grade or demand.path != thresholds.path:
             continue
-        measured = _measured(demand.dimension, records, demand.request)
-        parts = {name: row.parts.get(demand.request.name) for name, row in measured.items()}
-        rows = {name: part for name, part in parts.items() if part is not None}
-        if not rows or len(rows) < len(records):
-            continue
-        lower_is_worse = demand.bound == "min"
-        limit, other = _suggestion(rows, z, lower_is_worse=lower_is_worse), limits.get(demand.location)
-        # A bound may be demanded of several sets, whose worst one it must allow.
-        if other is None or (limit.limit < other.limit) == lower_is_worse:
-            limits[demand.location] = limit
+        limit = suggestions.get(demand.dimension) if demand.part is None else _limit_of(demand, records, z)
+        found.setdefault(demand.location, []).append(limit)
+    limits = {}
+    for location, limits_of_sets in found.items():
+        known = [limit for limit in limits_of_sets if limit is not None]
+        if len(known) == len(limits_of_sets):  # a bound on several sets must allow the worst one
+            worst = min if location[-1] == "min" else max
+            limits[location] = worst(known, key=lambda limit: limit.limit)
     return limits
+
+
+def _limit_of(demand: Demand, records: Mapping[str, Record], z: float) -> SuggestedLimit | None:
+    """Return a limit of a number under conditions or on slices; None without a value in every run."""
+    quantities = {name: judged_quantity(demand, record) for name, record in records.items()}
+    rows = {name: quantity for name, quantity in quantities.items() if quantity is not None}
+    is_asked = demand.request.is_further_part or bool(demand.request.slice)
+    if not is_asked or not rows or len(rows) < len(records):
+        return None
+    return _suggestion(rows, z, lower_is_worse=demand.bound == "min")
 
 
 def unmeasured_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
@@ -110,19 +122,14 @@ def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tupl
     return tuple(name for name in trivial if registry[name].better == "high")
 
 
-def _measured(
-    name: str, records: Mapping[str, Record], request: Request | None = None
-) -> dict[str, MeasurementRow]:
-    """Return the unmasked rows of a dimension, by the signs at a request's ε."""
+def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:
     rows = {record: run.measured.get(name) for record, run in records.items()}
-    return {
-        record: row
-        for record, row in rows.items()
-        if row is not None and not (row.masked_for(request) if request else row.masked)
-    }
+    return {record: row for record, row in rows.items() if row is not None and not row.masked}
 
 
-def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bool) -> SuggestedLimit:
+def _suggestion(
+    rows: Mapping[str, QuantityRow | Quantity], z: float, *, lower_is_worse: bool
+) -> SuggestedLimit:
     worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
     row = rows[worst]
     if (curve := row.curve) is None:

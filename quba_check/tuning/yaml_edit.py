@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
 from pathlib import Path
-from types import MappingProxyType
 
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.nodes import Node
 
 from quba_check.core.protocols import ProtocolName
@@ -58,7 +57,7 @@ def new_threshold_file(
 def edit_limits(
     document: Document,
     suggestions: Mapping[str, SuggestedLimit],
-    requested: Mapping[Location, SuggestedLimit] = MappingProxyType({}),
+    limits: Mapping[Location, SuggestedLimit],
     *,
     add: bool = False,
 ) -> Edit:
@@ -69,7 +68,7 @@ def edit_limits(
     Args:
         document: a valid threshold file.
         suggestions: limits by dimension.
-        requested: limits by the location of their bound.
+        limits: those of the file's bounds, by location.
         add: append dimensions that the file does not name.
 
     Raises:
@@ -77,16 +76,15 @@ def edit_limits(
     """
     _check_anchors(document, document.root)
     entries = document.data.get("dimensions") or {}
-    limited = [name for name in suggestions if (entries.get(name) or {}).get(_bound(name)) is not None]
     absent = [name for name in suggestions if name not in entries and name not in document.data]
-    replaced = {("dimensions", name, _bound(name)): suggestions[name] for name in limited}
 
     def change(root: CommentedMap) -> None:
-        for (*path, key, bound), suggestion in (*replaced.items(), *requested.items()):
+        for (*path, key, bound), suggestion in limits.items():
             _replace(reduce(getitem, path, root), key, str(bound), suggestion)
         if add and absent:
             _add(root, {name: suggestions[name] for name in absent})
 
+    limited = [location[1] for location in limits if location[0] == "dimensions"]
     unlimited = tuple(name for name in suggestions if entries.get(name) is not None and name not in limited)
     before = document.content.decode("utf-8-sig")
     return Edit(before, edit(document, change), tuple(absent), unlimited)
@@ -98,15 +96,17 @@ def unified_diff(before: str, after: str, path: Path) -> str:
     return "".join(difflib.unified_diff(old, new, str(path), f"{path} (tuned)", n=1))
 
 
-def _replace(parent: CommentedMap, key: str | int, bound: str, suggestion: SuggestedLimit) -> None:
+def _replace(
+    parent: CommentedMap | CommentedSeq, key: str | int, bound: str, suggestion: SuggestedLimit
+) -> None:
     """Replace a limit, and the comment on its line unless the user wrote it."""
     entry = parent[key]
     holder, last = (parent, key) if entry.fa.flow_style() else (entry, bound)
     if is_new := as_share(entry[bound]) != suggestion.limit:
         entry[bound] = _number(suggestion)
-    comment = line_comment(holder, str(last))
+    comment = line_comment(holder, last)
     if comment.startswith(OURS) or (is_new and not comment):
-        _explain(holder, str(last), suggestion)
+        _explain(holder, last, suggestion)
 
 
 def _add(root: CommentedMap, suggestions: Mapping[str, SuggestedLimit]) -> None:
@@ -123,7 +123,7 @@ def _add(root: CommentedMap, suggestions: Mapping[str, SuggestedLimit]) -> None:
         append(root, "dimensions", block)
 
 
-def _explain(holder: CommentedMap, key: str, suggestion: SuggestedLimit) -> None:
+def _explain(holder: CommentedMap | CommentedSeq, key: str | int, suggestion: SuggestedLimit) -> None:
     """Write the origin of a limit at the end of its line."""
     if not holder.fa.flow_style():
         set_line_comment(holder, key, f"{OURS}{suggestion.reason}", COMMENT_COLUMN)

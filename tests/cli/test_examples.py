@@ -17,6 +17,7 @@ from support.tiny import write_suite
 
 from quba_check.cli.main import main, quba_check
 from quba_check.records.files import read_record
+from quba_check.records.measurement import SliceValuesRow, quantity_row
 from quba_check.storage.opening import open_store
 from quba_check.suites.suite import Suite
 from tools.reference.options import all_commands
@@ -61,8 +62,8 @@ def write_slices(path: Path, origin: Path) -> None:
     """A record with two slices."""
     record = read_record(origin)
     accuracy = record.measurements["accuracy"]
-    values = {f"lighting={name}": accuracy.model_copy(update={"n": 200}) for name in ("day", "night")}
-    sliced = accuracy.model_copy(update={"slices": values, "gaps": values})
+    values = {f"lighting={name}": quantity_row(accuracy, "high") for name in ("day", "night")}
+    sliced = accuracy.model_copy(update={"slices": {"lighting": SliceValuesRow(values=values, gaps=values)}})
     changed = record.model_copy(update={"measurements": {**record.measurements, "accuracy": sliced}})
     path.write_text(changed.to_json(), encoding="utf-8")
 

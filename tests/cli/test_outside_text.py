@@ -62,7 +62,7 @@ def write_hostile(folder: Path, name: str) -> None:
     measurements = content["measurements"]
     measurements["ood_robustness"]["parts"][HOSTILE] = measurements["ood_robustness"]["parts"]["sketch"]
     value = {"value": 0.5, "unit": HOSTILE, "n": 60}
-    measurements["accuracy"] |= {"slices": {HOSTILE: value}, "gaps": {HOSTILE: value}}
+    measurements["accuracy"]["slices"] = {HOSTILE: {"values": {HOSTILE: value}, "gaps": {HOSTILE: value}}}
     measurements[HOSTILE] = measurements["accuracy"] | {"unit": HOSTILE}
     measurements[f"{HOSTILE}2"] = {"unmeasurable": HOSTILE}
     content["verdicts"].append(content["verdicts"][0] | {"dimension": HOSTILE, "part": HOSTILE})

@@ -46,12 +46,13 @@ def test_the_worst_class_slice_and_confusion(run) -> None:
     accuracy = quantity(0.8, 0.01, "fraction", better="high", parts={}) | {
         "tables": {"confusions": confusions}
     }
-    for kind, values in (("slices", (0.9, 0.7, 0.1)), ("gaps", (-0.2, 0.2, 0.7))):
+    light = accuracy["slices"] = {"light": {}}
+    for kind, values in (("values", (0.9, 0.7, 0.1)), ("gaps", (-0.2, 0.2, 0.7))):
         each = (
             quantity(value, 0.01, "fraction") | {"n": n}
             for value, n in zip(values, (80, 90, 12), strict=True)
         )
-        accuracy[kind] = dict(zip(("light=day", "light=night", "light=dusk"), each, strict=True))
+        light["light"][kind] = dict(zip(("light=day", "light=night", "light=dusk"), each, strict=True))
     lines = [
         "worst class: fox, recall 0.700 (n = 50)",
         "worst slice: light=night, accuracy 0.700 (0.680..0.720)",  # light=dusk has too few images

@@ -70,14 +70,14 @@ def test_needless_waivers_of_a_record() -> None:
 def test_the_worst_of_many_slices(slices: int, uncertain: str, noted: bool) -> None:
     worst = "accuracy: {min: 0.7, slices: {light: {worst: {min: 0.5}}}}"
     values = {f"light={number}": quantity(0.6, 0.05, "fraction") for number in range(slices)}
-    row = quantity(0.9, 0.01, "fraction", better="high", parts={}, slices=values)
+    row = quantity(0.9, 0.01, "fraction", better="high", parts={}, slices={"light": {"values": values}})
     findings = linted(
         f"schema: 1\nuncertain: {uncertain}\ndimensions:\n  {worst}\n",
         replace(FACTS, slices=("light",)),
         record(measurements={"accuracy": row}),
     )
     note = (
-        "note: x.yaml:4: accuracy.slices.light.worst[min] judges the worst of 5. If all are at the bound, "
+        "note: x.yaml:4: accuracy@slice=light:worst[min] judges the worst of 5. If all are at the bound, "
         "it fails in 96.9 % of runs under 'uncertain: point'. Use 'allow'."
     )
     assert findings == [note] * noted

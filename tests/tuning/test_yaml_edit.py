@@ -4,6 +4,7 @@ import pytest
 from support.gate import thresholds
 from syrupy.assertion import SnapshotAssertion
 
+from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import read_yaml
 from quba_check.tuning.suggested_limits import SuggestedLimit
@@ -29,10 +30,20 @@ TUNED = MINE.replace("min: 0.8, tier: warn}   #", "min: 0.88, tier: warn}  #")
 
 @pytest.fixture
 def edit(tmp_path: Path):
-    def edit(text: str, suggestions=SUGGESTIONS, *, add: bool = False):
+    def edit(text: str, suggestions=SUGGESTIONS, limits=None, *, add: bool = False):
+        """Edit a file whose dimensions have one entry each, unless the limits have their locations."""
         path = tmp_path / "mine.yaml"
         path.write_bytes(text.encode())
-        return edit_limits(read_yaml(path, "mine.yaml", ThresholdError), suggestions, add=add)
+        document = read_yaml(path, "mine.yaml", ThresholdError)
+        if limits is None:
+            entries = document.data.get("dimensions") or {}
+            places = ((name, "min" if registry[name].better == "high" else "max") for name in suggestions)
+            limits = {
+                ("dimensions", name, bound): suggestions[name]
+                for name, bound in places
+                if (entries.get(name) or {}).get(bound) is not None
+            }
+        return edit_limits(document, suggestions, limits, add=add)
 
     return edit
 
@@ -107,6 +118,45 @@ def test_comments_of_an_earlier_edit_are_replaced(edit) -> None:
     )
     block = "dimensions:\n  accuracy:\n    min: 0.8   # tuned: 0.85 in a.json\n    tier: warn  # for now\n"
     assert edit(block, ACCURACY).after == block.replace("0.8   # tuned: 0.85 in", "0.88  # tuned: 0.900 in")
+
+
+def test_entries_of_a_list_are_changed_alone(edit) -> None:
+    text = """\
+dimensions:
+  accuracy:
+    - {min: 0.8}
+    - {set: night, min: 0.7}   # tuned: 0.71 in a.json
+    # agreed in May
+    - set: fog
+      min: 0.6
+      slices: {site: {worst: {min: 0.5}}}
+classes: {cat: [{recall: {min: 0.7}}]}
+"""
+    accuracy = ("dimensions", "accuracy")
+    limits = {
+        (*accuracy, 0, "min"): SuggestedLimit(0.88, "A"),
+        (*accuracy, 1, "min"): SuggestedLimit(0.77, "B"),
+        (*accuracy, 2, "min"): SuggestedLimit(0.66, "C"),
+        (*accuracy, 2, "slices", "site", "worst", "min"): SuggestedLimit(0.55, "D"),
+        ("classes", "cat", 0, "recall", "min"): SuggestedLimit(0.9, "E"),
+    }
+    found = edit(text, limits=limits, add=True)
+    assert (
+        found.after
+        == """\
+dimensions:
+  accuracy:
+    - {min: 0.88}                             # tuned: A
+    - {set: night, min: 0.77}  # tuned: B
+    # agreed in May
+    - set: fog
+      min: 0.66                               # tuned: C
+      slices: {site: {worst: {min: 0.55}}}
+  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json
+classes: {cat: [{recall: {min: 0.9}}]}
+"""
+    )
+    assert (found.absent, found.unlimited) == (("calibration_error",), ())
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from quba_check.core.request import (
     Part,
     Request,
 )
+from quba_check.core.view import CLEAN_SET
 from quba_check.demands.bounds import Asked
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import AnswersEntry, ParityEntry
@@ -54,16 +55,15 @@ def _answers(location: Location, entry: AnswersEntry, file: MergedFile, suite: S
         request = Request("answers", ANSWER_NUMBERS[name], at=None if name == "aurc" else at, score=score)
         for one in on_sets(location, entry, request, file, suite):
             check_chosen_on((*location, "at", "from"), one, file, suite)
-            if one.set in suite.unknown or _of_unknown(one.set, suite):
+            is_unknown = suite.root_of(one.set) in suite.unknown
+            if suite.slices is None and one.set != CLEAN_SET:  # a record does not list all unknown sets
+                is_unknown = "max" in file.keys((*location, name))
+            if is_unknown and name == "share":
                 if at is not None and at.is_searched and not at.chosen_on:
                     text, allowed = "images of no class have no right answers", "from, with a labelled set"
                     raise file.error((*location, "at", at.rule), text, allowed=allowed)
                 one = replace(one, number=replace(one.number, better="low"))
             yield from numbers_asked((*location, name), getattr(entry, name), (one,), file, suite)
-
-
-def _of_unknown(name: str, suite: SuiteFacts) -> bool:
-    return name in suite.decided and suite.decided[name].of in suite.unknown
 
 
 def _rule(
@@ -111,9 +111,9 @@ def _by_class(
     Raises:
         ThresholdError: a class is unknown, or has no threshold.
     """
+    if suite.slices is None and not suite.class_names:
+        return tuple(levels.items())  # for a record without the names of its classes
     names = table_class_names(suite.class_names, suite.class_count)
-    if not suite.class_names:
-        return tuple(levels.items())
     if unknown := next((name for name in levels if name not in (*names, "default")), None):
         text = f"the suite '{suite.name}' has no class '{unknown}'.{did_you_mean(unknown, names)}"
         raise file.error((*location, unknown), text, allowed=f"{listed(names, 10)}, or default")
