@@ -15,7 +15,7 @@ from quba_check.core.facts import DecidedSet, SuiteFacts
 from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions, SliceColumn, Tables, joined
 from quba_check.core.request import GIVE_REFERENCE, Request
-from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, View
+from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, Columns, View
 from quba_check.dimensions._measuring import with_groups
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.errors import InvariantError, UnmeasurableError
@@ -32,10 +32,15 @@ def views_of(set_name: str, suite: SuiteFacts, variant: str = "") -> tuple[View,
     """Return the views of a set, of a corruption all severities."""
     if set_name in suite.decided:
         return views_of(suite.decided[set_name].of, suite, variant)
+    logits = any(
+        one.needs_logits and (set_name, variant) in ((one.set, one.variant), (one.chosen_on, ""))
+        for one in suite.requests
+    )
     if set_name == CLEAN_SET:
-        return (replace(CLEAN, variant=variant),)
+        return (replace(CLEAN, variant=variant, logits=logits and bool(variant)),)
     needed = any(_reads_probabilities(one, set_name, suite) for one in suite.requests)
-    view = View(suite.view_set(set_name), columns="probabilities" if needed else "top1", variant=variant)
+    columns: Columns = "probabilities" if needed else "top1"
+    view = View(suite.view_set(set_name), columns=columns, logits=logits, variant=variant)
     if set_name not in (*suite.corruptions, *suite.extra_corruptions) or set_name in suite.shifts:
         return (view,)
     corrupted = replace(view, set=CORRUPTIONS_SET, corruption=set_name)
@@ -84,7 +89,7 @@ class Rows:
             raise UnmeasurableError(f"the severities of {views[0].corruption} show different images")
         clean = predictions.get(CLEAN)
         if views[0].set != CORRUPTIONS_SET or clean is None or not shows_same_images(first, clean):
-            return cls(tables, replace(views[0], variant=""))
+            return cls(tables, replace(views[0], variant="", logits=False))
         # Stored corruptions declare no groups: theirs are those of the images that they show.
         return cls(tuple(replace(table, group=clean.group) for table in tables), CLEAN)
 

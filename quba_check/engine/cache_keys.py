@@ -84,9 +84,8 @@ class CacheKeys:
         """
         is_clean = view.set == CLEAN_SET and view.attack is None
         columns: Columns = "probabilities" if is_clean else view.columns
-        return replace(
-            view, space=None, columns=columns, logits=is_clean and (view.logits or self.keeps_logits)
-        )
+        logits = view.logits or (is_clean and self.keeps_logits)
+        return replace(view, space=None, columns=columns, logits=logits)
 
     def is_cropped(self, view: View) -> bool:
         """Return True if images of the view pass the full evaluation transform."""

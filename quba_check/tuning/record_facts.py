@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from quba_check.core.facts import SuiteFacts
+from quba_check.core.facts import DecidedSet, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, EXTRA_CORRUPTIONS, SEVERITIES
 from quba_check.demands.demand import Demand, Thresholds
@@ -30,6 +31,15 @@ def suite_facts(record: Record) -> SuiteFacts:
         unknown=unknown,
         extra_corruptions=tuple(name for name in corruptions if name in EXTRA_CORRUPTIONS),
         class_names=_class_names(record),
+        decided={name: DecidedSet("", "mean") for name in _decided_sets(record)},  # only names are recorded
+    )
+
+
+def _decided_sets(record: Record) -> Iterator[str]:
+    """Yield the names of the decided sets of a run, whose rules are among the contents."""
+    sets = record.suite.sets
+    yield from (
+        name for name in record.suite.contents if sets and not {name, name.partition("/")[0]} & {*sets}
     )
 
 

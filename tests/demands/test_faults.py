@@ -460,6 +460,7 @@ COMBINED: list[tuple[SuiteFacts, list[str]]] = [
             "classes: {not_as: {cat: {dog: {slices: {light: {gap: {max: 0.5}}}}}}}",
             "classes: {macro: {recall: {slices: {light=a: {min: 0.5}}}}}",
             "dimensions: {accuracy: [{min: 0.5}, {slices: {ligth: {worst: {min: 0.5}}}}]}",
+            "dimensions:\n  calibration_error: {slices: {light: {worst: {max: 0.5}, min_images: 99}}}",
             # entries
             "dimensions:\n  accuracy:\n    - {min: 0.5}\n    - {set: clean, min: 0.6}",
             "answers:\n  - {aurc: {max: 0.5}}\n  - {at: {margin: 0.5}, aurc: {max: 0.5}}\n  - aurc: {max: 1}",
@@ -476,6 +477,7 @@ COMBINED: list[tuple[SuiteFacts, list[str]]] = [
     ),
     (replace(SUITE, samples_corruptions=True), ["dimensions: {accuracy: {set: fog, min: 0.5}}"]),
     (replace(SUITE, unknown=("birds", "fog")), ["dimensions: {accuracy: {set: fog, min: 0.5}}"]),
+    (replace(SUITE, class_names=("cat", "cat", *"cdefghij")), ["classes: {cat: {recall: {min: 0.5}}}"]),
 ]
 
 

@@ -47,8 +47,8 @@ dimensions:
             *("accuracy@slice=light=night,camera=a.worst[min]", "light=night,camera=a.worst"),
             *("warn", "high", 50, 10),
         ),
-        ("calibration_error@slice=light:worst[max]", "light", "block", "low", 50, 10),
-        ("calibration_error@slice=light=day[max]", "light=day", "block", "low", 50, 10),
+        ("calibration_error@slice=light:worst[max]", "light", "block", "low", 500, 10),
+        ("calibration_error@slice=light=day[max]", "light=day", "block", "low", 500, 10),
     ]
     assert [one.request.kind for one in demands] == [
         "worst",

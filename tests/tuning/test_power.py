@@ -13,7 +13,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.errors import ThresholdError
 from quba_check.stats import intervals as limits
 from quba_check.tuning.power import detectable_effects
-from quba_check.tuning.suggested_limits import suggest_requested_limits
+from quba_check.tuning.suggested_limits import limits_of_demands
 from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
@@ -172,7 +172,7 @@ def test_signs_at_one_size_of_the_attacks_leave_the_errors_at_others():
         run = record(measurements={"adversarial_robustness": row | changed})
         found = detectable_effects(replace(file, demands=(usual, pgd, half)), None, run)
         assert [one.error and round(one.error, 3) for one in found] == errors
-        limits = suggest_requested_limits(replace(file, demands=(half,)), {"a.json": run}, 1.645)
+        limits = limits_of_demands(replace(file, demands=(half,)), {}, {"a.json": run}, 1.645)
         assert bool(limits) == ("masked" in changed)
 
 
