@@ -152,7 +152,7 @@ class EachClass:
         """Return the number of the worst class, with limits that hold for all simultaneously."""
         n, shown = len(rows.label), len(rows.tables[0])
         groups = None
-        if rows.declared_group is not None:
+        if self.effects and rows.declared_group is not None:
             counted = [effect.count for effect, n in zip(self.effects, self.counts.n, strict=True) if n]
             groups = min(counted, default=0)
         limits = None

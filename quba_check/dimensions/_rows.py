@@ -134,8 +134,8 @@ class Rows:
 
     @property
     def group(self) -> NDArray[np.int64] | None:
-        """(r,) group of each row; without declared groups the image, if it has several rows."""
-        if self.declared_group is not None:
+        """(r,) group of each row; without groups of rows the image, if it has several."""
+        if self.declared_group is not None and not self.is_decided:
             return np.tile(self.declared_group, len(self.tables))
         return self.images if len(self.tables) > 1 else None
 

@@ -21,6 +21,7 @@ FACTS = facts(shifts=("sketch",))
 SKETCH = View("sketch")
 ONE = np.array([1.0])
 FAIRLEARN = {"light=a": 0.731343283582, "light=b": 0.590163934426, "light=c": 0.583333333333}
+GAPS = {"light=a": -0.144877118169, "light=b": 0.064512324567, "light=c": 0.080729166667}
 
 
 def table(correct, group=None):
@@ -55,12 +56,17 @@ def test_accuracy_by_hand():
 
 
 def test_accuracy_as_in_fairlearn():
-    """Values of fairlearn 0.15.0: MetricFrame(metrics=accuracy_score, …).by_group on the same answers."""
+    """Values of fairlearn 0.15.0: MetricFrame(metrics=accuracy_score, …).by_group on the same answers.
+
+    For a gap it is a frame of the slice and all other images.
+    """
     rng = np.random.default_rng(0)
     correct, values = rng.random(200) < 0.7, rng.choice(["a", "b", "c"], 200)
     accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: {"light": column(values)}})
     values = accuracy.slices["light"].values
     assert {name: one.value for name, one in values.items()} == pytest.approx(FAIRLEARN)
+    gaps = accuracy.slices["light"].gaps
+    assert {name: one.value for name, one in gaps.items()} == pytest.approx(GAPS)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abc")), min_size=1, max_size=40))
