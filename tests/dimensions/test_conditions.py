@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn import metrics
-from support.answers import answers, facts, reasons
+from support.answers import answers, column, facts, reasons
 from support.requests import answer_request, class_request, parity_request, value
 
 from quba_check.core.facts import DecidedSet
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.predictions import Predictions, SliceColumn, joined
+from quba_check.core.predictions import Predictions, joined
 from quba_check.core.request import ANSWER_NUMBERS, EACH, OperatingPoint, Request, Rule
 from quba_check.core.view import SEVERITIES
 from quba_check.dimensions import measure_dimension, registry
@@ -45,11 +45,6 @@ def images(n: int, seed: int, label: NDArray[np.int64] | None = None, **columns:
     label = rng.integers(0, CLASSES, n) if label is None else label
     weights = rng.gamma(0.6, size=(n, CLASSES)) + 1.2 * np.eye(CLASSES)[np.maximum(label, 0)]
     return answers(label, None, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), **columns)
-
-
-def column(kind: str, values: NDArray[Any]) -> dict[str, SliceColumn]:
-    names, numbers = np.unique([f"{kind}={one}" for one in values], return_inverse=True)
-    return {kind: SliceColumn(tuple(names.tolist()), numbers)}
 
 
 def measured(name: str, tables: dict[str, Predictions], *requests: Request, **known: Any) -> Measurement:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.answers import column as slices_of
 from support.answers import facts, right_on
 
 from quba_check.core.measurement import Unmeasurable
-from quba_check.core.predictions import SliceColumn
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.dimensions._slices import gap
@@ -29,8 +29,7 @@ def table(correct, group=None):
 
 
 def column(values):
-    names, numbers = np.unique([f"light={value}" for value in values], return_inverse=True)
-    return SliceColumn(tuple(names.tolist()), numbers)
+    return slices_of("light", list(values))["light"]
 
 
 def measured(name, tables, columns):

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from quba_check.core.dimension import Dimension
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.predictions import Predictions, Tables
+from quba_check.core.predictions import Predictions, SliceColumn, Tables
 from quba_check.core.protocols import STANDARD, Protocol
 from quba_check.errors import UnmeasurableError
 
@@ -43,6 +43,12 @@ def answers(
     answer = np.asarray(predicted, np.int64)
     own, true = (np.full(len(rows), 0.5, np.float32) if p is None else p[rows, k] for k in (answer, label))
     return replace(Predictions(rows, label, answer, own, true, p), **columns)
+
+
+def column(kind: str, values: ArrayLike) -> dict[str, SliceColumn]:
+    """The slices of images by one column, such as `light=day`."""
+    names, numbers = np.unique([f"{kind}={one}" for one in np.asarray(values)], return_inverse=True)
+    return {kind: SliceColumn(tuple(names.tolist()), numbers)}
 
 
 def right_on(right: ArrayLike, **columns: Any) -> Predictions:

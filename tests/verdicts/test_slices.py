@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.requests import on_slices
+from support.answers import answers, column, facts
+from support.requests import answer_request, class_request, on_slices
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Drop, Measurement, Quantity, SliceValues, Unmeasurable
+from quba_check.core.view import CLEAN
 from quba_check.demands import Demand
 from quba_check.demands.demand import Policy
+from quba_check.dimensions import measure_dimension, registry
 from quba_check.stats.intervals import smallest_limits
 from quba_check.verdicts import decide
 from quba_check.verdicts.evidence import evidence_of
@@ -165,3 +168,79 @@ def test_one_slice_is_judged_as_a_part():
     verdict = verdict_on(NIGHT, accuracy())
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.6, 80)
     assert verdict_row(verdict, "x").judged is None
+
+
+SITE = column("site", ["a", "b"] * 150)
+IN_B = np.arange(300) % 2 == 1
+YES = {metric: class_request("yes", (1,), metric) for metric in ("precision", "npv", "f1")}
+SURE = answer_request("accuracy", threshold=0.95)
+
+
+def on_site(request, called, confidence=0.9, group=None, *, kind="worst", **settings):
+    """The verdict on a number of two sites of 150 images, of which 74 and 76 are of class 1."""
+    label, request = np.arange(300) // 2 % 2, replace(request, slice="site", kind=kind)
+    of_yes = np.where(called, confidence, 1 - np.asarray(confidence))
+    table = np.stack([1 - of_yes, of_yes], axis=1)
+    clean = answers(label, None, table, group=group, slices=SITE)
+    known = facts(2, class_names=("no", "yes"), requests=(request,))
+    outcome = measure_dimension(registry[request.dimension], {CLEAN: clean}, known)
+    settings = {"min_images": 50, "min_groups": 0 if group is None else 10} | settings
+    demand = Demand(request, "min", 0.4, "block", True, "t.yaml", 4, **settings)
+    return decide(demand, evidence_of(demand, outcome))
+
+
+@pytest.mark.parametrize(("metric", "three"), [("precision", [1, 5, 3]), ("npv", [1, 3, 7])])
+def test_a_model_that_calls_fewer_images_is_judged(metric, three):
+    """Three images of site b are called so, and one of them is right: fewer than `min_images`."""
+    named = ~IN_B  # half of site a is right
+    named[three] = True
+    called = named if metric == "precision" else ~named
+    verdict = on_site(YES[metric], called)
+    assert (verdict.outcome, verdict.value) == ("fail", pytest.approx(1 / 3))
+    patients = on_site(YES[metric], called, group=np.arange(300) // 5)
+    assert (patients.outcome, patients.value, patients.curve) == ("fail", pytest.approx(1 / 3), None)
+    assert "no interval: fewer than 10 groups count in site=b (2)" in patients.evidence.notes
+    assert on_site(YES[metric], called, group=np.arange(300) // 50).outcome == "skipped"  # of 6 patients
+
+
+def test_answers_that_a_model_does_not_give_are_counted():
+    """Three wrong answers to site b, of 150 images."""
+    confidence = np.where(IN_B, 0.9, 0.99)
+    confidence[[1, 5, 9]] = 0.99
+    verdict = on_site(SURE, np.arange(300) % 4 == 2 + IN_B, np.where(IN_B, confidence, 0.99))
+    assert verdict.outcome == "pass"
+    verdict = on_site(SURE, np.arange(300) % 4 != 3, confidence)
+    assert (verdict.outcome, verdict.value) == ("fail", 0.0)
+    assert verdict.evidence.parts[SURE.name].slices["site"].values["site=b"].eligible == 150
+
+
+def test_f1_counts_images_of_the_class():
+    """A model that calls each image so has no more of them; site b has one more than site a."""
+    images = int(np.count_nonzero((np.arange(300) // 2 % 2 == 1) & IN_B))
+    for called in (np.ones(300, bool), ~IN_B):
+        assert on_site(YES["f1"], called, min_images=images).value is not None
+        assert on_site(YES["f1"], called, min_images=images + 1).outcome == "skipped"
+
+
+@pytest.mark.parametrize("kind", ["worst", "gap"])
+@pytest.mark.parametrize(
+    ("request_", "called", "confidence"),
+    [(YES["precision"], ~IN_B, 0.9), (SURE, ~IN_B, np.where(IN_B, 0.9, 0.99))],
+)
+def test_a_large_slice_on_which_the_model_has_no_value_fails(request_, called, confidence, kind):
+    """Also an optional one; a small one is not judged."""
+    verdict = on_site(request_, called, confidence, kind=kind)
+    assert verdict.outcome == "unmeasurable"
+    assert verdict.reason.startswith("site=b: no image ")
+    assert on_site(request_, called, confidence, kind=kind, min_images=151).outcome == "skipped"
+
+
+def test_a_named_slice_without_a_value_fails():
+    request = replace(YES["precision"], slice="site=b")
+    clean = answers(np.ones(300), ~IN_B, slices=SITE)
+    known = facts(2, class_names=("no", "yes"), requests=(request,))
+    outcome = measure_dimension(registry["classes"], {CLEAN: clean}, known)
+    demand = Demand(request, "min", 0.4, "block", True, "t.yaml", 4, min_images=50)
+    verdict = decide(demand, evidence_of(demand, outcome))
+    reason = "site=b: no image of the set clean is called yes"
+    assert (verdict.outcome, verdict.reason) == ("unmeasurable", reason)
