@@ -9,16 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.answers import answers, column, facts
 from support.gated import CALIBRATION, CORRUPTION, LETTER
 from support.pairwise import pairwise
-from support.requests import value
+from support.requests import answer_request, class_request, value
 from support.runs_compared import stored
 
 from quba_check.comparison.baseline import drop, looser_demands
 from quba_check.comparison.difference import RunValue
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
+from quba_check.core.request import OperatingPoint, Request
+from quba_check.core.view import CLEAN
 from quba_check.demands.demand import POINT, Bound, Demand, Policy, Uncertain
+from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.records.per_image import PerImage
 from quba_check.records.verdict import VerdictRow
 from quba_check.stats.estimate import Estimate
@@ -135,6 +139,66 @@ def test_equal_outputs_are_not_worse(uncertain: Uncertain, *, relative: bool) ->
     loss = drop(baseline, value("accuracy"), other, relative=False)
     assert isinstance(loss, Drop)
     assert loss.curve is None
+
+
+N = 1200
+LABEL, IS_NIGHT = np.arange(N) // 2 % 2, np.arange(N) % 2 == 1
+OF_SLICES = {
+    value("accuracy"): IS_NIGHT,
+    class_request("yes", (1,), "recall", at=OperatingPoint("probability", 0.55)): IS_NIGHT & (LABEL == 1),
+    answer_request("share", threshold=0.7): IS_NIGHT,
+}
+
+
+class OneValue:
+    """A baseline with one value."""
+
+    file = "a model"
+
+    def __init__(self, one: RunValue | None) -> None:
+        self.one = one
+
+    def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
+        return self.one
+
+
+def at_night(request: Request, seed: int, group: Any) -> tuple[RunValue | None, Any]:
+    """The value of a model on the images at night, and whether each of all images is a hit."""
+    rng = np.random.default_rng(seed)
+    of_yes = np.clip(0.3 + 0.4 * LABEL + np.random.default_rng(0).normal(0, 0.2, N), 0, 1)
+    of_yes = np.where(rng.random(N) < 0.2, rng.random(N), of_yes).astype(np.float32)
+    light = column("light", np.where(IS_NIGHT, "night", "day"))
+    table = answers(LABEL, None, np.stack([1 - of_yes, of_yes], axis=1), group=group, slices=light)
+    known = facts(2, class_names=("no", "yes"), requests=(request,))
+    dimension, tables = registry[request.dimension], {CLEAN: table}
+    outcome = measure_dimension(dimension, tables, known)
+    if not request.is_further_part:
+        outcome = measure_slices(dimension, outcome, tables, {CLEAN: light}, known, named=[request.slice])
+    hits = {"accuracy": table.correct, "classes": of_yes >= np.float32(0.55)}
+    return run_value(outcome, request.part), hits.get(request.dimension, table.confidence >= np.float32(0.7))
+
+
+@pytest.mark.parametrize("request_", OF_SLICES, ids=lambda one: one.dimension)
+@pytest.mark.parametrize("size", [1, 4])
+def test_drops_of_a_named_slice_are_paired(request_: Request, size: int) -> None:
+    """Groups of four images have two at night, whose changes are summed."""
+    request, counted = replace(request_, slice="light=night"), OF_SLICES[request_]
+    group = None if size == 1 else np.arange(N) // size
+    (before, first), (after, second) = (at_night(request, seed, group) for seed in (1, 2))
+    loss = drop(OneValue(before), request, after, relative=False)
+    change = first[counted] * 1.0 - second[counted]
+    assert isinstance(loss, Drop)
+    assert (loss.value, loss.paired) == (pytest.approx(change.mean()), True)
+    sums = np.bincount((np.arange(N) // size)[counted], change - change.mean())
+    error = np.sqrt(sums @ sums) / len(change)
+    assert loss.curve is not None
+    assert np.ptp(loss.curve.interval(0.95)) == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert before is not None
+    unpaired = drop(OneValue(replace(before, influences={})), request, after, relative=False)
+    assert isinstance(unpaired, Drop)
+    assert unpaired.curve is not None
+    assert not unpaired.paired
+    assert np.ptp(unpaired.curve.interval(0.95)) > 1.2 * np.ptp(loss.curve.interval(0.95))
 
 
 WORST = replace(CORRUPTION, request=replace(CORRUPTION.request, slice="light", kind="worst"))
