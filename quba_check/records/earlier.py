@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quba_check.core.predictions import column_of
 from quba_check.core.request import NUMBERS, Kind, name_on_slices, target_name
 
 _SLICES, _SERVING, _DROP = "slices.", "serving", "accuracy_drop"
+_OF_ACCURACY = {"unit": "fraction", "better": "high", "interval": None, "limits": None}
 _ENDS: Mapping[str, Kind] = {"worst": "worst", "gap": "gap"}
 
 
@@ -22,13 +26,17 @@ def translated(content: Any) -> Any:
         return content
     rows = {name: _translated_row(name, row) for name, row in content["measurements"].items()}
     served = rows.pop(_SERVING, None)
-    parts = served.get("parts") if isinstance(served, dict) else None
-    for part, quantity in parts.items() if isinstance(parts, dict) else ():
+    parts: dict[str, Any] = (served.get("parts") if isinstance(served, dict) else None) or {}
+    for part, quantity in parts.items():
         dimension, name = renamed(_SERVING, str(part))
         row = rows.get(dimension) or {}
         if dimension == "parity" and "value" not in row:  # the record has no reference
             row = {**served, "parts": {}, "unmeasured": {"": {"unmeasurable": "there is no reference"}}}
-        if "value" in row and not part.endswith(_DROP):  # which is stored as another number
+        if part.endswith(_DROP):
+            if part.removesuffix("_drop") in parts:
+                continue
+            quantity = {**quantity, **_OF_ACCURACY, "value": row.get("value", 0.0) - quantity["value"]}
+        if "value" in row:
             rows[dimension] = row | {"parts": {**row.get("parts", {}), name: quantity}}
     verdicts = content.get("verdicts", ())
     if isinstance(verdicts, list | tuple):
@@ -64,6 +72,15 @@ def renamed_target(target: str) -> str:
     dimension, _, part = target.partition(".")
     is_renamed = (dimension == _SERVING or part.startswith(_SLICES)) and not part.endswith(_DROP)
     return target_name(*renamed(dimension, part)) if part and is_renamed else target
+
+
+def add_served_accuracies(influences: dict[str, dict[str, NDArray[np.float64]]]) -> None:
+    """Add the influences of accuracies behind pipelines, of which only the drop is stored."""
+    own = influences.get("accuracy", {})
+    for target, lost in list(influences.items()):
+        if target.startswith(f"{_SERVING}.") and target.endswith(f".{_DROP}") and own.keys() == lost.keys():
+            served = {sample: own[sample] - one for sample, one in lost.items()}
+            influences.setdefault(renamed_target(target.removesuffix("_drop")), served)
 
 
 def _slices_and_kind(part: str) -> tuple[str, Kind]:

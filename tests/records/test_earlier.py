@@ -20,7 +20,7 @@ from quba_check.core.measurement import Drop
 from quba_check.core.request import OperatingPoint, Request
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.errors import UserError
-from quba_check.records.earlier import translated
+from quba_check.records.earlier import add_served_accuracies, translated
 from quba_check.records.files import parse_record
 from quba_check.tuning.what_if import what_if
 
@@ -102,19 +102,27 @@ def test_drops_from_it(request_: Request, paired: bool) -> None:
     assert (loss.value, loss.paired) == (0, paired)
 
 
-def test_numbers_behind_pipelines() -> None:
-    """A drop becomes a bound on it; its value is none of the accuracy, nor are its influences."""
-    own = {"value": 0.75, "unit": "fraction", "n": 12, "parts": {}, "unsliced": {}}
-    drop_row = {"value": 0.25, "unit": "fraction", "n": 12}
-    served = own | {"parts": {"app.accuracy": own | {"value": 0.5}, "app.accuracy_drop": drop_row}}
+@pytest.mark.parametrize("with_accuracy", [True, False])
+def test_a_drop_behind_a_pipeline_becomes_an_accuracy(with_accuracy: bool) -> None:
+    own = {"value": 0.75, "unit": "fraction", "n": 4, "limits": [0.0] * 33, "parts": {}, "unsliced": {}}
+    parts = {"app.accuracy_drop": own | {"value": 0.25}}
+    if with_accuracy:
+        parts["app.accuracy"] = own | {"value": 0.5}
     demand = CONTENT["verdicts"][0] | {"dimension": "serving", "part": "app.accuracy_drop", "bound": "max"}
-    rows = {"accuracy": own, "parity": own, "serving": served}
+    rows = {"accuracy": own, "parity": own, "serving": own | {"parts": parts}}
     record = translated({"measurements": rows, "verdicts": [demand]})
-    assert {name: row["value"] for name, row in record["measurements"]["accuracy"]["parts"].items()} == {
-        "@pipeline=app": 0.5
-    }
+    (served,) = record["measurements"]["accuracy"]["parts"].items()
+    assert (served[0], served[1]["value"]) == ("@pipeline=app", 0.5)
+    assert (served[1]["limits"] is None) != with_accuracy
     (row,) = record["verdicts"]
     assert (row["dimension"], row["part"], row["bound"]) == ("accuracy", "@pipeline=app", "max_drop")
+
+
+def test_influences_of_a_drop_behind_a_pipeline_become_those_of_the_accuracy() -> None:
+    own, served = (np.array(one) - np.mean(one) for one in ([1, 1, 1, 0], [1, 0, 1, 0]))
+    stored = {"accuracy": {"clean": own}, "serving.app.accuracy_drop": {"clean": own - served}}
+    add_served_accuracies(stored)
+    assert stored["accuracy@pipeline=app"]["clean"] == pytest.approx(served)
 
 
 def test_reasons_of_slices_and_of_requests() -> None:
