@@ -21,7 +21,7 @@ from support.requests import class_request, on_slices, parity_request, served, v
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Drop, Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Quantity, SliceValues, Table, Unmeasurable
 from quba_check.core.request import OperatingPoint
 from quba_check.demands import Demand
 from quba_check.demands.demand import Policy
@@ -276,6 +276,25 @@ def test_a_drop_without_baseline(optional):
     )
 
 
+@pytest.mark.parametrize("slice_name", ["", "light=day"])
+def test_a_drop_behind_a_pipeline_needs_the_value_in_front_of_it(slice_name):
+    """Else an optional demand would be skipped where the model fails to have a value."""
+    reason = Unmeasurable("classes", "no image is called cat")
+    request = replace(class_request("cat", (0,), "precision"), pipeline="app", slice=slice_name)
+    of_all = request.on_all_images
+    light = SliceValues({"light=day": Quantity(0.5, "fraction", 100)})
+    own = SliceValues(unmeasured={"light=day": reason})
+    numbers = {of_all.name: Quantity(0.5, "fraction", 100, slices={"light": light})}
+    unmeasured = {} if slice_name else {"cat.precision": reason}
+    if slice_name:
+        numbers["cat.precision"] = Quantity(0.5, "fraction", 100, slices={"light": own})
+    evidence = Measurement("classes", 0.5, "fraction", 100, parts=numbers, unmeasured=unmeasured)
+    demand = replace(CORRUPTION, request=request, bound="max_drop", threshold=0.1, optional=True)
+    verdict = decide(demand, evidence_of(demand, evidence, lambda _: pytest.fail("there is no drop")))
+    assert verdict.outcome == "unmeasurable"
+    assert verdict.reason.endswith("no image is called cat")
+
+
 @pytest.mark.parametrize("demand", [LETTER, SCORE])
 def test_no_grade_is_no_pass(demand):
     evidence = Grade(
@@ -377,6 +396,18 @@ def test_the_three_largest_confusions_explain_a_failure():
         confused(replace(demand, request=on_slices("accuracy", "light=night")), **{"@slice=light=night": 0.1})
         == []
     )
+
+
+@pytest.mark.parametrize("condition", [{"set": "fog"}, {"pipeline": "app"}])
+def test_tables_of_clean_images_explain_no_value_under_conditions(condition):
+    """Neither its confusions nor the temperature that fits them."""
+    request = replace(value("accuracy"), **condition)
+    assert confused(replace(CORRUPTION, request=request, parts=()), **{request.name: 0.1}) == []
+    request = replace(value("calibration_error", better="low"), **condition)
+    evidence = replace(advised(0.0075), parts={request.name: Quantity(0.02, "fraction", 100)})
+    verdict = decide(replace(CALIBRATION, request=request), evidence)
+    assert verdict.outcome == "fail"
+    assert "temperature" not in text_of(verdict)
 
 
 @pytest.mark.parametrize(
