@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quba_check.core.measurement import MASKED
 from quba_check.core.predictions import column_of
 from quba_check.core.request import NUMBERS, Kind, name_on_slices, target_name
 
 _SLICES, _SERVING, _DROP = "slices.", "serving", "accuracy_drop"
 _OF_ACCURACY = {"unit": "fraction", "better": "high", "interval": None, "limits": None}
+_OfSamples = Mapping[str, NDArray[np.float64]]
 _ENDS: Mapping[str, Kind] = {"worst": "worst", "gap": "gap"}
 
 
@@ -74,13 +76,14 @@ def renamed_target(target: str) -> str:
     return target_name(*renamed(dimension, part)) if part and is_renamed else target
 
 
-def add_served_accuracies(influences: dict[str, dict[str, NDArray[np.float64]]]) -> None:
+def with_served_accuracies(influences: Mapping[str, _OfSamples]) -> dict[str, _OfSamples]:
     """Add the influences of accuracies behind pipelines, of which only the drop is stored."""
-    own = influences.get("accuracy", {})
-    for target, lost in list(influences.items()):
+    own, served = influences.get("accuracy", {}), {}
+    for target, lost in influences.items():
         if target.startswith(f"{_SERVING}.") and target.endswith(f".{_DROP}") and own.keys() == lost.keys():
-            served = {sample: own[sample] - one for sample, one in lost.items()}
-            influences.setdefault(renamed_target(target.removesuffix("_drop")), served)
+            name = renamed_target(target.removesuffix("_drop"))
+            served[name] = {sample: own[sample] - one for sample, one in lost.items()}
+    return {**served, **influences}
 
 
 def _slices_and_kind(part: str) -> tuple[str, Kind]:
@@ -91,8 +94,19 @@ def _slices_and_kind(part: str) -> tuple[str, Kind]:
 
 
 def _translated_row(dimension: str, row: Any) -> Any:
-    """Return the row of a measurement with its slices by column."""
-    if not isinstance(row, dict) or "unsliced" not in row:
+    """Return a row with its slices by column, and signs of masked gradients.
+
+    It has no value if the run stopped early.
+    """
+    if not isinstance(row, dict):
+        return row
+    if isinstance(stopped := row.get("stopped"), dict):
+        counts = f"{stopped['images']:,} of {stopped['of']:,} images"
+        return {"unmeasurable": f"stopped early after {counts}: its value over all of them is unknown"}
+    if "masked" not in row:
+        notes = (note for note in row.get("notes", ()) if note.startswith(MASKED))
+        row = row | {"masked": [note.removeprefix(MASKED) for note in notes]}
+    if "unsliced" not in row:
         return row
     kept = {key: value for key, value in row.items() if key not in ("slices", "gaps", "unsliced")}
     columns: dict[str, dict[str, Any]] = {}

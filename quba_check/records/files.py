@@ -220,7 +220,7 @@ def parse_record(data: bytes, where: str) -> Record:
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"schema {schema} is newer than this version reads.", where=where)
-    with suppress(AttributeError, TypeError):  # of damaged records, which the next lines refuse
+    with suppress(AttributeError, KeyError, TypeError, ValueError):  # of damaged records, refused below
         content = translated(content)
     try:
         return Record.model_validate(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -10,29 +10,19 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import (
     AllowInfNan,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     Strict,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import (
-    MASKED,
-    Measurement,
-    Outcome,
-    Quantity,
-    SliceValues,
-    Table,
-    Unmeasurable,
-)
+from quba_check.core.measurement import Measurement, Outcome, Quantity, SliceValues, Table, Unmeasurable
 from quba_check.core.request import Request, name_on_slices
 from quba_check.errors import DimensionError
 from quba_check.messages import printable, printable_lines
@@ -231,17 +221,15 @@ class MeasurementRow(QuantityRow):
         return self.masked if request.epsilon is None else self.masked_at.get(str(request.epsilon), ())
 
     def quantity(self, part: str | None) -> QuantityRow | None:
-        """Return the value of the dimension or of a part, also on a slice."""
+        """Return the value of the dimension, a part or a slice; None without one."""
         if part is None:
             return None if "" in self.unmeasured else self
-        return self.parts.get(part) or dict(self.on_slices()).get(part)
-
-    def on_slices(self) -> Iterator[tuple[str, QuantityRow]]:
-        """Yield the name and value of each number on each slice."""
-        for name, number in {"": self, **self.parts}.items():
-            for column in number.slices.values():
-                for slice_name, quantity in column.values.items():
-                    yield name_on_slices(name, slice_name), quantity
+        on_slices = {
+            name_on_slices(name, one): quantity
+            for name, number in {"": self, **self.parts}.items()
+            for one, quantity in number.slice_values.items()
+        }
+        return self.parts.get(part) or on_slices.get(part)
 
     def table_rows(self, name: str, *columns: str) -> list[tuple[Cell, ...]]:
         """Return the cells of some columns of a table, row by row.
@@ -255,15 +243,6 @@ class MeasurementRow(QuantityRow):
         places = [table.columns.index(column) for column in columns]
         return [tuple(cells[place] for place in places) for cells in table.rows]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_masked(cls, row: Any) -> Any:
-        """Fill in `masked` from the notes of older records."""
-        if not isinstance(row, dict) or "masked" in row or not isinstance(row.get("notes"), list | tuple):
-            return row
-        notes = [note for note in row["notes"] if isinstance(note, str) and note.startswith(MASKED)]
-        return row | {"masked": tuple(note.removeprefix(MASKED) for note in notes)}
-
 
 class NotMeasuredRow(JsonRow):
     """A dimension without a selected demand."""
@@ -271,18 +250,7 @@ class NotMeasuredRow(JsonRow):
     not_measured: Literal[True]
 
 
-def _read_stopped(row: Any) -> Any:
-    """Return a row of an early-stopped run, in older records, as one without a value."""
-    match row:
-        case {"stopped": {"images": int(images), "of": int(of)}}:
-            reason = f"stopped early after {images:,} of {of:,} images: its value over all of them is unknown"
-            return {"unmeasurable": reason}
-    return row
-
-
-AnyMeasurementRow = Annotated[
-    MeasurementRow | UnmeasurableRow | NotMeasuredRow, BeforeValidator(_read_stopped)
-]
+AnyMeasurementRow = MeasurementRow | UnmeasurableRow | NotMeasuredRow
 
 
 def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeasurementRow:

@@ -17,7 +17,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions, SliceColumn, outputs_digest
 from quba_check.core.request import target_name
 from quba_check.errors import UserError
-from quba_check.records.earlier import add_served_accuracies, renamed_target
+from quba_check.records.earlier import renamed_target, with_served_accuracies
 from quba_check.records.record import Record
 from quba_check.storage.packed_arrays import check_unpacked, unpacked_array
 
@@ -204,8 +204,7 @@ def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
         if not isinstance(target, str) or not isinstance(sample, str):
             raise TypeError("names that are not strings")
         influences.setdefault(target, {})[sample] = decode(arrays[f"deviations/{number}"], entry)
-    add_served_accuracies(influences)
-    return dict(influences)
+    return with_served_accuracies(influences)
 
 
 def _clean(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAnswers | None:

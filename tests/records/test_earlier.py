@@ -20,8 +20,9 @@ from quba_check.core.measurement import Drop
 from quba_check.core.request import OperatingPoint, Request
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.errors import UserError
-from quba_check.records.earlier import add_served_accuracies, translated
+from quba_check.records.earlier import translated, with_served_accuracies
 from quba_check.records.files import parse_record
+from quba_check.records.measurement import UnmeasurableRow
 from quba_check.tuning.what_if import what_if
 
 FILE = Path(__file__).parent.parent / "acceptance" / "written_by_0_2" / "baseline" / "record.json"
@@ -121,8 +122,8 @@ def test_a_drop_behind_a_pipeline_becomes_an_accuracy(with_accuracy: bool) -> No
 def test_influences_of_a_drop_behind_a_pipeline_become_those_of_the_accuracy() -> None:
     own, served = (np.array(one) - np.mean(one) for one in ([1, 1, 1, 0], [1, 0, 1, 0]))
     stored = {"accuracy": {"clean": own}, "serving.app.accuracy_drop": {"clean": own - served}}
-    add_served_accuracies(stored)
-    assert stored["accuracy@pipeline=app"]["clean"] == pytest.approx(served)
+    influences = with_served_accuracies(stored)["accuracy@pipeline=app"]
+    assert influences["clean"] == pytest.approx(served)
 
 
 def test_reasons_of_slices_and_of_requests() -> None:
@@ -143,9 +144,37 @@ def test_reasons_of_slices_and_of_requests() -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "masked"),
+    [
+        ({"notes": ["masked: no gradient", "a remark"]}, ("no gradient",)),
+        ({"notes": ["masked: no gradient"], "masked": []}, ()),
+        ({"notes": ["a remark"]}, ()),
+        ({}, ()),
+    ],
+)
+def test_older_records_report_masking_in_notes(row: dict[str, Any], masked: tuple[str, ...]) -> None:
+    assert measured(row | {"value": 0.5, "unit": "ratio"}).masked == masked
+
+
+def test_older_records_of_some_of_the_images_have_no_value() -> None:
+    early = {"images": 1024, "of": 50_000, "passes": False, "alpha": 0.025}
+    row = {"value": 0.5, "unit": "fraction", "parts": {}, "stopped": early}
+    reason = "stopped early after 1,024 of 50,000 images: its value over all of them is unknown"
+    assert measured(row) == UnmeasurableRow(unmeasurable=reason)
+    assert measured(row | {"stopped": None}).value == 0.5
+
+
+def measured(row: dict[str, Any]) -> Any:
+    content = CONTENT | {"measurements": {"accuracy": row}}
+    return parse_record(json.dumps(content).encode(), "old.json").measurements["accuracy"]
+
+
+@pytest.mark.parametrize(
     "rows",
     [
         {"accuracy": {"unsliced": 3}},
+        {"accuracy": {"stopped": {"images": "many"}}},
+        {"accuracy": {"notes": [1]}},
         {"accuracy": {"unsliced": {}, "slices": [1]}},
         {"serving": {"parts": {"app.agreement": 1}}, "parity": "value"},
         {"serving": {"value": 1, "parts": {"app.accuracy": 1}}, "accuracy": ["value"]},
