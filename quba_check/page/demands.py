@@ -14,7 +14,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.explanation import Explanation
 from quba_check.dimensions import registry
-from quba_check.number_format import interval_text
+from quba_check.number_format import counted, interval_text
 from quba_check.page.columns import Column, Reference
 from quba_check.page.drawing import Chart
 from quba_check.page.pictures import DemandPictures, Pictures
@@ -154,9 +154,10 @@ def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, 
     if row.outcome != "pass" or known.value is None:
         return known.headline or f"{row.shown_name}: {row.outcome}", known.details
     headline = f"{row.shown_target} {_value_text(row, known)} meets the bound {_bound_text(row)}"
-    quantity = None if row.bound in DROPS else record.judged(row)
-    worst = "" if quantity is None else worst_part(row.dimension, quantity)
-    n = "" if known.n is None else f"n = {known.n:,} images"
+    quantity = record.judged(row)
+    worst = "" if quantity is None or row.bound in DROPS else worst_part(row.dimension, quantity)
+    is_by_group = quantity is not None and quantity.groups == quantity.n  # of a decided set
+    n = "" if known.n is None else f"n = {counted(known.n, 'group' if is_by_group else 'image')}"
     return headline, tuple(filter(None, (worst and f"worst part: {worst}", n)))
 
 
