@@ -21,7 +21,7 @@ class Book(Strict):
     classes: tuple[str, ...] | Literal["imagenet"] = "imagenet"
     ratio: float | None = None
     sets: dict[str, Entry] = Field(default_factory=dict)
-    shelves: tuple[Entry, ...] = ()
+    shelves: tuple[Entry, ...] = Field((), min_length=1)
 
     @field_validator("ratio")
     @classmethod
@@ -67,6 +67,7 @@ MISTAKES = [
     "schema: 1\nsets: {clean: {path: x, reader: folders}}",
     "schema: 1\nclasses: 3",
     "schema: 1\nclasses: [a, 3]",
+    "schema: 1\nshelves: []",
     "schema: 2",
     "schema: 1.0",
     "schema: true",
