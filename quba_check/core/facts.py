@@ -121,8 +121,9 @@ class SuiteFacts:
     def view_set(self, name: str) -> str:
         """Return the name in views of a set as a threshold file names it.
 
-        >>> SuiteFacts("fruit", 3, (), (), {}, unknown=("birds",)).view_set("birds")
-        'unknown/birds'
+        Examples:
+            >>> SuiteFacts("fruit", 3, (), (), {}, unknown=("birds",)).view_set("birds")
+            'unknown/birds'
         """
         return f"{UNKNOWN_PREFIX}{name}" if name in self.unknown and name not in self.spaces else name
 
@@ -131,9 +132,10 @@ class SuiteFacts:
 
         Corruptions and decided sets show the images of another set.
 
-        >>> decided = {"patients": DecidedSet("fog", "mean")}
-        >>> SuiteFacts("fruit", 3, (), ("fog",), {}, decided=decided).root_of("patients")
-        'clean'
+        Examples:
+            >>> decided = {"patients": DecidedSet("fog", "mean")}
+            >>> SuiteFacts("fruit", 3, (), ("fog",), {}, decided=decided).root_of("patients")
+            'clean'
         """
         if name in self.decided:
             return self.root_of(self.decided[name].of)
