@@ -231,11 +231,12 @@ def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
     if sorted(order) in (sorted(classes), sorted(names)):
         return None
     unknown = next((name for name in order if name not in classes and name not in names), None)
+    n_different = len(set(order))
     problem = (
-        f"got {len(order)} names, {len(set(order))} of them different; the suite has {len(classes)} classes."
-        if unknown is None
-        else f"'{unknown}' is not a class of the suite.{did_you_mean(unknown, [*classes, *names])}"
+        f"got {len(order)} names, {n_different} of them different; the suite has {len(classes)} classes."
     )
+    if unknown is not None:
+        problem = f"'{unknown}' is not a class of the suite.{did_you_mean(unknown, [*classes, *names])}"
     return Finding(
         check="class order",
         problem=f"--order: {problem}",

@@ -19,22 +19,15 @@ from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
 from quba_check.engine.batching import default_batch
 from quba_check.errors import QubaError
 from quba_check.models.errors import model_errors
-from quba_check.models.preprocessing.config import (
-    CLIP_MEAN,
-    CLIP_STD,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    INCEPTION_MEAN,
-    INCEPTION_STD,
-)
+from quba_check.models.preprocessing.config import IMAGENET_MEAN, IMAGENET_STD
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 Triple = tuple[float, float, float]
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 _NORMALISED: tuple[tuple[Triple, Triple], ...] = (
     (IMAGENET_MEAN, IMAGENET_STD),
-    (INCEPTION_MEAN, INCEPTION_STD),
-    (CLIP_MEAN, CLIP_STD),
+    ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # Inception
+    ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),  # CLIP
 )
 _CLOSE = 0.02
 _CROPS = (0.875, 0.95, 1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -31,21 +30,6 @@ ROUNDING = 1e-3
 """Tolerance above 1 for sums of rounded probabilities."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Decision:
-    """Predictions for N images in one label space.
-
-    Attributes:
-        predicted: (N,) int64, predicted class, or `NO_CLASS`.
-        confidence: (N,) float32, probability of the predicted class, in [0, 1].
-        true_probability: (N,) float32, probability of the labelled class; NaN if the label is `NO_CLASS`.
-    """
-
-    predicted: NDArray[np.int64]
-    confidence: NDArray[np.float32]
-    true_probability: NDArray[np.float32]
-
-
 def probabilities(logits: torch.Tensor) -> torch.Tensor:
     """Return the softmax of (N, C) logits in float32.
 
@@ -60,8 +44,8 @@ def decision(
     label: NDArray[np.int64],
     space: LabelSpace,
     ties: Ties = "first",
-) -> Decision:
-    """Return the predictions in a label space.
+) -> ShardArrays:
+    """Return the columns of N images in a label space.
 
     Args:
         logits: (N, C) float32 in the model's own classes.
@@ -71,7 +55,10 @@ def decision(
         ties: the winner of several best classes under the `mean` rule; the other rules take the first.
 
     Returns:
-        The predictions. Under `argmax` and `map` a class has the probability of its most probable member.
+        `top1`: (N,) int64, predicted class, or `NO_CLASS`. `confidence`: (N,) float32, probability of the
+        predicted class, in [0, 1]. `true_probability`: (N,) float32, probability of the labelled class; NaN
+        if the label is `NO_CLASS`. Under `argmax` and `map` a class has the probability of its most probable
+        member.
     """
     rows = np.arange(len(logits))
     if space.by == "mean":
@@ -90,9 +77,12 @@ def decision(
         predicted = _class_of_member(space, logits.shape[1])[best]
         confidence = probability[rows, best]
         true = _best_member(probability, label, space)
-    return Decision(
-        predicted.astype(np.int64), confidence, np.where(label == NO_CLASS, np.float32("nan"), true)
-    )
+    true_probability = np.where(label == NO_CLASS, np.float32("nan"), true)
+    return {
+        "top1": predicted.astype(np.int64),
+        "confidence": confidence,
+        "true_probability": true_probability,
+    }
 
 
 def shard_arrays(
@@ -119,13 +109,8 @@ def shard_arrays(
     for number, space in enumerate(spaces):
         suffix = f"@{space.name}" if number else ""
         labelled = label_in(space, label, z.shape[1]) if number else label
-        answer = decision(z, p, labelled, space, "first" if number else ties)
-        arrays |= {
-            f"label{suffix}": labelled,
-            f"top1{suffix}": answer.predicted,
-            f"confidence{suffix}": answer.confidence,
-            f"true_probability{suffix}": answer.true_probability,
-        }
+        columns = {"label": labelled, **decision(z, p, labelled, space, "first" if number else ties)}
+        arrays |= {f"{name}{suffix}": column for name, column in columns.items()}
     if view.set == CUE_CONFLICT_SET:
         arrays["texture"] = np.array([example.texture for example in examples], dtype=np.int64)
     if view.columns == "probabilities":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from quba_check.core.protocols import PGD_STEPS, Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import extents, fgsm_point, gradient, pgd_start, pgd_step
 from quba_check.engine.batching import Batching, ImageStream
-from quba_check.engine.shards import Owner, ShardTask, add_outputs, images_by_view
+from quba_check.engine.shards import Owner, ShardTask, add_outputs
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.compute import row_index
@@ -211,7 +211,8 @@ class Passes:
             finished: 1 if the images are finished, else 0.
             passes: passes of each image.
         """
-        for view, count in images_by_view(owners):
+        for view, group in groupby(owners, key=lambda owner: owner[0].view):
+            count = len(list(group))
             self._report(view, count * finished, passes * count)
 
     def logits(self, raw: torch.Tensor, view: View) -> torch.Tensor:

@@ -14,7 +14,7 @@ from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS, View
 from quba_check.engine.cache_keys import library_versions
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
-from quba_check.models.preprocessing.serving import decoder, serving_transform
+from quba_check.models.preprocessing.serving import Transform, decoder, serving_transform
 from quba_check.storage.image_cache import ImageCache, KeptImages, Pixels
 from quba_check.storage.store import content_hash
 from quba_check.suites.suite import Example, Suite
@@ -44,17 +44,12 @@ class Preparer:
         self._preprocessing = self.classifier.preprocessing
         pipeline = self._preprocessing.pipeline
         self._decode = decoder(None if pipeline is None else pipeline.decode)
-        self._transforms = {
-            crop: self._preprocessing.transform(crop=crop)
-            if pipeline is None
-            else serving_transform(self._preprocessing, pipeline, crop=crop)
-            for crop in (True, False)
-        }
-        self._fast = (
-            {crop: fast_transform(self._preprocessing, crop=crop) for crop in (True, False)}
-            if self.classifier.is_prepared_fast
-            else None
-        )
+        transform: Callable[..., Transform] = self._preprocessing.transform
+        if pipeline is not None:
+            transform = partial(serving_transform, self._preprocessing, pipeline)
+        self._transforms = {crop: transform(crop=crop) for crop in (True, False)}
+        crops = (True, False) if self.classifier.is_prepared_fast else ()
+        self._fast = {crop: fast_transform(self._preprocessing, crop=crop) for crop in crops}
         # Each model sees the images of a pipeline once, and a user's function may return floats.
         self.cache = self.cache if pipeline is None else None
 
@@ -127,7 +122,7 @@ class Preparer:
         return _tensor(corrupted)
 
     def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
-        if self._fast is not None and self.suite.may_be_jpeg(example):
+        if self._fast and self.suite.may_be_jpeg(example):
             return self._fast[crop](self.suite.read_image(example, rgb_pixels))
         return self._transforms[crop](self.suite.read_image(example, self._decode))
 

@@ -187,12 +187,6 @@ def add_outputs(owners: Sequence[Owner], outputs: dict[str, torch.Tensor]) -> li
     return complete
 
 
-def images_by_view(owners: Iterable[Owner]) -> Iterator[tuple[View, int]]:
-    """Yield the views in a batch, each with its number of images."""
-    for view, group in groupby(owners, key=lambda owner: owner[0].view):
-        yield view, sum(1 for _ in group)
-
-
 @dataclass(eq=False)
 class ShardStream:
     """Shards on their way through an executor; `close` drops those left.

@@ -307,11 +307,9 @@ class ConvolutionWeights:
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
     """Return the error for a model without memory for `batch` images at a time."""
     _, height, width = classifier.preprocessing.input_size
-    remedy = (
-        "Give a smaller --quba-batch-size, or auto."
-        if batch > 1
-        else "Free memory, or give another --quba-device, a smaller model, or a smaller input_size."
-    )
-    images = f"{batch} images" if batch > 1 else "a single image"
+    images, remedy = f"{batch} images", "Give a smaller --quba-batch-size, or auto."
+    if batch == 1:
+        images = "a single image"
+        remedy = "Free memory, or give another --quba-device, a smaller model, or a smaller input_size."
     problem = f"memory on {classifier.device} runs out with {images} of {height} × {width}"
     return ModelError(problem, where=classifier.spec, hint=remedy)

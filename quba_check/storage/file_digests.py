@@ -177,13 +177,13 @@ def file_stamp(name: str | Path) -> Stamp:
 def _content_digests(names: Iterable[str]) -> dict[str, str]:
     digests = {}
     for name in names:
-        try:
-            with open(name, "rb", buffering=0) as file:  # noqa: PTH123
-                digest = hashlib.blake2b(file.read(FIRST_READ), digest_size=16)
-                while part := file.read(NEXT_READ):
-                    digest.update(part)
-        except OSError as error:
-            raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
+        with (
+            os_errors("cannot be read", SuiteError, where=name),
+            open(name, "rb", buffering=0) as file,  # noqa: PTH123
+        ):
+            digest = hashlib.blake2b(file.read(FIRST_READ), digest_size=16)
+            while part := file.read(NEXT_READ):
+                digest.update(part)
         digests[name] = digest.hexdigest()
     return digests
 

@@ -270,10 +270,8 @@ class LocalCopies(ObjectStore):
 
     def _write(self, write: Future[None]) -> None:
         self._writes.append(write)
-        while self._writes[0].done() or len(self._writes) > MOST_WAITING:
+        while self._writes and (self._writes[0].done() or len(self._writes) > MOST_WAITING):
             self._writes.popleft().result()
-            if not self._writes:
-                return
 
     def _keep(self, name: str, content: bytes) -> None:
         """Write a copy, if this machine has room."""

@@ -17,7 +17,7 @@ from support.shard_requests import request
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.engine import Engine
-from quba_check.engine.shards import ShardRequest, ShardResult, ShardTask, add_outputs, images_by_view
+from quba_check.engine.shards import ShardRequest, ShardResult, ShardTask, add_outputs
 from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
 from quba_check.evaluation import Evaluation
@@ -145,12 +145,6 @@ def test_one_iterator_is_open_at_a_time(
 
 def task(number: int, count: int, view=CLEAN) -> ShardTask:
     return ShardTask(request(view, number, [None] * count), None)
-
-
-def test_views_of_a_batch_are_counted() -> None:
-    plain, attacked = task(0, 3), task(0, 3, FGSM)
-    owners = [(plain, 0), (plain, 1), (attacked, 0)]
-    assert list(images_by_view(owners)) == [(CLEAN, 2), (FGSM, 1)]
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)

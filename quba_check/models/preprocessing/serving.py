@@ -216,12 +216,9 @@ def _called(call: str, size: Size) -> Transform:
     def transform(image: Image.Image) -> Tensor:
         value = prepared(image)
         if not isinstance(value, np.ndarray) or shapes.get(str(value.dtype)) != value.shape:
-            got = (
-                f"{value.dtype} of shape {value.shape}"
-                if isinstance(value, np.ndarray)
-                else f"a value of type {type(value).__name__}"
-            )
-            height, width = size
+            got, (height, width) = f"a value of type {type(value).__name__}", size
+            if isinstance(value, np.ndarray):
+                got = f"{value.dtype} of shape {value.shape}"
             raise error(got=got, hint=f"The model's input is {height} × {width}.")
         if not np.isfinite(value).all():
             raise error(got="NaN or infinity")

@@ -177,12 +177,9 @@ def class_prompts(classes: Sequence[str], prompts: Prompts) -> tuple[list[tuple[
 
     synsets = dict(zip(ImageNetInfo().label_names(), IMAGENET_CLASSNAMES, strict=True))
     names = [prompts.names.get(label) or synsets.get(label) or label.replace("_", " ") for label in classes]
+    known = {"the suite's names": prompts.names, "open_clip's names for ImageNet": synsets}
     sources = Counter(
-        "the suite's names"
-        if label in prompts.names
-        else "open_clip's names for ImageNet"
-        if label in synsets
-        else "the classes' own names"
+        next((source for source, own in known.items() if label in own), "the classes' own names")
         for label in classes
     )
     if prompts.templates:
