@@ -12,7 +12,7 @@ from quba_check.cli.files import write_output
 from quba_check.demands import threshold_schema
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
-from quba_check.grading import population_schema
+from quba_check.grading.population_file import PopulationFile
 from quba_check.messages import allowed_names
 from quba_check.models.preprocessing.file import preprocessing_schema
 from quba_check.records.record import Record
@@ -47,7 +47,7 @@ def _doctor_schema() -> dict[str, Any]:
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "doctor": _doctor_schema,
-    "population": population_schema,
+    "population": partial(PopulationFile.model_json_schema, by_alias=True),
     "preprocessing": preprocessing_schema,
     "record": partial(Record.model_json_schema, by_alias=True, mode="serialization"),
     "suite": suite_schema,

@@ -69,22 +69,20 @@ def answers(
         UserError: the input is not a list of images or a float tensor.
         ModelError: the model fails on the images, or its answers cannot be used.
     """
+    starts = range(0, len(images), batch_size)
     if isinstance(images, torch.Tensor):
         _check_prepared(images)
+        batches = (images[k : k + batch_size].to(classifier.device, torch.float32) for k in starts)
     else:
         pictures: list[Any] = [_picture(image, number) for number, image in enumerate(images)]
         transform: Callable[[Any], torch.Tensor] = classifier.preprocessing.transform(crop=crop)
         if fast:
             pictures = list(map(pixels_of, pictures))
             transform = fast_transform(classifier.preprocessing, crop=crop)
+        stacks = (torch.stack([transform(one) for one in pictures[k : k + batch_size]]) for k in starts)
+        batches = (stack.to(classifier.device).float().div(255) for stack in stacks)
     parts = []
-    for start in range(0, len(images), batch_size):
-        end = start + batch_size
-        if isinstance(images, torch.Tensor):
-            pixels = images[start:end].to(classifier.device, torch.float32)
-        else:
-            stacked = torch.stack([transform(picture) for picture in pictures[start:end]])
-            pixels = stacked.to(classifier.device).float().div(255)
+    for pixels in batches:
         with torch.no_grad():
             logits = classifier.logits(classifier.raw(classifier.normalise(pixels)))
         parts.append(probabilities(logits).cpu().numpy())

@@ -14,6 +14,7 @@ from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS, View
 from quba_check.engine.cache_keys import library_versions
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
+from quba_check.models.preprocessing.preprocessing import array_of
 from quba_check.models.preprocessing.serving import Transform, decoder, serving_transform
 from quba_check.storage.image_cache import ImageCache, KeptImages, Pixels
 from quba_check.storage.store import content_hash
@@ -65,7 +66,7 @@ class Preparer:
         prepare = partial(self._prepared, crop=crop)
         if not self.suite.is_generated(view):
             return prepare
-        return lambda example: self._corrupted(view, example, _pixels(prepare(example)))
+        return lambda example: self._corrupted(view, example, array_of(prepare(example)))
 
     def shard(self, view: View, files: str, examples: Sequence[Example], *, crop: bool) -> ShardImages:
         """Return the images of a shard, and keep them for later passes and models.
@@ -189,17 +190,12 @@ class _Originals:
             return self.memory[position]
         pixels = None if self.kept is None else self.kept.read(position)
         if pixels is None:
-            pixels = _pixels(self.prepare(example))
+            pixels = array_of(self.prepare(example))
             if self.kept is not None:
                 self.kept.write(position, pixels)
         if self.memory is not None:
             self.memory[position] = pixels
         return pixels
-
-
-def _pixels(image: torch.Tensor) -> Pixels:
-    """Return an image (3, H, W) as an array (H, W, 3)."""
-    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
 
 
 def _tensor(pixels: Pixels) -> torch.Tensor:

@@ -8,7 +8,6 @@ from quba_check.grading.population import Population as Population
 from quba_check.grading.population import PopulationRow as PopulationRow
 from quba_check.grading.population_file import population as population
 from quba_check.grading.population_file import population_from_records as population_from_records
-from quba_check.grading.population_file import population_schema as population_schema
 from quba_check.grading.population_file import read_population as read_population
 from quba_check.grading.published import PublishedModel as PublishedModel
 from quba_check.grading.published import published_models as published_models

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +10,9 @@ from functools import cached_property
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
+from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
-from quba_check.grading.score import (
-    LEAST_MODELS,
-    Normalisation,
-    full_weights,
-    normalisation,
-    score_slopes,
-    weighted_score,
-)
+from quba_check.grading.score import LEAST_MODELS, Normalisation, full_weights, normalisation
 from quba_check.messages import listed
 
 
@@ -66,12 +61,12 @@ class Population:
     @cached_property
     def mu(self) -> dict[str, float]:
         """Trimmed mean of each comparable dimension, in its unit."""
-        return {name: normalisation.mu for name, normalisation in self._comparable.items()}
+        return {name: one.mu for name, one in self._normalised[0].items()}
 
     @cached_property
     def sigma(self) -> dict[str, float]:
         """Trimmed standard deviation of each comparable dimension, in its unit."""
-        return {name: normalisation.sigma for name, normalisation in self._comparable.items()}
+        return {name: one.sigma for name, one in self._normalised[0].items()}
 
     @property
     def problems(self) -> dict[str, str]:
@@ -83,20 +78,40 @@ class Population:
         return {name: weight if name in self.dimensions else 0.0 for name, weight in weights.items()}
 
     def score(self, values: Mapping[str, float], weights: Mapping[str, float]) -> float:
-        """Return the QUBA score of some values.
+        """Return the QUBA score of some values: the weighted mean of the normalised values.
 
         Args:
             values: value by dimension name, for each dimension with a weight above 0.
             weights: weight >= 0 by dimension name; dimensions that the population lacks weigh 0.
 
+        Returns:
+            sum(w s (x - mu) / sigma) / sum(w), without a unit; s is -1 where lower is better.
+
         Raises:
             PopulationError: a weighted dimension cannot be compared, or no dimension has a weight above 0.
+
+        Source: arXiv 2503.17110, section 3 (QUBA score).
+
+        >>> constants = {"accuracy": Normalisation(0.8, 0.1), "parameters": Normalisation(50, 10)}
+        >>> values = {"accuracy": 0.9, "parameters": 30.0}
+        >>> two = Population("two", "standard", "", (PopulationRow("one", values),), constants=constants)
+        >>> two.score(values, {"accuracy": 1.0, "parameters": 1.0})
+        1.5
         """
-        return weighted_score(values, self._comparable, self._positive_weights(weights))
+        return self._score(values, self._positive_weights(weights))
+
+    def _score(self, values: Mapping[str, float], positive: Mapping[str, float]) -> float:
+        terms = (
+            weight * (_sign(name) * (values[name] - self.mu[name]) / self.sigma[name])
+            for name, weight in positive.items()
+        )
+        return math.fsum(terms) / math.fsum(positive.values())
 
     def slopes(self, weights: Mapping[str, float]) -> dict[str, float]:
         """Return the change of the score per unit of each weighted dimension's value."""
-        return score_slopes(self._comparable, self._positive_weights(weights))
+        positive = self._positive_weights(weights)
+        total = math.fsum(positive.values())
+        return {name: _sign(name) * weight / (self.sigma[name] * total) for name, weight in positive.items()}
 
     def scores(self, weights: Mapping[str, float] | None = None) -> tuple[float, ...]:
         """Return the scores of the models with values of all weighted dimensions, ascending.
@@ -113,7 +128,7 @@ class Population:
                     f"population '{self.name}': too few models have all of {listed(positive)}, "
                     f"got {len(complete)}. Allowed: {LEAST_MODELS} or more."
                 )
-            scores = (weighted_score(row.values, self._comparable, positive) for row in complete)
+            scores = (self._score(row.values, positive) for row in complete)
             self._known_scores[key] = tuple(sorted(scores))
         return self._known_scores[key]
 
@@ -144,10 +159,6 @@ class Population:
                 problems[name] = str(why)
         return comparable, problems
 
-    @property
-    def _comparable(self) -> dict[str, Normalisation]:
-        return self._normalised[0]
-
     def _positive_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
         where = f"population '{self.name}'"
         if not self.rows:
@@ -164,3 +175,7 @@ class Population:
                 hint = "To grade without it, give it the weight 0."
                 raise PopulationError(self.problems[name], where=f"{where}: {name}", hint=hint)
         return positive
+
+
+def _sign(name: str) -> int:
+    return 1 if registry[name].better == "high" else -1

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -101,11 +100,6 @@ class PopulationFile(JsonRow):
         """The population for grades."""
         rows = tuple(PopulationRow(row.id, row.values) for row in self.rows)
         return Population(self.name, self.protocol, self.suite, rows, self.source)
-
-
-def population_schema() -> dict[str, Any]:
-    """Return the JSON Schema of population files, for editors."""
-    return PopulationFile.model_json_schema(by_alias=True)
 
 
 def read_population(path: Path, sha256: str | None = None) -> Population:

@@ -1,4 +1,4 @@
-"""The QUBA score: a weighted mean of normalised values."""
+"""Weights and normalisation of the QUBA score, a weighted mean of normalised values."""
 
 from __future__ import annotations
 
@@ -106,44 +106,3 @@ def check_names(where: str, names: Iterable[str]) -> None:
         if name not in registry:
             hint = allowed_names(name, PUBLISHED_DIMENSIONS)
             raise UserError(f"unknown dimension '{name}'", where=where, hint=hint)
-
-
-def weighted_score(
-    values: Mapping[str, float], normalisations: Mapping[str, Normalisation], weights: Mapping[str, float]
-) -> float:
-    """Return the weighted mean of the normalised values; higher is better.
-
-    Args:
-        values: value by dimension name, in the dimension's unit, for each weight.
-        normalisations: normalisation by dimension name, for each weight.
-        weights: weight above 0 by dimension name, at least one.
-
-    Returns:
-        sum(w s (x - mu) / sigma) / sum(w), without a unit; s is -1 where lower is better.
-
-    Source: arXiv 2503.17110, section 3 (QUBA score).
-
-    >>> weighted_score({"accuracy": 0.9, "parameters": 30.0},
-    ...                {"accuracy": Normalisation(0.8, 0.1), "parameters": Normalisation(50, 10)},
-    ...                {"accuracy": 1.0, "parameters": 1.0})
-    1.5
-    """
-    terms = (
-        weight * (_sign(name) * (values[name] - normalisations[name].mu) / normalisations[name].sigma)
-        for name, weight in weights.items()
-    )
-    return math.fsum(terms) / math.fsum(weights.values())
-
-
-def score_slopes(
-    normalisations: Mapping[str, Normalisation], weights: Mapping[str, float]
-) -> dict[str, float]:
-    """Return the change of `weighted_score` per unit of each value."""
-    total = math.fsum(weights.values())
-    return {
-        name: _sign(name) * weight / (normalisations[name].sigma * total) for name, weight in weights.items()
-    }
-
-
-def _sign(name: str) -> int:
-    return 1 if registry[name].better == "high" else -1

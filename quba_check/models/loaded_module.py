@@ -186,22 +186,18 @@ def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
     Args:
         config: timm's description of the weights.
     """
+    paths: list[Path] = []
     if config.get("file"):
-        return tuple(path for path in [Path(config["file"])] if path.is_file())
-    repository = config.get("hf_hub_id")
-    if repository:
+        paths = [Path(config["file"])]
+    elif config.get("hf_hub_id"):
         from huggingface_hub import try_to_load_from_cache
 
-        repository, _, revision = str(repository).partition("@")
+        repository, _, revision = str(config["hf_hub_id"]).partition("@")
         name = str(config.get("hf_hub_filename") or _DEFAULT_WEIGHTS)
         safe = _SAFE_WEIGHTS if name == _DEFAULT_WEIGHTS else str(Path(name).with_suffix(".safetensors"))
-        for candidate in (safe, name):  # in timm's order
-            path = try_to_load_from_cache(repository, candidate, revision=revision or None)
-            if isinstance(path, str):
-                return (Path(path),)
-        return ()
-    if config.get("url"):
+        cached = (try_to_load_from_cache(repository, one, revision=revision or None) for one in (safe, name))
+        paths = [Path(path) for path in cached if isinstance(path, str)][:1]  # the first in timm's order
+    elif config.get("url"):
         name = os.path.basename(urlparse(str(config["url"])).path)  # noqa: PTH119  of an address
-        file = Path(torch.hub.get_dir()) / "checkpoints" / name
-        return (file,) if name and file.is_file() else ()
-    return ()
+        paths = [Path(torch.hub.get_dir()) / "checkpoints" / name]
+    return tuple(path for path in paths if path.is_file())

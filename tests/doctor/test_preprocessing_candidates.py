@@ -6,11 +6,12 @@ import math
 from types import SimpleNamespace
 
 import pytest
+import timm.data.constants as timm_constants
 import torch
 from support.no_float64 import WithoutFloat64
 from torch import nn
 
-from quba_check.doctor.preprocessing_candidates import BatchNormShift, batchnorm_shift
+from quba_check.doctor.preprocessing_candidates import _NORMALISED, BatchNormShift, batchnorm_shift
 
 INPUTS = torch.tensor([-1.0, 1.0, 3.0]).view(3, 1, 1, 1)
 """Mean 1, variance 8/3."""
@@ -46,3 +47,10 @@ def test_a_device_without_float64_gives_the_same_shift() -> None:
         statistic.as_subclass(WithoutFloat64) for statistic in (layer.running_mean, layer.running_var)
     )
     assert shift(layer, INPUTS.as_subclass(WithoutFloat64)) == expected
+
+
+def test_the_normalisations_are_timms() -> None:
+    names = ("IMAGENET_DEFAULT", "IMAGENET_INCEPTION", "OPENAI_CLIP")
+    kinds = ("MEAN", "STD")
+    expected = [tuple(getattr(timm_constants, f"{name}_{kind}") for kind in kinds) for name in names]
+    assert list(_NORMALISED) == expected

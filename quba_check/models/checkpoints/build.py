@@ -295,10 +295,9 @@ def read_config(path: Path, *, spec: str, head: Head | None = None) -> BuildSpec
         raise ModelError(problem, where=spec, hint=hint)
     check_architecture(config["architecture"], where=f"{spec}: {CONFIG}")
     own = config.get("pretrained_cfg")
-    pretrained_cfg = {**(own if isinstance(own, dict) else config)}
-    for name in ("num_classes", "label_names", "label_descriptions"):
-        if config.get(name) is not None:
-            pretrained_cfg[name] = config[name]
+    names = ("num_classes", "label_names", "label_descriptions")
+    stated = {name: config[name] for name in names if config.get(name) is not None}
+    pretrained_cfg = {**(own if isinstance(own, dict) else config), **stated}
     classes = pretrained_cfg.get("num_classes")
     if classes is not None and (type(classes) is not int or classes < 0):
         problem, got = f"{CONFIG}: num_classes cannot be used", short_repr(classes)

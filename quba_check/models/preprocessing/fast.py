@@ -9,12 +9,11 @@ import contextlib
 from collections.abc import Callable
 from typing import IO, cast
 
-import numpy as np
 import torch
 from PIL import Image, ImageFile
 from torch import Tensor
 
-from quba_check.models.preprocessing.preprocessing import Preprocessing, Size, pixels_of
+from quba_check.models.preprocessing.preprocessing import Preprocessing, Size, array_of, pixels_of
 
 VERSION = 1
 """Increased when the pixels change; part of the cache keys."""
@@ -76,7 +75,7 @@ def fast_transform(preprocessing: Preprocessing, *, crop: bool) -> PixelTransfor
         resized = _resize(pixels, size, (top + height, left + width), preprocessing.interpolation)
         cropped = resized[:, top : top + height, left : left + width]
         # numpy copies in this thread; torch would take threads from the model's forward pass.
-        return torch.from_numpy(np.ascontiguousarray(cropped.permute(1, 2, 0).numpy())).permute(2, 0, 1)
+        return torch.from_numpy(array_of(cropped)).permute(2, 0, 1)
 
     return transform
 

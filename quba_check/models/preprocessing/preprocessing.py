@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -94,6 +95,11 @@ class PillowTransform:
 def pixels_of(image: Image.Image) -> Tensor:
     """Return an RGB image as a uint8 tensor of shape (3, height, width)."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def array_of(pixels: Tensor) -> NDArray[np.uint8]:
+    """Return pixels (3, H, W) as a contiguous array (H, W, 3)."""
+    return np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
 
 
 def _offset(side: int, crop: int) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor
 from quba_check.core.serving import METHODS, Library, Resize, ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.errors import model_errors
-from quba_check.models.preprocessing.preprocessing import Preprocessing, Size, pixels_of
+from quba_check.models.preprocessing.preprocessing import Preprocessing, Size, array_of, pixels_of
 from quba_check.models.programs.functions import imported_object
 from quba_check.models.user_code import code_digest
 
@@ -97,7 +97,7 @@ def _opencv_decoded(content: bytes) -> Pixels:
 def _torchvision_decoded(content: bytes) -> Pixels:
     from torchvision.io import ImageReadMode, decode_image  # takes more than a second
 
-    return _array(decode_image(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.RGB))
+    return array_of(decode_image(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.RGB))
 
 
 def serving_transform(preprocessing: Preprocessing, pipeline: ServingPipeline, *, crop: bool) -> Transform:
@@ -164,12 +164,7 @@ def _resized(image: Image.Image, size: Size, resize: Resize, method: str) -> Ima
     from torchvision.transforms.v2 import functional
 
     mode, antialias = InterpolationMode(method), resize.antialias is not False
-    return Image.fromarray(_array(functional.resize(pixels_of(image), [*size], mode, antialias=antialias)))
-
-
-def _array(pixels: Tensor) -> Pixels:
-    array: Pixels = np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
-    return array
+    return Image.fromarray(array_of(functional.resize(pixels_of(image), [*size], mode, antialias=antialias)))
 
 
 def _function(call: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import timm.data.constants as timm_constants
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from support.loaded_models import message, of_module, prepared
 from support.timm_transforms import timm_transform
 from torch import nn
 
-from quba_check.models.preprocessing import config
 from quba_check.models.preprocessing.config import CROP_MODES, INTERPOLATIONS, configs_of_module
 from quba_check.models.preprocessing.preprocessing import PillowTransform, Preprocessing, preprocessing_of
 from quba_check.models.request import LoadRequest
@@ -192,10 +190,3 @@ def test_an_odd_border():
     pixels = PillowTransform((4, 4), "nearest", 1.0, "border", border=(1, 2, 3))(picture)
     assert pixels[:, 0, 0].tolist() == [1, 2, 3]
     assert (pixels[0] == 9).sum(dim=1).tolist() == [0, 4, 4, 0]
-
-
-def test_the_constants_are_timms():
-    names = {"IMAGENET": "IMAGENET_DEFAULT", "INCEPTION": "IMAGENET_INCEPTION", "CLIP": "OPENAI_CLIP"}
-    for ours, theirs in names.items():
-        for kind in ("MEAN", "STD"):
-            assert getattr(config, f"{ours}_{kind}") == getattr(timm_constants, f"{theirs}_{kind}")
