@@ -270,9 +270,9 @@ _DRAW: Mapping[str, Draw] = {
             {"same class": ("object_focus", "mixed_same"), "random class": ("object_focus", "mixed_rand")},
         ),
     ),
-    "serving": _listing(
+    "parity": _listing(
         "Answers that one step of a pipeline alone changes{}",
-        ("serving", "steps"),
+        ("parity", "steps"),
         ("pipeline", "step", "images", "share"),
         lambda share: f"{100 * share:.1f} %",
     ),

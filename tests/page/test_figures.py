@@ -110,7 +110,7 @@ CASES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
     "steps of a pipeline": (
-        "serving",
+        "parity",
         [
             listing(
                 *("steps", "pipeline step images share"),
