@@ -247,7 +247,7 @@ class Request:
 
     @property
     def is_further_part(self) -> bool:
-        """True if only a threshold file makes a run measure it, or its number of all images."""
+        """True if a run measures its number of all images only on demand."""
         return self.metric in NUMBERS.get(self.dimension, ()) or bool(self.conditions)
 
     @property

@@ -87,7 +87,7 @@ def append(mapping: CommentedMap, key: str, value: object) -> None:
 
 
 def line_comment(holder: CommentedBase, key: str | int) -> str:
-    """Return the comment at the end of the line of a key or list item; empty if there is none."""
+    """Return the comment behind a key or list item; empty without one."""
     token = _token(holder, key)
     return token.value.partition("\n")[0] if token else ""
 
@@ -115,7 +115,7 @@ def _set_token(holder: Any, key: Any, token: CommentToken) -> None:
 
 
 def _place(holder: Any) -> int:
-    """Return the place of the comment at the end of a line among those of a key or list item."""
+    """Return the place of the comment behind a key or list item."""
     return 0 if isinstance(holder, CommentedSeq) else 2
 
 

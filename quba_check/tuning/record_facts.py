@@ -36,7 +36,7 @@ def suite_facts(record: Record) -> SuiteFacts:
 
 
 def _decided_sets(record: Record) -> Iterator[str]:
-    """Yield the names of the decided sets of a run, whose rules are among the contents."""
+    """Yield the names of the decided sets of a run."""
     sets = record.suite.sets
     yield from (
         name for name in record.suite.contents if sets and not {name, name.partition("/")[0]} & {*sets}
@@ -59,7 +59,7 @@ def _sets(record: Record, dimension: str) -> tuple[str, ...]:
 
 
 def judged_quantity(demand: Demand, record: Record) -> Quantity | None:
-    """Return a run's value of a demand that is not on the grade; None without one, or if it is masked."""
+    """Return a run's value of a demand; None without one, or if masked."""
     row = record.measured.get(demand.dimension)
     if row is None or row.masked_for(demand.request):
         return None

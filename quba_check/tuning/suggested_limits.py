@@ -91,7 +91,7 @@ def limits_of_demands(
 
 
 def _limit_of(demand: Demand, records: Mapping[str, Record], z: float) -> SuggestedLimit | None:
-    """Return a limit of a number under conditions or on slices; None without a value in every run."""
+    """Return a limit of a requested number; None without a value in every run."""
     quantities = {name: judged_quantity(demand, record) for name, record in records.items()}
     rows = {name: quantity for name, quantity in quantities.items() if quantity is not None}
     is_asked = demand.request.is_further_part or bool(demand.request.slice)

@@ -3,8 +3,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from support.answers import facts, first, reason, reasons, right_on, values
+from support.answers import facts, first, reason, right_on, values
 
+from quba_check.core.predictions import SliceColumn
 from quba_check.core.request import Request
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.demands import Demand
@@ -259,11 +260,13 @@ def test_the_released_attack_names_its_size():
     assert measured.notes == (f"{note} 8/255", f"ε = 4/255: {note} 4/255")
 
 
-def test_a_slice_is_not_taken_for_all_images_at_another_size():
-    views = tables(first(80, 100), first(40, 100), first(20, 100))
+def test_a_slice_at_another_size_is_that_of_its_attacks():
+    """Of the slice's 50 images the usual attacks leave 40 of 50, those at ε = 4/255 all 50."""
+    views, half = tables(first(100, 100), first(40, 100), first(40, 100)), tables(*[first(100, 100)] * 3)
+    sites = SliceColumn(("site=a", "site=b"), np.arange(100) // 50)
+    views = views | {CLEAN: replace(views[CLEAN], slices={"site": sites})}
     request = Request(ADVERSARIAL.name, PARTS[""], epsilon=HALF, slice="site=a")
-    measured = ADVERSARIAL.measure(views | at(HALF, views), facts(requests=(request,)))
-    assert reasons(measured) == {"slices.site=a": "slices are measured at ε = 8/255 alone"}
-    sliced = replace(measured, slices={"site=a": measured.whole})
-    demand = Demand(request, "min", 0.0, "block", False, "t.yaml", 1)
-    assert evidence_of(demand, sliced) == measured.unsliced["slices.site=a"]
+    measured = ADVERSARIAL.measure(views | at(HALF, half), facts(requests=(request,)))
+    demand = Demand(request, "min", 1.0, "block", False, "t.yaml", 1, min_images=50)
+    evidence = evidence_of(demand, measured)
+    assert evidence.quantity(request.name).value == 1.0  # type: ignore[union-attr]

@@ -100,7 +100,7 @@ def test_threshold_with_a_guarantee():
         "share@error=0.1,confidence=0.9": answered / 80,
         "accuracy@error=0.1,confidence=0.9": pytest.approx(58 / answered),
     }
-    assert outcome.notes == (
+    assert outcome.parts["share@error=0.1,confidence=0.9"].notes == (
         f"answer if max_probability >= {threshold:.9g} (60 of 80 images, 2 wrong): with 90 % confidence, "
         "at most 10 % of the answers to new images are wrong",
     )
@@ -117,11 +117,12 @@ def test_no_threshold_has_the_guarantee():
     outcome = measured(*both(**BOUND))
     assert values(outcome) == {"share@error=0.1,confidence=0.9": 0.0}
     assert outcome.parts["share@error=0.1,confidence=0.9"].interval[0] == 0
-    assert outcome.notes == (
+    assert outcome.parts["share@error=0.1,confidence=0.9"].notes == (
         "no threshold of max_probability shows with 90 % confidence that at most 10 % of the answers to new "
         "images are wrong: that takes at least 22 answers without an error, and the set has 4 images",
     )
-    in_pairs = measured(*both(**BOUND), group=np.array([1, 1, 2, 2])).notes[0]
+    in_pairs = measured(*both(**BOUND), group=np.array([1, 1, 2, 2])).parts
+    in_pairs = in_pairs["share@error=0.1,confidence=0.9"].notes[0]
     assert in_pairs.endswith("at least 22 groups of answers without an error, and the set has 2 groups")
     assert reasons(outcome) == {"accuracy@error=0.1,confidence=0.9": "no image is answered"}
     assert outcome.tables.keys() == {"risk_coverage"}

@@ -155,7 +155,7 @@ def test_a_threshold_chosen_on_another_set(rule, level, threshold):
     ((*_, rule_text, stored, _, _),) = outcome.tables["operating_points"].rows
     assert (rule_text, stored) == (f"{rule} {level:g} on night", pytest.approx(threshold))
     note = f"dog@{rule}=0.5,from=night: the chosen threshold is a probability of {threshold:g}"
-    assert outcome.notes == (note,)
+    assert outcome.parts[request.name].notes == (note,)
 
 
 def test_thresholds_that_cannot_be_chosen():
@@ -257,10 +257,10 @@ def test_a_class_that_is_never_predicted_counts_as_zero():
     assert outcome.parts["each.precision"].value == 0
     assert outcome.parts["each.precision"].interval == pytest.approx((0, 0.989), abs=0.01)
     assert outcome.parts["macro.f1"].value == pytest.approx((1 + 1 + 2 / 3) / 4)
-    assert outcome.notes == (
-        "each.precision: classes that are never predicted count as 0: yak",
-        "macro.f1: classes that are never predicted count as 0: yak",
-    )
+    assert [part.notes for part in outcome.parts.values()] == [
+        ("each.precision: classes that are never predicted count as 0: yak",),
+        ("macro.f1: classes that are never predicted count as 0: yak",),
+    ]
 
 
 def test_groups_of_images():

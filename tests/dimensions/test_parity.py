@@ -233,7 +233,7 @@ def test_a_pipeline_is_compared_with_the_own_preprocessing():
         "steps": Table(
             ("pipeline", "step", "images", "share"),
             (("app", "resize", 3, 0.3), ("app", "jpeg", 1, 0.1)),
-            "of 10 answers, those that one step alone changes",
+            "answers that one step alone changes, of 10",
         )
     }
     both = (served("app", "agreement"), served("phone", "agreement"))

@@ -21,7 +21,7 @@ class Book(Strict):
     classes: tuple[str, ...] | Literal["imagenet"] = "imagenet"
     ratio: float | None = None
     sets: dict[str, Entry] = Field(default_factory=dict)
-    shelves: tuple[Entry, ...] = Field((), min_length=1)
+    shelves: tuple[Entry, ...] = Field(default=(), min_length=1)
 
     @field_validator("ratio")
     @classmethod

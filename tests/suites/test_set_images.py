@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.requests import value
 from support.suites import error_text, png, suite_of, tree, write_manifest
 
 from quba_check.core.view import CLEAN
 from quba_check.suites.opening import open_suite
 from quba_check.suites.sampling import SubsetSampler
-from quba_check.suites.set_images import SetImages
+from quba_check.suites.set_images import SetImages, check_groups_agree
 
 SETS = """\
 sets:
@@ -69,3 +71,21 @@ def test_a_sample_has_the_images_of_the_run(root: Path) -> None:
 @pytest.mark.parametrize("name", ["../secret.png", "val/apple/9.png", "/etc/passwd"])
 def test_only_images_of_the_set_are_opened(root: Path, images: SetImages, name: str) -> None:
     assert error_text(images.open_image, "clean", name) == f"{root}: the set 'clean' has no image {name}."
+
+
+def test_a_group_of_two_labels_is_named_unless_one_image_decides(tmp_path: Path) -> None:
+    (tree(tmp_path, "x.csv", "a.png", "b.png") / "x.csv").write_text(
+        "path,label,patient\na.png,pear,p1\nb.png,kiwi,p1\n"
+    )
+    suite = suite_of(
+        tmp_path,
+        "sets: {clean: {reader: csv, path: x.csv, group: patient}, "
+        "decided: {patients: {of: clean, by: mean}, pears: {of: clean, any: pear}}}",
+    )
+    accuracy = value("accuracy")
+    check_groups_agree(suite, [accuracy, replace(accuracy, set="pears")])
+    text = error_text(check_groups_agree, suite, [replace(accuracy, set="patients")])
+    assert text.removeprefix(str(tmp_path)) == (
+        ": sets.decided.patients: the images of the group 'p1' have different labels. "
+        "Allowed: one right class for all images of a group, or any: CLASS."
+    )

@@ -202,13 +202,16 @@ def test_the_classes_that_miss_a_bound_are_named_worst_first():
     )
 
 
-def test_a_note_on_other_classes_is_left_out():
-    notes = ("cat@probability=0.3: a note", "each.recall: a note")
-    each = replace(CORRUPTION, request=class_request("each", (), "recall"), parts=())
-    assert of_each([0.4], each, notes=notes).split("\n")[3:] == ["  each.recall: a note"]
-    point = class_request("cat", (0,), "recall", at=OperatingPoint("probability", 0.3))
-    cat = replace(each, request=point)
-    assert of_each([0.4], cat, notes=notes).split("\n")[2:] == ["  cat@probability=0.3: a note"]
+def test_notes_of_other_numbers_are_left_out():
+    own, other = (Quantity(0.4, "fraction", 20, notes=(note,)) for note in ("own note", "another"))
+    cat = class_request("cat", (0,), "recall", at=OperatingPoint("probability", 0.3))
+    parts = {cat.name: own, "each.recall": other}
+    evidence = Measurement("classes", 0.9, "fraction", 40, parts=parts, notes=("a note on all",))
+    demand = replace(CORRUPTION, request=cat, parts=())
+    assert text_of(decide(demand, evidence)).split("\n")[2:] == ["  a note on all", "  own note"]
+
+
+STEPS = "answers that one step alone changes, of 2,000"
 
 
 def test_the_costliest_steps_of_a_pipeline_come_first():
@@ -220,7 +223,7 @@ def test_the_costliest_steps_of_a_pipeline_come_first():
         "fraction",
         2000,
         parts={"agreement@pipeline=app": quantity, "agreement@pipeline=web": quantity},
-        tables={"steps": Table(("pipeline", "step", "images", "share"), rows)},
+        tables={"steps": Table(("pipeline", "step", "images", "share"), rows, STEPS)},
     )
     demand = replace(CORRUPTION, parts=())
     app = replace(demand, request=served("app", "agreement"))

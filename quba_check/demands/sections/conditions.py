@@ -103,7 +103,7 @@ def _check(
 
 
 def _sets_of(suite: SuiteFacts) -> list[str]:
-    """Return the names of all sets that a threshold file may name, each kind one after another."""
+    """Return the names of all sets that a threshold file may name."""
     corruptions = (*suite.corruptions, *suite.extra_corruptions) if CORRUPTIONS_SET in suite.spaces else ()
     return [CLEAN_SET, *suite.shifts, *suite.other, *corruptions, *suite.unknown, *suite.decided]
 
@@ -135,7 +135,7 @@ def _problem_of(request: Request, suite: SuiteFacts) -> str:
 
 
 def _problem_of_decided(request: Request, rule: DecidedSet, suite: SuiteFacts) -> str:
-    """Return why a number has no meaning on a decided set; empty if it has one."""
+    """Return the reason against a number on a decided set; empty without one."""
     if rule.by == "majority" and (request.needs_probabilities or request.reads_confidence):
         return "decided by majority, it has no probabilities"
     is_of_class = request.classes == (rule.any_of,) and not request.others

@@ -175,7 +175,10 @@ def _interpolate(image: Real, factor: float) -> Real:
 
 @lru_cache(maxsize=512)
 def _sources(size: int, factor: float, precision: str) -> tuple[Indices, Indices, Real, Indices]:
-    """Return sources of an enlarged line: two neighbours per pixel, weight of the second, pixels outside."""
+    """Return the two neighbours of each pixel of an enlarged line, and weights.
+
+    The weights are of the second neighbours; the last result are the pixels outside of the line.
+    """
     length = round(size * factor)
     position = np.arange(length) * ((size - 1) / (length - 1) if length > 1 else 0.0)
     first = np.minimum(position.astype(np.intp), size - 1)
