@@ -116,6 +116,8 @@ def typed(data: dict[str, Any], model: type[Model]) -> Model:
 
 def _problems(document: Document, model: type[BaseModel], problem: ValidationError) -> dict[Location, str]:
     errors = [_SchemaError(document, model, error) for error in problem.errors(include_url=False)]
+    # A list without valid entries is too short, too.
+    errors = [error for error in errors if error.type != "too_short" or not error.value]
     misspelt = {error.location[:-1] for error in errors if error.type == "extra_forbidden"}
     # A key that is missing next to an unknown key is most likely that key, misspelt.
     errors = [error for error in errors if error.type != "missing" or error.location not in misspelt]
