@@ -296,5 +296,5 @@ def test_misspelt_classes_of_a_record(run, snapshot: SnapshotAssertion) -> None:
     full = 'schema: 1\nclasses: {"disc, a shape": {auroc: {min: 0.5}}}\n'
     Path("c.yaml").write_text(full, encoding="utf-8")
     code, output, _ = run("what-if", "c.json", "c.yaml")
-    assert code == 1
-    assert "classes has no\n  part 'disc, a shape.auroc' here. Measured: disc.recall@prob" in output
+    assert code == 0
+    assert "classes.disc.auroc[min]" in output

@@ -93,14 +93,14 @@ classes:
         (class_request("melanoma", (0,), "precision", "fog", at, 0.02), "info", True, "high", 7),
         (class_request("melanoma", (0,), "auroc", "fog"), "block", True, "high", 6),
         (
-            class_request("benign|nevus", (2, 1), "f1", at=OperatingPoint("specificity", 0.9, "night")),
+            class_request("nevus|benign", (1, 2), "f1", at=OperatingPoint("specificity", 0.9, "night")),
             *("block", False, "high", 12),
         ),
         (class_request(MACRO, (), "f1", "night"), "block", False, "high", 13),
         (confusion("melanoma", (0,), "nevus", (1,)), "block", False, "low", 14),
     ]
     assert [demand.target for demand in demands][-3:] == [
-        "classes.benign|nevus.f1@specificity=0.9,from=night",
+        "classes.nevus|benign.f1@specificity=0.9,from=night",
         "classes.macro.f1@set=night",
         "classes.not_as.melanoma.nevus",
     ]
@@ -181,6 +181,22 @@ def test_rules_of_answering(rule, names, request_):
     demands = read(f"answers: {{at: {{{rule}}}, share: {{min: 0.5}}, aurc: {{max: 0.1}}}}\n")
     assert [one.part for one in demands] == names
     assert demands[0].request == request_
+
+
+def test_thresholds_of_classes_have_the_order_of_the_suite():
+    numbered = replace(SUITE, class_count=3, class_names=())
+    levels = "{class 2: 0.9, default: 0.5, class 0: 0.3}"
+    (demand,) = read(f"answers: {{at: {{probability: {levels}}}, share: {{min: 0.5}}}}", numbered)
+    assert demand.request.at == OperatingPoint(
+        "probability", 0.3, by_class=(("class 0", 0.3), ("class 1", 0.5), ("class 2", 0.9))
+    )
+
+
+def test_shares_of_unknown_sets_are_better_if_lower():
+    text = "answers: {at: {margin: 0.5}, share: {max: 0.1}, set: SET}"
+    for name, suite in (("birds", SUITE), ("flocks", SUITE), ("anything", UNKNOWN)):
+        (demand,) = read(text.replace("SET", name), suite)
+        assert (demand.better, demand.name) == ("low", f"answers.share@margin=0.5,set={name}[max]")
 
 
 def test_an_extended_file_has_the_rule():

@@ -62,16 +62,15 @@ def class_requests(location: Location, entries: Any, file: MergedFile, suite: Su
 def _confusions(
     location: Location, entries: Mapping[str, Any], file: MergedFile, suite: SuiteFacts
 ) -> Iterator[Asked]:
-    target = str(location[-1])
-    classes = _class_numbers(location, file, suite)
+    target, classes = _classes(location, file, suite)
     for name, bounds in entries.items():
         place = (*location, name)
-        others = _class_numbers(place, file, suite)
+        mistaken_for, others = _classes(place, file, suite)
         if {*classes} & {*others}:
             text = f"a class cannot be mistaken for itself, got '{name}'"
             raise file.error(place, text, allowed="other classes")
         number = CLASS_NUMBERS["confusion"]
-        request = Request("classes", number, target, classes, mistaken_for=name, others=others)
+        request = Request("classes", number, target, classes, mistaken_for=mistaken_for, others=others)
         for inner, entry in entries_of(place, bounds):
             requests = on_sets(inner, entry, request, file, suite)
             yield from numbers_asked(inner, entry, requests, file, suite, kinds=_WORST)
@@ -81,8 +80,7 @@ def _of_entry(
     location: Location, entry: MacroEntry, name: str, file: MergedFile, suite: SuiteFacts
 ) -> Iterator[Asked]:
     allowed = _OF.get(name, _OF_A_CLASS)
-    of_class = location[:2]
-    classes = () if name in _OF else _class_numbers(of_class, file, suite)
+    target, classes = (name, ()) if name in _OF else _classes(location[:2], file, suite)
     stated = file.keys(location)
     metrics = [metric for metric in allowed if metric in stated]
     if not metrics:
@@ -97,7 +95,7 @@ def _of_entry(
             raise file.error((*location, key), "it applies to no demand", allowed=text)
     kinds = _WORST if name in _OF else KINDS
     for metric in metrics:
-        request = Request("classes", CLASS_NUMBERS[metric], name, classes)
+        request = Request("classes", CLASS_NUMBERS[metric], target, classes)
         if metric != "auroc":
             request = replace(request, at=at)
         if metric in restated:
@@ -135,14 +133,16 @@ def _numbers(suite: SuiteFacts) -> dict[str, int]:
     return {name: number for some in names for number, name in enumerate(some)}
 
 
-def _class_numbers(location: Location, file: MergedFile, suite: SuiteFacts) -> tuple[int, ...]:
-    """Return the numbers of classes joined by `|`, empty for unknown class names.
+def _classes(location: Location, file: MergedFile, suite: SuiteFacts) -> tuple[str, tuple[int, ...]]:
+    """Return the name of classes joined by `|`, in the suite's order, and their numbers.
+
+    For unknown class names it is the stated name, without numbers.
 
     Raises:
         ThresholdError: the suite has no such class, or one is named twice.
     """
     if suite.slices is None and not suite.class_names:
-        return ()
+        return str(location[-1]), ()
     name, above = str(location[-1]), dotted_path(location[:-1])
     numbers, shown = _numbers(suite), table_class_names(suite.class_names, suite.class_count)
     parts = [name] if name in numbers else [part.strip() for part in name.split(_TOGETHER)]
@@ -156,7 +156,7 @@ def _class_numbers(location: Location, file: MergedFile, suite: SuiteFacts) -> t
         if suite.class_names.count(part) > 1:
             text = f"the suite '{suite.name}' has several classes '{part}'"
             raise file.error(location, text, shown=above, allowed="a name of one class")
-    classes = tuple(numbers[part] for part in parts)
+    classes = tuple(sorted(numbers[part] for part in parts))
     problem = allowed = ""
     if len(set(classes)) < len(classes):
         problem, allowed = f"'{name}' names a class twice", "each class once"
@@ -164,4 +164,5 @@ def _class_numbers(location: Location, file: MergedFile, suite: SuiteFacts) -> t
         problem, allowed = f"'{name}' is every class", "all classes but one at most"
     if problem:
         raise file.error(location, problem, shown=above, allowed=allowed)
-    return classes
+    target = _TOGETHER.join(shown[number] for number in classes)
+    return f"{target}{_TOGETHER if target in (EACH, MACRO, NOT_AS) else ''}", classes
