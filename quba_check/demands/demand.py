@@ -252,6 +252,11 @@ class Thresholds:
     inputs: tuple[InputRow, ...] = ()
     baseline: str | None = None
 
+    @property
+    def blocking(self) -> int:
+        """Number of the demands that block."""
+        return sum(demand.tier == "block" for demand in self.demands)
+
 
 def demands_digest(
     demands: Iterable[Demand], quba: QubaSettings, policy: Policy, protocol: ProtocolName | None

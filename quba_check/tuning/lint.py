@@ -15,7 +15,7 @@ from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
 from quba_check.records.record import Record
-from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects
+from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects, pass_margin
 from quba_check.tuning.record_facts import check_protocol
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.slices import number_compared
@@ -23,7 +23,7 @@ from quba_check.verdicts.slices import number_compared
 LARGEST_SAMPLE = 1_000_000
 """Images of each set that no realistic run exceeds."""
 MANY = 5
-"""Number of slices or classes from which on 'uncertain: point' is noted."""
+"""Number of slices, classes or blocking demands from which on their common error is noted."""
 PAIRED_SHARE = 4
 """Noise of two runs on different images, in multiples of that on the same images with few changed answers."""
 _SHARE = f"{100 * POWER:g} % of runs"
@@ -66,9 +66,20 @@ def lint_file(
             check_protocol(thresholds, record)
             findings = [*_record_findings(thresholds, record)]
         note = LintFinding("note", f"{label}: demands sha256:{thresholds.inputs[0].demands}")
-        return thresholds, [*([note] if digest else []), *findings, *demand_warnings(thresholds)]
+        notes = [*([note] if digest else []), *_allowed_noise(thresholds)]
+        return thresholds, [*notes, *findings, *demand_warnings(thresholds)]
     except ThresholdError as error:
         return None, [LintFinding("error", text) for text in error.messages]
+
+
+def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
+    """Yield a note on the smallest failure that can be shown among many demands under `allow`."""
+    if thresholds.policy.uncertain == "allow" and thresholds.blocking >= MANY:
+        text = (
+            f"{thresholds.label}: 'uncertain: allow' shows a failure of one of {thresholds.blocking} "
+            f"blocking demands from about {-pass_margin(thresholds):.1f} standard errors beyond its bound on"
+        )
+        yield LintFinding("note", text)
 
 
 def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFinding]:

@@ -106,7 +106,7 @@ def detectable_effects(
 def _effect(demand: Demand, error: float | None, thresholds: Thresholds, accuracy: float) -> DetectableEffect:
     if error is None:
         return DetectableEffect(demand)
-    margin, score = _pass_margin(thresholds), _NORMAL.inv_cdf(POWER)
+    margin, score = pass_margin(thresholds), _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
     low, high = _possible(demand, accuracy)
 
@@ -135,7 +135,7 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
 def _effect_on_share(demand: Demand, n: int | None, thresholds: Thresholds) -> DetectableEffect:
     if n is None:
         return DetectableEffect(demand)
-    margin, score = np.array([-_pass_margin(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
+    margin, score = np.array([-pass_margin(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
     least = bisect_left(
         range(n + 1), float(demand.threshold), key=lambda hits: share_limits(hits, n, margin).item()
     )
@@ -146,10 +146,9 @@ def _effect_on_share(demand: Demand, n: int | None, thresholds: Thresholds) -> D
     return DetectableEffect(demand, error, blocked, passed)
 
 
-def _pass_margin(thresholds: Thresholds) -> float:
+def pass_margin(thresholds: Thresholds) -> float:
     """Return the distance from the bound needed to pass, in standard errors."""
-    policy = thresholds.policy
-    blocking = max(1, sum(demand.tier == "block" for demand in thresholds.demands))
+    policy, blocking = thresholds.policy, max(1, thresholds.blocking)
     match policy.uncertain:
         case "point":
             return 0.0

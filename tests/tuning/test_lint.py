@@ -83,6 +83,17 @@ def test_the_worst_of_many_slices(slices: int, uncertain: str, noted: bool) -> N
     assert findings == [note] * noted
 
 
+def test_the_smallest_failure_among_many_demands() -> None:
+    """1 - 0.025 / 5 is the share below 2.576 standard errors."""
+    sets = ", ".join(f"{{set: s{number}, min: 0.5}}" for number in range(5))
+    text = f"schema: 1\nuncertain: allow\ndimensions: {{accuracy: [{sets}]}}\n"
+    assert linted(text) == [
+        "note: x.yaml: 'uncertain: allow' shows a failure of one of 5 blocking demands from about 2.6 "
+        "standard errors beyond its bound on"
+    ]
+    assert linted(text.replace("set: s0, min: 0.5", "set: s0, min: 0.5, tier: warn")) == []
+
+
 def test_an_error_of_an_extended_file_is_reported_once() -> None:
     """What a file adds to a wrong entry is no error of its own."""
     base = (

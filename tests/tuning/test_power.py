@@ -147,6 +147,49 @@ def test_errors_are_scaled_by_the_images_of_their_own_sets():
     assert one.error == pytest.approx(0.02 * math.sqrt(2))
 
 
+def test_errors_under_conditions_and_on_slices_are_scaled_by_the_set():
+    """Twice the errors of a quarter of the images, also if only some of the set's images count."""
+    sets = {name: {"images": n} for name, n in (("clean", 1000), ("night", 400), ("unknown/birds", 200))}
+    suite = record().suite.model_dump() | {"sets": sets}
+    values = {
+        "site=a": quantity(0.8, 0.03, "fraction", n=300),
+        "site=b": quantity(0.9, 0.02, "fraction", n=700),
+    }
+    gaps = {"site=a": quantity(0.1, 0.04, "fraction", n=1000)}
+    parts = {"@set=night": quantity(0.7, 0.02, "fraction", n=400)}
+    rows = {
+        "accuracy": quantity(
+            0.9, 0.01, "fraction", parts=parts, slices={"site": {"values": values, "gaps": gaps}}
+        ),
+        "classes": quantity(
+            0.9, 0.01, "fraction", parts={"cat.recall": quantity(0.8, 0.05, "fraction", n=90)}
+        ),
+        "answers": quantity(
+            0.1,
+            0.01,
+            "fraction",
+            parts={"share@margin=0.5,set=birds": quantity(0.2, 0.03, "fraction", n=200)},
+        ),
+    }
+    run = record(measurements=rows, suite=suite)
+    expected = {
+        "accuracy: {set: night, min: 0.6}": (400, 0.02),
+        "accuracy: {slices: {site=a: {min: 0.6}}}": (1000, 0.03),
+        "accuracy: {slices: {site: {gap: {max: 0.2}}}}": (1000, 0.04),
+    }
+    texts = {f"dimensions: {{{text}}}": size for text, size in expected.items()} | {
+        "classes: {cat: {recall: {min: 0.6}}}": (1000, 0.05),
+        "answers: {at: {margin: 0.5}, share: {max: 0.4}, set: birds}": (200, 0.03),
+    }
+    for text, (images, error) in texts.items():
+        (effect,) = detectable_effects(thresholds(text), images // 4, run)
+        assert effect.error == pytest.approx(2 * error), text
+    (gap,) = detectable_effects(
+        thresholds("dimensions: {accuracy: {slices: {site: {gap: {max: 0}}}}}"), 250, run
+    )
+    assert gap.passed == pytest.approx(-0.8416 * 0.08, abs=1e-4), "gaps may be below 0"
+
+
 @pytest.mark.parametrize("changed", [{"n": 1}, {"n": 0}, {"n": None}, {"masked": ["FGSM helps the model"]}])
 def test_a_value_that_knows_no_error(changed):
     rows = {

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, norm
+from support.gate import thresholds
 from support.tuned import quantity, record
 
 from quba_check.core.confidence import SCORES
@@ -13,6 +14,7 @@ from quba_check.grading.published import models_by_name, published_population
 from quba_check.tuning.suggested_limits import (
     SuggestedLimit,
     dimensions_without_effect,
+    limits_of_demands,
     masked_dimensions,
     percentile_limits,
     published_limits,
@@ -109,6 +111,36 @@ def test_a_run_meets_the_limits_made_of_it(value, error, z):
     suggestions = suggest_limits({"a": record(measurements=rows)}, z)
     assert suggestions["accuracy"].limit <= value
     assert suggestions["calibration_error"].limit >= value
+
+
+def test_bounds_of_a_file_have_limits_of_their_own_numbers():
+    """0.6 - 1.645 · 0.02 = 0.567; 0.85 - 1.645 · 0.01 = 0.834; the worst of two slices is less sure."""
+    parts = {
+        f"@set={name}": quantity(value, 0.02, "fraction")
+        for name, value in (("night", 0.8), ("fog", 0.6), ("snow", 0.9))
+    }
+    values = {"site=a": quantity(0.85, 0.01, "fraction"), "site=b": quantity(0.7, 0.03, "fraction")}
+    row = quantity(0.9, 0.01, "fraction", parts=parts, slices={"site": {"values": values}})
+    file = thresholds("""\
+dimensions:
+  accuracy:
+    - min: 0.1
+      max_drop: 0.1
+      slices: {site: {worst: {min: 0.1}, gap: {max: 0.5}}, site=a: {min: 0.1}}
+    - {set: [night, fog], min: 0.1}
+    - {set: [sketch, snow], min: 0.1}
+quba: {min_score: 0}
+""")
+    records = {"a.json": record(measurements={"accuracy": row})}
+    limits = limits_of_demands(file, suggest_limits(records, 1.645), records, 1.645)
+    first = ("dimensions", "accuracy", 0)
+    worst = limits.pop((*first, "slices", "site", "worst", "min"))
+    assert 0.6 <= worst.limit < 0.7 - 1.645 * 0.03
+    assert {place: one.limit for place, one in limits.items()} == {
+        (*first, "min"): 0.88,
+        (*first, "slices", "site=a", "min"): 0.83,
+        ("dimensions", "accuracy", 1, "min"): 0.56,
+    }
 
 
 def test_half_of_the_models_reach_the_median():
