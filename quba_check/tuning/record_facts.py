@@ -45,8 +45,13 @@ def _decided_sets(record: Record) -> Iterator[str]:
 
 def _class_names(record: Record) -> tuple[str, ...]:
     """Return the names of all classes from a record's tables; empty if unknown."""
-    rows = (record.measured.get(name) for name in ("classes", "class_balance"))
-    tables = (row.tables.get("classes") for row in rows if row is not None)
+    rows = (record.measured.get(name) for name in ("classes", "class_balance", "answers"))
+    tables = (
+        row.tables.get(name)
+        for row in rows
+        if row is not None
+        for name in ("classes", "thresholds_of_classes")
+    )
     names = (tuple(str(row[0]) for row in table.rows) for table in tables if table is not None)
     return next((one for one in names if len(one) == record.model.classes), ())
 

@@ -10,6 +10,7 @@ from support.gate import Gate
 
 from quba_check.cli.files import facts_of, read_run
 from quba_check.gate.threshold_files import thresholds_at
+from quba_check.records.record import Record
 from quba_check.tuning.what_if import what_if
 
 DEMANDS = """\
@@ -61,14 +62,24 @@ parity:
 """.replace("SMALL", "min_images: 1, min_groups: 1")
 
 
-def test_it_has_the_verdicts_of_the_run(gate: Gate, tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
-    own = replace(gate, data=write_suite(tmp_path / "data"), store=tmp_path / "store")
-    live = own.judge(DEMANDS, record=path)
-    run = read_run(path, own.store)
-    stored = what_if(run, thresholds_at(own.root / "x.yaml", facts_of(run.record))).record
+ANSWERS = "answers: {at: {probability: {cloud: 0.35, default: 0.5}}, share: {min: 0.5}}"
+"""Only the map of this demand names the classes of its record."""
+
+
+def judged_twice(gate: Gate, text: str) -> Record:
+    """Return the record of a run, which what-if judges in the same way."""
+    path = gate.root / "run.json"
+    live = gate.judge(text, record=path)
+    run = read_run(path, gate.store)
+    stored = what_if(run, thresholds_at(gate.root / "x.yaml", facts_of(run.record))).record
     rows = [[(row.name, row.outcome, row.explanation) for row in one.verdicts] for one in (live, stored)]
     assert rows[0] == rows[1]
+    return live
+
+
+def test_it_has_the_verdicts_of_the_run(gate: Gate, tmp_path: Path) -> None:
+    own = replace(gate, data=write_suite(tmp_path / "data"), store=tmp_path / "store")
+    live = judged_twice(own, DEMANDS)
     assert {"pass", "fail", "uncertain", "unmeasurable"} <= {row.outcome for row in live.verdicts}
     scored = {
         row.name: row.explanation for row in live.verdicts if "energy" in row.name or "_logit" in row.name
@@ -78,3 +89,4 @@ def test_it_has_the_verdicts_of_the_run(gate: Gate, tmp_path: Path) -> None:
         "answers.share@max_logit=0.5,set=night,pipeline=app[min]": 36,
         "answers.accuracy@max_logit=0.5,pipeline=app[min]": 8,
     }
+    assert len(judged_twice(own, ANSWERS).verdicts) == 1
