@@ -73,7 +73,7 @@ def lint_file(
 
 
 def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
-    """Yield a note on the smallest failure that can be shown among many demands under `allow`."""
+    """Yield a note on the smallest failure that `allow` shows among many demands."""
     if thresholds.policy.uncertain == "allow" and thresholds.blocking >= MANY:
         text = (
             f"{thresholds.label}: 'uncertain: allow' shows a failure of one of {thresholds.blocking} "
