@@ -29,14 +29,10 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         demand: a demand on slices.
         measurement: the measurement of its dimension.
     """
-    request = demand.request
-    column, number = column_of(request.slice), measurement.quantity(request.on_all_images.part)
-    sliced = None if number is None else number.slices.get(column)
-    if number is None or sliced is None or sliced.reason is not None:
-        reason = f"this run measured no slices of {column}"
-        if sliced is not None and sliced.reason is not None:
-            reason = f"{column}: {sliced.reason.reason}"
-        return Unmeasurable(demand.dimension, reason, missing_data=True)
+    request, sliced = demand.request, _sliced(demand, measurement)
+    column = column_of(request.slice)
+    if sliced.reason is not None:
+        return replace(sliced.reason, reason=f"{column}: {sliced.reason.reason}")
     if request.kind == "value":
         return _named(demand, measurement, sliced)
     if (failed := _without_value(demand, sliced)) is not None:
@@ -46,7 +42,7 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         if len(sliced.values) == 1:
             text = f"a gap needs two slices, and the column {column} has one: {next(iter(sliced.values))}"
         return Unmeasurable(demand.dimension, text, missing_data=True)
-    judged, note = _judged(demand, sliced), _size_note(demand, sliced)
+    judged, note = _judged(demand, sliced), size_note(demand, measurement)
     if not judged:
         allowed = f"at least {demand.min_images:,} images (min_images), and images of another slice"
         return Unmeasurable(demand.dimension, f"{note}. Allowed: {allowed}", missing_data=True)
@@ -54,6 +50,7 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
     heading = "largest gaps" if request.kind == "gap" else "worst slices"
     worst = f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
+    number = measurement.quantity(request.on_all_images.part) or measurement
     notes = (worst, note, _interval_note(judged), *measurement.notes, *number.notes)
     parts = {**measurement.parts, str(demand.part): _worst(judged, demand.better)}
     return replace(measurement, parts=parts, notes=tuple(filter(None, dict.fromkeys(notes))))
@@ -69,7 +66,16 @@ def number_compared(demand: Demand, measurement: Measurement) -> int:
 
 def size_note(demand: Demand, measurement: Measurement) -> str:
     """Return a note on the slices that are not judged; empty without one."""
-    return _size_note(demand, _sliced(demand, measurement))
+    sliced = _sliced(demand, measurement)
+    names, judged = [*sliced.values, *sliced.unmeasured], _judged(demand, sliced)
+    others = [
+        f"{name} ({_images(sliced.values[name]):,})" if name in sliced.values else name
+        for name in names
+        if name not in judged
+    ]
+    if not others:
+        return ""
+    return f"judged {len(judged):,} of {len(names):,} slices; too small: {listed(others, MOST_NAMED)}"
 
 
 def shortage(demand: Demand, quantity: Quantity) -> str:
@@ -87,8 +93,11 @@ def shortage(demand: Demand, quantity: Quantity) -> str:
 
 
 def _sliced(demand: Demand, measurement: Measurement) -> SliceValues:
+    """Return the number on the slices of the demand's column, or the reason for none."""
     number = measurement.quantity(demand.request.on_all_images.part)
-    return SliceValues() if number is None else number.slices.get(demand.request.slice, SliceValues())
+    slices = {} if number is None else number.slices
+    reason = Unmeasurable(demand.dimension, "this run measured no slices of it", missing_data=True)
+    return slices.get(column_of(demand.request.slice), SliceValues(reason=reason))
 
 
 def _named(demand: Demand, measurement: Measurement, sliced: SliceValues) -> Measurement | Unmeasurable:
@@ -113,19 +122,6 @@ def _without_value(demand: Demand, sliced: SliceValues) -> Unmeasurable | None:
         if not outcome.missing_data and sliced.sizes.get(name, demand.min_images) >= demand.min_images:
             return replace(outcome, reason=f"{name}: {outcome.reason}")
     return None
-
-
-def _size_note(demand: Demand, sliced: SliceValues) -> str:
-    """Return a note on the slices that are not judged; empty without one."""
-    names, judged = [*sliced.values, *sliced.unmeasured], _judged(demand, sliced)
-    others = [
-        f"{name} ({_images(sliced.values[name]):,})" if name in sliced.values else name
-        for name in names
-        if name not in judged
-    ]
-    if not others:
-        return ""
-    return f"judged {len(judged):,} of {len(names):,} slices; too small: {listed(others, MOST_NAMED)}"
 
 
 def _interval_note(judged: Mapping[str, Quantity]) -> str:

@@ -96,7 +96,7 @@ def reason(text, *, missing_data=False):
 @pytest.mark.parametrize(
     ("demand", "measurement", "message"),
     [
-        (NIGHT, replace(accuracy(), slices={}), "this run measured no slices of light"),
+        (NIGHT, replace(accuracy(), slices={}), "light: this run measured no slices of it"),
         (
             replace(NIGHT, request=on_slices("accuracy", "light=nigt")),
             accuracy(),
