@@ -16,7 +16,6 @@ from quba_check.records.measurement import AnyMeasurementRow, Cell, MeasurementR
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, SIGNS, GradeRow, VerdictRow
 from quba_check.reports.comparison import signed_value
-from quba_check.reports.tables import wrap_text
 
 NONE = "-"
 NOT_JUDGED = ("unmeasurable", "skipped", "not run")
@@ -25,6 +24,7 @@ TITLE_WIDTH = 24
 """Columns at which titles are wrapped in tables of the terminal."""
 _BREAKS = re.compile(r"(?<=,)|(?<=[^\s\\])(?=@)")
 """Places inside a name at which a line may end; `@` in the value of a slice is escaped."""
+_WORDS = re.compile("(?<= )")
 _OTHER_PARTS = {*UNIT_SIGNS, *NUMBERS}
 """Units and dimensions whose parts measure something else than the dimension."""
 
@@ -192,12 +192,16 @@ def wrap_name_cell(cell: str, width: int) -> str:
         set=fog
     """
     *titles, name = cell.splitlines()
-    indent, lines = " " * (len(name) - len(name.lstrip()) + 2), [""]
-    for piece in _BREAKS.split(name):
-        if cell_len(lines[-1] + piece) > width and lines[-1]:
-            lines.append(indent)
-        lines[-1] += piece
-    return "\n".join([*wrap_text("\n".join(titles), width), *lines])
+    lines: list[str] = []
+    for line, breaks in [*((title, _WORDS) for title in titles), (name, _BREAKS)]:
+        text = line.lstrip()
+        indent = line.removesuffix(text)
+        lines.append(indent)
+        for piece in breaks.split(text):
+            if lines[-1] != indent and cell_len(f"{lines[-1]}{piece}".rstrip()) > width:
+                lines.append(f"{indent}  ")
+            lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
 
 
 CLASS_HEADINGS = ("class", "images", "recall", "interval", "precision", "F1")
