@@ -104,8 +104,8 @@ def finished_line(record: Record, model: str, width: int) -> tuple[str, str, Lab
     worst = most_severe(verdicts) or verdicts[0]
     own = worst if len(verdicts) == 1 else None
     row: Cell = record.measurements.get(worst.dimension)
-    if own is not None and own.part is not None and isinstance(row, MeasurementRow):
-        row = record.judged(own)
+    if isinstance(row, MeasurementRow):
+        row = _whole(row, own) if own is None or own.part is None else record.judged(own)
     value, interval, demand, verdict = (cell.plain for cell in _cells(row, own, verdicts))
     if worst.is_on_grade:
         cells = demand_cells(worst, record)
@@ -144,16 +144,20 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
         first = Text(name_cell(name, "" if own is None else own.title))
-        whole = row.quantity(None) if isinstance(row, MeasurementRow) else row
-        if whole is None and own is None:
-            whole = NotMeasuredRow(not_measured=True)
-        yield [first, *_cells(whole, own, verdicts), Text(worst_part(name, row))]
+        yield [first, *_cells(_whole(row, own), own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them.
             if verdict.part is not None and (label(verdict) in UNMET or verdict.requested):
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
                 name_text = Text(name_cell(verdict.part, verdict.title, "  "))
                 yield [name_text, *_cells(part, verdict, []), Text()]
+
+
+def _whole(row: Cell, own: VerdictRow | None) -> Cell:
+    """Return the row of a dimension, without a value that only its parts have."""
+    if not isinstance(row, MeasurementRow) or row.quantity(None) is not None:
+        return row
+    return NotMeasuredRow(not_measured=True) if own is None else None
 
 
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:

@@ -75,6 +75,11 @@ MEASUREMENTS = {
     "parameters": value(25.557032, "millions"),
 }
 STOPPED = Explanation("If it was not judged: ask (size[min]) was not judged: stopped", "stopped")
+SERVED = "agreement@pipeline=app"
+LONG_NAMES = (
+    "tuberculosis.recall@probability=0.3,pipeline=app,slice=site:worst",
+    "a lung disease.recall@slice=site=St Mary \\@ sea",
+)
 VERDICTS = (
     demand("accuracy", 0.75),
     demand("adversarial_robustness", 0.05),
@@ -171,6 +176,21 @@ CASES = {
     "files and other metrics are no worst parts": record(
         {"size": value(7.1, "megabytes", better="low", parts={"file": value(7.2, "megabytes", better="low")})}
         | {name: value(0.95, "fraction", parts=METRICS) for name in ("parity", "classes", "answers")}
+    ),
+    "names break after commas and before @ alone": record(
+        {
+            "classes": wide(
+                0.75, 0.7, 0.8, "fraction", parts={one: wide(0.75, 0.7, 0.8) for one in LONG_NAMES}
+            )
+        },
+        [demand("classes", 0.5, part=one, requested=True) for one in LONG_NAMES],
+    ),
+    "parity behind a pipeline alone": record(
+        {
+            "parity": wide(0.95, 0.93, 0.97, "fraction", parts={SERVED: wide(0.95, 0.93, 0.97, "fraction")})
+            | {"unmeasured": {"": {"unmeasurable": "no reference"}}}
+        },
+        [demand("parity", 0.9, part=SERVED, requested=True)],
     ),
     "the mark of noise is explained": record(
         {"accuracy": wide(0.81, 0.79, 0.83, "fraction")}, [demand("accuracy", 0.8, within_noise=True)]
