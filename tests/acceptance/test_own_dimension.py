@@ -188,7 +188,7 @@ def test_records_are_judged_again_by_what_packages_bring(
     assert found["darkness"].code == 4
     assert found["darkness"].err == (
         "ERROR: darkness.yaml:2: unknown dimension 'darkness'. Did you mean 'leanness'? Allowed: "
-        f"{', '.join(NINE)}, answers, classes, flops, parity, serving, size, unknown_detection, leanness.\n"
+        f"{', '.join(NINE)}, answers, classes, flops, parity, size, unknown_detection, leanness.\n"
     )
 
 
