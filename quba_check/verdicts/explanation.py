@@ -14,6 +14,7 @@ from quba_check.messages import listed
 from quba_check.number_format import (
     UNIT_SIGNS,
     ceil_to_two_digits,
+    counted,
     format_distinct,
     format_gap,
     format_value,
@@ -137,7 +138,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         pairing = f"paired {row} by {row}" if evidence.paired else "unpaired"
         yield f"from {before} in {evidence.baseline} to {after}, {pairing}"
     if verdict.n is not None:
-        yield f"n = {images_text(verdict.n, verdict.groups, verdict.effective)}"
+        yield f"n = {_rows_text(verdict.n, verdict)}"
     if verdict.curve is not None:
         unit = "score" if isinstance(evidence, Grade) else verdict.unit or ""
         ends = verdict.curve.interval(verdict.policy.confidence)
@@ -150,6 +151,17 @@ def _details(verdict: Verdict) -> Iterator[str]:
     if isinstance(evidence, Measurement) and verdict.outcome != "pass" and not verdict.has_needless_waiver:
         yield from _temperature_advice(verdict, evidence)
     yield from _notes(verdict)
+
+
+def _rows_text(n: int, verdict: Verdict) -> str:
+    """Return the number of rows behind a verdict; of slices with the smallest number of groups."""
+    request, evidence, groups = verdict.demand.request, verdict.evidence, verdict.groups
+    if request.kind == "value" or groups is None or not isinstance(evidence, Measurement):
+        return images_text(n, groups, verdict.effective)
+    number = evidence.quantity(request.on_all_images.part)
+    if number is not None and number.groups == number.n:  # of a decided set
+        return f"{counted(n, 'group')}, at least {groups:,} in each judged slice"
+    return f"{counted(n, 'image')}, at least {counted(groups, 'group')} in each judged slice"
 
 
 def _waiver_details(verdict: Verdict) -> Iterator[str]:
