@@ -24,9 +24,8 @@ from quba_check.grading.notes import (
     masking_notes,
     suite_difference,
 )
-from quba_check.grading.population import Population
+from quba_check.grading.population import Population, check_names, full_weights
 from quba_check.grading.population_file import population as named_population
-from quba_check.grading.score import check_names, full_weights
 from quba_check.messages import listed
 from quba_check.stats.clusters import group_effect, limits_in_groups
 from quba_check.stats.estimate import Estimate, delta_method

@@ -13,9 +13,8 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
-from quba_check.grading.population import Population, PopulationRow
+from quba_check.grading.population import LEAST_MODELS, Population, PopulationRow, has_spread
 from quba_check.grading.published import published_population, screened_population
-from quba_check.grading.score import LEAST_MODELS, has_spread
 from quba_check.messages import allowed_names, did_you_mean
 from quba_check.records.measurement import JsonRow, Number, measurements_of
 from quba_check.records.record import Record

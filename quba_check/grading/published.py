@@ -20,8 +20,7 @@ from importlib.resources import files
 from typing import Literal, cast
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.grading.population import Population, PopulationRow
-from quba_check.grading.score import Normalisation
+from quba_check.grading.population import Normalisation, Population, PopulationRow
 
 Suspect = Literal["double-softmax", "train-mode"]
 

@@ -9,9 +9,8 @@ from typing import Any
 from rich.cells import cell_len
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.grading.population import Population
+from quba_check.grading.population import Population, full_weights
 from quba_check.grading.published import Suspect, suspect_sentence
-from quba_check.grading.score import full_weights
 from quba_check.messages import listed
 from quba_check.reports.tables import json_text, shorten, table_text, wrapped
 from quba_check.storage.csv_text import csv_text

@@ -17,9 +17,9 @@ from quba_check.errors import PopulationError
 from quba_check.grading import Population
 from quba_check.grading.grade import ungraded
 from quba_check.grading.notes import suite_difference
+from quba_check.grading.population import full_weights
 from quba_check.grading.population_file import BUILT_IN
 from quba_check.grading.published import published_models
-from quba_check.grading.score import full_weights
 from quba_check.messages import listed
 from quba_check.number_format import format_value
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow

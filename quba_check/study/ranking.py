@@ -14,7 +14,7 @@ from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.grading.grade import grade
-from quba_check.grading.population import Population
+from quba_check.grading.population import Population, full_weights
 from quba_check.grading.published import (
     PublishedModel,
     Suspect,
@@ -22,7 +22,6 @@ from quba_check.grading.published import (
     published_population,
     screened_population,
 )
-from quba_check.grading.score import full_weights
 from quba_check.messages import allowed_names
 from quba_check.number_format import format_distinct, format_value
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, outcome_of

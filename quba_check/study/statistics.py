@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population, PublishedModel, published_models
+from quba_check.grading.population import LEAST_MODELS
 from quba_check.grading.published import ZERO_SHOT_FAMILY, published_population, screened_population
-from quba_check.grading.score import LEAST_MODELS
 from quba_check.messages import listed
 from quba_check.stats.rank_statistics import (
     GroupDifference,

@@ -5,7 +5,7 @@ import pytest
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError, UserError
 from quba_check.grading import Population, PopulationRow, grade, population, published_models, quba_score
-from quba_check.grading.score import full_weights
+from quba_check.grading.population import full_weights
 
 MODELS = {model.id: model for model in published_models()}
 SWIN = MODELS["Swin-B"].values

@@ -6,8 +6,8 @@ import pytest
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
 from quba_check.grading import grade
+from quba_check.grading.population import full_weights
 from quba_check.grading.published import models_by_name, published_population
-from quba_check.grading.score import full_weights
 
 SWIN = models_by_name()["Swin-B"].values
 RNG = np.random.default_rng(0)

@@ -6,7 +6,8 @@ import pytest
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError
-from quba_check.grading import population, population_from_records, read_population
+from quba_check.grading import population, read_population
+from quba_check.grading.population_file import population_from_records
 from quba_check.records.record import Record
 
 

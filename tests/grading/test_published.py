@@ -6,7 +6,9 @@ from collections import Counter
 import pytest
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.grading import letter, normalisation, population, published_models
+from quba_check.grading import population, published_models
+from quba_check.grading.grade import letter
+from quba_check.grading.population import normalisation
 from quba_check.grading.published import RELEASED_CONSTANTS
 
 SCREENED_MU = (0.799058, 0.155597, 0.665424, 0.644540, 0.003624, 0.788432, 0.928639, 0.305484, 46.5290)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS
 from quba_check.errors import PopulationError, UserError
-from quba_check.grading import normalisation, population, published_models, quba_score
+from quba_check.grading import population, published_models, quba_score
+from quba_check.grading.population import normalisation
 
 PUBLISHED_SCORES = json.loads((Path(__file__).parent / "published_scores.json").read_text(encoding="utf-8"))
 MEAN = dict(population("published").mu)

@@ -10,8 +10,7 @@ import click
 from quba_check.cli.files import check_not_read
 from quba_check.cli.parser import output_option, records_argument
 from quba_check.errors import OptionError
-from quba_check.grading import population_from_records
-from quba_check.grading.population_file import BUILT_IN
+from quba_check.grading.population_file import BUILT_IN, population_from_records
 from quba_check.records.files import read_record, write_text
 
 
