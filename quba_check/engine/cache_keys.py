@@ -68,7 +68,6 @@ class CacheKeys:
 
     def __post_init__(self) -> None:
         self._in_use = self.classifier.compute, self.generation
-        self._prepares_fast = self.classifier.is_prepared_fast
         self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
         self._fast: dict[View, Sequence[bool]] = {}
@@ -100,7 +99,7 @@ class CacheKeys:
 
         In a set of mixed formats the name of each image decides, and the key of its shard states it.
         """
-        if not self._prepares_fast:
+        if not self.classifier.is_prepared_fast:
             return []
         if view.images not in self._fast:
             self._fast[view.images] = sorted(

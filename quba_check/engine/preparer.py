@@ -87,8 +87,8 @@ class Preparer:
             if not unused.users and (other != key or is_empty):
                 del self._originals[other]
         originals = self._originals.get(key)
-        shape = (len(examples), *self._preprocessing.input_size[1:], 3)
         if originals is None:
+            shape = (len(examples), *self._preprocessing.input_size[1:], 3)
             kept = None if self.cache is None else self.cache.open(key, shape)
             originals = self._originals[key] = _Originals(partial(self._prepared, crop=crop), kept)
         if is_generated and originals.memory is None:  # all 75 corruptions start from these images
