@@ -7,8 +7,11 @@ them: the distribution of each colour and the contrast at each scale.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -38,50 +41,17 @@ class _TextureStatistics:
         length: of a crystal, in pixels.
     """
 
-    red: tuple[int, ...]
-    green: tuple[int, ...]
-    blue: tuple[int, ...]
-    contrast: tuple[float, ...]
+    red: Sequence[int]
+    green: Sequence[int]
+    blue: Sequence[int]
+    contrast: Sequence[float]
     crystals: int
     length: float
 
 
-_TEAL = _TextureStatistics(
-    red=(28, 40, 57, 74, 95, 127, 157),
-    green=(114, 123, 137, 148, 160, 178, 194),
-    blue=(132, 141, 155, 166, 176, 191, 207),
-    contrast=(6.9, 3.0, 2.1, 1.9, 2.4, 2.9, 12.2),
-    crystals=360,
-    length=60,
-)
-_WHITE = _TextureStatistics(
-    red=(127, 162, 189, 204, 216, 230, 244),
-    green=(129, 165, 193, 209, 221, 235, 248),
-    blue=(135, 172, 202, 218, 231, 244, 251),
-    contrast=(7.3, 4.1, 3.9, 3.4, 2.7, 2.3, 14.4),
-    crystals=480,
-    length=70,
-)
-_GREY = _TextureStatistics(
-    red=(59, 91, 120, 138, 155, 183, 231),
-    green=(73, 105, 135, 153, 170, 199, 246),
-    blue=(82, 115, 147, 165, 183, 214, 255),
-    contrast=(12.3, 6.2, 5.0, 3.9, 2.8, 2.3, 16.9),
-    crystals=700,
-    length=40,
-)
-_DARK = _TextureStatistics(
-    red=(30, 48, 79, 107, 140, 195, 243),
-    green=(41, 60, 91, 119, 151, 203, 246),
-    blue=(53, 72, 104, 131, 161, 211, 250),
-    contrast=(15.3, 8.1, 8.0, 7.9, 7.1, 5.1, 26.0),
-    crystals=450,
-    length=60,
-)
-# The second and the third published texture are the same picture.
-_TEXTURES = (_TEAL, _WHITE, _WHITE, _GREY, _DARK)
-
-N_TEXTURES = len(_TEXTURES)
+_PUBLISHED = ("teal", "white", "white", "grey", "dark")
+"""Names in `frost_textures.json`. The second and the third published texture are the same picture."""
+N_TEXTURES = len(_PUBLISHED)
 
 
 @lru_cache(maxsize=N_TEXTURES)
@@ -94,7 +64,8 @@ def frost_texture(number: int) -> Image8:
     Returns:
         (400, 600, 3) uint8, RGB.
     """
-    statistics, rng = _TEXTURES[number], np.random.default_rng([0x1CE, number])
+    file, rng = Path(__file__).with_name("frost_textures.json"), np.random.default_rng([0x1CE, number])
+    statistics = _TextureStatistics(**json.loads(file.read_text(encoding="utf-8"))[_PUBLISHED[number]])
     light = _set_contrast(_crystals(statistics, rng), statistics.contrast)
     levels = np.quantile(light, _RANKS)
     channels = []
@@ -132,7 +103,7 @@ def _fern(length: float, root: NDArray[np.float64], rng: np.random.Generator) ->
     return np.concatenate(segments)
 
 
-def _set_contrast(grey: Grey, contrast: tuple[float, ...]) -> Grey:
+def _set_contrast(grey: Grey, contrast: Sequence[float]) -> Grey:
     """Set the contrast at each scale; the mean becomes 0."""
     result, sharper = np.zeros_like(grey), grey
     for scale, target in zip((*_SCALES, None), contrast, strict=True):
