@@ -15,20 +15,8 @@ from numpy.typing import NDArray
 
 from quba_check.core.predictions import Predictions, most_frequent_class
 from quba_check.core.view import CLEAN
-from quba_check.doctor.class_order import (
-    BetterOrder,
-    better_order,
-    candidates,
-    order_finding,
-    supplied_order_finding,
-)
+from quba_check.doctor import class_order, preprocessing
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.preprocessing import (
-    CandidateScore,
-    better_preprocessing,
-    is_normalisation_suspicious,
-    preprocessing_finding,
-)
 from quba_check.doctor.shuffled_labels import FIX, accurate_set, shuffled_sets
 from quba_check.doctor.significance import ALPHA, binomial_tail
 from quba_check.doctor.subject import PROBE, ModelUnderTest, Variant
@@ -171,8 +159,8 @@ class Fixes(NamedTuple):
     """
 
     variant: Variant
-    better: CandidateScore | None
-    order: BetterOrder | None
+    better: preprocessing.CandidateScore | None
+    order: class_order.BetterOrder | None
 
 
 def check(subject: ModelUnderTest) -> Iterator[Finding]:
@@ -184,7 +172,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """
     if not subject.has_enough_images():
         return
-    if (finding := supplied_order_finding(subject)) is not None:
+    if (finding := class_order.supplied_order_finding(subject)) is not None:
         yield finding
         return
     if is_plausible(subject):
@@ -194,7 +182,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     if fixes.better or fixes.order or subject.is_at_chance(fixes.variant):
         fixes = _more_accurate(subject, fixes)
     if fixes.better is not None:
-        yield preprocessing_finding(subject, fixes.better)
+        yield preprocessing.preprocessing_finding(subject, fixes.better)
     if subject.is_at_chance(fixes.variant):
         if subject.is_at_chance(fixes.variant, _CHANCE_IMAGES):
             yield from _chance_findings(subject, fixes.variant)
@@ -222,11 +210,11 @@ def is_plausible(subject: ModelUnderTest) -> bool:
     _, numbers, counts = np.unique(label, return_inverse=True, return_counts=True)
     accuracy = float(np.average(answers.correct, weights=1 / counts[numbers]))
     n_correct = (predicted == label).sum()
-    others = (order.columns[label] for order in candidates(subject))
+    others = (order.columns[label] for order in class_order.candidates(subject))
     return (
         accuracy >= (1 + 1 / len(classes)) / 2
         and all((predicted == other).sum() <= n_correct for other in others)
-        and not is_normalisation_suspicious(subject, answers)
+        and not preprocessing.is_normalisation_suspicious(subject, answers)
     )
 
 
@@ -264,15 +252,15 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
 
 def _fixes(subject: ModelUnderTest, *, is_order_first: bool = False) -> Fixes:
     """Return the fixes of preprocessing and class order."""
-    order = better_order(subject, subject.current) if is_order_first else None
-    better = better_preprocessing(subject, _ordered(subject.current, order))
+    order = class_order.better_order(subject, subject.current) if is_order_first else None
+    better = preprocessing.better_preprocessing(subject, _ordered(subject.current, order))
     variant = subject.current if better is None else better.variant
     if better is not None or not is_order_first:
-        order = better_order(subject, variant)
+        order = class_order.better_order(subject, variant)
     return Fixes(_ordered(variant, order), better, order)
 
 
-def _ordered(variant: Variant, better: BetterOrder | None) -> Variant:
+def _ordered(variant: Variant, better: class_order.BetterOrder | None) -> Variant:
     return replace(variant, columns=None if better is None else better.order.columns)
 
 
@@ -289,7 +277,7 @@ def _order_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
             yield swapped_finding(subject.classifier.spec, pairs, classes)
             return
     if order is not None:
-        yield order_finding(subject, order, is_fixed=fixes.better is not None)
+        yield class_order.order_finding(subject, order, is_fixed=fixes.better is not None)
 
 
 def _chance_findings(subject: ModelUnderTest, variant: Variant) -> Iterator[Finding]:

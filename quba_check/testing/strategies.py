@@ -10,20 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS
 from quba_check.errors import UserError, extra_needed
+from quba_check.testing import perturbations
 from quba_check.testing.images import Gradient, Picture, Pictures, Plain, Static
-from quba_check.testing.perturbations import (
-    Blur,
-    Brightness,
-    Chain,
-    Contrast,
-    Corruption,
-    HorizontalFlip,
-    Jpeg,
-    Noise,
-    Rotation,
-    Shift,
-    Zoom,
-)
 
 with extra_needed("quba_check.testing.strategies", "hypothesis", UserError, extra="strategies"):
     from hypothesis import strategies as st
@@ -61,62 +49,64 @@ def synthetic_images(sides: tuple[int, int] = (1, 64)) -> SearchStrategy[Plain |
     )
 
 
-def flips() -> SearchStrategy[HorizontalFlip]:
+def flips() -> SearchStrategy[perturbations.HorizontalFlip]:
     """The horizontal flip."""
-    return st.just(HorizontalFlip())
+    return st.just(perturbations.HorizontalFlip())
 
 
-def shifts(by: float = 0.1) -> SearchStrategy[Shift]:
+def shifts(by: float = 0.1) -> SearchStrategy[perturbations.Shift]:
     """Shifts by at most this share of width and height, up to 0.5."""
-    return st.builds(Shift, _within(by), _within(by))
+    return st.builds(perturbations.Shift, _within(by), _within(by))
 
 
-def rotations(degrees: float = 10) -> SearchStrategy[Rotation]:
+def rotations(degrees: float = 10) -> SearchStrategy[perturbations.Rotation]:
     """Rotations by at most this many degrees in either direction, up to 180."""
-    return st.builds(Rotation, _within(degrees))
+    return st.builds(perturbations.Rotation, _within(degrees))
 
 
-def zooms(by: float = 0.1) -> SearchStrategy[Zoom]:
+def zooms(by: float = 0.1) -> SearchStrategy[perturbations.Zoom]:
     """Zooms in and out by at most this share, up to 0.5."""
-    return st.builds(Zoom, _within(by))
+    return st.builds(perturbations.Zoom, _within(by))
 
 
-def brightnesses(by: float = 0.2) -> SearchStrategy[Brightness]:
+def brightnesses(by: float = 0.2) -> SearchStrategy[perturbations.Brightness]:
     """Changes of brightness by at most this share, up to 1."""
-    return st.builds(Brightness, _within(by))
+    return st.builds(perturbations.Brightness, _within(by))
 
 
-def contrasts(by: float = 0.2) -> SearchStrategy[Contrast]:
+def contrasts(by: float = 0.2) -> SearchStrategy[perturbations.Contrast]:
     """Changes of contrast by at most this share, up to 1."""
-    return st.builds(Contrast, _within(by))
+    return st.builds(perturbations.Contrast, _within(by))
 
 
-def jpegs(quality: int = 50) -> SearchStrategy[Jpeg]:
+def jpegs(quality: int = 50) -> SearchStrategy[perturbations.Jpeg]:
     """JPEG compression of at least this quality, 1 to 100."""
-    return st.integers(0, 100 - quality).map(lambda loss: Jpeg(100 - loss))
+    return st.integers(0, 100 - quality).map(lambda loss: perturbations.Jpeg(100 - loss))
 
 
-def noises(sigma: float = 0.05) -> SearchStrategy[Noise]:
+def noises(sigma: float = 0.05) -> SearchStrategy[perturbations.Noise]:
     """Gaussian noise of at most this standard deviation, in units of the range of values."""
-    return st.builds(Noise, st.floats(0, sigma), SEEDS)
+    return st.builds(perturbations.Noise, st.floats(0, sigma), SEEDS)
 
 
-def blurs(sigma: float = 1.0) -> SearchStrategy[Blur]:
+def blurs(sigma: float = 1.0) -> SearchStrategy[perturbations.Blur]:
     """Gaussian blurs of at most this standard deviation, in pixels."""
-    return st.builds(Blur, st.floats(0, sigma))
+    return st.builds(perturbations.Blur, st.floats(0, sigma))
 
 
-def corruptions(*names: str, severity: int = 2) -> SearchStrategy[Corruption]:
+def corruptions(*names: str, severity: int = 2) -> SearchStrategy[perturbations.Corruption]:
     """Common corruptions of at most this severity.
 
     Args:
         names: ImageNet-C names; without names, all fifteen.
         severity: the highest severity, 1 to 5.
     """
-    return st.builds(Corruption, st.sampled_from(names or CORRUPTIONS), st.integers(1, severity), SEEDS)
+    return st.builds(
+        perturbations.Corruption, st.sampled_from(names or CORRUPTIONS), st.integers(1, severity), SEEDS
+    )
 
 
-def chains(*changes: SearchStrategy[Any], most: int = 2) -> SearchStrategy[Chain]:
+def chains(*changes: SearchStrategy[Any], most: int = 2) -> SearchStrategy[perturbations.Chain]:
     """Up to `most` changes, one after another.
 
     Args:
@@ -129,7 +119,9 @@ def chains(*changes: SearchStrategy[Any], most: int = 2) -> SearchStrategy[Chain
     if not changes:
         raise UserError("chains: no changes. Allowed: one strategy or more, such as flips(), rotations(5).")
     numbers = st.lists(st.sampled_from(range(len(changes))), min_size=1, max_size=most, unique=True)
-    return numbers.flatmap(lambda chosen: st.tuples(*(changes[number] for number in chosen))).map(Chain)
+    return numbers.flatmap(lambda chosen: st.tuples(*(changes[number] for number in chosen))).map(
+        perturbations.Chain
+    )
 
 
 def _within(largest: float) -> SearchStrategy[float]:

@@ -9,23 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from quba_check.suites.readers.arrays import array_images, array_member
-from quba_check.suites.readers.csv_list import csv_images, csv_paths
-from quba_check.suites.readers.folder import (
-    cue_conflict_images,
-    folder_images,
-    model_vs_human_images,
-    unlabelled_images,
-)
+from quba_check.suites.readers import arrays, csv_list, folder, tables, webdataset
 from quba_check.suites.readers.listing import LabelledImage, unread_files
-from quba_check.suites.readers.tables import (
-    hf_images,
-    hf_member,
-    parquet_images,
-    parquet_member,
-    parquet_paths,
-)
-from quba_check.suites.readers.webdataset import unread_members, webdataset_images, webdataset_member
 
 __all__ = ["READERS", "LabelledImage", "Reader"]
 
@@ -53,14 +38,18 @@ class Reader:
 
 
 READERS: dict[str, Reader] = {
-    "folder": Reader(folder_images, unread_files=lambda path: unread_files(path, 1)),
-    "csv": Reader(csv_images, listed_paths=csv_paths),
-    "cue-conflict": Reader(cue_conflict_images, unread_files=lambda path: unread_files(path, 1)),
-    "model-vs-human": Reader(model_vs_human_images, unread_files=lambda path: unread_files(path, 0)),
-    "parquet": Reader(parquet_images, parquet_member, listed_paths=parquet_paths, hides_formats=True),
-    "webdataset": Reader(webdataset_images, webdataset_member, unread_files=unread_members),
-    "hf": Reader(hf_images, hf_member, hides_formats=True),
-    "arrays": Reader(array_images, array_member),
-    "unlabelled": Reader(unlabelled_images, unread_files=lambda path: unread_files(path, sys.maxsize)),
+    "folder": Reader(folder.folder_images, unread_files=lambda path: unread_files(path, 1)),
+    "csv": Reader(csv_list.csv_images, listed_paths=csv_list.csv_paths),
+    "cue-conflict": Reader(folder.cue_conflict_images, unread_files=lambda path: unread_files(path, 1)),
+    "model-vs-human": Reader(folder.model_vs_human_images, unread_files=lambda path: unread_files(path, 0)),
+    "parquet": Reader(
+        tables.parquet_images, tables.parquet_member, listed_paths=tables.parquet_paths, hides_formats=True
+    ),
+    "webdataset": Reader(
+        webdataset.webdataset_images, webdataset.webdataset_member, unread_files=webdataset.unread_members
+    ),
+    "hf": Reader(tables.hf_images, tables.hf_member, hides_formats=True),
+    "arrays": Reader(arrays.array_images, arrays.array_member),
+    "unlabelled": Reader(folder.unlabelled_images, unread_files=lambda path: unread_files(path, sys.maxsize)),
 }
 """By the name in manifests."""
