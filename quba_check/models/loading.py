@@ -16,14 +16,8 @@ from torch import nn
 from quba_check.core.facts import ModelFacts
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
+from quba_check.models import compute
 from quba_check.models.classifier import Classifier
-from quba_check.models.compute import (
-    STATED,
-    first_settings,
-    pin_arithmetic,
-    resolve_device,
-    resolve_precision,
-)
 from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule, file_digests, model_files
@@ -75,8 +69,8 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
 
 def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     error = partial(ModelError, where=spec.text)
-    device = resolve_device(request.device, request.worker)
-    precision = resolve_precision(request.precision, device)
+    device = compute.resolve_device(request.device, request.worker)
+    precision = compute.resolve_precision(request.precision, device)
     check_choice("--quba-compile", request.compile, COMPILE)
     if request.device in PROVIDERS and spec.kind != "onnx":
         hint = f"Allowed for other models: {', '.join(DEVICES)}."
@@ -117,11 +111,11 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     for parameter in parameters:  # attacks then compute gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
-    compute = first_settings(spec.kind, request, loaded, precision)
+    settings = compute.first_settings(spec.kind, request, loaded, precision)
     checksum = state_digest(tensors)
     original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
     original |= {f"hidden {name}": tensor for name, tensor in weights.hidden.items()}
-    pin_arithmetic(device)
+    compute.pin_arithmetic(device)
     classifier = Classifier(
         spec=spec.text,
         name=spec.name,
@@ -140,7 +134,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
             file_bytes=sum(file.size for file in loaded.files) if loaded.files else None,
         ),
         device=device,
-        compute=compute,
+        compute=settings,
         no_gradient=loaded.no_gradient,
         takes_single_images=loaded.takes_single_images,
         stated_outputs=next(
@@ -151,7 +145,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         request=request,
         output_step=loaded.output_step,
     )
-    if request.precision == "auto" and compute.reason == STATED:
+    if request.precision == "auto" and settings.reason == compute.STATED:
         classifier.use(classifier.rule(precision))
         classifier.is_open = True
     return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)

@@ -163,7 +163,7 @@ def test_an_operator_that_onnxruntime_does_not_know(tmp_path):
 def test_a_gpu_that_onnxruntime_cannot_use(tmp_path, monkeypatch):
 
     path = mean_of_colours(tmp_path / "x.onnx")
-    monkeypatch.setattr("quba_check.models.loading.resolve_device", lambda *_: torch.device("cuda", 0))
+    monkeypatch.setattr("quba_check.models.compute.resolve_device", lambda *_: torch.device("cuda", 0))
     classifier = load(path, device="auto")
     assert classifier.device == torch.device("cpu")
     runtime = f"onnxruntime {onnxruntime.__version__}"
