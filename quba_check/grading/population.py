@@ -1,4 +1,4 @@
-"""A reference population, the models behind a grade, and the QUBA score of its normalised values."""
+"""Reference populations, and the QUBA score of values normalised by one."""
 
 from __future__ import annotations
 
