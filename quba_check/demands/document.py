@@ -19,6 +19,8 @@ from quba_check.strict_yaml.round_trip import flow_text
 
 SCHEMA = 1
 MOST_FILES = 20
+CONDITIONS = ("set", "pipeline", "epsilon")
+"""Keys of an entry that decide which answers its demands are on."""
 SHARED = ("tier", "optional")
 """Settings of a pipeline in the section `serving` of earlier files."""
 
@@ -256,6 +258,7 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:
             errors.append(ThresholdError(text, where=where, allowed="a list, which replaces it, or null"))
         elif isinstance(item, dict):
             inherited = merged.get(key, {})
+            errors.extend(_changed_conditions(inherited, item))
             merged[key] = merge(inherited if isinstance(inherited, dict) else {}, item, errors)
             if item and not merged[key]:  # every key was removed
                 del merged[key]
@@ -297,6 +300,21 @@ def _stated(document: Document, name: str) -> list[Any]:
     data = document.data if name == "parity" else document.data.get("dimensions")
     entry = data.get(name) if isinstance(data, dict) else None
     return [*entry] if isinstance(entry, list) else [entry] if entry else []
+
+
+def _changed_conditions(parent: Tree | LocatedValue, child: Tree) -> Iterator[ThresholdError]:
+    """Yield an error for each condition that would take inherited demands to other images."""
+    if not isinstance(parent, dict) or not parent:
+        return
+    for key in CONDITIONS:
+        own, before = child.get(key), parent.get(key)
+        was = before.value if isinstance(before, LocatedValue) else None
+        if isinstance(own, LocatedValue) and own.value != was:
+            where = f"{own.document.at_key(own.location)}: {dotted_path(own.location)}"
+            text = "it would take the inherited demands of this entry to other images"
+            yield ThresholdError(
+                text, where=where, allowed="a list of entries, which replaces the inherited one"
+            )
 
 
 def _parent(document: Document, extends: str) -> tuple[Path, str]:

@@ -508,6 +508,11 @@ def test_a_list_replaces_what_it_extends_as_a_whole() -> None:
         "x.yaml:5: dimensions.accuracy: keys do not extend the list of base.yaml:3. "
         "Allowed: a list, which replaces it, or null."
     )
+    moved = "dimensions:\n  accuracy: {set: fog, min: 0.5}"
+    assert threshold_error(f"extends: base.yaml\n{moved}", SUITE, base=keys) == (
+        "x.yaml:4: dimensions.accuracy.set: it would take the inherited demands of this entry to other "
+        "images. Allowed: a list of entries, which replaces the inherited one."
+    )
     nulled = entries.replace("{min: 0.7}", "{set: fog, min: null}")
     assert threshold_error(f"extends: base.yaml\n{nulled}", SUITE, base=keys) == (
         f"x.yaml:6: dimensions.accuracy[1].min: {NO_SUCH_KEY}"
