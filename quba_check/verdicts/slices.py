@@ -44,7 +44,9 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         return Unmeasurable(demand.dimension, text, missing_data=True)
     judged, note = _judged(demand, sliced), size_note(demand, measurement)
     if not judged:
-        allowed = f"at least {demand.min_images:,} images (min_images), and images of another slice"
+        is_grouped = any(one.groups is not None for one in sliced.values.values())
+        groups = f" in {demand.min_groups:,} groups (min_groups)" if is_grouped else ""
+        allowed = f"at least {demand.min_images:,} images (min_images){groups}, and images of another slice"
         return Unmeasurable(demand.dimension, f"{note}. Allowed: {allowed}", missing_data=True)
     sign = 1 if demand.better == "high" else -1
     ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]

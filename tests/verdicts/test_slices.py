@@ -120,6 +120,12 @@ def reason(text, *, missing_data=False):
             "Allowed: at least 1,000 images (min_images), and images of another slice",
         ),
         (
+            replace(WORST, min_groups=10),
+            accuracy(values={"light=day": replace(quantity(0.9, 500), groups=9)}),
+            "judged 0 of 1 slices; too small: light=day (500). Allowed: at least 50 images (min_images) in 10 "
+            "groups (min_groups), and images of another slice",
+        ),
+        (
             GAP,
             accuracy(values={"light=day": quantity(0.9, 500)}, gaps={}),
             "a gap needs two slices, and the column light has one: light=day",
