@@ -122,8 +122,8 @@ def reason(text, *, missing_data=False):
         (
             replace(WORST, min_groups=10),
             accuracy(values={"light=day": replace(quantity(0.9, 500), groups=9)}),
-            "judged 0 of 1 slices; too small: light=day (500). Allowed: at least 50 images (min_images) in 10 "
-            "groups (min_groups), and images of another slice",
+            "judged 0 of 1 slices; too small: light=day (500). Allowed: at least 50 images (min_images) in "
+            "10 groups (min_groups), and images of another slice",
         ),
         (
             GAP,
