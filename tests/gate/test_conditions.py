@@ -156,11 +156,13 @@ dimensions:
     - {{set: night, slices: {{site: {{worst: {{min: 0.9, {waiver.format(0.8)}}}, {SMALL}}}}}}}
     - {{set: tuning, slices: {{sex: {{worst: {{min: 0.52}}, min_images: 1, min_groups: 9}}}}}}
     - {{set: patients, min: 0.6, optional: true}}
+    - {{set: patients, slices: {{site: {{worst: {{min: 0.9, tier: info}}, {SMALL}}}}}}}
 """
-    rows = {}
+    rows, messages = {}, {}
     for policy in ("point", "fail", "allow"):
         record = gate.judge(f"uncertain: {policy}\n{text}")
-        rows[policy] = {row.name: (row.outcome, row.blocks) for row in record.verdicts}
+        rows[policy] = {row.name: (row.outcome, row.blocks) for row in record.verdicts[:-1]}
+        messages[policy] = [row.message for row in record.verdicts]
     waived, gap, worse, _, patients = rows["point"]
     assert rows["point"] == rows["allow"] | {patients: ("pass", False)}
     assert [*rows["point"].values()][:3] == [("waived", False), ("fail", False), ("fail", True)]
@@ -171,6 +173,8 @@ dimensions:
         patients: ("uncertain", True),
     }
     assert (waived, worse) == ("accuracy@slice=site:worst[min]", "accuracy@set=night,slice=site:worst[min]")
+    assert "\n  n = 36 images, at least 6 groups in each judged slice\n" in messages["point"][2]
+    assert "\n  n = 18 groups, at least 6 in each judged slice\n" in messages["point"][-1]
 
 
 def test_a_changed_condition_is_another_demand(gate: Gate) -> None:
