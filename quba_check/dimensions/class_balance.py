@@ -71,17 +71,19 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     return with_requests(
         measured,
         RowSource(predictions, suite),
-        lambda _request, rows: rows.adopted(_evenness(rows.table, suite)[0]),
+        lambda request, rows: rows.adopted(_evenness(rows.table, suite, f"the set {request.set}")[0]),
     )
 
 
-def _evenness(table: Predictions, suite: SuiteFacts) -> tuple[Quantity, dict[str, Quantity]]:
+def _evenness(
+    table: Predictions, suite: SuiteFacts, shown_set: str = "the clean set"
+) -> tuple[Quantity, dict[str, Quantity]]:
     """Return value and parts of some images.
 
     Raises:
         UnmeasurableError: there are fewer than two classes, or fewer than two images in a class.
     """
-    _check_classes(table.label, suite)
+    _check_classes(table.label, suite, shown_set)
     n, classes, label = len(table), suite.class_count, table.label
     accuracy = accuracy_evenness(label, table.correct, classes=classes, sample=CLEAN)
     confidence = confidence_evenness(label, table.true_probability, classes=classes, sample=CLEAN)
@@ -113,7 +115,7 @@ def _quantity(estimate: Estimate, n: int | None, debiased: float, hidden_error: 
     return Quantity(estimate.value, "fraction", n, curve, debiased, influences=estimate.influences)
 
 
-def _check_classes(label: NDArray[np.int64], suite: SuiteFacts) -> None:
+def _check_classes(label: NDArray[np.int64], suite: SuiteFacts, shown_set: str = "the clean set") -> None:
     if suite.class_count < 2:
         raise UnmeasurableError(
             "class_balance needs at least two classes; the suite has one", missing_data=True
@@ -127,6 +129,6 @@ def _check_classes(label: NDArray[np.int64], suite: SuiteFacts) -> None:
         have = "has" if len(scarce) == 1 else "have"
         raise UnmeasurableError(
             f"class_balance needs two images in every class; {len(scarce)} of {len(counts)} classes {have} "
-            f"fewer ({named}); add images of them to the clean set",
+            f"fewer ({named}); add images of them to {shown_set}",
             missing_data=True,
         )
