@@ -154,7 +154,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
 
 
 def _rows_text(n: int, verdict: Verdict) -> str:
-    """Return the number of rows behind a verdict, in words."""
+    """Return the number of images and groups behind a verdict."""
     request, evidence, groups = verdict.demand.request, verdict.evidence, verdict.groups
     if request.kind == "value" or groups is None or not isinstance(evidence, Measurement):
         return images_text(n, groups, verdict.effective)
