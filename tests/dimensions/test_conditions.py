@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn import metrics
-from support.answers import answers, column, facts, reasons
+from support.answers import answers, column, facts, reason, reasons
 from support.requests import answer_request, class_request, parity_request, value
 
 from quba_check.core.facts import DecidedSet
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import Predictions, joined
 from quba_check.core.request import ANSWER_NUMBERS, EACH, OperatingPoint, Request, Rule
+from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import SEVERITIES
 from quba_check.dimensions import measure_dimension, registry
 
@@ -352,3 +353,51 @@ def test_answers_to_unknown_images() -> None:
     assert outcome.parts["share@probability=0.6,set=birds"].value == answered.mean()
     (shown,) = registry["answers"].parts(facts(CLASSES, **SETS, requests=(request,)).suite)
     assert shown.better == "low"
+
+
+def test_a_gap_counts_the_groups_of_the_class_in_the_slice() -> None:
+    """Of 40 patients in each slice, five in slice a are dogs: too few for an interval of its AUROC."""
+    group = np.repeat(np.arange(80), 5)
+    label = np.where((group < 5) | (group >= 60), 1, 0)
+    slices = column("site", np.where(group < 40, "a", "b"))
+    clean = images(400, 13, label, group=group, slices=slices)
+    request = replace(class_request("dog", (1,), "auroc"), slice="site", kind="gap")
+    site = measured("classes", {"clean": clean}, request).parts["dog.auroc"].slices["site"]
+    for by_site in (site.values, site.gaps):
+        assert (by_site["site=a"].groups, by_site["site=a"].curve) == (5, None)
+    assert (site.values["site=b"].groups, site.gaps["site=b"].groups) == (20, 5)
+
+
+def test_changes_of_probabilities_on_slices_count_groups() -> None:
+    """Without influences, all images of a group count as equal."""
+    one = images(600, 14)
+    other = images(600, 15, one.label)
+    slices, name = column("site", np.arange(600) // 4 % 2), "probability_change"
+    request = replace(parity_request(name), slice="site", kind="worst")
+    widths = []
+    for group in (None, np.arange(600) // 4):
+        tables = {"clean": replace(one, slices=slices, group=group)}
+        tables["clean by reference"] = replace(other, group=group)
+        quantity = measured("parity", tables, request).parts[name].slices["site"].values["site=0"]
+        assert quantity.groups == (None if group is None else 75)
+        assert quantity.curve is not None
+        widths.append(quantity.value - quantity.curve.at(-2))
+    assert widths[1] > 1.3 * widths[0]
+
+
+def test_a_pipeline_without_a_value_leaves_those_of_others() -> None:
+    app = ServingPipeline(jpeg=85)
+    requests = [replace(parity_request("agreement", on), pipeline="app") for on in ("clean", "by_mean")]
+    one = images(50, 1)
+    two = images(50, 2, one.label)
+    tables = {"clean": one, "night": one, "clean by serving/app": two, "night by serving/app": two}
+    outcome = measured("parity", tables, *requests, serving={"app": app})
+    assert (
+        outcome.value
+        == outcome.parts["agreement@pipeline=app"].value
+        == np.mean(one.predicted == two.predicted)
+    )
+    assert "agreement@set=by_mean,pipeline=app" in outcome.unmeasured
+    about = facts(CLASSES, **SETS, serving={"app": app}, requests=tuple(requests[1:]))
+    views = {view: tables[str(view)] for view in registry["parity"].views(about.suite)}
+    assert reason(registry["parity"], views, about)[0].startswith("by_mean: ")

@@ -89,6 +89,14 @@ def test_slices_without_limits():
     assert (verdict.value, verdict.curve) == (0.6, None)
 
 
+def test_decisions_on_few_groups_have_intervals():
+    """Only a missing interval is noted: each row of a decided set is an observation."""
+    for curve, noted in ((quantity(0.6, 80).curve, False), (None, True)):
+        values = {"light=night": replace(quantity(0.6, 80), groups=9, curve=curve)}
+        notes = verdict_on(WORST, accuracy(values=values)).evidence.notes
+        assert any(note.startswith("no interval: fewer than 10 groups") for note in notes) == noted
+
+
 def reason(text, *, missing_data=False):
     return Unmeasurable("accuracy", text, missing_data)
 
