@@ -99,19 +99,15 @@ class Reporter:
 
     Args:
         progress: called after every pass of a batch.
-        clock: seconds of a monotonic clock.
     """
 
-    def __init__(
-        self, progress: Progress | None = None, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
+    def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
-        self._clock = clock
-        self._last = clock()
+        self.restart()
 
     def restart(self) -> None:
         """Count time from now on; until now it was spent on something else."""
-        self._last = self._clock()
+        self._last = time.perf_counter()
 
     def add(self, view: View, images: int, passes: int) -> None:
         """Report a pass of a batch.
@@ -121,7 +117,7 @@ class Reporter:
             images: images that it finishes.
             passes: forward and backward passes, counted in images.
         """
-        now = self._clock()
+        now = time.perf_counter()
         seconds, self._last = now - self._last, now
         if self._progress is not None:
             planned = images * (FORWARD[view.attack] + BACKWARD[view.attack])

@@ -147,23 +147,20 @@ def convert_names(state: Mapping[str, Tensor], module: nn.Module) -> dict[str, T
     return dict(renamed) if is_unchanged else None
 
 
-def fitting_architecture(
-    state: Mapping[str, Tensor], *, near: Iterable[str], seconds: float = SEARCH_SECONDS
-) -> str | None:
+def fitting_architecture(state: Mapping[str, Tensor], *, near: Iterable[str]) -> str | None:
     """Return the first timm architecture that a state dict fits, whatever its number of classes.
 
     The search covers names that differ from `near` in numbers and size words, similar names, then `POPULAR`.
-    All of timm would take minutes.
+    All of timm would take minutes; the search ends after `SEARCH_SECONDS`.
 
     Args:
         state: tensors by name.
         near: words similar to the name, such as the architecture as given, or the file name.
-        seconds: time limit of the search.
 
     Returns:
         A timm name, or None.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + SEARCH_SECONDS
     known: list[str] = timm.list_models()
     candidates: list[str] = []
     for word in near:

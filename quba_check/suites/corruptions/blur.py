@@ -14,15 +14,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.strength import (
-    LEVELS,
-    Image8,
-    Plane,
-    Strength,
-    to_float32,
-    to_float64,
-    to_uint8,
-)
+from quba_check.suites.corruptions.strength import LEVELS, Image8, Strength, to_float32, to_float64, to_uint8
 
 Real = NDArray[np.floating]
 Rounding = Callable[[Real], Image8]
@@ -235,7 +227,7 @@ def gaussian_filter(image: Image8, sigma: float) -> Image8:
 
 
 def motion_filter(
-    image: Image8 | Plane, radius: int, sigma: float, degrees: float, to_pixels: Rounding
+    image: Image8 | Real, radius: int, sigma: float, degrees: float, to_pixels: Rounding
 ) -> Image8:
     """Apply the blur of a straight motion: Gaussian weights along a line of whole pixels.
 

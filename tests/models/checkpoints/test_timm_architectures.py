@@ -68,7 +68,9 @@ def test_the_fitting_architecture_is_found_whatever_its_head():
     state = meta_state("tf_efficientnet_lite0", num_classes=7)
     assert fitting_architecture(state, near=["tf_efficientnet_lite3"]) == "tf_efficientnet_lite0"
     assert fitting_architecture(meta_state("resnet26"), near=["resnet50"]) == "resnet26"
-    assert fitting_architecture(meta_state("resnet26"), near=["resnet50"], seconds=-1) is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("quba_check.models.checkpoints.timm_architectures.SEARCH_SECONDS", -1)
+        assert fitting_architecture(meta_state("resnet26"), near=["resnet50"]) is None
 
 
 def network(width=4, classes=5):
