@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from quba_check.core.protocols import PGD_STEP
 from quba_check.errors import InvariantError, ModelError, UnmeasurableError
 from quba_check.models.compute import row_index
 from quba_check.models.errors import model_errors
 
-Logits = Callable[[torch.Tensor], torch.Tensor]
+Logits = Callable[[Tensor], Tensor]
 TOLERANCE = 1e-6
 _PGD_STREAM = 0x9D
 
@@ -35,12 +36,12 @@ class LossGradient:
         is_taken: False if no image wanted a gradient, so that there was no backward pass.
     """
 
-    logits: torch.Tensor
-    direction: torch.Tensor
+    logits: Tensor
+    direction: Tensor
     is_taken: bool = True
 
     @property
-    def is_zero(self) -> torch.Tensor:
+    def is_zero(self) -> Tensor:
         """(N,) bool, True if the gradient of an image is zero everywhere or not finite.
 
         An attack does not move an image along NaN, whose sign is 0.
@@ -50,10 +51,7 @@ class LossGradient:
 
 
 def gradient(
-    logits: Logits,
-    points: torch.Tensor,
-    label: torch.Tensor,
-    wanted: Callable[[torch.Tensor], Sequence[int]] | None = None,
+    logits: Logits, points: Tensor, label: Tensor, wanted: Callable[[Tensor], Sequence[int]] | None = None
 ) -> LossGradient:
     """Return logits and gradient at points, from one forward and at most one backward pass.
 
@@ -94,7 +92,7 @@ def gradient(
     return LossGradient(outputs.detach(), direction.detach().float())
 
 
-def fgsm_point(points: torch.Tensor, direction: torch.Tensor, epsilon: float) -> torch.Tensor:
+def fgsm_point(points: Tensor, direction: Tensor, epsilon: float) -> Tensor:
     """Return the FGSM point: ε along the sign of the gradient, clamped to [0, 1].
 
     Args:
@@ -105,7 +103,7 @@ def fgsm_point(points: torch.Tensor, direction: torch.Tensor, epsilon: float) ->
     return (points + epsilon * direction.sign()).clamp(0.0, 1.0)
 
 
-def start_noise(shape: tuple[int, ...], index: int, seed: int, epsilon: float) -> torch.Tensor:
+def start_noise(shape: tuple[int, ...], index: int, seed: int, epsilon: float) -> Tensor:
     """Return the random move of an image before PGD, uniform in the ε-ball.
 
     It depends on seed, image index and ε alone, not on batch, order or device.
@@ -120,7 +118,7 @@ def start_noise(shape: tuple[int, ...], index: int, seed: int, epsilon: float) -
     return torch.from_numpy(noise.astype(np.float32))
 
 
-def pgd_start(points: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+def pgd_start(points: Tensor, noise: Tensor) -> Tensor:
     """Return the first points of PGD: moved by `start_noise`, clamped to [0, 1].
 
     Args:
@@ -130,9 +128,7 @@ def pgd_start(points: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     return (points + noise).clamp(0.0, 1.0)
 
 
-def pgd_step(
-    points: torch.Tensor, current: torch.Tensor, direction: torch.Tensor, epsilon: float
-) -> torch.Tensor:
+def pgd_step(points: Tensor, current: Tensor, direction: Tensor, epsilon: float) -> Tensor:
     """Return the next PGD iterate: a step along the sign of the gradient, projected.
 
     The projection is to the ε-ball around the points and to [0, 1].
@@ -147,13 +143,13 @@ def pgd_step(
     return (points + (moved - points).clamp(-epsilon, epsilon)).clamp(0.0, 1.0)
 
 
-def extents(points: torch.Tensor, attacked: torch.Tensor) -> torch.Tensor:
+def extents(points: Tensor, attacked: Tensor) -> Tensor:
     """Return smallest and largest value and largest change of each attacked image, (N, 3)."""
     flat = attacked.flatten(1)
     return torch.stack([flat.amin(dim=1), flat.amax(dim=1), (flat - points.flatten(1)).abs().amax(dim=1)], 1)
 
 
-def check_bounds(extent: torch.Tensor, epsilon: float) -> None:
+def check_bounds(extent: Tensor, epsilon: float) -> None:
     """Check that attacked pixels are in [0, 1] and in the ε-ball, except for rounding.
 
     Args:

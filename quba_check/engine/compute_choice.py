@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from quba_check.core.view import CLEAN
 from quba_check.engine.batching import Batching, batches, default_threads
@@ -42,9 +43,7 @@ _OTHER_BATCH = 3
 """Batches of another size, whose kernels sum in another order."""
 
 
-def settle_compute(
-    classifier: Classifier, store: Store, executor: Executor, *, may_choose: bool = False
-) -> None:
+def settle_compute(classifier: Classifier, store: Store, executor: Executor, *, may_choose: bool) -> None:
     """Make the settings of a classifier's passes final.
 
     The rule decides on a CPU of this process. A choice that needs a check on a GPU, or the device of an
@@ -129,7 +128,7 @@ def sample(examples: Sequence[Example]) -> list[Example]:
     return [examples[number] for number in order[:CHECKED_IMAGES].tolist()]
 
 
-def flips(classifier: Classifier, half: ComputeSettings, images: torch.Tensor) -> int:
+def flips(classifier: Classifier, half: ComputeSettings, images: Tensor) -> int:
     """Return the number of images with another top-1 answer than in float32.
 
     Args:
@@ -142,9 +141,7 @@ def flips(classifier: Classifier, half: ComputeSettings, images: torch.Tensor) -
     return int((answers[0] != answers[1]).sum())
 
 
-def _top1(
-    classifier: Classifier, settings: ComputeSettings, images: torch.Tensor, batching: Batching
-) -> torch.Tensor:
+def _top1(classifier: Classifier, settings: ComputeSettings, images: Tensor, batching: Batching) -> Tensor:
     """Return the predicted class of images under other settings, which stay in use.
 
     Args:
@@ -154,7 +151,7 @@ def _top1(
         batching: passes that fit into memory.
     """
 
-    def predict(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+    def predict(rows: Sequence[Tensor]) -> Tensor:
         with torch.no_grad():
             scores = classifier.raw(classifier.inputs(torch.stack(list(rows))))
         return classifier.select_classes(scores).argmax(dim=1).cpu()

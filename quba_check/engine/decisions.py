@@ -16,6 +16,8 @@ from quba_check.core.view import CUE_CONFLICT_SET, View
 from quba_check.engine.attacks import check_bounds
 from quba_check.suites.suite import Example
 
+Floats = NDArray[np.float32]
+Classes = NDArray[np.int64]
 ShardArrays = dict[str, NDArray[Any]]
 """Stored columns of a shard by name, each with a row for every image."""
 Ties = Literal["first", "last"]
@@ -39,11 +41,7 @@ def probabilities(logits: torch.Tensor) -> torch.Tensor:
 
 
 def decision(
-    logits: NDArray[np.float32],
-    probability: NDArray[np.float32],
-    label: NDArray[np.int64],
-    space: LabelSpace,
-    ties: Ties = "first",
+    logits: Floats, probability: Floats, label: Classes, space: LabelSpace, ties: Ties = "first"
 ) -> ShardArrays:
     """Return the columns of N images in a label space.
 
@@ -176,9 +174,7 @@ def row_bytes(kinds: Mapping[str, Kind], classes: int) -> int:
     )
 
 
-def mean_probability(
-    probability: NDArray[np.float32], members: Sequence[Sequence[int]]
-) -> NDArray[np.float64]:
+def mean_probability(probability: Floats, members: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """Return (N, K) mean probabilities of the members of each class.
 
     Args:
@@ -196,7 +192,7 @@ def mean_probability(
     return mean
 
 
-def label_in(space: LabelSpace, label: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def label_in(space: LabelSpace, label: Classes, classes: int) -> Classes:
     """Return labels in another label space.
 
     Args:
@@ -210,19 +206,17 @@ def label_in(space: LabelSpace, label: NDArray[np.int64], classes: int) -> NDArr
     return _class_of_member(space, classes)[label]
 
 
-def _class_of_member(space: LabelSpace, classes: int) -> NDArray[np.int64]:
+def _class_of_member(space: LabelSpace, classes: int) -> Classes:
     table = np.full(classes, NO_CLASS, dtype=np.int64)
     for member, k in space.class_of().items():
         table[member] = k
     return table
 
 
-def _best_member(
-    probability: NDArray[np.float32], label: NDArray[np.int64], space: LabelSpace
-) -> NDArray[np.float32]:
+def _best_member(probability: Floats, label: Classes, space: LabelSpace) -> Floats:
     if all(len(group) == 1 for group in space.members):
         member = np.array([group[0] for group in space.members], dtype=np.int64)
-        single: NDArray[np.float32] = probability[np.arange(len(label)), member[label]]
+        single: Floats = probability[np.arange(len(label)), member[label]]
         return single
     best = np.full(len(label), np.nan, dtype=np.float32)
     for k in np.unique(label[label != NO_CLASS]):

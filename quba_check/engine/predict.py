@@ -12,6 +12,7 @@ from itertools import chain, groupby
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from quba_check.core.protocols import PGD_STEPS, Protocol
 from quba_check.core.view import View
@@ -72,9 +73,7 @@ class Passes:
         while taken := batching.take(stream):
             yield list(chain(*batching.run(compute, taken)))
 
-    def _pgd(
-        self, stream: ImageStream[Owner, tuple[torch.Tensor, torch.Tensor]]
-    ) -> Iterator[list[ShardTask]]:
+    def _pgd(self, stream: ImageStream[Owner, tuple[Tensor, Tensor]]) -> Iterator[list[ShardTask]]:
         """Predict PGD iterates: at most eleven forward and ten backward passes an image.
 
         Images at different steps share a batch. If the protocol allows, an image leaves it once it is fooled,
@@ -92,7 +91,7 @@ class Passes:
                 return
             yield self._step(active)
 
-    def _predict(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
+    def _predict(self, taken: Sequence[tuple[Owner, Tensor]]) -> list[ShardTask]:
         owners = [owner for owner, _ in taken]
         # No inference mode: tensors that a model caches there could not take part in later gradients.
         with torch.no_grad():
@@ -101,7 +100,7 @@ class Passes:
         self._report_work(owners, finished=1, passes=1)
         return add_outputs(owners, {"raw": raw})
 
-    def _attack_once(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
+    def _attack_once(self, taken: Sequence[tuple[Owner, Tensor]]) -> list[ShardTask]:
         owners = [owner for owner, _ in taken]
         view = owners[0][0].view
         logits = partial(self._logits_at, view)
@@ -116,9 +115,7 @@ class Passes:
         outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(view, pixels, attacked)}
         return add_outputs(owners, outputs)
 
-    def _add_starts(
-        self, active: ActiveSet, taken: Sequence[tuple[Owner, tuple[torch.Tensor, torch.Tensor]]]
-    ) -> None:
+    def _add_starts(self, active: ActiveSet, taken: Sequence[tuple[Owner, tuple[Tensor, Tensor]]]) -> None:
         """Add images and their random starts; without effect if memory runs out."""
         owners = [owner for owner, _ in taken]
         pixels = self._classifier.pixels(self._on_device([image for _, (image, _) in taken]))
@@ -158,7 +155,7 @@ class Passes:
         part = slice(rows[0], rows[-1] + 1)
         current, label, is_correct = (active[name][part] for name in ("current", "label", "correct"))
 
-        def continuing(logits: torch.Tensor) -> list[int]:
+        def continuing(logits: Tensor) -> list[int]:
             is_correct.logical_and_(logits.argmax(dim=1) == label)
             is_open = is_correct.tolist() if self._protocol.stops_when_fooled else [True] * len(label)
             for row, may_continue in zip(rows, is_open, strict=True):
@@ -178,17 +175,17 @@ class Passes:
         complete = add_outputs([active.owners[row] for row in leaving], outputs)
         return complete, len(rows) if step.is_taken else 0
 
-    def _on_device(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    def _on_device(self, tensors: Sequence[Tensor]) -> Tensor:
         """Return a batch on the model's device, in the memory format of its images."""
         if tensors[0].stride(0) == 1:  # decoders put the channels last
             batch = torch.stack([tensor.permute(1, 2, 0) for tensor in tensors])
             return self._copied(batch.permute(0, 3, 1, 2))
         return self._copied(torch.stack(list(tensors)))
 
-    def _labels(self, owners: Sequence[Owner]) -> torch.Tensor:
+    def _labels(self, owners: Sequence[Owner]) -> Tensor:
         return self._copied(torch.tensor([task.examples[position].label for task, position in owners]))
 
-    def _copied(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _copied(self, tensor: Tensor) -> Tensor:
         """Return a tensor on the model's device.
 
         On CUDA the copy runs next to the model's work.
@@ -215,7 +212,7 @@ class Passes:
             count = len(list(group))
             self._report(view, count * finished, passes * count)
 
-    def logits(self, raw: torch.Tensor, view: View) -> torch.Tensor:
+    def logits(self, raw: Tensor, view: View) -> Tensor:
         """Convert outputs of the model to logits.
 
         Raises:
@@ -238,18 +235,18 @@ class Passes:
                 )
         return classifier.logits(raw)
 
-    def _points(self, pixels: torch.Tensor) -> torch.Tensor:
+    def _points(self, pixels: Tensor) -> Tensor:
         """Return pixels in the space of an attack: pixel values, or the model's normalised input."""
         return pixels if self._in_pixels else self._classifier.normalise(pixels)
 
-    def _inputs(self, points: torch.Tensor) -> torch.Tensor:
+    def _inputs(self, points: Tensor) -> Tensor:
         # A model may change its input in place, and the points are used again.
         return self._classifier.normalise(points) if self._in_pixels else points.clone()
 
-    def _logits_at(self, view: View, points: torch.Tensor) -> torch.Tensor:
+    def _logits_at(self, view: View, points: Tensor) -> Tensor:
         return self.logits(self._classifier.raw(self._inputs(points), exact=True, is_checked=False), view)
 
-    def _moves(self, view: View, pixels: torch.Tensor, points: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _moves(self, view: View, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
         """Return the extent of attacked pixels, or the pixel moves of an attack on inputs."""
         if self._in_pixels:
             return {"extent": extents(pixels, points)}
@@ -270,15 +267,15 @@ class ActiveSet:
         self.owners: list[Owner] = []
         self.steps: list[int] = []
         self.continues: list[bool] = []
-        self._tensors: dict[str, torch.Tensor] = {}
+        self._tensors: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.owners)
 
-    def __getitem__(self, name: str) -> torch.Tensor:
+    def __getitem__(self, name: str) -> Tensor:
         return self._tensors[name]
 
-    def join(self, owners: Sequence[Owner], **tensors: torch.Tensor) -> None:
+    def join(self, owners: Sequence[Owner], **tensors: Tensor) -> None:
         """Add images at step 0; without effect if memory runs out.
 
         Args:

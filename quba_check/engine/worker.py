@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from quba_check.core.classes import LabelSpace
 from quba_check.core.view import CLEAN, View
@@ -55,7 +56,7 @@ class Worker:
     cache_keys: CacheKeys
     batch_settings: BatchSettings
     reporter: Reporter
-    shown: dict[int, torch.Tensor] = field(default_factory=dict)
+    shown: dict[int, Tensor] = field(default_factory=dict)
     _unchecked: list[ShardKey] = field(default_factory=list)
     name = ""
 
@@ -83,7 +84,7 @@ class Worker:
     @torch.no_grad()
     def predict_again(
         self, view: View, examples: Sequence[Example], afresh: bool
-    ) -> tuple[ShardArrays, torch.Tensor]:
+    ) -> tuple[ShardArrays, Tensor]:
         """Return the columns of images without attack, and the (n, C) logits behind them.
 
         Images are read from their files, and nothing is stored.
@@ -196,7 +197,7 @@ class Worker:
             for task in opened:
                 task.images.close()
 
-    def _read(self, task: ShardTask, position: int) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def _read(self, task: ShardTask, position: int) -> Tensor | tuple[Tensor, Tensor]:
         """Return an image, for PGD with its random start; called from several threads."""
         image, view = task.images.image(position), task.view
         if view.attack != "pgd":
