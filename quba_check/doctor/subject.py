@@ -32,6 +32,7 @@ from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.suites.suite import Example, Suite
 
+Examples = Sequence[Example]
 SECONDS, SHORT_SECONDS = 60.0, 20.0
 """Budget of the command, and of the short form before a gate run."""
 
@@ -183,7 +184,7 @@ class ModelUnderTest:
             self._samples[view.images] = stratified(self.suite.examples(view.images), SAMPLE, self.seed)
         return self._samples[view.images][: limit or (SHORT_SAMPLE if self.short else SAMPLE)]
 
-    def inputs(self, examples: Sequence[Example], variant: Variant | None = None) -> Tensor:
+    def inputs(self, examples: Examples, variant: Variant | None = None) -> Tensor:
         """Return the model's inputs for clean examples.
 
         Args:
@@ -208,7 +209,7 @@ class ModelUnderTest:
         return self.classifier.select_classes(self.classifier.raw(inputs, exact=exact)).cpu()
 
     @torch.no_grad()
-    def raw(self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None) -> Tensor:
+    def raw(self, examples: Examples, view: View = CLEAN, variant: Variant | None = None) -> Tensor:
         """Return the module's outputs for examples, from a cache after the first pass.
 
         Args:
@@ -236,9 +237,7 @@ class ModelUnderTest:
             rows.update(zip((example.index for example in chunk), torch.cat(parts), strict=True))
         return torch.stack([rows[example.index] for example in examples])
 
-    def logits(
-        self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
-    ) -> Tensor:
+    def logits(self, examples: Examples, view: View = CLEAN, variant: Variant | None = None) -> Tensor:
         """Return class scores z with p = softmax(z), (N, C) on the CPU; see `raw`."""
         logits = self.scores(self.raw(examples, view, variant))
         columns = None if variant is None else variant.columns
@@ -250,11 +249,7 @@ class ModelUnderTest:
         return self.classifier.select_classes(to_logits(raw, self.outputs, temperature))
 
     def answers(
-        self,
-        examples: Sequence[Example],
-        view: View = CLEAN,
-        variant: Variant | None = None,
-        space: str | None = None,
+        self, examples: Examples, view: View = CLEAN, variant: Variant | None = None, space: str | None = None
     ) -> Predictions:
         """Return the predictions for examples with a label, in their order; see `raw`.
 
@@ -330,7 +325,7 @@ def _prepared_images(
     return image
 
 
-def stratified(examples: Sequence[Example], limit: int, seed: int) -> tuple[Example, ...]:
+def stratified(examples: Examples, limit: int, seed: int) -> tuple[Example, ...]:
     """Examples in rounds over the classes, shuffled within each round.
 
     A shorter sample is the beginning of a longer one. Every class has had its k-th image before any class

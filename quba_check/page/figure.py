@@ -24,6 +24,7 @@ WIDTH = 480
 """Width of charts; a phone of 360 pixels shows them at seven tenths of their size, with larger text."""
 BINS = 32
 TALLEST, BASE = 62.0, 100.0
+Names = Sequence[str]
 Curve = Sequence[tuple[float, float]]
 Marked = tuple[str, float, float, float]
 """A marked point of a curve: its words, horizontal and vertical position, and radius in pixels."""
@@ -55,9 +56,7 @@ def _frame(x: Scale, y: Scale, x_title: str, y_title: str) -> list[Shape]:
     ]
 
 
-def distribution(
-    population: Sequence[float], own: Mapping[int, float], names: Sequence[str], unit: str
-) -> Chart:
+def distribution(population: Sequence[float], own: Mapping[int, float], names: Names, unit: str) -> Chart:
     """Return a histogram of a population with a mark for each record.
 
     Args:
@@ -135,7 +134,7 @@ def curves_figure(
     axes: tuple[str, str],
     curves: Mapping[int, Curve],
     marks: Mapping[int, Sequence[Marked]],
-    names: Sequence[str],
+    names: Names,
     *,
     title: str,
     dashed: Mapping[int, Curve] | None = None,
@@ -170,9 +169,7 @@ def curves_figure(
     return Figure(f"{caption} Marked: {description}." if words and dashed is None else caption, chart)
 
 
-def bars(
-    caption: str, kind: str, rows: Mapping[str, Mapping[int, Point]], names: Sequence[str]
-) -> Figure | None:
+def bars(caption: str, kind: str, rows: Mapping[str, Mapping[int, Point]], names: Names) -> Figure | None:
     """Return a table with a strip for each row; None without a finite value.
 
     Args:
@@ -208,7 +205,7 @@ def bars(
 def matrix(
     caption: str,
     corner: str,
-    names: Sequence[str],
+    names: Names,
     hits: Mapping[str, int],
     cells: Mapping[tuple[str, str], tuple[int, float]],
 ) -> Figure:

@@ -12,12 +12,11 @@ from typing import TypeVar
 from quba_check.core.request import name_on_slices
 from quba_check.page import tables
 from quba_check.page.columns import Column
-from quba_check.page.figure import MOST_ROWS, Figure, bars, curves_figure, heatmap, matrix
+from quba_check.page.figure import MOST_ROWS, Figure, Names, bars, curves_figure, heatmap, matrix
 from quba_check.page.strips import Point, axis, points_chart, round_scale
 
 T = TypeVar("T")
 Columns = Sequence[Column]
-Names = Sequence[str]
 Rows = Mapping[str, Mapping[int, Point]]
 """Values by name of the row and number of the record."""
 Draw = Callable[[Columns, Names], Iterable[Figure | None]]
