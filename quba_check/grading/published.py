@@ -175,3 +175,10 @@ def screened_population() -> Population:
     rows = tuple(PopulationRow(model.id, model.screened) for model in published_models())
     source = f"{SOURCE}, without suspect values"
     return Population("screened", "released", SUITE, rows, source, images=IMAGES, classes=CLASSES)
+
+
+def published_details(population: Population) -> dict[str, PublishedModel]:
+    """Return the published models behind a population, by name; empty for other populations."""
+    if population is published_population() or population is screened_population():
+        return {model.id: model for model in published_models()}
+    return {}

@@ -14,6 +14,7 @@ from quba_check.errors import PopulationError
 from quba_check.grading.population import Population
 from quba_check.grading.published import (
     PublishedModel,
+    published_details,
     published_population,
     screened_population,
     suspect_sentence,
@@ -21,16 +22,7 @@ from quba_check.grading.published import (
 from quba_check.messages import listed
 from quba_check.page.columns import Column, Reference, shorten
 from quba_check.reports.ranking import excerpt
-from quba_check.study.ranking import (
-    GROUPS,
-    Group,
-    RankedModel,
-    group_names,
-    groups_of,
-    published_details,
-    rank,
-    value_text,
-)
+from quba_check.study.ranking import GROUPS, Group, RankedModel, group_names, groups_of, rank, value_text
 from quba_check.study.statistics import study_tables
 
 ROWS = 20

@@ -15,13 +15,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.grading.grade import grade
 from quba_check.grading.population import Population, full_weights
-from quba_check.grading.published import (
-    PublishedModel,
-    Suspect,
-    published_models,
-    published_population,
-    screened_population,
-)
+from quba_check.grading.published import PublishedModel, Suspect, published_details
 from quba_check.messages import allowed_names
 from quba_check.number_format import format_distinct, format_value
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, outcome_of
@@ -176,13 +170,6 @@ def rank(
 def _rank(score: float, scores: Sequence[float]) -> int:
     """Return the rank of a score among ascending ones."""
     return len(scores) - bisect_right(scores, score) + 1
-
-
-def published_details(population: Population) -> dict[str, PublishedModel]:
-    """Return the published models behind a population, by name; empty for other populations."""
-    if population is published_population() or population is screened_population():
-        return {model.id: model for model in published_models()}
-    return {}
 
 
 def groups_of(model: PublishedModel) -> dict[Group, str]:
