@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation, RunSettings
     from quba_check.gate.judge import judge
     from quba_check.grading import published_models, quba_score
-    from quba_check.models.preprocessing.config import read_preprocessing
+    from quba_check.models.preprocessing.file import read_preprocessing
     from quba_check.models.programs.functions import NumpyModel
     from quba_check.models.request import LoadRequest
     from quba_check.records.files import read_record
@@ -81,7 +81,7 @@ _MODULES = {
     "evaluation": ("Evaluation", "RunSettings"),
     "gate.judge": ("judge",),
     "grading": ("published_models", "quba_score"),
-    "models.preprocessing.config": ("read_preprocessing",),
+    "models.preprocessing.file": ("read_preprocessing",),
     "models.programs.functions": ("NumpyModel",),
     "models.request": ("LoadRequest",),
     "records.files": ("read_record",),

@@ -14,7 +14,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading.population_file import PopulationFile
 from quba_check.messages import allowed_names
-from quba_check.models.preprocessing.config import preprocessing_schema
+from quba_check.models.preprocessing.file import preprocessing_schema
 from quba_check.records.record import Record
 from quba_check.reports.tables import json_text
 from quba_check.suites.manifest.schema import suite_schema

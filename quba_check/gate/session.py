@@ -27,7 +27,7 @@ from quba_check.gate.threshold_files import (
     plan_demands,
     shown_path,
 )
-from quba_check.models.preprocessing.config import read_preprocessing
+from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.storage.locations import local_folder
 from quba_check.verdicts.evidence import unreachable_grade_of

@@ -4,7 +4,8 @@ import pytest
 from support.loaded_models import load, message
 from torch import nn
 
-from quba_check.models.preprocessing.config import KEYS, preprocessing_schema, read_preprocessing
+from quba_check.models.preprocessing.config import KEYS
+from quba_check.models.preprocessing.file import preprocessing_schema, read_preprocessing
 
 FULL = """\
 schema: 1
