@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,11 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.predictions import outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
-from quba_check.core.request import Request
+from quba_check.core.request import Request, target_name
 from quba_check.core.view import View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import COMPARES, measure_dimension, measure_slices, registry, request_views
-from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
+from quba_check.errors import HeadError, OptionError, QubaError, ThresholdError, UnmeasurableError
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -121,6 +122,8 @@ class Evaluation(Predictor):
         names = list(names)
         further = (one for one in requests if _is_planned(one) or one.slice)
         requests = tuple(dict.fromkeys(further))
+        if (shared := _shared_name(requests)) is not None:
+            raise ThresholdError(f"two demanded numbers have the name {shared}. Rename a class or a set.")
         for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)
@@ -288,6 +291,12 @@ class Evaluation(Predictor):
         except QubaError:  # the measurement reports the error
             pass
         return None
+
+
+def _shared_name(requests: Iterable[Request]) -> str | None:
+    """Return the name of two different requests; None without one."""
+    names = Counter(target_name(one.dimension, one.part) for one in requests)
+    return next((name for name, times in names.items() if times > 1), None)
 
 
 def _is_planned(request: Request) -> bool:
