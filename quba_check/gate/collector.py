@@ -300,7 +300,7 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
     if baseline is None:
         return
     is_on_parity = gate.options.reference is None
-    if not any(one.needs_baseline or (is_on_parity and one.dimension == "parity") for one in _demands(gate)):
+    if not any(one.is_comparative and (is_on_parity or one.needs_baseline) for one in _demands(gate)):
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
         return

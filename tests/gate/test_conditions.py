@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.conditions import CONDITIONS, IMAGES, PER_PATIENT, write_suite
-from support.gate import Gate, terminal_text
+from support.gate import Gate, loaded_judge, terminal_text
 
 from quba_check.comparison.compare import compare
 from quba_check.comparison.stored_run import StoredRun
@@ -145,6 +145,22 @@ def test_drops_are_differences_of_two_runs(gate: Gate, suite: Path, store: Path)
     assert {name: drop for name, (_, drop, *_) in drops.items()} == pytest.approx(
         {f"{name}[max_drop]": drop for name, drop in expected.items()}
     )
+
+
+def test_behind_a_pipeline_other_models_decide_nothing(gate: Gate) -> None:
+    text = "dimensions: {accuracy: {pipeline: app, max_drop: 0.5}}"
+    Path("b.json").write_text(gate.judge(text, model=OTHER).to_json())
+    for options, name in (
+        ({"baseline": "b.json"}, "baseline b.json"),
+        ({"reference": OTHER}, f"reference {OTHER}"),
+    ):
+        record = gate.judge(text, **options)
+        assert outcomes(record) == {"accuracy@pipeline=app[max_drop]": "pass"}
+        assert f"the {name} decides nothing" in " ".join(record.notes)
+    session = gate.session(DROPS, reference=OTHER)
+    loaded_judge(session)
+    assert session.loaded.references["standard"].engine.run_views
+    assert not session.loaded.references["standard"].others
 
 
 def test_waivers_tiers_and_uncertainty_of_worst_slices_and_gaps(gate: Gate) -> None:
