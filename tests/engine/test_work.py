@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 from support.evaluations import Evaluate
+from support.requests import confusion
 from support.tiny import CLASSES, PER_CLASS, write_manifest
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.work import PlannedView, Reporter, Step
+from quba_check.errors import ThresholdError
 from quba_check.evaluation import Evaluation
 
 N = PER_CLASS * len(CLASSES)
@@ -147,3 +150,11 @@ def test_time_before_a_restart_is_no_work_of_the_engine(monkeypatch: pytest.Monk
     now[0] = 103.0
     reporter.add(CLEAN, 4, 4)
     assert steps == [Step("clean", 4, 4, 4, 3.0)]
+
+
+def test_two_numbers_of_one_name_are_refused(evaluate) -> None:
+    """Else the value of one would be judged as that of the other."""
+    requests = [confusion("a", (0,), "b.c", (1,)), confusion("a.b", (0,), "c", (2,))]
+    assert error_text(ThresholdError, evaluate().plan, ["classes"], requests) == (
+        "two demanded numbers have the name classes.not_as.a.b.c. Rename a class or a set."
+    )
