@@ -11,7 +11,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
+from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Cell, Quantity, Table
 from quba_check.core.predictions import Predictions, never_predicted
@@ -73,13 +73,6 @@ def quantity_of_all(
     return rows.quantity(mean, partial(additive_limits, mean)), {}, notes
 
 
-def each_quantity(request: Request, rows: Rows, suite: SuiteFacts) -> dict[str, Quantity]:
-    """Return a number of each class that has images, by the class's name."""
-    each = EachClass.of(cast(OfEachClass, request.metric), rows, suite.class_count)
-    names = table_class_names(suite.class_names, suite.class_count)
-    return {name: each.quantity(k, rows) for k, name in enumerate(names) if (rows.label == k).any()}
-
-
 @dataclass(frozen=True, eq=False)
 class EachClass:
     """A number of each class, with its limits.
@@ -126,27 +119,6 @@ class EachClass:
         if key not in self._limits:
             self._limits[key] = limits_of(hits, n, z)
         return self._limits[key]
-
-    def quantity(self, k: int, rows: Rows) -> Quantity:
-        """Return the number of a class, with each group of its rows as one observation."""
-        is_of, is_called = rows.label == k, rows.predicted == k
-        selected, _ = rows_of_share(self.metric, is_of, is_called)
-        effect = self.effects[k] if self.effects and selected.any() else None
-        groups = None if effect is None or rows.declared_group is None else effect.count
-        curve = None
-        if selected.any() and (groups is None or groups >= LEAST_GROUPS):
-            curve = ConfidenceCurve(tuple(self.limits(k, np.array(SCORES)).tolist()))
-        eligible = is_of if self.metric in ("precision", "f1") else selected
-        images, group = np.unique(rows.images[eligible]), rows.declared_group
-        return Quantity(
-            float(self.values[k]),
-            "fraction",
-            int(np.count_nonzero(selected)),
-            curve,
-            groups=groups,
-            eligible=len(images),
-            eligible_groups=None if group is None else len(np.unique(group[images])),
-        )
 
     def worst(self, rows: Rows) -> Quantity:
         """Return the number of the worst class, with limits that hold for all simultaneously."""

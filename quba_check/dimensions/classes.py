@@ -7,12 +7,12 @@ from functools import cache, partial
 
 import numpy as np
 
-from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Tables
 from quba_check.core.request import Request
 from quba_check.core.view import CLEAN, CLEAN_SET, View
-from quba_check.dimensions._all_classes import class_table, confusion_table, each_quantity, quantity_of_all
+from quba_check.dimensions._all_classes import class_table, confusion_table, quantity_of_all
 from quba_check.dimensions._ratios import accuracy_on, additive_quantity
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import (
@@ -126,6 +126,16 @@ def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Qua
     return rows.quantity(share, limits, selected.astype(np.int8), eligible)
 
 
+def _of_each_class(suite: SuiteFacts, request: Request, rows: Rows) -> dict[str, Quantity]:
+    """Return a number of each class that has images, by the class's name."""
+    names = table_class_names(suite.class_names, suite.class_count)
+    return {
+        name: class_quantity(replace(request, target=name, classes=(k,)), rows, None)
+        for k, name in enumerate(names)
+        if (rows.label == k).any()
+    }
+
+
 def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity:
     """Return precision or npv for a stated prevalence.
 
@@ -234,8 +244,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
     balanced = macro_mean("recall", clean.label, clean.predicted, suite.class_count, CLEAN)
     whole = Measurement.of("classes", additive_quantity(balanced, n))
-    each = partial(each_quantity, suite=suite)
-    measured = with_requests(whole, source, quantity_of, each)
+    measured = with_requests(whole, source, quantity_of, partial(_of_each_class, suite))
     if points:
         columns = ("target", "set", "rule", "threshold", "recall", "specificity")
         tables["operating_points"] = Table(columns, tuple(points.values()))
