@@ -259,3 +259,25 @@ def test_limits_in_groups_by_hand() -> None:
     few, effect = limits_in_groups(limits_at, z, influences, groups, count=9)
     assert effect is not None
     assert (few, effect.count) == (None, 9)
+
+
+def test_differences_of_groups_on_both_sides() -> None:
+    """Patients with an image on each side, of which some are wrong on both: equal answers cancel.
+
+    If all do, the error of 100 patients is not 0: the groups count as if one of them did not.
+    """
+    group, side = np.repeat(np.arange(100), 2), np.tile(np.array([1, 2], np.int8), 100)
+    influences = 2.0 * np.where(side == 1, 1, -1) * ((group < 3) - 0.03)
+    effect = group_effect({"clean": influences}, {"clean": group}, {"clean": side}, is_difference=True)
+    assert effect is not None
+    assert (effect.factor, effect.count) == (pytest.approx(2), 100)
+    rng = np.random.default_rng(0)
+    wrong = (rng.random(100) < 0.3).repeat(2) ^ (rng.random(200) < 0.05)
+    influences = 2.0 * np.where(side == 1, 1, -1) * (wrong - np.mean(wrong))
+    paired, unpaired = (
+        group_effect({"clean": influences}, {"clean": group}, {"clean": side}, is_difference=one)
+        for one in (True, False)
+    )
+    assert paired is not None
+    assert unpaired is not None
+    assert paired.factor < 0.5 < unpaired.factor == 1
