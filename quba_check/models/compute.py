@@ -8,20 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from quba_check.errors import OptionError
 from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.request import (
-    PRECISIONS,
-    PROVIDERS,
-    LoadRequest,
-    Precision,
-    check_choice,
-    check_device,
-)
+from quba_check.models.request import PROVIDERS, LoadRequest, Precision, check_device, check_precision
 
 STATED = "stated by --quba-precision"
 PROGRAM = "exported programs run as they are"
@@ -75,7 +68,7 @@ class ComputeSettings:
         """
         settings = cls(**values)
         flags = {settings.channels_last, settings.compiled}
-        if settings.precision not in PRECISIONS[1:] or not flags <= {True, False}:
+        if settings.precision not in get_args(Precision) or not flags <= {True, False}:
             raise ValueError(f"unknown settings {values!r}")
         return settings
 
@@ -137,7 +130,7 @@ def resolve_precision(text: str, device: torch.device) -> Precision:
     Raises:
         OptionError: the name is unknown, or the device does not support the precision.
     """
-    precision = check_choice("--quba-precision", text, PRECISIONS)
+    precision = check_precision(text)
     if precision == "fp16" and device.type == "cpu":
         raise OptionError("--quba-precision: fp16 needs a GPU, got device cpu. Allowed: auto, fp32, bf16.")
     return "fp32" if precision == "auto" else precision
