@@ -223,15 +223,13 @@ def tree_of(document: Document) -> Tree:
     return {key: subtree(value, (key,)) for key, value in document.data.items()}
 
 
-def plain(tree: Tree) -> dict[str, Any]:
+def plain(item: Tree | LocatedValue) -> Any:
     """Return the values of a tree without their places."""
-    return {key: _plain(item) for key, item in tree.items()}
-
-
-def _plain(item: Tree | LocatedValue) -> Any:
     if isinstance(item, LocatedValue):
         return item.value
-    return [_plain(one) for one in item.values()] if isinstance(item, ListTree) else plain(item)
+    if isinstance(item, ListTree):
+        return [plain(entry) for entry in item.values()]
+    return {key: plain(inner) for key, inner in item.items()}
 
 
 def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:

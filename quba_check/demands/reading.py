@@ -13,6 +13,7 @@ from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import BY_NAME
 from quba_check.demands.sections.answers import answer_requests, parity_requests
 from quba_check.demands.sections.classes import class_requests
+from quba_check.demands.sections.conditions import entries_of
 from quba_check.demands.sections.dimensions import dimension_requests
 from quba_check.demands.sections.grade import grade_requests, grade_settings
 from quba_check.errors import ThresholdError
@@ -31,8 +32,9 @@ SECTIONS: Mapping[str, Callable[[Location, Any, MergedFile, SuiteFacts], Iterato
 }
 """Readers of the sections.
 
-They take the location and the content of a section, or of one of its entries if these are independent, the
-file, and the names of classes and sets. They raise ThresholdError for what the suite does not have.
+They take the location and the content of a section, or of one of its entries if these are independent, or of
+an entry in a list, the file, and the names of classes and sets. They raise ThresholdError for what the suite
+does not have.
 """
 
 
@@ -89,7 +91,7 @@ def _demands(file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
         if section in BY_NAME:
             by_name = dict(sections[section])
             entries = {(section, name): by_name[name] for name in file.keys((section,))}
-        for location, entry in entries.items():
+        for location, entry in (one for item in entries.items() for one in entries_of(*item)):
             with file.problems.caught():
                 for asked in SECTIONS[section](location, entry, file, suite):
                     with file.problems.caught():

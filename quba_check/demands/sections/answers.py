@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.request import (
@@ -21,7 +20,7 @@ from quba_check.core.view import CLEAN_SET
 from quba_check.demands.bounds import Asked
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import AnswersEntry, ParityEntry
-from quba_check.demands.sections.conditions import check_chosen_on, entries_of, numbers_asked, on_sets
+from quba_check.demands.sections.conditions import check_chosen_on, numbers_asked, on_sets
 from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location
 
@@ -37,18 +36,14 @@ _CHOSEN: tuple[AnswerRule, ...] = ("error", "accuracy", "share")
 _RULES: tuple[AnswerRule, ...] = (*_SCORES, *_CHOSEN)
 
 
-def answer_requests(location: Location, entries: Any, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
-    """Yield what the section `answers` asks for.
+def answer_requests(
+    location: Location, entry: AnswersEntry, file: MergedFile, suite: SuiteFacts
+) -> Iterator[Asked]:
+    """Yield what an entry of the section `answers` asks for.
 
     Raises:
         ThresholdError: the rule of answering is missing or ambiguous, or nothing is demanded.
     """
-    for place, entry in entries_of(location, entries):
-        with file.problems.caught():
-            yield from _answers(place, entry, file, suite)
-
-
-def _answers(location: Location, entry: AnswersEntry, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
     names = _numbers(location, ANSWER_NUMBERS, file)
     at, score = _rule(location, entry, names, file, suite)
     for name in names:
@@ -124,18 +119,14 @@ def _by_class(
     return tuple((name, levels.get(name, levels.get("default", 0.0))) for name in names)
 
 
-def parity_requests(location: Location, entries: Any, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
-    """Yield what the section `parity` asks for.
+def parity_requests(
+    location: Location, entry: ParityEntry, file: MergedFile, suite: SuiteFacts
+) -> Iterator[Asked]:
+    """Yield what an entry of the section `parity` asks for.
 
     Raises:
         ThresholdError: nothing is demanded, or the suite has no such set or pipeline.
     """
-    for place, entry in entries_of(location, entries):
-        with file.problems.caught():
-            yield from _parity(place, entry, file, suite)
-
-
-def _parity(location: Location, entry: ParityEntry, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
     for name in _numbers(location, PARITY_NUMBERS, file):
         requests = on_sets(location, entry, Request("parity", PARITY_NUMBERS[name]), file, suite)
         yield from numbers_asked((*location, name), getattr(entry, name), requests, file, suite)

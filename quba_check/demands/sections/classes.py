@@ -19,7 +19,7 @@ from quba_check.core.request import (
 )
 from quba_check.demands.bounds import Asked
 from quba_check.demands.document import MergedFile
-from quba_check.demands.schema import MacroEntry, OperatingPointEntry
+from quba_check.demands.schema import MacroEntry, NotAs, OperatingPointEntry
 from quba_check.demands.sections.conditions import KINDS, check_chosen_on, entries_of, numbers_asked, on_sets
 from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location, dotted_path
@@ -38,25 +38,25 @@ _SHOWN = 10
 """Largest number of names that a message lists."""
 
 
-def class_requests(location: Location, entries: Any, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
-    """Yield what the entries of a class, or of all classes, ask for.
+def class_requests(
+    location: Location, entry: MacroEntry | NotAs, file: MergedFile, suite: SuiteFacts
+) -> Iterator[Asked]:
+    """Yield what an entry of a class, or of all classes, asks for.
 
     Raises:
         ThresholdError: a class or set that the suite does not have, an entry without a number, a setting
             without effect, or a threshold chosen on the judged images.
     """
-    name = str(location[-1])
+    name = str(location[1])
     if name in (EACH, MACRO, NOT_AS) and name in _numbers(suite):
         text = f"'{name}' is a key of this section and a class of the suite '{suite.name}'"
         hint = "To use the key, rename the class."
-        raise file.error(location, text, shown="classes", allowed=f"'{name}|' for the class", hint=hint)
-    if isinstance(entries, dict):
-        for target, others in entries.items():
-            yield from _confusions((*location, target), others or {}, file, suite)
+        raise file.error(location[:2], text, shown="classes", allowed=f"'{name}|' for the class", hint=hint)
+    if isinstance(entry, MacroEntry):
+        yield from _of_entry(location, entry, name, file, suite)
         return
-    for place, entry in entries_of(location, entries):
-        with file.problems.caught():
-            yield from _of_entry(place, entry, name, file, suite)
+    for target, others in entry.items():
+        yield from _confusions((*location, target), others or {}, file, suite)
 
 
 def _confusions(

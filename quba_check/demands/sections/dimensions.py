@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 from quba_check.core.dimension import Dimension
 from quba_check.core.facts import SuiteFacts
@@ -14,7 +13,7 @@ from quba_check.core.request import Part, Request
 from quba_check.demands.bounds import Asked
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import DimensionEntry, PartEntry
-from quba_check.demands.sections.conditions import check_set, entries_of, numbers_asked, on_sets
+from quba_check.demands.sections.conditions import check_set, numbers_asked, on_sets
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.messages import did_you_mean, listed
@@ -25,33 +24,24 @@ _WITH_PARTS = ("accuracy", "calibration_error")
 
 
 def dimension_requests(
-    location: Location, entries: Any, file: MergedFile, suite: SuiteFacts
+    location: Location, entry: DimensionEntry, file: MergedFile, suite: SuiteFacts
 ) -> Iterator[Asked]:
-    """Yield what the entries of a dimension ask for, in the order of the file.
+    """Yield what an entry of a dimension asks for, in the order of the file.
 
     Raises:
         ThresholdError: an unknown dimension, or a part, set or column of slices that the suite does not have.
     """
     try:
-        dimension = registry[str(location[-1])]
+        dimension = registry[str(location[1])]
     except UserError as error:
-        raise file.error(location, str(error), shown="") from None
-    if entries is not None:
-        dimension.views(suite)  # a custom dimension may raise an error
-    for place, entry in entries_of(location, entries):
-        with file.problems.caught():
-            yield from _entry(place, entry, dimension, file, suite)
-
-
-def _entry(
-    location: Location, entry: DimensionEntry, dimension: Dimension, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
+        raise file.error(location[:2], str(error), shown="") from None
+    views = dimension.views(suite)  # of a custom dimension it may raise an error
     size = Fraction(getattr(entry, "epsilon", None) or 0)
     request = Request(dimension.name, dimension.value_part)
     requests = on_sets(location, entry, request, file, suite)
     if size not in (0, EPSILON):
         requests = (replace(request, epsilon=size),)
-    if entry.slices and not dimension.views(suite):
+    if entry.slices and not views:
         text, shown = "it needs no images, and has no slices", f"{dimension.name}.slices"
         raise file.error((*location, "slices"), text, shown=shown, allowed="bounds on its value")
     named = [one for one in requests if one.conditions]
