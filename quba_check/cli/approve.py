@@ -36,10 +36,8 @@ from quba_check.reports.verdict_labels import release_line, summary_line
 def _name(given: Given) -> str:
     text = str(given.value)
     if not NAME.fullmatch(text):
-        raise OptionError(
-            f"{given.flag}: got '{text}'. Allowed: letters, digits, '_', '.' and '-', without .json at the "
-            "end, such as release."
-        )
+        allowed = "letters, digits, '_', '.' and '-', without .json at the end, such as release"
+        raise OptionError(where=given.flag, got=f"'{text}'", allowed=allowed)
     return text
 
 

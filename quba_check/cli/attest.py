@@ -38,15 +38,12 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
     for option, file in outputs.items():
         check_not_read(file, [path], option)
         if file is not None and written.count(file.absolute()) > 1:
-            raise OptionError(
-                f"got '{file}', which another option writes", where=option, allowed="a file of its own"
-            )
+            got = f"'{file}', which another option writes"
+            raise OptionError(where=option, got=got, allowed="a file of its own")
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
-        raise OptionError(
-            "the address has a user or a password, which the statement would publish. Leave them out.",
-            where="quba-check attest: --url",
-        )
+        problem = "the address has a user or a password, which the statement would publish"
+        raise OptionError(problem, where="quba-check attest: --url", hint="Leave them out.")
     record, digest = read_record_and_digest(path)
     check_waivers(record, path)
     content = statement_of(record, file=path.name, digest=digest, url=url or None)

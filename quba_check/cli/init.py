@@ -63,10 +63,9 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
     manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
     keeps_manifest, keeps_thresholds = manifest.exists() and not force, thresholds.exists()
     if keeps_manifest and keeps_thresholds:
-        raise OptionError(
-            f"{_WHERE}: {manifest} and {THRESHOLDS} exist already, and nothing is missing. Allowed: --force "
-            f"writes {MANIFEST_NAME} again; for new demands delete {THRESHOLDS} first."
-        )
+        problem = f"{manifest} and {THRESHOLDS} exist already, and nothing is missing"
+        allowed = f"--force writes {MANIFEST_NAME} again; for new demands delete {THRESHOLDS} first"
+        raise OptionError(problem, where=_WHERE, allowed=allowed)
     if keeps_manifest:
         suite = open_suite(root)
         sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {_KEPT}\n")
@@ -114,10 +113,8 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: s
     if layout.clean == PUBLISHED_CLEAN and layout.classes == tuple(sorted(imagenet_classes())):
         raise OptionError(f"{_WHERE}: {root} has the published ImageNet layout and needs no {manifest.name}.")
     if layout.clean == "." and thresholds is not None and thresholds.is_relative_to(root):
-        raise OptionError(
-            f"{_WHERE}: {root} holds the class folders, and {THRESHOLDS} would lie among them. Run it in "
-            "another folder."
-        )
+        problem = f"{root} holds the class folders, and {THRESHOLDS} would lie among them"
+        raise OptionError(problem, where=_WHERE, hint="Run it in another folder.")
     suite, text = _draft_suite(root, layout, name or root.name or "images")
     write_text(text, manifest)
     sets = listed(name for name in suite.facts.spaces)
@@ -275,21 +272,18 @@ def _thresholds_text(suite: Suite, title: str) -> str:
     if suite.facts.unknown:
         demands["unknown_detection"] = ("{min: 0.8}", True)
     lines = [f"  {name}: {bound}" for name, (bound, is_measurable) in demands.items() if is_measurable]
-    absent = [name for name, (_, is_measurable) in demands.items() if not is_measurable]
-    note = f"# Left out because the suite's images do not allow a value: {listed(absent)}."
-    return "\n".join(
-        [
-            "# Written by quba-check init: demands to start from. A first run shows what a model reaches;",
-            "# set the numbers to what its use needs. Demands of tier: warn are reported, but do not block.",
-            "# quba-check schema thresholds lists all keys.",
-            "schema: 1",
-            f"name: {yaml_scalar(f'release gate of {title}')}",
-            "dimensions:",
-            *lines,
-            "  # parameters: {max: 30}  # in millions",
-            *([note] if absent else []),
-            "# Half of the images of every class; a high accuracy can hide a class that is never right:",
-            "# classes: {each: {recall: {min: 0.5}}}",
-            "",
-        ]
-    )
+    lines.append("  # parameters: {max: 30}  # in millions")
+    if absent := [name for name, (_, is_measurable) in demands.items() if not is_measurable]:
+        lines.append(f"# Left out because the suite's images do not allow a value: {listed(absent)}.")
+    entries = "\n".join(lines)
+    return f"""\
+# Written by quba-check init: demands to start from. A first run shows what a model reaches;
+# set the numbers to what its use needs. Demands of tier: warn are reported, but do not block.
+# quba-check schema thresholds lists all keys.
+schema: 1
+name: {yaml_scalar(f"release gate of {title}")}
+dimensions:
+{entries}
+# Half of the images of every class; a high accuracy can hide a class that is never right:
+# classes: {{each: {{recall: {{min: 0.5}}}}}}
+"""

@@ -74,8 +74,6 @@ def _files(path: Path) -> Iterator[Path]:
     candidates = (file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
     files = sorted(file for file in candidates if "/." not in f"/{file.relative_to(path).as_posix()}")
     if not files:
-        raise OptionError(
-            f"quba-check lint: PATH: got '{path}', a folder without YAML files. "
-            "Allowed: threshold files, or folders that have some."
-        )
+        got, allowed = f"'{path}', a folder without YAML files", "threshold files, or folders that have some"
+        raise OptionError(where="quba-check lint: PATH", got=got, allowed=allowed)
     yield from files

@@ -24,9 +24,7 @@ def power(file: Path, images: int | None, record: Path | None) -> None:
     For each demand: the true value of a model that is blocked, and of one that passes, in 80 % of runs.
     """
     if images is None and record is None:
-        raise OptionError(
-            "quba-check power: got neither --images nor --record. Allowed: the number of images of each set, "
-            "a record that has it, or both."
-        )
+        allowed = "the number of images of each set, a record that has it, or both"
+        raise OptionError(where="quba-check power", got="neither --images nor --record", allowed=allowed)
     stored = read_record(record) if record else None
     write_output(power_text(thresholds_at(file, facts_of(stored)), images, stored))

@@ -38,10 +38,8 @@ def parse_age(given: Given) -> int:
     """Return the seconds of a time span such as `30d`."""
     digits, unit = given.value[:-1], given.value[-1:]
     if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > _LONGEST_AGE:
-        raise OptionError(
-            f"got '{given.value}'. Allowed: a whole number with h, d or w (hours, days, weeks), such as 30d.",
-            where=given.flag,
-        )
+        allowed = "a whole number with h, d or w (hours, days, weeks), such as 30d"
+        raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
     return int(digits) * UNITS[unit]
 
 

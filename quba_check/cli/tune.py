@@ -42,6 +42,7 @@ from quba_check.tuning.suggested_limits import (
 )
 from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
+_WHERE = "quba-check tune"
 LIST = "list"
 """Value of `--like` that prints the names of the published models."""
 Z = 1.645
@@ -124,10 +125,8 @@ def tune(
 def _check_sources(sources: Sequence[str]) -> None:
     """Refuse several sources or none, and the options of another source."""
     if len(sources) != 1:
-        raise OptionError(
-            f"quba-check tune: needs one source of thresholds, got {listed(sources) or 'none'}. "
-            "Allowed: records, --percentile P, or --like NAME."
-        )
+        got, allowed = listed(sources) or "none", "records, --percentile P, or --like NAME"
+        raise OptionError("needs one source of thresholds", where=_WHERE, got=got, allowed=allowed)
     if sources != ["--percentile"]:
         check_read({"population": "with --percentile P"}, "without --percentile")
     if sources != ["records"]:
@@ -147,10 +146,9 @@ def _distinct_records(paths: Sequence[Path]) -> tuple[dict[str, Record], list[st
         records.setdefault(same, record)
     for (one, before), (other, after) in combinations(records.items(), 2):
         if names := differences(before, RunConditions.of(after)):
-            raise OptionError(
-                f"quba-check tune: {one} and {other} differ in {listed(names)}. "
-                "Allowed: records of one protocol on the same images and classes."
-            )
+            problem = f"{one} and {other} differ in {listed(names)}"
+            allowed = "records of one protocol on the same images and classes"
+            raise OptionError(problem, where=_WHERE, allowed=allowed)
     if len(records) > 1:
         check_read(WITH_Z, f"for the worst of {len(records)} runs")
     return records, notes
@@ -163,10 +161,9 @@ def _caveats(records: Mapping[str, Record], limits: Mapping[str, SuggestedLimit]
         OptionError: they suggest no limit.
     """
     if not limits:
-        raise OptionError(
-            f"quba-check tune: {listed(records)}: no dimension has a value over all images in every record. "
-            "Allowed: records of runs that measured one dimension at least."
-        )
+        problem = "no dimension has a value over all images in every record"
+        allowed = "records of runs that measured one dimension at least"
+        raise OptionError(problem, where=f"{_WHERE}: {listed(records)}", allowed=allowed)
     if without_evidence := masked_dimensions(records):
         yield f"left out, masked and so no evidence of robustness: {listed(without_evidence)}"
     if left_out := [name for name in unmeasured_dimensions(records) if name not in without_evidence]:

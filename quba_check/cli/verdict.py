@@ -26,6 +26,7 @@ from quba_check.storage.locations import default_location
 from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.what_if import what_if
 
+_AGAIN = "Run the gate again."
 UNIX_TIME = re.compile(r"\d{9,11}(\.\d+)?")
 """Seconds since 1970; fewer or more digits are dates without separators, or milliseconds."""
 
@@ -39,10 +40,9 @@ def parse_time(given: Given) -> datetime:
     except ValueError:
         time = datetime.min
     if time.tzinfo is None or (text.isdecimal() and not is_unix):
-        raise OptionError(
-            f"{given.flag}: got '{text}'. Allowed: seconds since 1970, as date +%s prints them, or ISO 8601 "
-            "with the offset from UTC, such as 2026-01-31T12:00:00Z."
-        )
+        iso = "ISO 8601 with the offset from UTC, such as 2026-01-31T12:00:00Z"
+        allowed = f"seconds since 1970, as date +%s prints them, or {iso}"
+        raise OptionError(where=given.flag, got=f"'{text}'", allowed=allowed)
     return time.replace(microsecond=0)
 
 
@@ -88,10 +88,11 @@ def verdict(
             by_file = thresholds_at(thresholds, suite_facts(stored))
             record = what_if(run, by_file, stated_baseline(by_file, store)).record
         elif "unselected" not in record.model_fields_set:
-            raise UserError(
-                f"{path}: an earlier version wrote this record, without the number of demands that were not "
-                "selected. Run the gate again, or name a threshold file with --thresholds FILE.yaml."
+            problem = (
+                "an earlier version wrote this record, without the number of demands that were not selected"
             )
+            hint = "Run the gate again, or name a threshold file with --thresholds FILE.yaml."
+            raise UserError(problem, where=f"{path}", hint=hint)
         heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
         reasons = (row.explanation.headline or row.shown_name for row in record.verdicts if row.blocks)
         lines = [heading, origin_line(record), *warning_lines(record), *(f"  {text}" for text in reasons)]
@@ -110,10 +111,9 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
     specs = [parse_spec(text) for text in models]
     for path, record in records.items():
         if specs and not any(is_record_of(record, spec) for spec in specs):
-            raise UserError(
-                f"{path}: is a record of another model, got '{record.model.spec}'. "
-                f"Allowed: a record of {listed(models)} as it is now. Run the gate again."
-            )
+            got, allowed = f"'{record.model.spec}'", f"a record of {listed(models)} as it is now"
+            problem = "is a record of another model"
+            raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=_AGAIN)
     for spec in specs:
         if not any(is_record_of(record, spec) for record in records.values()):
             raise UserError(f"--model: there is no record of '{spec.text}'. Name all records of its run.")
@@ -133,7 +133,5 @@ def _check_time(record: Record, path: Path, since: datetime | None) -> None:
     except (ValueError, TypeError):  # not a time, or one without an offset
         is_older = True
     if is_older:
-        raise UserError(
-            f"{path}: is of an earlier run, got the time {record.environment.time}. "
-            f"Allowed: {since.isoformat()} or later. Run the gate again."
-        )
+        got, allowed = f"the time {record.environment.time}", f"{since.isoformat()} or later"
+        raise UserError("is of an earlier run", where=f"{path}", got=got, allowed=allowed, hint=_AGAIN)

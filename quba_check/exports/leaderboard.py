@@ -62,21 +62,16 @@ def leaderboard_text(
         from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     if not _DATASET.fullmatch(benchmark.dataset):
-        raise OptionError(
-            f"{_WHERE}: --dataset: got '{benchmark.dataset}'. Allowed: a dataset on the Hub as "
-            "OWNER/NAME, such as ILSVRC/imagenet-1k."
-        )
+        allowed = "a dataset on the Hub as OWNER/NAME, such as ILSVRC/imagenet-1k"
+        raise OptionError(where=f"{_WHERE}: --dataset", got=f"'{benchmark.dataset}'", allowed=allowed)
     if not benchmark.task.strip():
-        raise OptionError(
-            f"{_WHERE}: --task: got '{benchmark.task}'. Allowed: the id of a task in the dataset's eval.yaml."
-        )
+        allowed = "the id of a task in the dataset's eval.yaml"
+        raise OptionError(where=f"{_WHERE}: --task", got=f"'{benchmark.task}'", allowed=allowed)
     quantity = _quantity(record, name)
     factor = 100 if as_percentage else 1
     if as_percentage and quantity.unit not in ("fraction", "ratio"):
-        raise OptionError(
-            f"got {name}, which has the unit {quantity.unit}. Allowed: a fraction or ratio.",
-            where=f"{_WHERE}: --percent",
-        )
+        got = f"{name}, which has the unit {quantity.unit}"
+        raise OptionError(where=f"{_WHERE}: --percent", got=got, allowed="a fraction or ratio")
     entry = EvalResultEntry(
         dataset_id=benchmark.dataset,
         task_id=benchmark.task,

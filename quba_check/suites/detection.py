@@ -94,10 +94,9 @@ def _visit(root: Path, path: str, layout: Layout, sets: dict[str, tuple[str, ...
             layout.others[CORRUPTIONS_SET] = path
     elif classes := _class_folders(folder, inside):
         if others := sorted(set(inside) - set(classes)):
-            raise SuiteError(
-                f"{folder}: class folders stand next to other folders ({listed(others, _SHOWN)}). Move "
-                "the class folders into a folder of their own, such as val."
-            )
+            problem = f"class folders stand next to other folders ({listed(others, _SHOWN)})"
+            hint = "Move the class folders into a folder of their own, such as val."
+            raise SuiteError(problem, where=f"{folder}", hint=hint)
         sets[path or "."] = tuple(classes)
     elif len(PurePosixPath(path).parts) < _DEEPEST:
         for child in inside:
@@ -112,10 +111,9 @@ def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
-        raise SuiteError(
-            f"{root}: several folders of images, and none is called {' or '.join(SPLITS[:3])}: "
-            f"{listed(candidates, _SHOWN)}. Rename the one with the clean test images."
-        )
+        names, paths = " or ".join(SPLITS[:3]), listed(candidates, _SHOWN)
+        problem = f"several folders of images, and none is called {names}: {paths}"
+        raise SuiteError(problem, where=f"{root}", hint="Rename the one with the clean test images.")
     skipped = listed((f"{path} ({reason})" for path, reason in left_out.items()), _SHOWN)
     raise SuiteError(
         f"{root}: no test images in folders of two or more classes{f', but {skipped}' if skipped else ''}. "

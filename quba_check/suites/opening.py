@@ -106,10 +106,8 @@ def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
     suite = Suite(folder, published, sampler)
     if not suite.views():
         init = f" For folders of images, quba-check init {folder.root} writes a {MANIFEST_NAME}."
-        raise SuiteError(
-            f"the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}{init if is_local else ''}",
-            where=folder.location,
-        )
+        hint, problem = f"{_EXPECTED}{init if is_local else ''}", "the data folder holds no suite"
+        raise SuiteError(problem, where=folder.location, got=listed(names, 5), hint=hint)
     return suite
 
 
@@ -147,7 +145,8 @@ def _check_holds_a_set(suite: Suite, manifest: str) -> None:
     # Otherwise a run with only optional demands would pass on a wrong path.
     reasons = [reason for name in suite.facts.spaces if (reason := suite.missing(View(name)))]
     if reasons and len(reasons) == len(suite.facts.spaces):
-        raise SuiteError(
-            f"none of its sets exists: {listed(reasons, 2)}. Correct the paths, or name another folder.",
-            where=manifest,
+        problem, hint = (
+            f"none of its sets exists: {listed(reasons, 2)}",
+            "Correct the paths, or name another folder.",
         )
+        raise SuiteError(problem, where=manifest, hint=hint)

@@ -70,17 +70,13 @@ def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str
         )
         name = ",".join(crossed)
         if len(rows) > MOST_VALUES:
-            raise SuiteError(
-                f"the slice column '{name}' has {len(rows):,} values. Allowed: at most {MOST_VALUES:,}.",
-                where=where,
-            )
+            problem = f"the slice column '{name}' has {len(rows):,} values"
+            raise SuiteError(problem, where=where, allowed=f"at most {MOST_VALUES:,}")
         pairs = [list(zip(crossed, row, strict=True)) for row in rows]
         for column, value in chain.from_iterable(pairs):
             if any(separator in value for separator in SEPARATORS):
-                raise SuiteError(
-                    f"{where}: the slice column '{column}' has the value '{value}'. "
-                    "Allowed: values without = and commas."
-                )
+                problem = f"the slice column '{column}' has the value '{value}'"
+                raise SuiteError(problem, where=where, allowed="values without = and commas")
         names = tuple(",".join(f"{column}={value}" for column, value in row) for row in pairs)
         columns[name] = SliceColumn(names, numbers.reshape(-1))
     return columns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from quba_check.core.facts import DecidedSet, SuiteFacts
@@ -21,6 +20,8 @@ def suite_facts(record: Record) -> SuiteFacts:
     shifts, unknown, corruptions = (
         _sets(record, name) for name in ("ood_robustness", "unknown_detection", "corruption_robustness")
     )
+    sets, contents = record.suite.sets, record.suite.contents
+    decided = [name for name in contents if sets and not {name, name.partition("/")[0]} & {*sets}]
     return SuiteFacts(
         record.suite.name,
         record.model.classes,
@@ -31,28 +32,16 @@ def suite_facts(record: Record) -> SuiteFacts:
         unknown=unknown,
         extra_corruptions=tuple(name for name in corruptions if name in EXTRA_CORRUPTIONS),
         class_names=_class_names(record),
-        decided={name: DecidedSet("", "mean") for name in _decided_sets(record)},  # only names are recorded
-    )
-
-
-def _decided_sets(record: Record) -> Iterator[str]:
-    """Yield the names of the decided sets of a run."""
-    sets = record.suite.sets
-    yield from (
-        name for name in record.suite.contents if sets and not {name, name.partition("/")[0]} & {*sets}
+        decided={name: DecidedSet("", "mean") for name in decided},  # only names are recorded
     )
 
 
 def _class_names(record: Record) -> tuple[str, ...]:
     """Return the names of all classes from a record's tables; empty if unknown."""
-    rows = (record.measured.get(name) for name in ("classes", "class_balance", "answers"))
-    tables = (
-        row.tables.get(name)
-        for row in rows
-        if row is not None
-        for name in ("classes", "thresholds_of_classes")
-    )
-    names = (tuple(str(row[0]) for row in table.rows) for table in tables if table is not None)
+    measured, kinds = record.measured, ("classes", "thresholds_of_classes")
+    rows = [measured[name] for name in ("classes", "class_balance", "answers") if name in measured]
+    tables = [row.tables[kind] for row in rows for kind in kinds if kind in row.tables]
+    names = (tuple(str(row[0]) for row in table.rows) for table in tables)
     return next((one for one in names if len(one) == record.model.classes), ())
 
 

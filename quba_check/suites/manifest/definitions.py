@@ -104,10 +104,8 @@ def define_spaces(document: Document, entry: ManifestEntry, classes: ClassList) 
     for name, definition in entry.spaces.items():
         location = ("spaces", name)
         if name == OWN_SPACE or name in BUILT_IN_SPACES:
-            raise SuiteError(
-                f"the name '{name}' is taken. Give the label space another name.",
-                where=f"{document.at_key(location)}: spaces",
-            )
+            problem, hint = f"the name '{name}' is taken", "Give the label space another name."
+            raise SuiteError(problem, where=f"{document.at_key(location)}: spaces", hint=hint)
         if isinstance(definition, str):
             check_reference(document, location, definition, entry, {})
             spaces[name] = replace(built_in_space(definition), name=name)
@@ -257,17 +255,14 @@ def _columns(document: Document, names: Sequence[str], whole: ClassList, source:
         is_list = isinstance(document.data["classes"], list)
         where = f"{document.at(('classes', number if is_list else name))}: classes: '{name}'"
         if not positions:
-            raise SuiteError(
-                f"{where} is not a class of {source}, which restrict refers to.{did_you_mean(name, index)} "
-                f"Allowed: {listed(whole.names, SHOWN)}."
-            )
+            near = did_you_mean(name, index)
+            problem = f"{where} is not a class of {source}, which restrict refers to.{near}"
+            raise SuiteError(problem, allowed=listed(whole.names, SHOWN))
         same = [whole.names[position] for position in positions]
         if len(positions) > 1:
             raise SuiteError(f"{where} names {len(same)} classes of {source}", allowed=listed(same))
-        raise SuiteError(
-            f"{where} is the same class of {source} as '{taken[positions[0]]}' ({same[0]})",
-            hint="Remove one of them.",
-        )
+        problem = f"{where} is the same class of {source} as '{taken[positions[0]]}' ({same[0]})"
+        raise SuiteError(problem, hint="Remove one of them.")
     return tuple(taken)
 
 

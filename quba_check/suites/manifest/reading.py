@@ -48,6 +48,7 @@ _WITHOUT_SPACE = {
 _NEW_KINDS = ("other", "decided")
 """Sets with names that nothing else has; a shift may be called as a corruption or an unknown set."""
 _SHIFT_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME_RULE = "lower-case letters, digits and _, with a letter first"
 _PART_ENDINGS: tuple[str, ...] = ("_accuracy", "_matched")
 
 
@@ -99,10 +100,8 @@ def read_manifest(path: Path, label: str) -> Manifest:
     _check_corruptions(document, entry.sets)
     for name in entry.serving:
         if not _SHIFT_NAME.fullmatch(name):
-            raise SuiteError(
-                f"got the name '{name}'. Allowed: lower-case letters, digits and _, with a letter first.",
-                where=f"{document.at_key(('serving', name))}: serving",
-            )
+            where, got = f"{document.at_key(('serving', name))}: serving", f"the name '{name}'"
+            raise SuiteError(where=where, got=got, allowed=_NAME_RULE)
         _check_call(document, ("serving", name, "call"), entry.serving[name].call or "")
     spaces = define_spaces(document, entry, classes)
     sets = _declared_sets(entry.sets)
@@ -173,11 +172,9 @@ def _check_set_names(document: Document, sets: SetEntries) -> None:
         is_taken = key in _NEW_KINDS and name in taken
         if is_taken or not is_shift_name(name) or name.endswith(endings):
             which = ", which another set or a corruption has" if is_taken else ""
-            raise SuiteError(
-                f"got the name '{name}'{which}. Allowed: lower-case letters, digits and _, with a letter "
-                f"first, that no other set has, and that do not end in {' or '.join(endings)}.",
-                where=f"{document.at_key(('sets', key, name))}: sets.{key}",
-            )
+            where, got = f"{document.at_key(('sets', key, name))}: sets.{key}", f"the name '{name}'{which}"
+            others = f"that no other set has, and that do not end in {' or '.join(endings)}"
+            raise SuiteError(where=where, got=got, allowed=f"{_NAME_RULE}, {others}")
         taken.add(name)
 
 
@@ -228,10 +225,9 @@ def add_sets(manifest: Path, entries: Entries) -> None:
     declared = document.data["sets"]
     for name, entry in entries.items():
         if name in declared and declared[name] != entry:
-            raise SuiteError(
-                f"the set '{name}' is already declared. Allowed in its place: {manifest_line(name, entry)}",
-                where=document.at_key(("sets", name)),
-            )
+            hint = f"Allowed in its place: {manifest_line(name, entry)}"
+            where = document.at_key(("sets", name))
+            raise SuiteError(f"the set '{name}' is already declared", where=where, hint=hint)
 
     def change(root: CommentedMap) -> None:
         for name, entry in entries.items():

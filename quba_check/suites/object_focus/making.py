@@ -116,10 +116,11 @@ def make_object_focus(
     examples, classes = suite.examples(CLEAN), suite.classes
     for name in classes:
         if re.search(r"^\.|[/\\]", name):
-            raise SuiteError(
-                f"{suite.location}: the class '{name}' cannot name a folder. Allowed: names without / and "
-                "\\, and no dot in front."
+            problem, allowed = (
+                f"the class '{name}' cannot name a folder",
+                r"names without / and \, and no dot in front",
             )
+            raise SuiteError(problem, where=suite.location, allowed=allowed)
     objects.prepare(suite, examples)
     with new_folder(out) as folder, ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         search = _Search(suite, objects, pool, progress("looking for objects", len(examples)))

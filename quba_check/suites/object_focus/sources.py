@@ -69,10 +69,8 @@ class MaskFolder(Objects):
                 self._paths[example.index] = paths[0]
         if not self._paths:
             expected = " or ".join(_stem(name) + ".png" for name in names[0])
-            raise SuiteError(
-                f"no mask for any of the {len(examples):,} clean images. Expected: {expected}, and so on.",
-                where=f"{self.path}",
-            )
+            problem = f"no mask for any of the {len(examples):,} clean images"
+            raise SuiteError(problem, where=f"{self.path}", hint=f"Expected: {expected}, and so on.")
 
     def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:
         """Read the object of an image from its mask.
@@ -86,9 +84,8 @@ class MaskFolder(Objects):
         mask, picture = read_mask(path), np.asarray(suite.image(example))
         if mask.shape != picture.shape[:2]:
             got, image = (f"{shape[1]} × {shape[0]}" for shape in (mask.shape, picture.shape))
-            raise SuiteError(
-                f"{path}: a mask has the size of its image, got {got} for {image_name(example)} ({image})."
-            )
+            got = f"{got} for {image_name(example)} ({image})"
+            raise SuiteError("a mask has the size of its image", where=f"{path}", got=got)
         box = bounding_box(mask)
         if box is None:
             return SkipReason.EMPTY
@@ -170,10 +167,8 @@ class BoxFile(Objects):
                     self._boxes.setdefault(index, []).append((line, box))
         if not self._boxes:
             expected = " or ".join(names[0])
-            raise SuiteError(
-                f"no box for any of the {len(examples):,} clean images. Expected: paths such as {expected}.",
-                where=f"{self.path}",
-            )
+            problem = f"no box for any of the {len(examples):,} clean images"
+            raise SuiteError(problem, where=f"{self.path}", hint=f"Expected: paths such as {expected}.")
 
     def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:
         """Segment the object in an image's box.
@@ -188,10 +183,9 @@ class BoxFile(Objects):
         picture = np.asarray(suite.image(example))
         height, width = picture.shape[:2]
         if min(box) < 0 or box.x1 > width or box.y1 > height:
-            raise SuiteError(
-                f"{self.path}:{line}: the box reaches outside the image, got {','.join(map(str, box))}. "
-                f"Allowed: 0 to {width} for x, 0 to {height} for y."
-            )
+            where, got = f"{self.path}:{line}", ",".join(map(str, box))
+            allowed = f"0 to {width} for x, 0 to {height} for y"
+            raise SuiteError("the box reaches outside the image", where=where, got=got, allowed=allowed)
         if is_too_large(box, picture):
             return SkipReason.FILLS
         mask = segment(picture, box)
