@@ -150,7 +150,7 @@ def test_files_that_are_not_read_have_a_note(suite: Suite, root: Path) -> None:
 
 
 def test_listings_are_cached_only_for_a_few_views(suite: Suite, root: Path) -> None:
-    tree(root, "painted/apple/1.png", "painted/pear/1.png")
+    tree(root, "painted/apple/1.png", "painted/pear/1.png", *(f"c/fog/{k}/pear/1.png" for k in (1, 2, 5)))
     first = suite.examples(CLEAN)
     assert suite.examples(CLEAN) is first
     for view in suite.views():
