@@ -1,4 +1,5 @@
 import pytest
+from support.errors import error_text
 
 from quba_check.demands import profiles
 from quba_check.demands.profiles import DEMO_THRESHOLDS, display_name, find_thresholds, shipped_profiles
@@ -62,18 +63,14 @@ def test_neither_file_nor_profile(tmp_path, text, near):
     (tmp_path / "own").mkdir()
     for name in ("gate.yaml", "gated.txt"):
         (tmp_path / "own" / name).touch()
-    with pytest.raises(ThresholdError) as caught:
-        find_thresholds(text, tmp_path)
-    assert str(caught.value) == (
+    assert error_text(ThresholdError, find_thresholds, text, tmp_path) == (
         f"{text}: there is no such threshold file, and no shipped profile of that name.{near} "
         "Shipped: default, mobile, own-data, safety-critical, server."
     )
 
 
 def test_a_folder_is_not_a_threshold_file(tmp_path):
-    with pytest.raises(ThresholdError) as caught:
-        find_thresholds(".", tmp_path)
-    assert str(caught.value) == (
+    assert error_text(ThresholdError, find_thresholds, ".", tmp_path) == (
         ".: this is a folder. "
         "Allowed: a threshold file, or default, mobile, own-data, safety-critical, server."
     )

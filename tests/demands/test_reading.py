@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 from support.gate import FACTS, threshold_error, thresholds
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.demands import QubaSettings, Thresholds, read_thresholds, shipped_profiles
 from quba_check.demands.schema import POPULATIONS
@@ -17,7 +19,7 @@ def summary(thresholds: Thresholds) -> list[tuple[str, float | str, str, int]]:
     return [(demand.name, demand.threshold, demand.file, demand.line) for demand in thresholds.demands]
 
 
-def test_the_whole_format() -> None:
+def test_the_whole_format(snapshot: SnapshotAssertion) -> None:
     read = thresholds("""\
 name: release gate
 protocol: released
@@ -43,24 +45,8 @@ quba:
   allow_missing: [object_focus]
 """)
     assert (read.name, read.protocol) == ("release gate", "released")
-    assert summary(read) == [
-        ("accuracy[min]", 0.75, "x.yaml", 5),
-        ("corruption_robustness[min]", 0.45, "x.yaml", 15),
-        ("corruption_robustness.fog[min]", 0.5, "x.yaml", 10),
-        ("corruption_robustness.severity_5[min]", 0.3, "x.yaml", 12),
-        ("parameters[max]", 30.0, "x.yaml", 16),
-        ("quba.grade[min]", "C", "x.yaml", 18),
-        ("quba.score[min]", -1.0, "x.yaml", 19),
-    ]
-    assert [(one.tier, one.optional, one.unit, one.better, len(one.parts)) for one in read.demands] == [
-        ("block", False, "fraction", "high", 2),
-        ("warn", True, "ratio", "high", 20),
-        ("info", True, "ratio", "high", 0),
-        ("warn", False, "ratio", "high", 0),
-        ("block", False, "millions", "low", 0),
-        ("warn", False, "grade", "high", 0),
-        ("warn", False, "score", "high", 0),
-    ]
+    settings = [(one.tier, one.optional, one.unit, one.better, len(one.parts)) for one in read.demands]
+    assert "\n".join(f"{demand} {of}" for demand, of in zip(summary(read), settings, strict=True)) == snapshot
     assert type(read.demands[4].threshold) is float
     assert (read.quba.population, read.quba.allow_missing) == ("screened", ("object_focus",))
     assert (read.quba.weights["accuracy"], read.quba.weights["shape_bias"]) == (2, 0)
@@ -178,9 +164,7 @@ def test_a_file_named_as_a_shipped_profile_extends_that(tmp_path: Path, name: st
 
 @pytest.mark.parametrize("name", ["./default.yaml", "../thresholds/default.yaml"])
 def test_a_path_to_the_file_itself_is_a_cycle(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ThresholdError) as caught:
-        default(tmp_path, name)
-    assert str(caught.value) == (
+    assert error_text(ThresholdError, default, tmp_path, name) == (
         "thresholds/default.yaml:2: the files extend each other: thresholds/default.yaml → "
         "thresholds/default.yaml."
     )
@@ -214,7 +198,7 @@ def test_a_long_chain_of_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("content", "message"),
     [
         ("schema: 2\nfuture: 1\n", "1: schema 2 is newer than this version of quba-check reads. Allowed: 1."),
         ("schema: true\n", "1: schema: got true. Allowed: 1."),
@@ -223,13 +207,12 @@ def test_a_long_chain_of_files() -> None:
         (None, " there is no such file."),
     ],
 )
-def test_files_of_another_form(tmp_path: Path, text: str | None, message: str) -> None:
+def test_files_of_another_form(tmp_path: Path, content: str | None, message: str) -> None:
     path = tmp_path / "x.yaml"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(ThresholdError) as caught:
-        read_thresholds(path, label="x.yaml", suite=FACTS)
-    assert str(caught.value) == f"x.yaml:{message}"
+    if content is not None:
+        path.write_text(content)
+    text = error_text(ThresholdError, read_thresholds, path, label="x.yaml", suite=FACTS)
+    assert text == f"x.yaml:{message}"
 
 
 def test_a_baseline_is_a_name_or_starts_at_the_folder_of_its_file(tmp_path: Path) -> None:
@@ -257,7 +240,7 @@ def test_shipped_profiles_are_valid(name: str) -> None:
     assert len({demand.dimension for demand in read.demands}) >= (4 if name == "own-data" else 8)
 
 
-def test_bounds_in_percent_and_large_ones() -> None:
+def test_bounds_in_percent_and_large_ones(snapshot: SnapshotAssertion) -> None:
     read = thresholds("""
 dimensions:
   accuracy: {min: 60%, max_drop: 1.5 %, max_relative_drop: 99%, parts: {top5: {min: 90%}}}
@@ -267,21 +250,4 @@ dimensions:
 classes: {each: {recall: {min: 40%}}}
 parity: {negative_flips: {max_drop: 99%, max_relative_drop: 100%}}
 """)
-    assert {demand.name: demand.threshold for demand in read.demands} == {
-        "accuracy[min]": 0.6,
-        "accuracy[max_drop]": 0.015,
-        "accuracy[max_relative_drop]": 0.99,
-        "accuracy.top5[min]": 0.9,
-        "corruption_robustness[min]": 0.5,
-        "corruption_robustness[max_drop]": 1,
-        "calibration_error[max]": 0.03,
-        "calibration_error[max_relative_drop]": 1.5,
-        "calibration_error.nll[max_drop]": 104,
-        "calibration_error.brier[max_drop]": 1.9,
-        "parameters[max]": 30,
-        "parameters[max_drop]": 2,
-        "parameters[max_relative_drop]": 0.05,
-        "classes.each.recall[min]": 0.4,
-        "parity.negative_flips[max_drop]": 0.99,
-        "parity.negative_flips[max_relative_drop]": 1,
-    }
+    assert {demand.name: demand.threshold for demand in read.demands} == snapshot

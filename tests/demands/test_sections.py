@@ -8,9 +8,10 @@ import pytest
 from demands.test_faults import SUITE
 from support.gate import threshold_error, thresholds
 from support.requests import answer_request, class_request, confusion, parity_request, served
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.request import EACH, MACRO, OperatingPoint
+from quba_check.core.request import MACRO, OperatingPoint
 from quba_check.demands import Demand
 
 NAMES = ("melanoma, malignant", "nevus", "benign", "wart")
@@ -23,8 +24,17 @@ def read(text: str, suite: SuiteFacts = SUITE, **others: str) -> tuple[Demand, .
     return thresholds(text, suite, **others).demands
 
 
-def test_slices():
-    demands = read("""\
+def shown(demands: tuple[Demand, ...]) -> str:
+    """Return a line on each demand: its name, threshold, settings and place."""
+    rows = []
+    for one in demands:
+        optional = " optional" if one.optional else ""
+        least = f", {one.min_images} images or {one.min_groups} groups" if one.request.slice else ""
+        rows.append(f"{one.line}: {one.name} {one.threshold} {one.tier}{optional}, {one.better}{least}")
+    return "\n".join(rows)
+
+
+SLICES = """\
 dimensions:
   accuracy:
     tier: warn
@@ -34,41 +44,8 @@ dimensions:
       light=night: {min: 0.75, max_drop: 2e-2, optional: true, min_groups: 3}
       light=night,camera=a.worst: {min: 0.5}
   calibration_error: {slices: {light: {worst: {max: 0.1}}, light=day: {max: 0.2}}}
-""")
-    assert [
-        (one.name, one.request.slice, one.tier, one.better, one.min_images, one.min_groups) for one in demands
-    ] == [
-        ("accuracy@slice=light:worst[min]", "light", "warn", "high", 20, 10),
-        ("accuracy@slice=light:gap[max]", "light", "info", "low", 20, 10),
-        ("accuracy@slice=top5:worst[min]", "top5", "warn", "high", 50, 10),
-        ("accuracy@slice=light=night[min]", "light=night", "warn", "high", 50, 3),
-        ("accuracy@slice=light=night[max_drop]", "light=night", "warn", "high", 50, 3),
-        (
-            *("accuracy@slice=light=night,camera=a.worst[min]", "light=night,camera=a.worst"),
-            *("warn", "high", 50, 10),
-        ),
-        ("calibration_error@slice=light:worst[max]", "light", "block", "low", 500, 10),
-        ("calibration_error@slice=light=day[max]", "light=day", "block", "low", 500, 10),
-    ]
-    assert [one.request.kind for one in demands] == [
-        "worst",
-        "gap",
-        "worst",
-        *["value"] * 3,
-        "worst",
-        "value",
-    ]
-    assert [one.optional for one in demands] == [False] * 3 + [True] * 2 + [False] * 3
-    base = "dimensions: {accuracy: {slices: {light: {worst: {min: 0.8}, gap: {max: 0.1}}}}}"
-    (merged,) = read(
-        "extends: base.yaml\ndimensions: {accuracy: {slices: {light: {gap: null, min_images: 9}}}}", base=base
-    )
-    assert (merged.name, merged.min_images) == ("accuracy@slice=light:worst[min]", 9)
-
-
-def test_classes():
-    demands = read(
-        """\
+"""
+CLASSES = """\
 classes:
   each: {recall: {min: 0.5}, tier: warn}
   melanoma:
@@ -82,27 +59,56 @@ classes:
   "benign|nevus": {f1: {min: 0.9}, at: {specificity: 0.9, from: night}}
   macro: {f1: {min: 0.8}, set: night}
   not_as: {melanoma: {nevus: {max: 0.02}}}
-""",
-        SKIN,
+"""
+ANSWERS = """\
+answers:
+  at: {probability: 0.9}
+  tier: warn
+  share: {min: 0.75, max_drop: 0.05}
+  accuracy: {min: 99e-2, tier: block, optional: true}
+  aurc: {max: 0.02}
+"""
+PARITY = """\
+parity:
+  agreement: {min: 0.98}
+  negative_flips: {max: 0.005, tier: warn}
+  set: [clean, fog]
+"""
+PIPELINE = """\
+dimensions:
+  accuracy:
+    - {min: 0.8}
+    - {pipeline: app, min: 0.8, max_drop: 0.01, slices: {light: {worst: {min: 0.7}}}}
+parity: {pipeline: app, tier: warn, agreement: {min: 0.98, max_drop: 0.01}}
+"""
+
+
+ENTRIES = {"slices": SLICES, "classes": CLASSES, "answers": ANSWERS, "parity": PARITY, "pipeline": PIPELINE}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_entries_ask_for(name: str, snapshot: SnapshotAssertion) -> None:
+    assert shown(read(ENTRIES[name], SKIN if name == "classes" else SUITE)) == snapshot
+
+
+def test_slices_of_an_extended_file() -> None:
+    base = "dimensions: {accuracy: {slices: {light: {worst: {min: 0.8}, gap: {max: 0.1}}}}}"
+    (merged,) = read(
+        "extends: base.yaml\ndimensions: {accuracy: {slices: {light: {gap: null, min_images: 9}}}}", base=base
     )
+    assert (merged.name, merged.min_images) == ("accuracy@slice=light:worst[min]", 9)
+
+
+def test_requests_of_classes() -> None:
     at = OperatingPoint("probability", 0.3)
-    assert [(one.request, one.tier, one.optional, one.better, one.line) for one in demands] == [
-        (class_request(EACH, (), "recall"), "warn", False, "high", 3),
-        (class_request("melanoma", (0,), "recall", "fog", at), "block", True, "high", 5),
-        (class_request("melanoma", (0,), "recall", "fog", at), "block", True, "high", 5),
-        (class_request("melanoma", (0,), "precision", "fog", at, 0.02), "info", True, "high", 7),
-        (class_request("melanoma", (0,), "auroc", "fog"), "block", True, "high", 6),
-        (
-            class_request("nevus|benign", (1, 2), "f1", at=OperatingPoint("specificity", 0.9, "night")),
-            *("block", False, "high", 12),
-        ),
-        (class_request(MACRO, (), "f1", "night"), "block", False, "high", 13),
-        (confusion("melanoma", (0,), "nevus", (1,)), "block", False, "low", 14),
-    ]
-    assert [demand.target for demand in demands][-3:] == [
-        "classes.nevus|benign.f1@specificity=0.9,from=night",
-        "classes.macro.f1@set=night",
-        "classes.not_as.melanoma.nevus",
+    requests = [demand.request for demand in read(CLASSES, SKIN)]
+    assert requests[2:] == [
+        class_request("melanoma", (0,), "recall", "fog", at),
+        class_request("melanoma", (0,), "precision", "fog", at, 0.02),
+        class_request("melanoma", (0,), "auroc", "fog"),
+        class_request("nevus|benign", (1, 2), "f1", at=OperatingPoint("specificity", 0.9, "night")),
+        class_request(MACRO, (), "f1", "night"),
+        confusion("melanoma", (0,), "nevus", (1,)),
     ]
     base = "classes: {melanoma: {recall: {min: 0.9}, at: {probability: 0.3}, tier: warn}}"
     (demand,) = read("extends: base.yaml\nclasses: {melanoma: {recall: {min: 0.95}}}", SKIN, base=base)
@@ -145,23 +151,9 @@ def test_unknown_facts_are_not_checked():
     assert demand.request.classes == (1, 3), "records have short names only"
 
 
-def test_answers():
-    demands = read("""\
-answers:
-  at: {probability: 0.9}
-  tier: warn
-  share: {min: 0.75, max_drop: 0.05}
-  accuracy: {min: 99e-2, tier: block, optional: true}
-  aurc: {max: 0.02}
-""")
-    assert [(one.name, one.threshold, one.better, one.tier, one.optional, one.line) for one in demands] == [
-        ("answers.share@probability=0.9[min]", 0.75, "high", "warn", False, 5),
-        ("answers.share@probability=0.9[max_drop]", 0.05, "high", "warn", False, 5),
-        ("answers.accuracy@probability=0.9[min]", 0.99, "high", "block", True, 6),
-        ("answers.aurc[max]", 0.02, "low", "warn", False, 7),
-    ]
-    assert demands[2].request == answer_request("accuracy", "max_probability", 0.9)
-    assert [one.part for one in read("answers: {aurc: {max: 0.02}}")] == ["aurc"], "it needs no rule"
+def test_the_area_under_the_curve_needs_no_rule() -> None:
+    assert [one.part for one in read("answers: {aurc: {max: 0.02}}")] == ["aurc"]
+    assert read(ANSWERS)[2].request == answer_request("accuracy", "max_probability", 0.9)
 
 
 @pytest.mark.parametrize(
@@ -213,39 +205,15 @@ def test_an_extended_file_has_the_rule():
     )
 
 
-def test_parity():
-    demands = read("""\
-parity:
-  agreement: {min: 0.98}
-  negative_flips: {max: 0.005, tier: warn}
-  set: [clean, fog]""")
-    assert [(one.name, one.threshold, one.better, one.tier, one.line) for one in demands] == [
-        ("parity.agreement[min]", 0.98, "high", "block", 3),
-        ("parity.agreement@set=fog[min]", 0.98, "high", "block", 3),
-        ("parity.negative_flips[max]", 0.005, "low", "warn", 4),
-        ("parity.negative_flips@set=fog[max]", 0.005, "low", "warn", 4),
-    ]
-    assert demands[1].request == parity_request("agreement", "fog")
+def test_parity() -> None:
+    assert read(PARITY)[1].request == parity_request("agreement", "fog")
     (clean,) = read("parity: {probability_change: {max: 0.05}, optional: true}")
     assert (clean.name, clean.optional) == ("parity.probability_change[max]", True)
 
 
-def test_a_pipeline_in_front_of_the_model():
-    demands = read("""\
-dimensions:
-  accuracy:
-    - {min: 0.8}
-    - {pipeline: app, min: 0.8, max_drop: 0.01, slices: {light: {worst: {min: 0.7}}}}
-parity: {pipeline: app, tier: warn, agreement: {min: 0.98, max_drop: 0.01}}
-""")
-    assert [(one.name, one.threshold, one.tier, one.line, one.is_comparative) for one in demands] == [
-        ("accuracy[min]", 0.8, "block", 4, False),
-        ("accuracy@pipeline=app[min]", 0.8, "block", 5, False),
-        ("accuracy@pipeline=app[max_drop]", 0.01, "block", 5, False),
-        ("accuracy@pipeline=app,slice=light:worst[min]", 0.7, "block", 5, False),
-        ("parity.agreement@pipeline=app[min]", 0.98, "warn", 6, False),
-        ("parity.agreement@pipeline=app[max_drop]", 0.01, "warn", 6, False),
-    ]
+def test_a_pipeline_in_front_of_the_model() -> None:
+    demands = read(PIPELINE)
+    assert not any(one.is_comparative for one in demands)
     assert demands[2].location == ("dimensions", "accuracy", 1, "max_drop")
     assert demands[2].request.on_own_preprocessing == demands[0].request
     assert demands[4].request == served("app", "agreement")
