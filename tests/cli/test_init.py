@@ -48,7 +48,7 @@ def test_files_and_output(run: Run, snapshot: SnapshotAssertion) -> None:
 
 def test_a_validation_set_next_to_test_images_is_no_shift(run: Run, snapshot: SnapshotAssertion) -> None:
     write(Path("data"), *(f"{folder}/{name}" for folder in ("test", "val", "dev") for name in ("ant", "bee")))
-    (Path("data/dev/stray.png")).write_bytes(b"")
+    Path("data/dev/stray.png").write_bytes(b"")
     assert run("init data") == (0, snapshot, "")
     assert "\n".join(body(MANIFEST)[4:]) == snapshot
     assert "ood_robustness" not in "".join(body(THRESHOLDS))
@@ -123,9 +123,10 @@ def test_names_that_yaml_would_read_otherwise(run: Run) -> None:
     assert len(suite.examples(CLEAN)) == len(names)
     assert max(map(len, MANIFEST.read_text(encoding="utf-8").splitlines())) < 110
     assert "class_balance" not in "".join(body(THRESHOLDS))
-    assert "# Left out because the suite's images do not allow a value: ood_robustness, class_balance, " in (
-        THRESHOLDS
-    ).read_text(encoding="utf-8")
+    text = THRESHOLDS.read_text(encoding="utf-8")
+    assert (
+        "# Left out because the suite's images do not allow a value: ood_robustness, class_balance, " in text
+    )
 
 
 def test_names_that_no_manifest_can_hold(run: Run, snapshot: SnapshotAssertion) -> None:

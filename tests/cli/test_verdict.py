@@ -59,38 +59,15 @@ def run(run: Line) -> Run:
     return lambda *words: run(shlex.join(["verdict", *words]))
 
 
-FAILED_TEXT = (
-    "  accuracy 0.900 is below 0.950 (short by 0.050)\n0 of 1 demand passed, 1 failed\n"
-    "released: no; failed: accuracy[min]\n"
-)
-HEADER = "r50 on tiny, protocol standard\nmodel r50.pt, run of 2026-01-01T00:00:00+00:00\n"
-
-
 @pytest.mark.parametrize(
-    ("name", "code", "text"),
+    ("name", "code"),
     [
-        ("pass", 0, "1 of 1 demand passed\nreleased: yes\n"),
-        ("fail", 1, FAILED_TEXT),
-        ("edited", 1, FAILED_TEXT),
-        (
-            "uncertain",
-            6,
-            "  accuracy 0.9 …\n0 of 1 demand passed, 1 uncertain\n"
-            "released: no; not shown to be met: accuracy[min]\n",
-        ),
-        ("skipped", 5, "0 of 1 demand passed, 1 skipped\nreleased: no; no demand was judged\n"),
-        ("none", 5, "no demands\nreleased: no; no demand was judged\n"),
-        ("stopped", 2, "1 of 1 demand passed\nreleased: no; the run was interrupted\n"),
-        (
-            "partial",
-            1,
-            "1 of 1 demand passed, 2 not selected\n"
-            "released: not decided; demands that were not selected: 2\n",
-        ),
+        *[("pass", 0), ("fail", 1), ("edited", 1), ("uncertain", 6)],
+        *[("skipped", 5), ("none", 5), ("stopped", 2), ("partial", 1)],
     ],
 )
-def test_each_overall_verdict(run: Run, name: str, code: int, text: str) -> None:
-    assert run(f"{name}.json") == (code, HEADER + text, "")
+def test_each_overall_verdict(run: Run, name: str, code: int, snapshot: SnapshotAssertion) -> None:
+    assert run(f"{name}.json") == (code, snapshot, "")
 
 
 def test_the_most_severe_of_several(run: Run) -> None:
@@ -106,9 +83,8 @@ def test_a_missing_or_damaged_record_is_no_pass(run: Run, snapshot: SnapshotAsse
 
 
 def test_another_threshold_file(run: Run) -> None:
-    passed = "1 of 1 demand passed\nreleased: yes\n"
-    assert run("fail.json", "--thresholds", "low.yaml") == (0, HEADER + passed, "")
-    assert run("pass.json", "--thresholds", "t.yaml") == (1, HEADER + FAILED_TEXT, "")
+    assert run("fail.json", "--thresholds", "low.yaml") == (0, run("pass.json")[1], "")
+    assert run("pass.json", "--thresholds", "t.yaml") == (1, run("fail.json")[1], "")
     assert run("partial.json", "--thresholds", "low.yaml")[0] == 0
     assert run("stopped.json", "--thresholds", "low.yaml")[0] == 2
 
@@ -161,17 +137,12 @@ def models(run: Run) -> dict[str, Record]:
     ],
 )
 def test_a_record_of_another_model_file(
-    run: Run, models: dict[str, Record], name: str, spec: str, changed: str
+    run: Run, models: dict[str, Record], name: str, spec: str, changed: str, snapshot: SnapshotAssertion
 ) -> None:
     code, out, _ = run(f"{name}.json", "--model", spec)
     assert (code, "released: yes" in out) == (0, True)
     Path(changed).write_text("retrained", encoding="utf-8")
-    assert run(f"{name}.json", "--model", spec) == (
-        4,
-        "",
-        f"ERROR: {name}.json: is a record of another model, got '{models[spec.strip('./')].model.spec}'. "
-        f"Allowed: a record of {spec} as it is now. Run the gate again.\n",
-    )
+    assert run(f"{name}.json", "--model", spec) == (4, "", snapshot)
 
 
 def test_models_that_are_no_files_are_compared_by_their_specs(
@@ -183,14 +154,10 @@ def test_models_that_are_no_files_are_compared_by_their_specs(
     assert run("r50.json", "--model=moved.pt")[2] == (f"ERROR: moved.pt: no such file in {Path.cwd()}.\n")
 
 
-def test_each_model_has_a_record(run: Run, models: dict[str, Record]) -> None:
+def test_each_model_has_a_record(run: Run, models: dict[str, Record], snapshot: SnapshotAssertion) -> None:
     both = ("--model=r50.pt", "--model=net.onnx")
     assert run("r50.json", "net.json", *both)[0] == 0
-    assert run("r50.json", *both) == (
-        4,
-        "",
-        "ERROR: --model: there is no record of 'net.onnx'. Name all records of its run.\n",
-    )
+    assert run("r50.json", *both) == (4, "", snapshot)
 
 
 @pytest.mark.parametrize(
@@ -226,13 +193,8 @@ def test_a_record_without_a_usable_time_is_not_recent(run: Run, time: str) -> No
 @pytest.mark.parametrize(
     "text", ["yesterday", "20260101", "1767225600000", "2026-01-01", "2026-01-01T00:00:00", "-1", "nan"]
 )
-def test_times_that_are_refused(run: Run, text: str) -> None:
-    assert run("pass.json", f"--since={text}") == (
-        4,
-        "",
-        f"ERROR: quba-check verdict: --since: got '{text}'. Allowed: seconds since 1970, as date +%s prints "
-        "them, or ISO 8601 with the offset from UTC, such as 2026-01-31T12:00:00Z.\n",
-    )
+def test_times_that_are_refused(run: Run, text: str, snapshot: SnapshotAssertion) -> None:
+    assert run("pass.json", f"--since={text}") == (4, "", snapshot)
 
 
 def test_a_limited_run(run: Run, snapshot: SnapshotAssertion) -> None:
@@ -241,7 +203,7 @@ def test_a_limited_run(run: Run, snapshot: SnapshotAssertion) -> None:
     write("limited.json", record(verdicts=[verdict("pass")], suite=suite, limit=1000))
     assert run("limited.json") == (0, snapshot, "")
     write("large.json", record(verdicts=[verdict("pass")], limit=1000))
-    assert run("large.json")[1] == f"{HEADER}1 of 1 demand passed\nreleased: yes\n"
+    assert run("large.json")[1] == run("pass.json")[1]
 
 
 def test_model_files_and_warnings_come_first(

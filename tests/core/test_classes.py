@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.errors import error_text
 from support.evaluations import new_evaluation
 from support.tiny import CLASSES, MANIFEST, write_models, write_suite
 
@@ -122,9 +123,7 @@ def test_the_record_states_the_restriction(evaluate) -> None:
 
 def test_a_model_of_another_size(evaluate) -> None:
     evaluation = evaluate("of_three")
-    with pytest.raises(HeadError) as raised:
-        evaluation.engine.predictions([CLEAN])
-    assert str(raised.value) == (
+    assert error_text(HeadError, evaluation.engine.predictions, [CLEAN]) == (
         f"{NAME}:of_three: the model gives 3 numbers per image, the suite is restricted to 3 of 5 classes. "
         "Give a model of 5 classes, or remove restrict from quba-data.yaml."
     )
@@ -133,9 +132,7 @@ def test_a_model_of_another_size(evaluate) -> None:
 def test_a_classifier_that_was_loaded_for_other_classes(evaluate, tmp_path: Path) -> None:
     evaluation = evaluate("of_all")
     loaded = load_classifier(f"{NAME}:of_all", LoadRequest(classes=ALL, device="cpu"))
-    with pytest.raises(HeadError) as raised:
-        Evaluation(loaded, evaluation.suite, store=tmp_path / "store")
-    assert str(raised.value) == (
+    assert error_text(HeadError, Evaluation, loaded, evaluation.suite, store=tmp_path / "store") == (
         f"{NAME}:of_all: the classifier was loaded for 5 classes, the suite has 3. Load it with the suite's "
         "classes and head."
     )

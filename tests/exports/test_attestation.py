@@ -14,6 +14,7 @@ from in_toto_attestation.predicates.test_result.v0.test_result_pb2 import TestRe
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
+from support.errors import error_text
 from support.rows import VERDICT
 from support.tuned import record
 
@@ -190,18 +191,14 @@ def test_checksums():
 
 @pytest.mark.parametrize("name", ["x.data\n" + "f" * 64 + "  other.pt", "a\\b.data"])
 def test_a_name_that_would_add_a_line_of_checksums(name):
-    with pytest.raises(UserError) as caught:
-        checksums(of(run(verdict(), files={name: WEIGHTS})))
-    assert str(caught.value) == (
+    assert error_text(UserError, checksums, of(run(verdict(), files={name: WEIGHTS}))) == (
         f"the model file {name!a}: its name cannot stand in a list of checksums. Rename the file, and run "
         "the gate again."
     )
 
 
 def test_a_record_without_digests_of_files():
-    with pytest.raises(UserError) as caught:
-        of(run(verdict(), files={}))
-    assert str(caught.value) == (
+    assert error_text(UserError, of, run(verdict(), files={})) == (
         f"quba.json: the record has no digests of files of the model '{record().model.spec}', which an "
         "attestation is about. Allowed: a record of this version, of a checkpoint, an ONNX file, another "
         "model file or folder, or a timm model. Save the model, and run the gate with --model=FILE."

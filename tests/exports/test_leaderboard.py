@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import yaml
+from support.errors import error_text
 from support.rows import VERDICT
 from support.tuned import record
 
@@ -72,9 +73,7 @@ def test_mistakes(benchmark: Benchmark, value: str, message: str) -> None:
 
 def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(UserError) as caught:
-        leaderboard_text(record(), BENCHMARK, "accuracy")
-    assert str(caught.value) == (
+    assert error_text(UserError, leaderboard_text, record(), BENCHMARK, "accuracy") == (
         "quba-check report needs huggingface_hub 1.4 or newer, which is not installed. "
         'Install it: pip install "quba-check[hf]".'
     )

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+from support.errors import error_text
 from support.rows import GRADE, VERDICT
 from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
@@ -93,8 +94,6 @@ def test_parquet_has_the_rows_of_the_csv_file() -> None:
 
 def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UserError) as caught:
-        parquet_table([record()])
-    assert str(caught.value) == (
+    assert error_text(UserError, parquet_table, [record()]) == (
         '--to parquet needs pyarrow, which is not installed. Install it: pip install "quba-check[parquet]".'
     )

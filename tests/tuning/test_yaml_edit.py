@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 from support.gate import thresholds
 from syrupy.assertion import SnapshotAssertion
 
@@ -185,9 +186,7 @@ def test_braces_have_no_place_for_an_origin(edit, text: str) -> None:
     ],
 )
 def test_errors(edit, text: str, message: str) -> None:
-    with pytest.raises(ThresholdError) as caught:
-        edit(text, add=True)
-    assert str(caught.value) == message
+    assert error_text(ThresholdError, edit, text, add=True) == message
 
 
 def test_the_difference(edit, snapshot: SnapshotAssertion) -> None:
