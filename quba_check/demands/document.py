@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from quba_check.core.facts import SuiteFacts
 from quba_check.demands.profiles import display_name, find_thresholds
 from quba_check.demands.schema import BY_NAME, ThresholdFile
 from quba_check.errors import ThresholdError
@@ -101,14 +102,16 @@ class MergedFile:
         documents: the file itself, and those that it extends, in this order.
         tree: the merged content.
         problems: collects the errors.
+        suite: determines the parts of the dimensions, and the names of classes and sets.
     """
 
     documents: tuple[Document, ...]
     tree: Tree
     problems: Problems
+    suite: SuiteFacts
 
     @classmethod
-    def read(cls, path: Path, label: str) -> MergedFile:
+    def read(cls, path: Path, label: str, suite: SuiteFacts) -> MergedFile:
         """Return a threshold file merged over its extended files.
 
         Keys of the extended file come first, in its order, with the file's own values, without the keys that
@@ -117,6 +120,7 @@ class MergedFile:
         Args:
             path: the file.
             label: its name in messages.
+            suite: the facts of the suite.
 
         Raises:
             ThresholdError: one of the files cannot be read.
@@ -132,7 +136,7 @@ class MergedFile:
             problems.errors.append(error)
             problems.raise_first()
             raise
-        return cls(tuple(documents), problems.without_wrong(tree), problems)
+        return cls(tuple(documents), problems.without_wrong(tree), problems, suite)
 
     @cached_property
     def entry(self) -> ThresholdFile:

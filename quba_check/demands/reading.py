@@ -23,7 +23,7 @@ from quba_check.records.record import yaml_input
 from quba_check.storage.user_files import is_url
 from quba_check.strict_yaml import Location
 
-SECTIONS: Mapping[str, Callable[[Location, Any, MergedFile, SuiteFacts], Iterator[Asked]]] = {
+SECTIONS: Mapping[str, Callable[[Location, Any, MergedFile], Iterator[Asked]]] = {
     "dimensions": dimension_requests,
     "classes": class_requests,
     "answers": answer_requests,
@@ -33,8 +33,7 @@ SECTIONS: Mapping[str, Callable[[Location, Any, MergedFile, SuiteFacts], Iterato
 """Readers of the sections.
 
 They take the location and the content of a section, or of one of its entries if these are independent, or of
-an entry in a list, the file, and the names of classes and sets. They raise ThresholdError for what the suite
-does not have.
+an entry in a list, and the file. They raise ThresholdError for what the suite does not have.
 """
 
 
@@ -49,8 +48,8 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     Raises:
         ThresholdError: an error in one of the files, with file and line, and the messages of all.
     """
-    file = MergedFile.read(path, label)
-    demands = tuple(_demands(file, suite))
+    file = MergedFile.read(path, label, suite)
+    demands = tuple(_demands(file))
     _check_repeated(file, demands)
     baseline = None
     with file.problems.caught():
@@ -83,7 +82,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     )
 
 
-def _demands(file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
+def _demands(file: MergedFile) -> Iterator[Demand]:
     """Yield the demands of the merged files, and collect the errors about them."""
     sections = dict(file.entry)
     for section in (key for key in file.tree if key in SECTIONS):
@@ -93,7 +92,7 @@ def _demands(file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
             entries = {(section, name): by_name[name] for name in file.keys((section,))}
         for location, entry in (one for item in entries.items() for one in entries_of(*item)):
             with file.problems.caught():
-                for asked in SECTIONS[section](location, entry, file, suite):
+                for asked in SECTIONS[section](location, entry, file):
                     with file.problems.caught():
                         yield from demands_on(file, asked)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from quba_check.core.facts import SuiteFacts, table_class_names
+from quba_check.core.facts import table_class_names
 from quba_check.core.request import (
     ANSWER_NUMBERS,
     ANSWER_SCORES,
@@ -36,33 +36,31 @@ _CHOSEN: tuple[AnswerRule, ...] = ("error", "accuracy", "share")
 _RULES: tuple[AnswerRule, ...] = (*_SCORES, *_CHOSEN)
 
 
-def answer_requests(
-    location: Location, entry: AnswersEntry, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
+def answer_requests(location: Location, entry: AnswersEntry, file: MergedFile) -> Iterator[Asked]:
     """Yield what an entry of the section `answers` asks for.
 
     Raises:
         ThresholdError: the rule of answering is missing or ambiguous, or nothing is demanded.
     """
     names = _numbers(location, ANSWER_NUMBERS, file)
-    at, score = _rule(location, entry, names, file, suite)
+    at, score = _rule(location, entry, names, file)
     for name in names:
         request = Request("answers", ANSWER_NUMBERS[name], at=None if name == "aurc" else at, score=score)
-        for one in on_sets(location, entry, request, file, suite):
-            check_chosen_on((*location, "at", "from"), one, file, suite)
-            is_unknown = suite.root_of(one.set) in suite.unknown
-            if suite.slices is None and one.set != CLEAN_SET:  # a record does not list all unknown sets
+        for one in on_sets(location, entry, request, file):
+            check_chosen_on((*location, "at", "from"), one, file)
+            is_unknown = file.suite.root_of(one.set) in file.suite.unknown
+            if file.suite.slices is None and one.set != CLEAN_SET:  # a record does not list all unknown sets
                 is_unknown = "max" in file.keys((*location, name))
             if is_unknown and name == "share":
                 if at is not None and at.is_searched and not at.chosen_on:
                     text, allowed = "images of no class have no right answers", "from, with a labelled set"
                     raise file.error((*location, "at", at.rule), text, allowed=allowed)
                 one = replace(one, number=replace(one.number, better="low"))
-            yield from numbers_asked((*location, name), getattr(entry, name), (one,), file, suite)
+            yield from numbers_asked((*location, name), getattr(entry, name), (one,), file)
 
 
 def _rule(
-    location: Location, entry: AnswersEntry, names: list[str], file: MergedFile, suite: SuiteFacts
+    location: Location, entry: AnswersEntry, names: list[str], file: MergedFile
 ) -> tuple[OperatingPoint | None, AnswerScore]:
     """Return the rule of answering of an entry, None without one, and its score.
 
@@ -94,18 +92,19 @@ def _rule(
     level = getattr(entry.at, key)
     if not isinstance(level, Mapping):
         return OperatingPoint(key, level, entry.at.chosen_on or "", confidence), score
-    by_class = _by_class((*place, key), level, file, suite)
+    by_class = _by_class((*place, key), level, file)
     return OperatingPoint(key, min(one for _, one in by_class), by_class=by_class), score
 
 
 def _by_class(
-    location: Location, levels: Mapping[str, float], file: MergedFile, suite: SuiteFacts
+    location: Location, levels: Mapping[str, float], file: MergedFile
 ) -> tuple[tuple[str, float], ...]:
     """Return the threshold of each class, in the suite's order.
 
     Raises:
         ThresholdError: a class is unknown, or has no threshold.
     """
+    suite = file.suite
     if suite.slices is None and not suite.class_names:
         return tuple(levels.items())  # for a record without the names of its classes
     names = table_class_names(suite.class_names, suite.class_count)
@@ -119,17 +118,15 @@ def _by_class(
     return tuple((name, levels.get(name, levels.get("default", 0.0))) for name in names)
 
 
-def parity_requests(
-    location: Location, entry: ParityEntry, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
+def parity_requests(location: Location, entry: ParityEntry, file: MergedFile) -> Iterator[Asked]:
     """Yield what an entry of the section `parity` asks for.
 
     Raises:
         ThresholdError: nothing is demanded, or the suite has no such set or pipeline.
     """
     for name in _numbers(location, PARITY_NUMBERS, file):
-        requests = on_sets(location, entry, Request("parity", PARITY_NUMBERS[name]), file, suite)
-        yield from numbers_asked((*location, name), getattr(entry, name), requests, file, suite)
+        requests = on_sets(location, entry, Request("parity", PARITY_NUMBERS[name]), file)
+        yield from numbers_asked((*location, name), getattr(entry, name), requests, file)
 
 
 def _numbers(location: Location, numbers: Mapping[str, Part], file: MergedFile) -> list[str]:

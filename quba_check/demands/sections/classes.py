@@ -38,9 +38,7 @@ _SHOWN = 10
 """Largest number of names that a message lists."""
 
 
-def class_requests(
-    location: Location, entry: MacroEntry | NotAs, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
+def class_requests(location: Location, entry: MacroEntry | NotAs, file: MergedFile) -> Iterator[Asked]:
     """Yield what an entry of a class, or of all classes, asks for.
 
     Raises:
@@ -48,39 +46,35 @@ def class_requests(
             without effect, or a threshold chosen on the judged images.
     """
     name = str(location[1])
-    if name in (EACH, MACRO, NOT_AS) and name in _numbers(suite):
-        text = f"'{name}' is a key of this section and a class of the suite '{suite.name}'"
+    if name in (EACH, MACRO, NOT_AS) and name in _numbers(file.suite):
+        text = f"'{name}' is a key of this section and a class of the suite '{file.suite.name}'"
         hint = "To use the key, rename the class."
         raise file.error(location[:2], text, shown="classes", allowed=f"'{name}|' for the class", hint=hint)
     if isinstance(entry, MacroEntry):
-        yield from _of_entry(location, entry, name, file, suite)
+        yield from _of_entry(location, entry, name, file)
         return
     for target, others in entry.items():
-        yield from _confusions((*location, target), others or {}, file, suite)
+        yield from _confusions((*location, target), others or {}, file)
 
 
-def _confusions(
-    location: Location, entries: Mapping[str, Any], file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
-    target, classes = _classes(location, file, suite)
+def _confusions(location: Location, entries: Mapping[str, Any], file: MergedFile) -> Iterator[Asked]:
+    target, classes = _classes(location, file)
     for name, bounds in entries.items():
         place = (*location, name)
-        mistaken_for, others = _classes(place, file, suite)
+        mistaken_for, others = _classes(place, file)
         if {*classes} & {*others}:
             text = f"a class cannot be mistaken for itself, got '{name}'"
             raise file.error(place, text, allowed="other classes")
         number = CLASS_NUMBERS["confusion"]
         request = Request("classes", number, target, classes, mistaken_for=mistaken_for, others=others)
         for inner, entry in entries_of(place, bounds):
-            requests = on_sets(inner, entry, request, file, suite)
-            yield from numbers_asked(inner, entry, requests, file, suite, kinds=_WORST)
+            requests = on_sets(inner, entry, request, file)
+            yield from numbers_asked(inner, entry, requests, file, kinds=_WORST)
 
 
-def _of_entry(
-    location: Location, entry: MacroEntry, name: str, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
+def _of_entry(location: Location, entry: MacroEntry, name: str, file: MergedFile) -> Iterator[Asked]:
     allowed = _OF.get(name, _OF_A_CLASS)
-    target, classes = (name, ()) if name in _OF else _classes(location[:2], file, suite)
+    target, classes = (name, ()) if name in _OF else _classes(location[:2], file)
     stated = file.keys(location)
     metrics = [metric for metric in allowed if metric in stated]
     if not metrics:
@@ -100,12 +94,10 @@ def _of_entry(
             request = replace(request, at=at)
         if metric in restated:
             request = replace(request, prevalence=getattr(entry, "prevalence", None))
-        requests = on_sets(location, entry, request, file, suite)
+        requests = on_sets(location, entry, request, file)
         for one in requests:
-            check_chosen_on((*location, "at", "from"), one, file, suite)
-        yield from numbers_asked(
-            (*location, metric), getattr(entry, metric), requests, file, suite, kinds=kinds
-        )
+            check_chosen_on((*location, "at", "from"), one, file)
+        yield from numbers_asked((*location, metric), getattr(entry, metric), requests, file, kinds=kinds)
 
 
 def _operating_point(
@@ -133,7 +125,7 @@ def _numbers(suite: SuiteFacts) -> dict[str, int]:
     return {name: number for some in names for number, name in enumerate(some)}
 
 
-def _classes(location: Location, file: MergedFile, suite: SuiteFacts) -> tuple[str, tuple[int, ...]]:
+def _classes(location: Location, file: MergedFile) -> tuple[str, tuple[int, ...]]:
     """Return the name of classes joined by `|`, in the suite's order, and their numbers.
 
     For unknown class names it is the stated name, without numbers.
@@ -141,6 +133,7 @@ def _classes(location: Location, file: MergedFile, suite: SuiteFacts) -> tuple[s
     Raises:
         ThresholdError: the suite has no such class, or one is named twice.
     """
+    suite = file.suite
     if suite.slices is None and not suite.class_names:
         return str(location[-1]), ()
     name, above = str(location[-1]), dotted_path(location[:-1])

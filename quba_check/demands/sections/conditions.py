@@ -33,15 +33,13 @@ def entries_of(location: Location, entry: Any) -> Iterator[tuple[Location, Any]]
         yield location, entry
 
 
-def on_sets(
-    location: Location, entry: Any, request: Request, file: MergedFile, suite: SuiteFacts
-) -> tuple[Request, ...]:
+def on_sets(location: Location, entry: Any, request: Request, file: MergedFile) -> tuple[Request, ...]:
     """Return a request under the conditions of an entry, on each set that it names.
 
     Raises:
         ThresholdError: the suite has no such set or pipeline, or the number has no meaning there.
     """
-    pipeline = getattr(entry, "pipeline", None) or ""
+    pipeline, suite = getattr(entry, "pipeline", None) or "", file.suite
     if pipeline and suite.slices is not None and pipeline not in suite.serving:
         problem = f"the suite '{suite.name}' has no pipeline '{pipeline}'"
         hint = allowed_names(pipeline, suite.serving) if suite.serving else "Declare it in its manifest."
@@ -54,7 +52,7 @@ def on_sets(
         raise file.error(waived, f"it would hold on {len(names)} sets", allowed=allowed)
     requests = tuple(replace(request, set=name, pipeline=pipeline) for name in names)
     for position, one in enumerate(requests):
-        check_set(place if isinstance(stated, str) else (*place, position), one, file, suite)
+        check_set(place if isinstance(stated, str) else (*place, position), one, file)
     return requests
 
 
@@ -64,20 +62,20 @@ def _waived(keys: Mapping[str, Any], location: Location = ()) -> Location:
     return (*location, "waive") if "waive" in keys else next(filter(None, inner), ())
 
 
-def check_set(location: Location, request: Request, file: MergedFile, suite: SuiteFacts) -> None:
+def check_set(location: Location, request: Request, file: MergedFile) -> None:
     """Raise a ThresholdError unless a number has a meaning on the set of a request."""
-    _check(location, request.set, lambda name: _problem_of(replace(request, set=name), suite), file, suite)
+    _check(location, request.set, lambda name: _problem_of(replace(request, set=name), file.suite), file)
 
 
-def check_chosen_on(location: Location, request: Request, file: MergedFile, suite: SuiteFacts) -> None:
+def check_chosen_on(location: Location, request: Request, file: MergedFile) -> None:
     """Refuse a threshold chosen on the judged images, or on differently decided ones."""
-    judged, rules = request.set, suite.decided
+    judged, rules = request.set, file.suite.decided
     labelled = replace(request, number=replace(request.number, name="recall"), pipeline="")
 
     def problem_of(name: str) -> str:
-        if problem := _problem_of(replace(labelled, set=name), suite):
+        if problem := _problem_of(replace(labelled, set=name), file.suite):
             return problem
-        if suite.root_of(judged) == suite.root_of(name):
+        if file.suite.root_of(judged) == file.suite.root_of(name):
             return f"its images are those of the judged set '{judged}'"
         kinds = {(rules[one].by, rules[one].any_of) if one in rules else None for one in (judged, name)}
         return (
@@ -87,18 +85,16 @@ def check_chosen_on(location: Location, request: Request, file: MergedFile, suit
         )
 
     if request.chosen_on:
-        _check(location, request.chosen_on, problem_of, file, suite)
+        _check(location, request.chosen_on, problem_of, file)
 
 
-def _check(
-    location: Location, name: str, problem_of: Callable[[str], str], file: MergedFile, suite: SuiteFacts
-) -> None:
+def _check(location: Location, name: str, problem_of: Callable[[str], str], file: MergedFile) -> None:
     """Raise an error for a set with a problem, and list those without one."""
-    if suite.slices is None or not (problem := problem_of(name)):
+    if file.suite.slices is None or not (problem := problem_of(name)):
         return  # without slices the sets are unknown
-    sets = [one for one in _sets_of(suite) if not problem_of(one)]
+    sets = [one for one in _sets_of(file.suite) if not problem_of(one)]
     allowed = listed(sets, SHOWN) or "another set, and the suite has none"
-    hint = "" if name in _sets_of(suite) else did_you_mean(name, sets).strip()
+    hint = "" if name in _sets_of(file.suite) else did_you_mean(name, sets).strip()
     raise file.error(location, problem, got=f"'{name}'", allowed=allowed, hint=hint)
 
 
@@ -152,7 +148,6 @@ def numbers_asked(
     entry: NumberEntry,
     requests: Sequence[Request],
     file: MergedFile,
-    suite: SuiteFacts,
     *,
     parts: tuple[Part, ...] = (),
     kinds: tuple[Kind, ...] = KINDS,
@@ -165,7 +160,6 @@ def numbers_asked(
         entry: its bounds, settings and slices.
         requests: the number on each set.
         file: the file.
-        suite: the names of slices.
         parts: see `Asked`.
         kinds: the demands on all slices of a column that the number allows; named slices need all of them.
         effects: see `Asked`.
@@ -180,19 +174,14 @@ def numbers_asked(
                 yield replace(whole, keys={key: BOUNDS[key]})
         for name, inner in (entry.slices or {}).items():
             with file.problems.caught():
-                yield from _slices((*location, "slices", name), inner, request, file, suite, kinds)
+                yield from _slices((*location, "slices", name), inner, request, file, kinds)
 
 
 def _slices(
-    location: Location,
-    entry: SliceEntry | None,
-    request: Request,
-    file: MergedFile,
-    suite: SuiteFacts,
-    kinds: tuple[Kind, ...],
+    location: Location, entry: SliceEntry | None, request: Request, file: MergedFile, kinds: tuple[Kind, ...]
 ) -> Iterator[Asked]:
     """Yield what the entry of a column of slices, or of one slice, asks for."""
-    name, keys = str(location[-1]), file.keys(location)
+    name, keys, suite = str(location[-1]), file.keys(location), file.suite
     column = column_of(name)
     shown = dotted_path(location[1:-1] if location[0] == "dimensions" else location[:-1])
     if suite.slices is not None and column not in suite.slices:

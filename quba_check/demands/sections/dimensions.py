@@ -7,7 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 from quba_check.core.dimension import Dimension
-from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import EPSILON
 from quba_check.core.request import Part, Request
 from quba_check.demands.bounds import Asked
@@ -23,9 +22,7 @@ _WITH_PARTS = ("accuracy", "calibration_error")
 """Dimensions whose parts can be demanded on other sets."""
 
 
-def dimension_requests(
-    location: Location, entry: DimensionEntry, file: MergedFile, suite: SuiteFacts
-) -> Iterator[Asked]:
+def dimension_requests(location: Location, entry: DimensionEntry, file: MergedFile) -> Iterator[Asked]:
     """Yield what an entry of a dimension asks for, in the order of the file.
 
     Raises:
@@ -35,10 +32,10 @@ def dimension_requests(
         dimension = registry[str(location[1])]
     except UserError as error:
         raise file.error(location[:2], str(error), shown="") from None
-    views = dimension.views(suite)  # of a custom dimension it may raise an error
+    views = dimension.views(file.suite)  # of a custom dimension it may raise an error
     size = Fraction(getattr(entry, "epsilon", None) or 0)
     request = Request(dimension.name, dimension.value_part)
-    requests = on_sets(location, entry, request, file, suite)
+    requests = on_sets(location, entry, request, file)
     if size not in (0, EPSILON):
         requests = (replace(request, epsilon=size),)
     if entry.slices and not views:
@@ -51,13 +48,13 @@ def dimension_requests(
         raise file.error(
             (*location, "parts"), text, got=named[0].conditions[1:], allowed="bounds on its value"
         )
-    parts = tuple(part for part in dimension.parts(suite) if part.better is not None and "@" not in part.name)
-    of_value = () if named else parts
+    parts = (part for part in dimension.parts(file.suite) if part.better and "@" not in part.name)
+    of_value = () if named else tuple(parts)
     effects = ("min", "max", "parts", "slices")
-    yield from numbers_asked(location, entry, requests, file, suite, parts=of_value, effects=effects)
+    yield from numbers_asked(location, entry, requests, file, parts=of_value, effects=effects)
     for name, inner in (entry.parts or {}).items():
         with file.problems.caught():
-            yield from _parts((*location, "parts", name), inner, dimension, requests, file, suite)
+            yield from _parts((*location, "parts", name), inner, dimension, requests, file)
 
 
 def _parts(
@@ -66,13 +63,13 @@ def _parts(
     dimension: Dimension,
     requests: Sequence[Request],
     file: MergedFile,
-    suite: SuiteFacts,
 ) -> Iterator[Asked]:
     """Yield what the entry of a part asks for."""
     name = str(location[-1])
-    parts: dict[str, Part] = {part.name: part for part in dimension.parts(suite)}
+    parts: dict[str, Part] = {part.name: part for part in dimension.parts(file.suite)}
     allowed = [part.name for part in parts.values() if part.better is not None]
-    hint = f"Allowed on the suite '{suite.name}': {listed(allowed) or f'demands on {dimension.name} itself'}."
+    shown = listed(allowed) or f"demands on {dimension.name} itself"
+    hint = f"Allowed on the suite '{file.suite.name}': {shown}."
     if name not in parts:
         problem = f"{dimension.name} has no part '{name}'.{did_you_mean(name, allowed)}"
         raise file.error(location, problem, shown="", hint=hint)
@@ -82,5 +79,5 @@ def _parts(
     if entry is not None:
         for request in requests:
             asked = replace(request, number=parts[name])
-            check_set(location, asked, file, suite)
+            check_set(location, asked, file)
             yield Asked(location, entry, asked)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
-from quba_check.core.facts import SuiteFacts
 from quba_check.core.request import Part, Request
 from quba_check.demands.bounds import Asked
 from quba_check.demands.demand import QubaSettings
@@ -26,9 +25,7 @@ _NUMBERS = {
 }
 
 
-def grade_requests(
-    location: Location, entry: QubaEntry, file: MergedFile, _suite: SuiteFacts
-) -> Iterator[Asked]:
+def grade_requests(location: Location, entry: QubaEntry, file: MergedFile) -> Iterator[Asked]:
     """Yield the demands on score and grade, and check the settings.
 
     Raises:
