@@ -171,9 +171,8 @@ def check_read(unread: Mapping[str, str], mode: str) -> None:
     for param in context.command.params:
         name = str(param.name)
         if name in unread and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise OptionError(
-                f"is not read {mode}", where=f"{context.command_path}: {flag_of(param)}", allowed=unread[name]
-            )
+            where = f"{context.command_path}: {flag_of(param)}"
+            raise OptionError(f"is not read {mode}", where=where, allowed=unread[name])
 
 
 def flag_of(param: click.Parameter) -> str:

@@ -238,7 +238,5 @@ def _where(suite: Suite, name: str) -> str:
         return relative
     conditions = conditions_of((*CORRUPTIONS, *suite.facts.extra_corruptions))
     absent = [f"{view.corruption}/{view.severity}" for view in conditions if suite.missing(view)]
-    names = listed(absent, at_most=2)
-    return (
-        f"{relative}; {len(absent)} of {len(conditions)} conditions missing: {names}" if absent else relative
-    )
+    missing = f"{len(absent)} of {len(conditions)} conditions missing: {listed(absent, at_most=2)}"
+    return f"{relative}; {missing}" if absent else relative

@@ -314,9 +314,8 @@ def _changed_conditions(parent: Tree | LocatedValue, child: Tree) -> Iterator[Th
         if isinstance(own, LocatedValue) and own.value != was:
             where = f"{own.document.at_key(own.location)}: {dotted_path(own.location)}"
             text = "it would take the inherited demands of this entry to other images"
-            yield ThresholdError(
-                text, where=where, allowed="a list of entries, which replaces the inherited one"
-            )
+            allowed = "a list of entries, which replaces the inherited one"
+            yield ThresholdError(text, where=where, allowed=allowed)
 
 
 def _parent(document: Document, extends: str) -> tuple[Path, str]:

@@ -66,9 +66,8 @@ def _attack_size(value: Any) -> str:
     except (ValueError, ZeroDivisionError):
         size = Fraction(0)
     if not LEAST_ATTACK <= size <= 1:
-        raise ValueError(
-            f"got {describe(value)}. Allowed: a fraction from {LEAST_ATTACK} to 1, such as 4/255."
-        )
+        allowed = f"a fraction from {LEAST_ATTACK} to 1, such as 4/255"
+        raise ValueError(f"got {describe(value)}. Allowed: {allowed}.")
     return str(size)
 
 

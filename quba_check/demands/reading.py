@@ -58,11 +58,8 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     quba = grade_settings(file)
     if not demands:
         sections = listed(name for name in SECTIONS if name not in ("dimensions", "quba"))
-        raise ThresholdError(
-            "the file demands nothing",
-            where=f"{label}:1",
-            allowed=f"a min, max or drop under dimensions, {sections}, quba.min_score, quba.min_grade",
-        )
+        allowed = f"a min, max or drop under dimensions, {sections}, quba.min_score, quba.min_grade"
+        raise ThresholdError("the file demands nothing", where=f"{label}:1", allowed=allowed)
     entry, own = file.entry, file.documents[0]
     policy = Policy(entry.uncertain or POINT.uncertain, entry.confidence or POINT.confidence)
     digest = demands_digest(demands, quba, policy, entry.protocol)

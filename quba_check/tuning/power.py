@@ -87,7 +87,7 @@ def detectable_effects(
             return DetectableEffect(demand)
         if demand.target in SHARES and not demand.needs_baseline:
             n = images if stored is None else _share_images(*stored, images)
-            return _effect_on_share(demand, n, thresholds)
+            return DetectableEffect(demand) if n is None else _effect_on_share(demand, n, thresholds)
         value = minima.get(demand.target) if demand.needs_baseline else float(demand.threshold)
         if stored is not None:
             value, error = stored[0].value, _error_of_run(*stored, images)
@@ -98,14 +98,12 @@ def detectable_effects(
             error *= math.sqrt(2)
             if demand.bound == "max_relative_drop":
                 error = error / value if value else None
-        return _effect(demand, error, thresholds, accuracy)
+        return DetectableEffect(demand) if error is None else _effect(demand, error, thresholds, accuracy)
 
     return tuple(map(effect_of, thresholds.demands))
 
 
-def _effect(demand: Demand, error: float | None, thresholds: Thresholds, accuracy: float) -> DetectableEffect:
-    if error is None:
-        return DetectableEffect(demand)
+def _effect(demand: Demand, error: float, thresholds: Thresholds, accuracy: float) -> DetectableEffect:
     margin, score = pass_margin(thresholds), _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
     low, high = _possible(demand, accuracy)
@@ -132,9 +130,7 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
     return (low - high, high - low) if demand.needs_baseline or demand.request.kind == "gap" else (low, high)
 
 
-def _effect_on_share(demand: Demand, n: int | None, thresholds: Thresholds) -> DetectableEffect:
-    if n is None:
-        return DetectableEffect(demand)
+def _effect_on_share(demand: Demand, n: int, thresholds: Thresholds) -> DetectableEffect:
     margin, score = np.array([-pass_margin(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
     least = bisect_left(
         range(n + 1), float(demand.threshold), key=lambda hits: share_limits(hits, n, margin).item()
@@ -176,9 +172,8 @@ def _error_of_run(quantity: Quantity, behind: int, images: int | None) -> float 
 
 def _stored_quantity(demand: Demand, record: Record) -> tuple[Quantity, int] | None:
     """Return a run's value and its number of images, at least two."""
-    if demand.is_on_grade or (quantity := judged_quantity(demand, record)) is None:
-        return None
-    if quantity.n is None or quantity.n < LEAST_IMAGES:
+    quantity = judged_quantity(demand, record)
+    if quantity is None or quantity.n is None or quantity.n < LEAST_IMAGES:
         return None
     behind = images_behind(quantity, demand, record)
     return None if behind is None or behind < LEAST_IMAGES else (quantity, behind)

@@ -95,8 +95,7 @@ def check_protocol(thresholds: Thresholds, record: Record) -> None:
         ThresholdError: the protocols differ.
     """
     if thresholds.protocol not in (None, record.protocol):
-        raise ThresholdError(
-            f"states protocol {thresholds.protocol}, but the values of {record.model.name} are of protocol "
-            f"{record.protocol}. Allowed: a file that states {record.protocol}, or no protocol.",
-            where=thresholds.label,
-        )
+        own, name = record.protocol, record.model.name
+        problem = f"states protocol {thresholds.protocol}, but the values of {name} are of protocol {own}"
+        allowed = f"a file that states {own}, or no protocol"
+        raise ThresholdError(problem, where=thresholds.label, allowed=allowed)

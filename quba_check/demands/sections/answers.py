@@ -76,15 +76,13 @@ def _rule(
     if entry.at is None or not keys:
         return None, ANSWER_SCORES[0]
     (key,) = keys
-    if key in _SCORES and (
-        wrong := next((one for one in ("confidence", "score", "from") if one in rule), None)
-    ):
+    wrong = next((one for one in ("confidence", "score", "from") if one in rule), None)
+    if key in _SCORES and wrong:
         allowed = f"{key} alone, or {listed(_CHOSEN)} with score and from"
         raise file.error((*place, wrong), f"it does not go with '{key}'", allowed=allowed)
     if "confidence" in rule and key != "error":
-        raise file.error(
-            (*place, "confidence"), "it applies to 'error' only", got=key, allowed="no confidence"
-        )
+        text, allowed = "it applies to 'error' only", "no confidence"
+        raise file.error((*place, "confidence"), text, got=key, allowed=allowed)
     if key in ("accuracy", "share") and "from" not in rule:
         raise file.error((*place, key), "a set to choose on is needed", allowed="from, with another set")
     confidence = (entry.at.confidence or 0.95) if key == "error" else None
@@ -112,9 +110,8 @@ def _by_class(
         text = f"the suite '{suite.name}' has no class '{unknown}'.{did_you_mean(unknown, names)}"
         raise file.error((*location, unknown), text, allowed=f"{listed(names, 10)}, or default")
     if missing := [name for name in names if name not in levels and "default" not in levels]:
-        raise file.error(
-            location, f"no threshold for {listed(missing, 10)}", allowed="every class, or default"
-        )
+        text = f"no threshold for {listed(missing, 10)}"
+        raise file.error(location, text, allowed="every class, or default")
     return tuple((name, levels.get(name, levels.get("default", 0.0))) for name in names)
 
 

@@ -78,11 +78,8 @@ def check_chosen_on(location: Location, request: Request, file: MergedFile) -> N
         if file.suite.root_of(judged) == file.suite.root_of(name):
             return f"its images are those of the judged set '{judged}'"
         kinds = {(rules[one].by, rules[one].any_of) if one in rules else None for one in (judged, name)}
-        return (
-            f"it and the judged set '{judged}' need the same rule of deciding, or none"
-            if len(kinds) > 1
-            else ""
-        )
+        problem = f"it and the judged set '{judged}' need the same rule of deciding, or none"
+        return problem if len(kinds) > 1 else ""
 
     if request.chosen_on:
         _check(location, request.chosen_on, problem_of, file)
