@@ -140,10 +140,9 @@ def _draft_suite(root: Path, layout: Layout, title: str) -> tuple[Suite, str]:
                 suite = Suite(root, read_manifest(draft, str(draft)))
             except SuiteError as error:
                 reason = str(error).removeprefix(f"{draft}:").partition(": ")[2]
-                raise SuiteError(
-                    f"{_WHERE}: the names of the folders in {root} cannot stand in {MANIFEST_NAME}: {reason} "
-                    "Rename the folders, or write the file by hand."
-                ) from None
+                problem = f"the names of the folders in {root} cannot stand in {MANIFEST_NAME}: {reason}"
+                hint = "Rename the folders, or write the file by hand."
+                raise SuiteError(problem, where=_WHERE, hint=hint) from None
             for view in suite.views():
                 try:
                     suite.counts([view])

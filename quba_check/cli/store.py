@@ -137,11 +137,9 @@ def opened_store(location: Place, command: str) -> Store:
             objects.get(FORMAT_NAME, 1)
         except FileNotFoundError:
             if next(objects.list("predictions"), None) is None:
-                raise OptionError(
-                    f"{objects.label} is not a store: it has neither 'format.json' nor 'predictions/'",
-                    where=where,
-                    allowed="the folder or URL that a run got by --quba-store or $QUBA_STORE",
-                ) from None
+                problem = f"{objects.label} is not a store: it has neither 'format.json' nor 'predictions/'"
+                allowed = "the folder or URL that a run got by --quba-store or $QUBA_STORE"
+                raise OptionError(problem, where=where, allowed=allowed) from None
     return open_store(location or default_location())
 
 

@@ -145,8 +145,5 @@ def _check_holds_a_set(suite: Suite, manifest: str) -> None:
     # Otherwise a run with only optional demands would pass on a wrong path.
     reasons = [reason for name in suite.facts.spaces if (reason := suite.missing(View(name)))]
     if reasons and len(reasons) == len(suite.facts.spaces):
-        problem, hint = (
-            f"none of its sets exists: {listed(reasons, 2)}",
-            "Correct the paths, or name another folder.",
-        )
-        raise SuiteError(problem, where=manifest, hint=hint)
+        problem = f"none of its sets exists: {listed(reasons, 2)}"
+        raise SuiteError(problem, where=manifest, hint="Correct the paths, or name another folder.")

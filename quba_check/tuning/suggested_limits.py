@@ -161,21 +161,15 @@ def percentile_limits(population: Population, percentile: float) -> dict[str, Su
         is_high = registry[name].better == "high"
         limit = float(np.percentile(values, percentile if is_high else 100 - percentile))
         reason = f"percentile {percentile:g} of {len(values)} models of {population.name}"
-        suggestions[name] = SuggestedLimit(_significant(limit, down=is_high), reason)
+        suggestions[name] = _rounded_limit(name, limit, reason)
     return suggestions
 
 
 def published_limits(model: PublishedModel) -> dict[str, SuggestedLimit]:
     """Return the values of a published model as limits, by dimension, without suspect ones."""
-    values = model.screened
-    return {
-        dimension: SuggestedLimit(
-            _significant(values[dimension], down=registry[dimension].better == "high"),
-            f"{model.id} as published",
-        )
-        for dimension in PUBLISHED_DIMENSIONS
-        if dimension in values
-    }
+    values, reason = model.screened, f"{model.id} as published"
+    names = (name for name in PUBLISHED_DIMENSIONS if name in values)
+    return {name: _rounded_limit(name, values[name], reason) for name in names}
 
 
 def published_names() -> str:
@@ -185,8 +179,10 @@ def published_names() -> str:
     )
 
 
-def _significant(value: float, *, down: bool) -> float:
-    return _rounded(value, _step(value, 3), down=down)
+def _rounded_limit(dimension: str, value: float, reason: str) -> SuggestedLimit:
+    """Return a value as a limit, rounded outward to three significant digits."""
+    limit = _rounded(value, _step(value, 3), down=registry[dimension].better == "high")
+    return SuggestedLimit(limit, reason)
 
 
 def _step(value: float, digits: int) -> float:

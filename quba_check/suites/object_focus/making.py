@@ -116,10 +116,8 @@ def make_object_focus(
     examples, classes = suite.examples(CLEAN), suite.classes
     for name in classes:
         if re.search(r"^\.|[/\\]", name):
-            problem, allowed = (
-                f"the class '{name}' cannot name a folder",
-                r"names without / and \, and no dot in front",
-            )
+            problem = f"the class '{name}' cannot name a folder"
+            allowed = r"names without / and \, and no dot in front"
             raise SuiteError(problem, where=suite.location, allowed=allowed)
     objects.prepare(suite, examples)
     with new_folder(out) as folder, ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
@@ -205,11 +203,10 @@ class _Search:
             SuiteError: fewer than two classes have two.
         """
         if len(self.cutouts) < 2:
-            raise SuiteError(
-                f"{self.suite.location}: mixing needs two classes with two usable objects each, got "
-                f"{listed(self.cutouts) or 'none'}. Left out of {images:,} clean images: "
-                f"{self.reasons() or 'nothing'}."
-            )
+            problem = "mixing needs two classes with two usable objects each"
+            got = listed(self.cutouts) or "none"
+            hint = f"Left out of {images:,} clean images: {self.reasons() or 'nothing'}."
+            raise SuiteError(problem, where=self.suite.location, got=got, hint=hint)
         usable = sum(map(len, self.cutouts.values()))
         searched = usable + sum(map(len, self.left_out.values()))
         if usable < LEAST_SHARE * searched and not allow_few:
