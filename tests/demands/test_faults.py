@@ -222,6 +222,7 @@ ONES: list[tuple[SuiteFacts, list[str]]] = [
             "answers:\n  at: {probability: 0.9, error: 0.01}\n  share: {min: 0.75}",
             "answers:\n  at:\n    probability: 0.9\n    score: margin\n  share: {min: 0.75}",
             "answers: {at: {margin: 0.9, confidence: 0.9}, share: {min: 0.75}}",
+            "answers: {at: {accuracy: 0.9, from: night, confidence: 0.9}, share: {min: 0.75}}",
             "answers: {at: {probability: 0.9}}",
             "answers: {at: {error: 0}, share: {min: 0.75}}",
             "answers: {at: {error: 1}, share: {min: 0.75}}",
