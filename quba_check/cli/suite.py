@@ -114,12 +114,14 @@ def make_object_focus(
     (mixed_rand). Exit code 1: objects were found in too few images.
     """
     if (masks is None) == (boxes is None):
-        got, allowed = "neither" if masks is None else "both", "--masks DIR, or --boxes FILE.csv"
+        got = "neither" if masks is None else "both"
+        allowed = "--masks DIR, or --boxes FILE.csv"
         raise OptionError("needs masks or boxes", where=_WHERE, got=got, allowed=allowed)
     data = open_suite(folder)
     manifest = data.root / MANIFEST_NAME
     if write and not manifest.exists():
-        problem, hint = f"there is no {manifest} to write into", "Write one, or leave --write out."
+        problem = f"there is no {manifest} to write into"
+        hint = "Write one, or leave --write out."
         raise OptionError(problem, where=f"{_WHERE}: --write", hint=hint)
     out = (output or data.root / "object_focus").absolute()
     objects = BoxFile(boxes) if boxes is not None else MaskFolder(masks or folder)

@@ -125,7 +125,8 @@ def tune(
 def _check_sources(sources: Sequence[str]) -> None:
     """Refuse several sources or none, and the options of another source."""
     if len(sources) != 1:
-        got, allowed = listed(sources) or "none", "records, --percentile P, or --like NAME"
+        got = listed(sources) or "none"
+        allowed = "records, --percentile P, or --like NAME"
         raise OptionError("needs one source of thresholds", where=_WHERE, got=got, allowed=allowed)
     if sources != ["--percentile"]:
         check_read({"population": "with --percentile P"}, "without --percentile")

@@ -111,7 +111,8 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
     specs = [parse_spec(text) for text in models]
     for path, record in records.items():
         if specs and not any(is_record_of(record, spec) for spec in specs):
-            got, allowed = f"'{record.model.spec}'", f"a record of {listed(models)} as it is now"
+            got = f"'{record.model.spec}'"
+            allowed = f"a record of {listed(models)} as it is now"
             problem = "is a record of another model"
             raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=_AGAIN)
     for spec in specs:
@@ -133,5 +134,6 @@ def _check_time(record: Record, path: Path, since: datetime | None) -> None:
     except (ValueError, TypeError):  # not a time, or one without an offset
         is_older = True
     if is_older:
-        got, allowed = f"the time {record.environment.time}", f"{since.isoformat()} or later"
+        got = f"the time {record.environment.time}"
+        allowed = f"{since.isoformat()} or later"
         raise UserError("is of an earlier run", where=f"{path}", got=got, allowed=allowed, hint=_AGAIN)

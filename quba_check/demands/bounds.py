@@ -238,7 +238,9 @@ def waiver_of(file: MergedFile, location: Location, entry: BaseModel) -> tuple[s
     first, last = today(), today() + LONGEST
     if not first <= waive.until <= last:
         problem = f"the waiver {'has expired' if waive.until < first else 'ends in more than a year'}"
-        got, allowed, hint = str(waive.until), f"{first} to {last}", "Meet the demand, or decide again."
+        got = str(waive.until)
+        allowed = f"{first} to {last}"
+        hint = "Meet the demand, or decide again."
         raise file.error((*place, "until"), problem, is_on_key=False, got=got, allowed=allowed, hint=hint)
     return waived[0], Waiver(until=waive.until, by=waive.by, reason=waive.reason, limit=limit)
 

@@ -106,7 +106,7 @@ def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
     suite = Suite(folder, published, sampler)
     if not suite.views():
         init = f" For folders of images, quba-check init {folder.root} writes a {MANIFEST_NAME}."
-        hint, problem = f"{_EXPECTED}{init if is_local else ''}", "the data folder holds no suite"
+        problem, hint = "the data folder holds no suite", _EXPECTED + (init if is_local else "")
         raise SuiteError(problem, where=folder.location, got=listed(names, 5), hint=hint)
     return suite
 

@@ -81,8 +81,8 @@ def _rule(
         allowed = f"{key} alone, or {listed(_CHOSEN)} with score and from"
         raise file.error((*place, wrong), f"it does not go with '{key}'", allowed=allowed)
     if "confidence" in rule and key != "error":
-        text, allowed = "it applies to 'error' only", "no confidence"
-        raise file.error((*place, "confidence"), text, got=key, allowed=allowed)
+        text = "it applies to 'error' only"
+        raise file.error((*place, "confidence"), text, got=key, allowed="no confidence")
     if key in ("accuracy", "share") and "from" not in rule:
         raise file.error((*place, key), "a set to choose on is needed", allowed="from, with another set")
     confidence = (entry.at.confidence or 0.95) if key == "error" else None

@@ -44,7 +44,8 @@ def dimension_requests(location: Location, entry: DimensionEntry, file: MergedFi
     named = [one for one in requests if one.conditions]
     has_parts = all(one.epsilon or (dimension.name in _WITH_PARTS and not one.pipeline) for one in named)
     if entry.parts and not has_parts:
-        text, got = f"{dimension.name} has no parts under these conditions", named[0].conditions[1:]
+        text = f"{dimension.name} has no parts under these conditions"
+        got = named[0].conditions[1:]
         raise file.error((*location, "parts"), text, got=got, allowed="bounds on its value")
     parts = (part for part in dimension.parts(file.suite) if part.better and "@" not in part.name)
     of_value = () if named else tuple(parts)

@@ -104,8 +104,8 @@ def define_spaces(document: Document, entry: ManifestEntry, classes: ClassList) 
     for name, definition in entry.spaces.items():
         location = ("spaces", name)
         if name == OWN_SPACE or name in BUILT_IN_SPACES:
-            problem, hint = f"the name '{name}' is taken", "Give the label space another name."
-            raise SuiteError(problem, where=f"{document.at_key(location)}: spaces", hint=hint)
+            problem = f"the name '{name}' is taken. Give the label space another name."
+            raise SuiteError(problem, where=f"{document.at_key(location)}: spaces")
         if isinstance(definition, str):
             check_reference(document, location, definition, entry, {})
             spaces[name] = replace(built_in_space(definition), name=name)

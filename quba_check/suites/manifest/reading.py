@@ -100,8 +100,8 @@ def read_manifest(path: Path, label: str) -> Manifest:
     _check_corruptions(document, entry.sets)
     for name in entry.serving:
         if not _SHIFT_NAME.fullmatch(name):
-            where, got = f"{document.at_key(('serving', name))}: serving", f"the name '{name}'"
-            raise SuiteError(where=where, got=got, allowed=_NAME_RULE)
+            where = f"{document.at_key(('serving', name))}: serving"
+            raise SuiteError(where=where, got=f"the name '{name}'", allowed=_NAME_RULE)
         _check_call(document, ("serving", name, "call"), entry.serving[name].call or "")
     spaces = define_spaces(document, entry, classes)
     sets = _declared_sets(entry.sets)
@@ -172,7 +172,8 @@ def _check_set_names(document: Document, sets: SetEntries) -> None:
         is_taken = key in _NEW_KINDS and name in taken
         if is_taken or not is_shift_name(name) or name.endswith(endings):
             which = ", which another set or a corruption has" if is_taken else ""
-            where, got = f"{document.at_key(('sets', key, name))}: sets.{key}", f"the name '{name}'{which}"
+            where = f"{document.at_key(('sets', key, name))}: sets.{key}"
+            got = f"the name '{name}'{which}"
             others = f"that no other set has, and that do not end in {' or '.join(endings)}"
             raise SuiteError(where=where, got=got, allowed=f"{_NAME_RULE}, {others}")
         taken.add(name)

@@ -183,7 +183,8 @@ class BoxFile(Objects):
         picture = np.asarray(suite.image(example))
         height, width = picture.shape[:2]
         if min(box) < 0 or box.x1 > width or box.y1 > height:
-            where, got = f"{self.path}:{line}", ",".join(map(str, box))
+            where = f"{self.path}:{line}"
+            got = ",".join(map(str, box))
             allowed = f"0 to {width} for x, 0 to {height} for y"
             raise SuiteError("the box reaches outside the image", where=where, got=got, allowed=allowed)
         if is_too_large(box, picture):
