@@ -26,7 +26,7 @@ from quba_check.number_format import (
 from quba_check.records.measurement import quantity_row
 from quba_check.records.verdict import VerdictRow
 from quba_check.verdicts.decision import Verdict, masking_signs
-from quba_check.verdicts.slices import size_note
+from quba_check.verdicts.slices import row_noun, size_note
 
 _WORST, _MOST_CLASSES = 3, 10
 """Largest number of parts, classes, images and confusions in an explanation; of classes that miss a bound."""
@@ -159,7 +159,7 @@ def _rows_text(n: int, verdict: Verdict) -> str:
     if request.kind == "value" or groups is None or not isinstance(evidence, Measurement):
         return images_text(n, groups, verdict.effective)
     number = evidence.quantity(request.on_all_images.part)
-    if number is not None and number.groups == number.n:  # of a decided set
+    if number is not None and row_noun(number) == "groups":
         return f"{counted(n, 'group')}, at least {groups:,} in each judged slice"
     return f"{counted(n, 'image')}, at least {counted(groups, 'group')} in each judged slice"
 

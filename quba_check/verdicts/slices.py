@@ -44,10 +44,7 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         return Unmeasurable(demand.dimension, text, missing_data=True)
     judged, note = _judged(demand, sliced), size_note(demand, measurement)
     if not judged:
-        is_grouped = any(one.groups is not None for one in sliced.values.values())
-        groups = f" in {demand.min_groups:,} groups (min_groups)" if is_grouped else ""
-        allowed = f"at least {demand.min_images:,} images (min_images){groups}, and images of another slice"
-        return Unmeasurable(demand.dimension, f"{note}. Allowed: {allowed}", missing_data=True)
+        return Unmeasurable(demand.dimension, f"{note}. Allowed: {_least(demand, sliced)}", missing_data=True)
     sign = 1 if demand.better == "high" else -1
     ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
     heading = "largest gaps" if request.kind == "gap" else "worst slices"
@@ -87,11 +84,27 @@ def shortage(demand: Demand, quantity: Quantity) -> str:
     """
     images = _images(quantity)
     if images < demand.min_images:
-        return f"{images:,} images. Allowed: at least {demand.min_images:,} (min_images)"
+        return f"{images:,} {row_noun(quantity)}. Allowed: at least {demand.min_images:,} (min_images)"
     groups = quantity.groups if quantity.eligible_groups is None else quantity.eligible_groups
     if groups is not None and groups < demand.min_groups:
         return f"{groups:,} groups of images. Allowed: at least {demand.min_groups:,} (min_groups)"
     return ""
+
+
+def row_noun(quantity: Quantity) -> str:
+    """Return `groups` if each row of a number is a decided group, else `images`."""
+    return "images" if quantity.groups is None or quantity.groups != quantity.n else "groups"
+
+
+def _least(demand: Demand, sliced: SliceValues) -> str:
+    """Return the smallest slice that is judged, in words."""
+    quantities = sliced.values.values()
+    if quantities and all(row_noun(one) == "groups" for one in quantities):
+        least = max(demand.min_images, demand.min_groups)
+        return f"at least {least:,} groups (min_images and min_groups), and groups of another slice"
+    is_grouped = any(one.groups is not None for one in quantities)
+    groups = f" in {demand.min_groups:,} groups (min_groups)" if is_grouped else ""
+    return f"at least {demand.min_images:,} images (min_images){groups}, and images of another slice"
 
 
 def _sliced(demand: Demand, measurement: Measurement) -> SliceValues:

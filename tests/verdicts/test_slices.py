@@ -134,6 +134,17 @@ def reason(text, *, missing_data=False):
             "10 groups (min_groups), and images of another slice",
         ),
         (
+            replace(WORST, min_images=10, min_groups=12),
+            accuracy(values={"light=day": replace(quantity(0.9, 9), groups=9)}),
+            "judged 0 of 1 slices; too small: light=day (9). Allowed: at least 12 groups (min_images and "
+            "min_groups), and groups of another slice",
+        ),
+        (
+            replace(NIGHT, request=on_slices("accuracy", "light=day")),
+            accuracy(values={"light=day": replace(quantity(0.9, 9), groups=9)}),
+            "light=day has 9 groups. Allowed: at least 50 (min_images)",
+        ),
+        (
             GAP,
             accuracy(values={"light=day": quantity(0.9, 500)}, gaps={}),
             "a gap needs two slices, and the column light has one: light=day",
