@@ -17,9 +17,9 @@ from support.stored import flip_last_bit
 
 import quba_check
 from quba_check.cli.main import main
-from quba_check.engine.engine import Engine
 from quba_check.errors import HeadError
 from quba_check.gate.preflight import plan_run
+from quba_check.predictor import Predictor
 
 ACCURACY = "dimensions: {accuracy: {min: 0}}"
 
@@ -181,28 +181,30 @@ def test_it_imports_no_pytest() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_judging_enters_no_code_of_models_after_the_last_image(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
+def test_judging_only_asks_models_for_the_kind_of_preprocessing(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    entered: list[str] = []
+    """After the last predictions and the check of the model that belongs to them."""
+    entered: set[str] = set()
 
     def note(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and f"{os.sep}quba_check{os.sep}models{os.sep}" in frame.f_code.co_filename:
-            entered.append(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")
+            entered.add(frame.f_code.co_name)
 
-    predictions = Engine.predictions
+    predictions = Predictor.predictions
 
-    def predicted(*arguments: object) -> object:
+    def predicted(*arguments: Any) -> object:
         sys.setprofile(None)
         try:
-            return predictions(*arguments)  # type: ignore[arg-type]
+            return predictions(*arguments)
         finally:
             entered.clear()
             sys.setprofile(note)
 
-    monkeypatch.setattr(Engine, "predictions", predicted)
-    try:
-        gate.judge(ALL, record="r.json")
-    finally:
-        sys.setprofile(None)
-    assert entered == []
+    monkeypatch.setattr(Predictor, "predictions", predicted)
+    for _ in ("predicted", "stored"):
+        try:
+            gate.judge(ALL, record="r.json", store=tmp_path / "store")
+        finally:
+            sys.setprofile(None)
+        assert entered == {"is_prepared_fast", "can_be_fast"}
