@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from quba_check.core.request import target_name
 from quba_check.errors import OptionError, UserError, extra_needed
 from quba_check.exports.attestation import public_path
 from quba_check.messages import allowed_names
@@ -91,7 +92,8 @@ def _quantity(record: Record, name: str) -> QuantityRow:
     """Return the value of a dimension or part."""
     values: dict[str, QuantityRow] = {}
     for dimension, row in record.measured.items():
-        values |= {dimension: row, **{f"{dimension}.{part}": value for part, value in row.parts.items()}}
+        values |= {dimension: row}
+        values |= {target_name(dimension, part): value for part, value in row.parts.items()}
     if name not in values:
         hint = allowed_names(name, values) if values else "Nothing was measured."
         raise OptionError(where=f"{_WHERE}: --value", got=f"'{name}'", hint=hint)
@@ -100,7 +102,6 @@ def _quantity(record: Record, name: str) -> QuantityRow:
 
 def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
     """Return what a reader of a leaderboard must know about the value."""
-    dimension, _, part = name.partition(".")
     version = record.environment.versions.get(_TOOL)
     notes = [
         f"{_TOOL} {version}" if version else _TOOL,
@@ -114,8 +115,7 @@ def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
         notes.append("masked: no evidence of robustness")
     if quantity.interval is not None:
         notes.append(f"95 % interval {interval_text(quantity.interval, quantity.unit, quantity.n)}")
-    target = dimension, part or None
-    verdict = most_severe(row for row in record.verdicts if (row.dimension, row.part) == target)
+    verdict = most_severe(row for row in record.verdicts if row.target == name)
     if verdict is not None:
         place = f"{public_path(verdict.file)}:{verdict.line}"
         notes.append(f"demand {bound_text(verdict)} in {place}: {verdict.outcome}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from quba_check.core.request import target_name
 from quba_check.errors import UserError, extra_needed
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
 from quba_check.records.record import Record
@@ -17,13 +18,14 @@ from quba_check.storage.csv_text import csv_text
 
 COLUMNS = (
     *("model", "fingerprint", "protocol", "suite", "time", "commit", "dimension", "part", "value"),
-    *("lower", "upper", "unit", "n", "demand", "bound", "outcome", "tier", "title"),
+    *("lower", "upper", "unit", "n", "demand", "bound", "outcome", "tier", "title", "name"),
 )
 """Columns of every table.
 
 `dimension` is `quba` for score and grade, which `part` names; the value of `grade` is the percentile. `lower`
 and `upper` are the limits of the two-sided 95 % interval. Of several demands on a quantity the most severe
-verdict is shown, the first of equals; `bound` is its threshold unless that is a letter.
+verdict is shown, the first of equals; `bound` is its threshold unless that is a letter. `name`, such as
+`accuracy@set=night`, is the same text in CSV as elsewhere: the part `@set=night` gets an apostrophe in front.
 """
 Row = dict[str, Any]
 """Values by column; None for an unknown one."""
@@ -75,7 +77,7 @@ def _row(
     columns |= {"model": record.model.name, "fingerprint": record.model.fingerprint}
     columns |= {"protocol": record.protocol, "suite": record.suite.name}
     columns |= {"time": record.environment.time, "commit": record.environment.git}
-    columns |= {"dimension": dimension, "part": part}
+    columns |= {"dimension": dimension, "part": part, "name": target_name(dimension, part)}
     if quantity is not None:
         columns |= {"value": quantity.value, "unit": quantity.unit, "n": quantity.n}
         columns["lower"], columns["upper"] = quantity.interval or (None, None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 import yaml
 from support.errors import error_text
 from support.rows import VERDICT
-from support.tuned import record
+from support.tuned import quantity, record
 
 from quba_check.errors import OptionError, UserError
 from quba_check.exports.leaderboard import Benchmark, leaderboard_text
@@ -18,7 +19,7 @@ hub = pytest.importorskip("huggingface_hub")
 BENCHMARK = Benchmark("ILSVRC/imagenet-1k", "default", "0123abc")
 
 
-def entry(text: str) -> object:
+def entry(text: str) -> Any:
     (only,) = hub.parse_eval_result_entries(yaml.safe_load(text))
     return only
 
@@ -51,6 +52,16 @@ def test_a_part_in_per_cent() -> None:
         notes="quba-check, protocol standard, suite tiny, corruption_robustness.fog, 1,000 images, "
         "95 % interval 0.491..0.609",
     )
+
+
+def test_a_value_under_conditions_with_its_demand() -> None:
+    at_night = quantity(0.8, 0.01, "fraction", better="high")
+    measured = quantity(0.9, 0.01, "fraction", better="high", parts={"@set=night": at_night})
+    demand = VERDICT | {"id": "x.yaml::accuracy@set=night[min]", "part": "@set=night"}
+    run = record(measurements={"accuracy": measured}, verdicts=[VERDICT, demand | {"outcome": "fail"}])
+    notes = entry(leaderboard_text(run, BENCHMARK, "accuracy@set=night")).notes
+    assert "suite tiny, accuracy@set=night, 1,000 images" in notes
+    assert notes.endswith("demand >= 0.85 in x.yaml:3: fail")
 
 
 def test_the_file_name_has_no_folders() -> None:

@@ -37,6 +37,10 @@ CASES = {
             VERDICT | {"part": "top5", "outcome": "unmeasurable", "tier": "warn"},
         ],
     ),
+    "under conditions": record(
+        measurements={"accuracy": MEASURED["accuracy"]},
+        verdicts=[VERDICT | {"part": "@set=night", "outcome": "not run"}],
+    ),
     "score and grade": record(
         measurements={},
         grades=[
