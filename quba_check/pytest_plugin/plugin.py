@@ -284,8 +284,7 @@ def _close(gate: GateSession) -> None:
 
 def _worker(config: pytest.Config) -> str | None:
     """Return the name of this xdist worker, None in the controller and without xdist."""
-    values = _worker_input(config)
-    return str(values["workerid"]) if values else None
+    return _worker_input(config).get("workerid")
 
 
 def _worker_input(config: pytest.Config) -> dict[str, Any]:

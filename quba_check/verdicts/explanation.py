@@ -80,11 +80,9 @@ def _headline(verdict: Verdict) -> str:
     if verdict.reason:
         return f"{target} {_formatted(verdict, value)} is {verdict.reason}"
     relation, needless = _relation(verdict), ", so it needs no waiver" if verdict.has_needless_waiver else ""
-    if _is_uncertain(verdict):
+    if _is_uncertain(verdict) or isinstance(value, str) or isinstance(threshold, str):
         bound = f"{_formatted(verdict, threshold)}{needless}{_score_and_percentile(verdict)}"
         return f"{target} {_formatted(verdict, value)} {relation} {bound}"
-    if isinstance(value, str) or isinstance(threshold, str):
-        return f"{target} {value} {relation} {threshold}{needless}{_score_and_percentile(verdict)}"
     unit = verdict.unit or ""
     value_text, bound_text = format_distinct(value, threshold, unit)
     if verdict.outcome == "pass" or needless:
