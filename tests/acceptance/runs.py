@@ -18,20 +18,12 @@ from typing import Any
 import pytest
 from support.tiny import CLASSES, PER_CLASS, SHIFTS
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+
 HERE = Path(__file__).parent
 QUICK = ("-p", "no:hypothesispytest", "-p", "no:syrupy")
 """Hypothesis's plugin takes a second of every run; neither has a part in any."""
-NINE = (
-    "accuracy",
-    "adversarial_robustness",
-    "corruption_robustness",
-    "ood_robustness",
-    "calibration_error",
-    "class_balance",
-    "object_focus",
-    "shape_bias",
-    "parameters",
-)
+NINE = PUBLISHED_DIMENSIONS
 CLEAN_IMAGES = PER_CLASS * len(CLASSES)
 OTHER_IMAGES = 75 * 3 + 6 * (len(SHIFTS) + 2) + 9
 """Of 75 corruptions, the shifts and mixed sets, and the cue conflicts."""

@@ -219,14 +219,6 @@ def test_a_selection_passes_and_its_record_is_no_release(judge: Judge) -> None:
     assert judge.record()["overall_verdict"] == "partial"
 
 
-def test_optional_demands_alone_with_nothing_there_are_no_pass(judge: Judge) -> None:
-    judge.write("thresholds/x.yaml", "schema: 1\ndimensions:\n  accuracy: {max_drop: 0.01, optional: true}\n")
-    result = judge(FILE, "--quba-report=record.json")
-    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert "released: no; no demand was judged" in result.outlines
-    assert judge.record()["overall_verdict"] == "not judged"
-
-
 def raised(*_: object, **__: object) -> object:
     raise KeyError("row")
 

@@ -123,15 +123,3 @@ def test_a_second_run_finds_the_same_and_predicts_only_to_check(judge: Judge) ->
     assert judge.passes()["forward"] in [2 * (examined() + 1 + images) for images in (3, 6, 8)]
     assert same_findings(judge.record("first.json"), judge.record("second.json"))
     assert len(list((judge.store / "runs").glob("*.json"))) == 2
-
-
-def test_files_of_another_protocol_that_are_left_out_are_counted(judge: Judge) -> None:
-    judge.write("thresholds/a.yaml", "schema: 1\ndimensions:\n  accuracy: {min: 0.5}\n")
-    judge.write(
-        "thresholds/b.yaml",
-        "schema: 1\nprotocol: released\ndimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}\n",
-    )
-    result = judge("thresholds/a.yaml", "thresholds/b.yaml", "-k", "a.yaml", "--quba-report=record.json")
-    assert result.ret == 0
-    assert "1 of 1 demand passed, 2 not selected" in result.outlines
-    assert judge.record()["overall_verdict"] == "partial"

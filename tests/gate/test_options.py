@@ -17,52 +17,32 @@ def test_defaults() -> None:
     assert Options.parse({"model": ["demo"]}, BASE) == Options(models=("demo",))
 
 
+GIVEN = {
+    "data": ("images", BASE / "images"),
+    "arch": ("resnet18", "resnet18"),
+    "preprocessing": ("prep.yaml", BASE / "prep.yaml"),
+    "protocol": ("released", "released"),
+    "device": ("cuda:3", "cuda:3"),
+    "precision": ("bf16", "bf16"),
+    "compile": ("off", "off"),
+    "exact_preprocessing": (True, True),
+    "batch_size": ("7", 7),
+    "workers": ("0", 0),
+    "seed": ("11", 11),
+    "limit": ("500", 500),
+    "store": ("/elsewhere", Path("/elsewhere")),
+    "cache_gb": ("0.5", 0.5),
+    "plan": (True, True),
+    "report": ("out/r.json", BASE / "out" / "r.json"),
+    "trust_pickle": (True, True),
+}
+
+
 def test_given_values() -> None:
-    options = Options.parse(
-        {
-            "model": ["a.pt", "b.pt"],
-            "quba_thresholds": ["mobile"],
-            "quba_data": "images",
-            "quba_arch": "resnet18",
-            "quba_preprocessing": "prep.yaml",
-            "quba_protocol": "released",
-            "quba_device": "cuda:3",
-            "quba_precision": "bf16",
-            "quba_compile": "off",
-            "quba_exact_preprocessing": True,
-            "quba_batch_size": "7",
-            "quba_workers": "0",
-            "quba_seed": "11",
-            "quba_limit": "500",
-            "quba_store": "/elsewhere",
-            "quba_cache_gb": "0.5",
-            "quba_plan": True,
-            "quba_report": "out/r.json",
-            "quba_trust_pickle": True,
-        },
-        BASE,
-    )
-    assert options == Options(
-        models=("a.pt", "b.pt"),
-        thresholds=("mobile",),
-        data=BASE / "images",
-        preprocessing=BASE / "prep.yaml",
-        protocol="released",
-        arch="resnet18",
-        device="cuda:3",
-        precision="bf16",
-        compile="off",
-        exact_preprocessing=True,
-        trust_pickle=True,
-        batch_size=7,
-        workers=0,
-        seed=11,
-        limit=500,
-        store=Path("/elsewhere"),
-        cache_gb=0.5,
-        plan=True,
-        report=BASE / "out" / "r.json",
-    )
+    given = {f"quba_{name}": value for name, (value, _) in GIVEN.items()}
+    options = Options.parse({"model": ["a.pt", "b.pt"], "quba_thresholds": ["mobile"], **given}, BASE)
+    checked = {name: value for name, (_, value) in GIVEN.items()}
+    assert options == Options(models=("a.pt", "b.pt"), thresholds=("mobile",), **checked)
 
 
 def test_a_data_folder_behind_a_url() -> None:

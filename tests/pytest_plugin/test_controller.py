@@ -51,6 +51,7 @@ def report(result: DemandResult | None = None, **attributes: Any) -> Any:
         (["uncertain"], {}, 1, 2, 1),  # a test of the user failed as well
         (["pass"], {}, 1, 1, 1),
         (["skipped"], {}, 5, 0, 5),
+        (["skipped"], {}, 0, 0, 5),
         (["pass"], {"interrupted": True}, 2, 0, 2),
         (["pass"], {}, 3, 0, 3),
     ],
