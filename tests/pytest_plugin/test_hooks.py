@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,45 +69,34 @@ def test_a_demand_that_is_met(items: Any) -> None:
     assert item.user_properties == [("value", 0.6)]
 
 
-def test_a_blocking_demand_fails_with_its_explanation(items: Any) -> None:
-    item, _ = items(StubJudge(0.4))
-    with pytest.raises(pytest.fail.Exception, match=r"^corruption_robustness 0\.400 is below 0\.500"):
-        item.runtest()
-    assert DemandResult.model_validate_json(item.result).verdict.outcome == "fail"
-
-
-def test_a_failure_is_one_line_in_the_short_summary(items: Any) -> None:
-    item, _ = items(StubJudge(0.4))
-    with pytest.raises(pytest.fail.Exception) as caught:
-        item.runtest()
-    failure = item.repr_failure(caught)
-    assert failure.reprcrash.message == "Failed: corruption_robustness 0.400 is below 0.500 (short by 0.100)"
-    assert len(str(failure).splitlines()) > 1
-
-
 def test_a_demand_that_only_warns_does_not_fail(items: Any) -> None:
     item, _ = items(StubJudge(0.4, tier="warn"))
     item.runtest()
     assert DemandResult.model_validate_json(item.result).warns
 
 
-def test_a_skipped_demand(items: Any) -> None:
-    item, _ = items(StubJudge(0.4, outcome="skipped", message="there is no such set"))
-    with pytest.raises(pytest.skip.Exception, match=r"^there is no such set$"):
+BUG = "quba-check: this is a bug"
+
+
+@pytest.mark.parametrize(
+    ("judge", "end", "text", "outcome"),
+    [
+        (StubJudge(0.4), pytest.fail, "corruption_robustness 0.400 is below 0.500 (short by 0.100)", "fail"),
+        (StubJudge(0.4, outcome="skipped", message="no such set"), pytest.skip, "no such set", "skipped"),
+        (StubJudge(StoreError("the disk is full")), pytest.fail, "the disk is full", None),
+        (StubJudge(KeyError("x")), pytest.fail, BUG, None),
+    ],
+    ids=["a blocking demand", "a skipped one", "an error of the user", "a bug"],
+)
+def test_how_items_end(items: Any, judge: StubJudge, end: Any, text: str, outcome: str | None) -> None:
+    """Only verdicts are results, and a bug is noted."""
+    item, _ = items(judge)
+    with pytest.raises(end.Exception, match=f"^{re.escape(text)}") as caught:
         item.runtest()
-    assert item.result is not None
-
-
-def test_an_error_of_the_user_fails_without_a_result(items: Any) -> None:
-    item, _ = items(StubJudge(StoreError("the disk is full")))
-    with pytest.raises(pytest.fail.Exception, match=r"^the disk is full$"):
-        item.runtest()
-    assert item.result is item.bug is None
-
-
-def test_a_bug_is_noted(items: Any) -> None:
-    item, _ = items(StubJudge(KeyError("x")))
-    with pytest.raises(pytest.fail.Exception, match=r"^quba-check: this is a bug"):
-        item.runtest()
-    assert item.result is None
-    assert item.bug.startswith("quba-check: this is a bug")
+    result = item.result and DemandResult.model_validate_json(item.result)
+    assert outcome == (result and result.verdict.outcome)
+    assert (item.bug or "").startswith(BUG) == (text == BUG)
+    if outcome == "fail":  # in pytest's short summary it is one line
+        failure = item.repr_failure(caught)
+        assert failure.reprcrash.message == f"Failed: {text}"
+        assert len(str(failure).splitlines()) > 1
