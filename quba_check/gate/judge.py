@@ -166,8 +166,9 @@ class Judge:
 
     def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:
         """Yield the p-values of the file's other blocking demands; each is measured when needed."""
-        for other in self._gate.blocking(planned.model, planned.thresholds.path):
-            if other.node_id != planned.node_id and (p := self._p_value(other)) is not None:
+        for other in self._gate.selected(*planned.key):
+            is_other = other.node_id != planned.node_id and other.thresholds.path == planned.thresholds.path
+            if is_other and other.demand.tier == "block" and (p := self._p_value(other)) is not None:
                 yield p
 
     def _p_value(self, planned: PlannedDemand) -> float | None:

@@ -183,14 +183,6 @@ class GateSession:
         """Return the selected demands on a model under a protocol."""
         return [planned for planned in self._selected if planned.key == (model, protocol)]
 
-    def blocking(self, model: str, path: Path) -> list[PlannedDemand]:
-        """Return the selected demands of a threshold file that can block a model."""
-        return [
-            planned
-            for planned in self._selected
-            if (planned.model, planned.thresholds.path) == (model, path) and planned.demand.tier == "block"
-        ]
-
     def dimensions_of(self, planned: PlannedDemand) -> tuple[str, ...]:
         """Return the dimensions measured for a demand; none for an unreachable grade."""
         is_unreachable = planned.demand.is_on_grade and self.unreachable_grade(planned)

@@ -108,8 +108,14 @@ def plain_text(content: RenderableType) -> str:
     console = Console(highlight=False, markup=False, emoji=False)
     unlimited = console.options.update(max_width=sys.maxsize)
     console.width = max(1, Measurement.get(console, unlimited, content).maximum)
+    return printed(console, [content])
+
+
+def printed(console: Console, parts: Iterable[RenderableType], *, soft_wrap: bool = False) -> str:
+    """Return what a console prints, without trailing spaces."""
     with console.capture() as capture:
-        console.print(content)
+        for part in parts:
+            console.print(part, soft_wrap=soft_wrap)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 

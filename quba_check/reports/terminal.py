@@ -33,7 +33,7 @@ from quba_check.reports.cells import (
     wrap_name_cell,
 )
 from quba_check.reports.notes import grade_line, record_notes
-from quba_check.reports.tables import LEAST_WIDTH, table_text, wrap_line
+from quba_check.reports.tables import LEAST_WIDTH, printed, table_text, wrap_line
 from quba_check.reports.verdict_labels import (
     LOOKS,
     UNMET,
@@ -207,10 +207,7 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False, cla
         highlight=False,
         legacy_windows=False,
     )
-    with console.capture() as capture:
-        for part in _paragraphs(record, width, ascii=ascii, classes=classes):
-            console.print(part, soft_wrap=True)
-    text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    text = printed(console, _paragraphs(record, width, ascii=ascii, classes=classes), soft_wrap=True)
     return text.encode("ascii", "backslashreplace").decode("ascii") if ascii else text
 
 

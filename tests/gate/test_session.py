@@ -104,16 +104,13 @@ def test_the_option_decides_the_protocol_of_files_that_state_none(gate: Gate) ->
     assert {planned.protocol for planned in session.demands(session.files)} == {"released"}
 
 
-def test_selected_and_blocking_demands(gate: Gate) -> None:
+def test_selected_demands(gate: Gate) -> None:
     session = gate.session(TWO, NET, OTHER)
     assert [planned.node_id for planned in session.selected(NET, "standard")] == [
         f"x.yaml::accuracy[min-{NET}]",
         f"x.yaml::calibration_error[max-{NET}]",
     ]
     assert session.selected(NET, "released") == []
-    assert [planned.node_id for planned in session.blocking(OTHER, session.files[0])] == [
-        f"x.yaml::accuracy[min-{OTHER}]"
-    ]
     session.select([])
     assert session.selected(NET, "standard") == []
 
