@@ -154,13 +154,12 @@ class Judge:
         Such a demand blocks even if it is optional, unless the user states that it is the first release.
         """
         approved, reference = self._gate.approved, self._gate.options.reference
-        if not demand.is_comparative or approved.run is not None or reference is not None:
-            return demand, evidence
-        if approved.is_first_release:
+        is_missing = demand.is_comparative and approved.run is None and reference is None
+        if is_missing and approved.is_first_release:
             reason = "first release: there is no baseline yet (--quba-first-release)"
             missing = Unmeasurable(demand.dimension, reason, missing_data=True)
             return replace(demand, optional=True), missing
-        if approved.stated:
+        if is_missing and approved.stated:
             return demand, Unmeasurable(demand.dimension, approved.reason_for_none)
         return demand, evidence
 

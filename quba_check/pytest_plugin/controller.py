@@ -232,10 +232,9 @@ class Controller:
         """
         if self._bugs:
             return BUG_EXIT_CODE
-        if self._gate.options.plan:
-            return int(session.exitstatus)
         status, failed = int(session.exitstatus), pytest.ExitCode.TESTS_FAILED
-        if status not in (pytest.ExitCode.OK, failed, pytest.ExitCode.NO_TESTS_COLLECTED):
+        decided = (pytest.ExitCode.OK, failed, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if self._gate.options.plan or status not in decided:
             return status
         worst = worst_verdict(record.overall_verdict for record in self.records)
         code = 0 if worst == "partial" else EXIT_CODES[worst]  # a selection is the user's choice

@@ -137,15 +137,12 @@ def _judge(demand: Demand, evidence: Judged, policy: Policy, others: Iterable[fl
         return verdict
     is_within_noise = policy.error < p < 1 - policy.error
     verdict = replace(verdict, within_noise=is_within_noise)
-    match policy.uncertain:
-        case "point":
-            is_certain = True
-        case "fail":
-            is_certain = not is_within_noise
-        case "allow":
-            is_shown = verdict.outcome == "pass" or is_demonstrated(p, others, policy.error)
-            is_certain = is_shown and not is_within_noise
-    return verdict if is_certain else replace(verdict, outcome="uncertain")
+    if policy.uncertain == "point":
+        return verdict
+    is_shown = not is_within_noise
+    if policy.uncertain == "allow" and verdict.outcome == "fail":
+        is_shown &= is_demonstrated(p, others, policy.error)
+    return verdict if is_shown else replace(verdict, outcome="uncertain")
 
 
 def is_demonstrated(own: float, others: Iterable[float], error: float) -> bool:
@@ -180,8 +177,8 @@ def p_value(demand: Demand, evidence: Judged) -> float | None:
         threshold = evidence.least[demand.threshold]
     else:
         threshold = float(demand.threshold)
-    curve = verdict.curve
-    return 1 - (curve.p_value_above(threshold) if demand.bound == "min" else curve.p_value_below(threshold))
+    beyond = verdict.curve.p_value_above if demand.bound == "min" else verdict.curve.p_value_below
+    return 1 - beyond(threshold)
 
 
 def _judge_by_point(demand: Demand, evidence: Judged) -> Verdict:
