@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.errors import error_text
 from support.gate import Gate, loaded_judge
 from support.tuned import record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
@@ -28,27 +30,19 @@ TWO = "dimensions:\n  accuracy: {min: 0.5}\n  calibration_error: {max: 0.9, tier
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    "options",
     [
-        (
-            {"models": ("demo", NET)},
-            "--model: 'demo' brings its own images and thresholds; it cannot be judged together with "
-            f"'{NET}'. Use two runs.",
-        ),
-        *(
-            (
-                {"models": ("demo",), "data": data},
-                f"--quba-data: got '{shown}', but 'demo' brings its own images. Allowed: a data folder for "
-                "any other model. Leave the option out, or name another model.",
-            )
-            for data, shown in ((Path("/project/data"), "data"), ("s3://bucket/data", "s3://bucket/data"))
-        ),
+        Options(("demo", NET)),
+        Options(("demo",), data=Path("/project/data")),
+        Options(("demo",), data="s3://bucket/data"),
     ],
+    ids=["another model", "a folder", "a URL"],
 )
-def test_demo_models_take_no_other_model_and_no_data(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(OptionError) as caught:
-        GateSession(Options(**options), Path("/project"))
-    assert str(caught.value) == message
+def test_demo_models_take_no_other_model_and_no_data(options: Options, snapshot: SnapshotAssertion) -> None:
+    assert error_text(OptionError, GateSession, options, Path("/project")) == snapshot
+
+
+def test_demo_models_ignore_a_default_data_folder() -> None:
     assert GateSession(Options(("demo",), data=Path("/data"), data_is_default=True), Path("/project")).is_demo
 
 

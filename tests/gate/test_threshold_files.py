@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.errors import error_text
 from support.gate import FACTS, thresholds
 from support.tuned import record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
@@ -62,31 +63,17 @@ def test_commands_read_profiles_and_files(project: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("text", "options", "stored", "message"),
+    ("text", "options", "old"),
     [
-        (
-            f"protocol: released\n{ACCURACY}",
-            {"protocol": "standard"},
-            None,
-            "--quba-protocol: got 'standard', but x.yaml states protocol released. Leave the option out, or "
-            "use a threshold file written for that protocol.",
-        ),
-        (
-            DROP,
-            {},
-            "released",
-            "baseline: old.json is of protocol released, but x.yaml is about protocol standard. "
-            "Allowed: a record of a run under standard.",
-        ),
+        (f"protocol: released\n{ACCURACY}", replace(OPTIONS, protocol="standard"), None),
+        (DROP, OPTIONS, StoredRun("old.json", record(protocol="released"))),
     ],
+    ids=["the option", "the baseline"],
 )
-def test_files_and_options_that_exclude_each_other(
-    text: str, options: dict[str, Any], stored: str | None, message: str
+def test_a_file_of_another_protocol(
+    text: str, options: Options, old: StoredRun | None, snapshot: SnapshotAssertion
 ) -> None:
-    old = None if stored is None else StoredRun("old.json", record(protocol=stored))
-    with pytest.raises(OptionError) as caught:
-        check_thresholds(thresholds(text), replace(OPTIONS, **options), old)
-    assert str(caught.value) == message
+    assert error_text(OptionError, check_thresholds, thresholds(text), options, old) == snapshot
 
 
 def test_a_baseline_of_another_protocol_is_no_matter_without_drops() -> None:

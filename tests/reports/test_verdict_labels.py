@@ -4,7 +4,6 @@ from support.rows import VERDICT
 
 from quba_check.records.record import Record, SetRow, SuiteRow
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.cells import limit_text
 from quba_check.reports.verdict_labels import label, most_severe, release_line, summary_line
 
 
@@ -35,11 +34,6 @@ def test_most_severe_is_the_first_of_equals():
     assert most_severe(verdicts).line == 1
     assert most_severe([*verdicts, verdict("unmeasurable")]).outcome == "unmeasurable"
     assert most_severe([]) is None
-
-
-def test_limits_stand_as_in_the_file():
-    assert list(map(limit_text, (0.1, 1e-3, 75.0, "C"))) == ["0.1", "0.001", "75", "C"]
-    assert limit_text(5.0, "megabytes") == "5 MB"
 
 
 WHOLE, SOME, FEW = (
