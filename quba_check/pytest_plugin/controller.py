@@ -73,6 +73,7 @@ class Controller:
         self.exit_code: int | None = None
         self.is_model_tested = False
         self._bugs: list[str] = []
+        self._failed: list[Any] = []
         self._interrupted = False
         self._stopped = False
 
@@ -194,6 +195,51 @@ class Controller:
         self.errors += self._bugs[:1]
         self.exit_code = session.exitstatus = self._exit_code(session)
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> Generator[None, None, None]:
+        """Remove judged demands from pytest's section of failures.
+
+        The reports explain them better; `pytest_print_reports` returns them for the closing lines.
+        """
+        stats = terminalreporter.stats
+        self._failed = stats.pop("failed", [])
+        others = [report for report in self._failed if not hasattr(report, RESULT)]
+        if others:
+            stats["failed"] = others
+        yield
+
+    @pytest.hookimpl(specname="pytest_terminal_summary")
+    def pytest_print_reports(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Print the reports between the section of failures and the closing lines."""
+        if self._failed:
+            terminalreporter.stats["failed"] = self._failed
+        writer = config.get_terminal_writer()
+        encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
+        for record, path in zip(self.records, self.paths, strict=True):
+            terminalreporter.section(f"quba-check {record.model.name}")
+            text = render(
+                record,
+                width=text_width(config),
+                colour=writer.hasmarkup,
+                ascii=not encoding.lower().startswith("utf"),
+                classes=config.option.quba_classes,
+            )
+            record_line = [] if path is None else [f"record: {shown_path(path, Path.cwd())}"]
+            terminalreporter.write("\n".join([text.rstrip(), *record_line, ""]))
+        if self.page is not None:
+            terminalreporter.write(f"page: {shown_path(self.page, Path.cwd())}\n")
+        if any(record.model.spec in DEMO_MODELS for record in self.records):
+            terminalreporter.write(f"{NEXT_STEP}\n")
+        is_judged = self.records or self.is_model_tested
+        if not is_judged and not config.option.quba_plan:
+            terminalreporter.write_line("quba-check: no demand was judged")
+        for line in self.errors:
+            terminalreporter.write_line(f"ERROR: {line}", red=True)
+        for line in self.warnings:
+            terminalreporter.write_line(f"warning: {line}", yellow=True)
+
     def _write_records(self, session: pytest.Session) -> None:
         demands = self._gate.demands(self._gate.files)
         if self._selected and not selects(self._config):  # a plugin removed the missing items, not the user
@@ -255,63 +301,6 @@ class Controller:
         report = self._gate.options.report
         if report is not None:
             yield from zip(record_paths(report, self.records), range(len(self.records)), strict=True)
-
-
-class Summary:
-    """Prints the reports between pytest's section of failures and its closing lines.
-
-    Judged demands are removed for the section of failures, where the reports explain them better, and
-    returned for the closing lines. That takes a hook around pytest's own and one among them.
-
-    Args:
-        controller: has the records.
-    """
-
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
-        self._failed: list[Any] = []
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter
-    ) -> Generator[None, None, None]:
-        """Remove judged demands from the section of failures."""
-        stats = terminalreporter.stats
-        self._failed = stats.pop("failed", [])
-        others = [report for report in self._failed if not hasattr(report, RESULT)]
-        if others:
-            stats["failed"] = others
-        yield
-
-    @pytest.hookimpl(specname="pytest_terminal_summary")
-    def pytest_print_reports(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """Print the reports, and return the failures to pytest."""
-        if self._failed:
-            terminalreporter.stats["failed"] = self._failed
-        writer = config.get_terminal_writer()
-        encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
-        for record, path in zip(self._controller.records, self._controller.paths, strict=True):
-            terminalreporter.section(f"quba-check {record.model.name}")
-            text = render(
-                record,
-                width=text_width(config),
-                colour=writer.hasmarkup,
-                ascii=not encoding.lower().startswith("utf"),
-                classes=config.option.quba_classes,
-            )
-            record_line = [] if path is None else [f"record: {shown_path(path, Path.cwd())}"]
-            terminalreporter.write("\n".join([text.rstrip(), *record_line, ""]))
-        if self._controller.page is not None:
-            terminalreporter.write(f"page: {shown_path(self._controller.page, Path.cwd())}\n")
-        if any(record.model.spec in DEMO_MODELS for record in self._controller.records):
-            terminalreporter.write(f"{NEXT_STEP}\n")
-        is_judged = self._controller.records or self._controller.is_model_tested
-        if not is_judged and not config.option.quba_plan:
-            terminalreporter.write_line("quba-check: no demand was judged")
-        for line in self._controller.errors:
-            terminalreporter.write_line(f"ERROR: {line}", red=True)
-        for line in self._controller.warnings:
-            terminalreporter.write_line(f"warning: {line}", yellow=True)
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

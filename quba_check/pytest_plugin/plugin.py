@@ -254,11 +254,11 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
 
 def _register_controller(config: pytest.Config, gate: GateSession) -> None:
     """Register the hooks of the process that plans the run, collects results and prints."""
-    from quba_check.pytest_plugin.controller import Controller, Summary
+    from quba_check.pytest_plugin.controller import Controller
 
     progress = config.stash[PROGRESS]
     config.stash[CONTROLLER] = controller = Controller(config, gate, progress)
-    for plugin in (controller, Summary(controller), progress):
+    for plugin in (controller, progress):
         config.pluginmanager.register(plugin)
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started
