@@ -102,12 +102,6 @@ def test_mcnemar_is_the_exact_binomial_test(lost: int, gained: int) -> None:
     assert mcnemar(lost, gained) == pytest.approx(expected)
 
 
-@given(counts, counts)
-def test_groups_of_one_image_have_mcnemars_p_value(lost: int, gained: int) -> None:
-    net = np.array([-1] * lost + [1] * gained + [0], np.int64)
-    assert group_sign_flip(net) == pytest.approx(mcnemar(lost, gained))
-
-
 @given(st.lists(st.integers(-4, 4), max_size=8))
 def test_groups_flip_as_wholes(net: list[int]) -> None:
     sums = [sum(signs) for signs in itertools.product(*((-size, size) for size in net))]

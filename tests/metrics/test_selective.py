@@ -51,19 +51,9 @@ def test_curve_and_area_by_hand():
 def test_area_equals_brute_force(pairs):
     scores, correct = columns(pairs)
     risks = [np.mean(~correct[scores >= score]) for score in scores]
-    assert aurc(scores, correct).value == pytest.approx(np.mean(risks))
-
-
-@given(answers, st.randoms())
-@examples
-def test_order_and_increasing_functions_do_not_change_the_area(pairs, random):
-    area = aurc(*columns(pairs))
-    random.shuffle(pairs)
-    scores, correct = columns(pairs)
-    assert aurc(np.exp(scores), correct).value == pytest.approx(area.value)
+    area = aurc(scores, correct)
+    assert area.value == pytest.approx(np.mean(risks))
     assert area.influences[None].mean() == pytest.approx(0, abs=1e-12)
-    assert 0 <= area.value <= 1
-    assert aurc(0 * scores, correct).value == pytest.approx(np.mean(~correct))
 
 
 def test_area_of_torch_uncertainty():

@@ -76,17 +76,6 @@ def test_equals_a_search_by_scipy(scale):
     assert likelihood(table, label, result.temperature) == pytest.approx(best.fun, abs=1e-9)
 
 
-@given(seed=st.integers(0, 10_000), scale=st.floats(0.05, 20), classes=st.integers(2, 12))
-@settings(max_examples=25, deadline=None)
-def test_no_other_temperature_is_better(seed, scale, classes):
-    table, label = answers(seed, rows=40, classes=classes, scale=scale)
-    result = fit(table, label)
-    smallest = likelihood(table, label, result.temperature)
-    assert smallest <= likelihood(table, label, 1.0) + 1e-12
-    for factor in (0.5, 0.99, 1.01, 2):
-        assert likelihood(table, label, result.temperature * factor) >= smallest - 1e-9
-
-
 def test_models_that_are_always_right_or_wrong_have_no_best_temperature():
     table = [[0.9, 0.1], [0.2, 0.8]]
     right, wrong = (fit(table, label) for label in ([0, 1], [1, 0]))
