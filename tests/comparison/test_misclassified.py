@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.errors import error_text
 from support.runs_compared import CLASSES, stored
 
 from quba_check.comparison.misclassified import Failure, failures, failures_csv, flips_csv
@@ -79,21 +80,16 @@ def test_nothing_is_wrong() -> None:
 
 
 def test_answers_that_are_not_stored() -> None:
-    with pytest.raises(UserError) as caught:
-        failures(stored("a.json", [0, 1, 2], images=False))
-    assert str(caught.value) == (
+    assert error_text(UserError, failures, stored("a.json", [0, 1, 2], images=False)) == (
         "a.json: its predictions on clean images are neither next to it nor in the store. Allowed: a "
-        "record with its "
-        "predictions next to it, of a run that measured the clean set."
+        "record with its predictions next to it, of a run that measured the clean set."
     )
 
 
 def test_a_run_that_did_not_look_at_the_clean_set() -> None:
     suite = {"name": "x", "root": "/", "fingerprint": "1", "sets": {"cue_conflict": {"images": 3}}}
     run = replace(stored("a.json", [0, 1, 2], suite=suite), images=PerImage())
-    with pytest.raises(UserError) as caught:
-        failures(run)
-    assert str(caught.value) == (
+    assert error_text(UserError, failures, run) == (
         "a.json: its run did not measure the clean set, only cue_conflict. Allowed: a record of a run "
         "that measured accuracy or another dimension of clean images."
     )

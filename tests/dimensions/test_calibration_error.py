@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.answers import answers, bare, facts
+from support.errors import error_text
 
 from quba_check.core.measurement import Quantity
 from quba_check.core.view import CLEAN
@@ -74,6 +75,5 @@ def test_intervals_of_proper_scores_cover(n):
 
 
 def test_predictions_without_probabilities_are_refused():
-    with pytest.raises(InvariantError) as caught:
-        CALIBRATION.measure({CLEAN: answers([0], [0])}, FACTS)
-    assert str(caught.value) == "clean: the predictions came without the probabilities that the view asks for"
+    text = error_text(InvariantError, CALIBRATION.measure, {CLEAN: answers([0], [0])}, FACTS)
+    assert text == "clean: the predictions came without the probabilities that the view asks for"

@@ -186,41 +186,6 @@ def test_precision_for_a_prevalence():
     assert all(part.interval[0] < part.value < part.interval[1] for part in parts.values())
 
 
-def fogs(n, predicted):
-    """The severities of fog, each with answers of its own."""
-    label = np.arange(n) % 2
-    return {
-        View("corruptions", "fog", severity): answers(label, predicted(severity, label))
-        for severity in SEVERITIES
-    }
-
-
-def test_a_corruption_is_all_of_its_severities():
-    """At the highest severity all images are called cat."""
-    request = class_request("dog", (1,), "recall", "fog")
-    label = np.arange(200) % 2
-    others = fogs(200, lambda severity, label: label * (severity < 5))
-    part = measured(label, label, request, others=others).parts[request.name]
-    assert (part.value, part.n, part.images) == (4 / 5, 500, 100)
-
-
-def test_severities_of_an_image_are_one_observation():
-    """An image is right at all severities or at none: it counts once."""
-    request = class_request("dog", (1,), "recall", "fog")
-    label = np.arange(800) % 2
-    others = fogs(800, lambda _, label: label * (np.arange(800) % 10 < 6))
-    on_fog = measured(label, label, request, others=others).parts[request.name]
-    once = measured(label, others[View("corruptions", "fog", 1)].predicted, replace(request, set="clean"))
-    assert on_fog.interval == pytest.approx(once.parts["dog.recall"].interval, abs=0.003)
-    assert {CLEAN} == on_fog.influences.keys()
-
-
-def test_a_shifted_set():
-    request = class_request("dog", (1,), "specificity", "night")
-    others = {View("night"): night()}
-    assert measured([0, 1], [0, 1], request, others=others).parts[request.name].value == 1 / 2
-
-
 def test_each_is_the_worst_class():
     """Recall 3/4, 1/2, 1, 1 of four images each; the curve has the worst value at the score 0."""
     label = np.repeat(range(4), 4)
@@ -343,19 +308,6 @@ def test_memory_does_not_grow_with_images_times_classes():
         assert tracemalloc.get_traced_memory()[1] < 2e7
     finally:
         tracemalloc.stop()
-
-
-def test_tables():
-    outcome = measured([0, 0, 0, 1, 1, 2], [0, 1, 1, 1, 2, 3])
-    rows = {row[0]: row[1:] for row in outcome.tables["classes"].rows}
-    assert rows["cat"][:2] == (3, 1 / 3)
-    assert rows["cat"][4] == 1
-    assert rows["cat"][7] == 1 / 2
-    assert rows["yak"] == (0, "", "", "", 0, 0, pytest.approx(0.975), 0)
-    assert outcome.tables["confusions"] == Table(
-        ("label", "predicted", "images", "share"),
-        (("cat", "dog", 2, 2 / 3), ("dog", "owl", 1, 1 / 2), ("owl", "yak", 1, 1.0)),
-    )
 
 
 def test_the_largest_confusions_of_many_classes():

@@ -139,7 +139,9 @@ def test_a_set_is_measured_as_the_clean_one(request_: Request, groups: int | Non
     assert influences == pytest.approx(others)
 
 
-@pytest.mark.parametrize("request_", [*OF_SETS, answer_request("aurc")], ids=name_of)
+@pytest.mark.parametrize(
+    "request_", [*OF_SETS, answer_request("aurc"), class_request("dog", (1,), "recall")], ids=name_of
+)
 def test_a_corruption_has_five_rows_an_image(request_: Request) -> None:
     """Its interval is that of the rows, clustered by their image; n is the number of images."""
     label, name = np.random.default_rng(5).integers(0, CLASSES, 300), request_.dimension
@@ -147,11 +149,11 @@ def test_a_corruption_has_five_rows_an_image(request_: Request) -> None:
     ours = part(name, tables, replace(request_, set="fog"))
     rows = joined([tables[view] for view in FOG])
     rows = replace(rows, index=np.arange(1500), group=np.tile(np.arange(300), 5))
-    asked = (request_,) if name == "answers" else ()
+    asked = (request_,) if name in ("answers", "classes") else ()
     alone = measured(name, {"clean": rows}, *asked)
     theirs = alone.quantity(request_.part)
     assert theirs is not None
-    assert (ours.value, ours.n, ours.images, ours.groups) == (theirs.value, 1500, 300, None)
+    assert (ours.value, ours.n, ours.images, ours.groups) == (theirs.value, theirs.n, theirs.groups, None)
     assert ours.interval == pytest.approx(theirs.interval, abs=2e-3)
     assert {str(view): len(one) for view, one in ours.influences.items()} == {"clean": 300}
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from support.answers import facts
+from support.errors import error_text
 
 from quba_check.core.dimension import Dimension
 from quba_check.core.measurement import Measurement
@@ -39,10 +39,9 @@ def test_a_name_is_taken_once() -> None:
     own = Registry()
     own.register(declared("zeal"))
     own.register(declared("zeal"))  # the same lines, imported again
-    with pytest.raises(DimensionError) as caught:
-        own.register(declared("zeal", other))
+    text = error_text(DimensionError, own.register, declared("zeal", other))
     lines = [made.__code__.co_firstlineno for made in (other, inspect.unwrap(own["zeal"].measure))]
-    assert str(caught.value) == (
+    assert text == (
         f"{HERE}:{lines[0]}: the dimension 'zeal' is already registered by {HERE}:{lines[1]}. "
         "Give yours another name."
     )
@@ -58,8 +57,6 @@ def test_a_notebook_may_declare_again() -> None:
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(UserError) as caught:
-        registry["acuracy"]
-    assert str(caught.value).startswith(
+    assert error_text(UserError, registry.__getitem__, "acuracy").startswith(
         "unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: accuracy, adversarial_robustness, "
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from support.answers import answers, bare, facts, reason
+from support.errors import error_text
 
 from quba_check.core.facts import ModelFacts
 from quba_check.core.measurement import Quantity
@@ -115,6 +116,6 @@ def test_scores_that_need_logits(outputs, logsumexp, kind):
 
 
 def test_predictions_without_the_column_of_the_score():
-    with pytest.raises(InvariantError) as raised:
-        UNKNOWN.measure({CLEAN: table([0.5]), NEAR: table([0.5])}, with_unknown("near", score="energy"))
-    assert str(raised.value) == "clean: the predictions came without the logsumexp that the score asks for"
+    tables, known = {CLEAN: table([0.5]), NEAR: table([0.5])}, with_unknown("near", score="energy")
+    text = error_text(InvariantError, UNKNOWN.measure, tables, known)
+    assert text == "clean: the predictions came without the logsumexp that the score asks for"

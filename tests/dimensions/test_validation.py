@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.answers import facts
+from support.errors import error_text
 
 from quba_check.core.dimension import Dimension, Part
 from quba_check.core.facts import SuiteFacts
@@ -49,17 +50,13 @@ def returning(found: Any) -> Callable[..., Any]:
 
 
 def message_of(action: Callable[[], Any]) -> str:
-    with pytest.raises(DimensionError) as caught:
-        action()
-    return str(caught.value).partition(": dimension 'calm': ")[2]
+    return error_text(DimensionError, action).partition(": dimension 'calm': ")[2]
 
 
 @pytest.mark.parametrize("name", ["Calm", "calm-ness", "2calm", "calm.part", "", "quba"])
 def test_names(name: str) -> None:
-    with pytest.raises(DimensionError) as caught:
-        calm(name=name)
-    assert str(caught.value) == (
-        f"{FILE}:{measure.__code__.co_firstlineno}: dimension '{name}': the name cannot be used. "
+    assert error_text(DimensionError, calm, name=name) == (
+        f"{HERE.replace('calm', name)}the name cannot be used. "
         "Allowed: small letters, digits and underscores, beginning with a letter; not quba."
     )
 
@@ -74,9 +71,19 @@ def test_names(name: str) -> None:
     ],
 )
 def test_declarations(words: dict[str, Any], message: str) -> None:
-    with pytest.raises(DimensionError) as caught:
-        calm(**words)
-    assert str(caught.value) == HERE + message
+    assert error_text(DimensionError, calm, **words) == HERE + message
+
+
+NAN = float("nan")
+NO_VALUE = "If there is no value, raise UnmeasurableError('why')."
+A_QUANTITY = "Allowed: a quba_check.core.measurement.Quantity."
+A_FRACTION = "Allowed: a number from 0 to 1, or another unit."
+
+
+def found(
+    *, value: Any = 0.5, unit: str = "fraction", n: Any = 3, curve: Any = None, **parts: Any
+) -> Measurement:
+    return Measurement("calm", value, unit, n, curve, parts=parts)
 
 
 @pytest.mark.parametrize(
@@ -116,72 +123,48 @@ def test_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "message"),
+    ("outcome", "message"),
     [
         (0.5, "returned 0.5. Allowed: a quba_check.core.measurement.Measurement."),
         (Measurement("rest", 0.5, "fraction", 3), "returned a measurement of 'rest'."),
+        (found(value=NAN), f"the value is not a finite number, got nan. {NO_VALUE}"),
+        (found(value=None), f"the value is not a finite number, got None. {NO_VALUE}"),
+        (found(curve=(0.4, 0.6)), f"the value has n = 3 and the curve (0.4, 0.6). {ALLOWED}"),
+        (found(n=3.0), f"the value has n = 3.0 and the curve None. {ALLOWED}"),
+        (found(left=0.5), f"the part 'left', got 0.5. {A_QUANTITY}"),
+        (found(left=found()), f"the part 'left', got Measurement(calm 0.500 fraction, n=3). {A_QUANTITY}"),
+        (found(value=95), f"the value is not a fraction, got 95. {A_FRACTION}"),
         (
-            Measurement("calm", float("nan"), "fraction", 3),
-            "the value is not a finite number, got nan. If there is no value, "
-            "raise UnmeasurableError('why').",
+            found(left=Quantity(-0.1, "fraction", 3)),
+            f"the part 'left' is not a fraction, got -0.1. {A_FRACTION}",
         ),
+        (found(unit="ratio"), "the value is in 'ratio', but 'fraction' is declared."),
         (
-            Measurement("calm", None, "fraction", 3),  # type: ignore[arg-type]
-            "the value is not a finite number, got None. If there is no value, "
-            "raise UnmeasurableError('why').",
-        ),
-        (
-            Measurement("calm", 0.5, "fraction", 3, (0.4, 0.6)),  # type: ignore[arg-type]
-            "the value has n = 3 and the curve (0.4, 0.6). " + ALLOWED,
-        ),
-        (
-            Measurement("calm", 0.5, "fraction", 3.0),  # type: ignore[arg-type]
-            "the value has n = 3.0 and the curve None. " + ALLOWED,
-        ),
-        (
-            Measurement("calm", 0.5, "fraction", 3, parts={"left": 0.5}),  # type: ignore[dict-item]
-            "the part 'left', got 0.5. Allowed: a quba_check.core.measurement.Quantity.",
-        ),
-        (
-            Measurement("calm", 0.5, "fraction", 3, parts={"left": Measurement("left", 0.5, "fraction", 3)}),
-            "the part 'left', got Measurement(left 0.500 fraction, n=3). "
-            "Allowed: a quba_check.core.measurement.Quantity.",
-        ),
-        (
-            Measurement("calm", 95, "fraction", 3),
-            "the value is not a fraction, got 95. Allowed: a number from 0 to 1, or another unit.",
-        ),
-        (
-            Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(-0.1, "fraction", 3)}),
-            "the part 'left' is not a fraction, got -0.1. Allowed: a number from 0 to 1, or another unit.",
-        ),
-        (Measurement("calm", 0.5, "ratio", 3), "the value is in 'ratio', but 'fraction' is declared."),
-        (
-            Measurement("calm", 0.5, "fraction", 3, parts={"lefd": Quantity(0.5, "fraction", 3)}),
+            found(lefd=Quantity(0.5, "fraction", 3)),
             "returned the part 'lefd', which is not declared. Did you mean 'left'? Declared: left.",
         ),
         (
-            Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(0.5, "images", 3)}),
+            found(left=Quantity(0.5, "images", 3)),
             "the part 'left' is in 'images', but 'fraction' is declared.",
         ),
     ],
 )
-def test_what_measure_returns(found: Any, message: str) -> None:
+def test_what_measure_returns(outcome: Any, message: str) -> None:
     part = Part("left", "fraction", "high", "what is left")
-    made = calm(returning(found), parts=lambda _: (part,))
+    made = calm(returning(outcome), parts=lambda _: (part,))
     assert message_of(lambda: made.measure({}, FACTS)) == f"measure: {message}"
 
 
 def test_a_part_where_none_is_declared() -> None:
-    found = Measurement("calm", 0.5, "fraction", 3, parts={"left": Quantity(0.5, "fraction", 3)})
-    assert message_of(lambda: calm(returning(found)).measure({}, FACTS)) == (
+    outcome = found(left=Quantity(0.5, "fraction", 3))
+    assert message_of(lambda: calm(returning(outcome)).measure({}, FACTS)) == (
         "measure: returned the part 'left', which is not declared. Declared: no parts."
     )
 
 
 def test_numpy_numbers_become_python_numbers() -> None:
-    found = calm(returning(Measurement("calm", np.float32(0.5), "fraction", np.int64(3)))).measure({}, FACTS)
-    assert (type(found.value), type(found.n)) == (float, int)
+    made = calm(returning(found(value=np.float32(0.5), n=np.int64(3)))).measure({}, FACTS)
+    assert (type(made.value), type(made.n)) == (float, int)
 
 
 def test_an_exception_of_measure_is_reported_with_its_line() -> None:

@@ -74,7 +74,8 @@ def test_equals_the_standard_library(classes, random):
     spreads = [statistics.pstdev(p for _, p in rows) for rows in classes]
     expected = (1 - statistics.stdev(accuracies), 1 - statistics.fmean(spreads), 1 - statistics.stdev(means))
     order = random.sample(range(sum(map(len, classes))), sum(map(len, classes)))
-    found = values(*(column[order] for column in columns(classes)), len(classes))
+    label, correct, probability = (column[order] for column in columns(classes))
+    found = values(label, correct, probability, len(classes))
     assert found == pytest.approx(expected, abs=1e-9)
     assert all(0 <= part <= 1 for part in found)
 
