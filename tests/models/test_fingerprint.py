@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
+from support.errors import error_text
 from torch import nn
 
 from quba_check.errors import InvariantError
@@ -132,10 +135,7 @@ def shown(network):
         network(torch.rand(2, 3, 8, 8))
 
 
-def refusal(check, *arguments):
-    with pytest.raises(InvariantError) as caught:
-        check(*arguments)
-    return str(caught.value)
+refusal = partial(error_text, InvariantError)
 
 
 def complaint(guard):

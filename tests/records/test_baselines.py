@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 from support.s3 import S3Server
 
 from quba_check.errors import UserError
@@ -69,10 +70,9 @@ def test_an_approval_that_ends_in_between_is_noticed(tmp_path, monkeypatch, writ
     if not written:
         assert approved_record(str(tmp_path), tmp_path, tmp_path) is not None
         return
-    with pytest.raises(UserError) as caught:
-        approved_record(str(tmp_path), tmp_path, tmp_path)
+    text = error_text(UserError, approved_record, str(tmp_path), tmp_path, tmp_path)
     one, two = (hashlib.sha256(content).hexdigest()[:12] for content in (b"one", b"two"))
-    assert str(caught.value) == (
+    assert text == (
         f"baseline: {tmp_path}/record.json is not the record that was approved last: its SHA-256 is {two}…, "
         f"and the last line of approvals.jsonl states {one}…. Restore it, or approve a record again."
     )
@@ -84,9 +84,8 @@ def test_other_images_than_the_approved_ones_are_refused(tmp_path: Path, images:
     assert approved_record(str(tmp_path), tmp_path, tmp_path) is not None
     path = tmp_path / "record.npz"
     path.unlink() if images is None else path.write_bytes(images)
-    with pytest.raises(UserError) as caught:
-        approved_record(str(tmp_path), tmp_path, tmp_path)
-    assert str(caught.value) == (
+    text = error_text(UserError, approved_record, str(tmp_path), tmp_path, tmp_path)
+    assert text == (
         f"baseline: record.npz next to {tmp_path}/record.json is not the file that was approved last, by its "
         "SHA-256. Restore it, or approve a record again."
     )
@@ -113,9 +112,8 @@ def test_the_files_of_a_url_are_copied_again_each_time(s3: S3Server, tmp_path):
     objects = UrlObjects(url)
     for name, content in (("record.json", b"one"), ("record.npz", b"images")):
         objects.set(name, content)
-    with pytest.raises(UserError) as caught:
-        approved_record(url, tmp_path, tmp_path / "store")
-    assert str(caught.value) == (
+    text = error_text(UserError, approved_record, url, tmp_path, tmp_path / "store")
+    assert text == (
         f"baseline: {url}/record.json has no approvals.jsonl next to it whose last line states its SHA-256. "
         "Restore it, or approve a record again."
     )

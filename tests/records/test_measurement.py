@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.errors import error_text
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.facts import SuiteFacts
@@ -123,9 +124,8 @@ def test_a_row_without_a_value_is_no_measurement():
 
 
 def test_a_dimension_of_ones_own_with_numbers_that_no_record_keeps():
-    with pytest.raises(DimensionError) as raised:
-        accuracy_row(Measurement("accuracy", 0.9, "fraction", 10, curve(0.5, 0.01)))
-    assert str(raised.value) == (
+    outcome = Measurement("accuracy", 0.9, "fraction", 10, curve(0.5, 0.01))
+    assert error_text(DimensionError, accuracy_row, outcome) == (
         "dimension 'accuracy': interval: must be limits around the value, 0.9, got 0.4804 to 0.5196. "
         "Correct its measure function."
     )

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.errors import error_text, raising
 from support.runs_compared import CLASSES, stored
 from support.s3 import S3Server
 from support.tuned import record
@@ -170,9 +171,7 @@ NO_FILE = (
 
 
 def error(content: bytes, of: Record | None = None) -> str:
-    with pytest.raises(UserError) as caught:
-        PerImage.from_bytes(content, "a.npz", of)
-    return str(caught.value)
+    return error_text(UserError, PerImage.from_bytes, content, "a.npz", of)
 
 
 @pytest.mark.parametrize(
@@ -274,9 +273,7 @@ def test_a_damaged_file(content: bytes) -> None:
 
 def test_a_pipe_next_to_a_record(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.npz")
-    with pytest.raises(UserError) as caught:
-        stored_run(tmp_path / "a.json", "a.json", record(), tmp_path)
-    assert str(caught.value) == (
+    assert error_text(UserError, stored_run, tmp_path / "a.json", "a.json", record(), tmp_path) == (
         "a.npz: this is a pipe or a device, not a file. Allowed: a file that you may read, or the record "
         "alone."
     )
@@ -293,16 +290,9 @@ def test_a_record_whose_time_is_no_time(tmp_path: Path, time: str) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.npz").touch()
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(UserError) as caught:
-        stored_run(tmp_path / "a.json", "a.json", record(), tmp_path)
-    assert str(caught.value) == (
-        "a.npz: cannot be read (Permission denied). Allowed: a file that you may read, or the record alone."
-    )
+    monkeypatch.setattr(Path, "open", raising(PermissionError(13, "Permission denied")))
+    text = error_text(UserError, stored_run, tmp_path / "a.json", "a.json", record(), tmp_path)
+    assert text.startswith("a.npz: cannot be read (Permission denied). ")
 
 
 def test_the_places_of_per_image_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> None:

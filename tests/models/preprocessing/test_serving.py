@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
+from support.errors import error_text
 from support.loaded_models import prepared
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
@@ -148,9 +149,8 @@ def test_what_opencv_cannot_read_is_an_error(tmp_path: Path) -> None:
 
 def test_a_library_without_the_models_interpolation() -> None:
     pipeline = ServingPipeline(resize=Resize("torchvision"))
-    with pytest.raises(ModelError) as caught:
-        serving_transform(prepared(interpolation="lanczos"), pipeline, crop=True)
-    assert str(caught.value) == (
+    text = error_text(ModelError, serving_transform, prepared(interpolation="lanczos"), pipeline, crop=True)
+    assert text == (
         "serving: resize: torchvision has no method 'lanczos', which the model's preprocessing states. "
         "Allowed: nearest, bilinear, bicubic. State one under resize.method."
     )
@@ -241,17 +241,15 @@ ALLOWED = (
     ],
 )
 def test_errors_of_a_function(call, name: str, text: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        call(name)(Image.new("RGB", (9, 7)))
-    assert str(caught.value) == f"serving: serving_calls:{name}: {text}"
+    problem = error_text(ModelError, call(name), Image.new("RGB", (9, 7)))
+    assert problem == f"serving: serving_calls:{name}: {text}"
 
 
 def test_a_function_returns_one_kind(call) -> None:
     transform = call("two_kinds")
     transform(Image.new("RGB", (9, 7)))
-    with pytest.raises(ModelError) as caught:
-        transform(Image.new("RGB", (8, 7)))
-    assert str(caught.value) == (
+    text = error_text(ModelError, transform, Image.new("RGB", (8, 7)))
+    assert text == (
         f"serving: serving_calls:two_kinds: got uint8 for one image and float32 for another. {ALLOWED}"
     )
 
@@ -259,18 +257,16 @@ def test_a_function_returns_one_kind(call) -> None:
 def test_randomness_is_refused(call, photo: Path) -> None:
     with Image.open(photo) as image:
         assert call("in_place")(image.convert("RGB")).shape == (3, SIDE, SIDE)
-    with pytest.raises(ModelError) as caught:
-        call("random")(Image.new("RGB", (9, 7)))
-    assert str(caught.value) == (
+    text = error_text(ModelError, call("random"), Image.new("RGB", (9, 7)))
+    assert text == (
         "serving: serving_calls:random: got different arrays for the same image. "
         "Allowed: a function without randomness."
     )
 
 
 def test_what_is_not_callable(call) -> None:
-    with pytest.raises(ModelError) as caught:
-        with_version(ServingPipeline(call="serving_calls:text"))
-    assert str(caught.value) == (
+    text = error_text(ModelError, with_version, ServingPipeline(call="serving_calls:text"))
+    assert text == (
         "serving: serving_calls:text: is not callable, got a value of type str. "
         "Allowed: a function from an RGB image of Pillow to an array."
     )
@@ -300,9 +296,8 @@ def test_the_version_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Mon
     [("np.load", "numpy"), ("np.lib.format.open_memmap", "numpy.lib.format"), ("pixels.__call__", None)],
 )
 def test_a_manifest_calls_no_object_of_another_module(call, name: str, module: str | None) -> None:
-    with pytest.raises(ModelError) as caught:
-        with_version(ServingPipeline(call=f"serving_calls:{name}"))
-    assert str(caught.value) == (
+    text = error_text(ModelError, with_version, ServingPipeline(call=f"serving_calls:{name}"))
+    assert text == (
         f"serving: serving_calls:{name}: got an object of {module}. Allowed: one that serving_calls defines."
     )
 
@@ -319,9 +314,8 @@ def test_a_manifest_calls_no_installed_code(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     name = function.partition(":")[0].partition(".")[0]
-    with pytest.raises(ModelError) as caught:
-        with_version(ServingPipeline(call=function))
-    assert str(caught.value) == (
+    text = error_text(ModelError, with_version, ServingPipeline(call=function))
+    assert text == (
         f"serving: {function}: a manifest cannot call installed code, got the module '{name}'. "
         f"Allowed: a function of a module in {tmp_path}; write one that calls it."
     )
