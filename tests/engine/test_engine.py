@@ -259,16 +259,11 @@ def test_an_image_that_cannot_be_decoded_is_named(evaluate, suite: Path) -> None
 )
 @pytest.mark.usefixtures("without_stored_check")
 def test_kinds_of_outputs_are_distinguished_and_stored(evaluate, models, model: str, outputs: str) -> None:
-    evaluation = evaluate(model)
-    evaluation.plan(["accuracy"])
-    evaluation.check()
-    assert evaluation.classifier.outputs == outputs
-    assert models.COUNTS["forward"] == N
-    again = evaluate(model)
-    again.plan(["accuracy"])
-    again.check()
-    assert again.classifier.outputs == outputs
-    assert models.COUNTS["forward"] == 0
+    for passes in (N, 0):
+        evaluation = evaluate(model)
+        evaluation.plan(["accuracy"])
+        evaluation.check()
+        assert (evaluation.classifier.outputs, models.COUNTS["forward"]) == (outputs, passes)
     if outputs == "probabilities":
         tables = [evaluate(name).engine.predictions([CLEAN])[CLEAN] for name in (model, "net")]
         np.testing.assert_allclose(tables[0].probabilities, tables[1].probabilities, atol=1e-6)

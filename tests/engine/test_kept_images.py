@@ -80,17 +80,6 @@ def test_attacks_corruptions_and_the_next_model_decode_nothing(evaluate, decoded
     assert len(decoded) == N
 
 
-def test_kept_images_change_no_prediction(evaluate, tmp_path: Path) -> None:
-    first = evaluate().engine.predictions(ALL)
-    third = evaluate(store=tmp_path / "none", gb=0).engine.predictions(ALL)
-    shutil.rmtree(tmp_path / "store" / "predictions")
-    again = evaluate().engine.predictions(ALL)
-    for view in ALL:
-        for found in (again, third):
-            np.testing.assert_array_equal(found[view].confidence, first[view].confidence)
-            np.testing.assert_array_equal(found[view].predicted, first[view].predicted)
-
-
 @pytest.mark.usefixtures("without_stored_check")
 @pytest.mark.parametrize("is_damaged", [False, True])
 def test_without_kept_images_all_corruptions_decode_each_image_once(

@@ -29,7 +29,7 @@ from quba_check.core.facts import ModelFacts
 from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine import predict
-from quba_check.engine.attacks import fgsm_point, gradient, pgd_start, pgd_step, start_noise
+from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import ImageStream
 from quba_check.engine.predict import ActiveSet, Passes
 from quba_check.engine.shards import ShardTask
@@ -134,26 +134,6 @@ class Setting:
         return {name: torch.cat([first[name], second[name]]) for name in first}
 
 
-def pgd_everywhere(setting: Setting, protocol: Protocol) -> torch.Tensor:
-    """Return the logits of all images at the start and at every iterate, (11, N, C)."""
-    classifier = setting.classifier
-    pixels = setting.images.float().div(255)
-    in_pixels = protocol.attack_space == "pixel"
-    points = pixels if in_pixels else classifier.normalise(pixels)
-
-    def logits(values: torch.Tensor) -> torch.Tensor:
-        return setting.module(classifier.normalise(values) if in_pixels else values)
-
-    noise = torch.stack([start_noise((3, 16, 16), index, SEED, PGD.radius) for index in range(128)])
-    label = torch.from_numpy(setting.labels)
-    current, visited = pgd_start(points, noise), []
-    for _ in range(PGD_STEPS):
-        step = gradient(logits, current, label)
-        visited.append(step.logits)
-        current = pgd_step(points, current, step.direction, PGD.radius)
-    return torch.stack([*visited, logits(current)])
-
-
 def steps_taken(correct: torch.Tensor) -> torch.Tensor:
     """Return the first iterate that fools the model, else the last one, (N,)."""
     return torch.where(correct.all(0), PGD_STEPS, (~correct).int().argmax(0))
@@ -162,7 +142,7 @@ def steps_taken(correct: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("batch_size", [7, 16, 1000])
 def test_images_leave_once_they_are_fooled(batch_size: int) -> None:
     setting = Setting(STANDARD, batch_size)
-    everywhere = pgd_everywhere(setting, STANDARD)
+    _, everywhere = attacked(setting, STANDARD)
     correct = everywhere.argmax(2) == torch.from_numpy(setting.labels)
     taken = steps_taken(correct)
     assert 5 < int(correct.all(0).sum()) < 123
@@ -174,7 +154,7 @@ def test_images_leave_once_they_are_fooled(batch_size: int) -> None:
 
 def test_under_the_released_protocol_every_image_takes_all_steps() -> None:
     setting = Setting(RELEASED)
-    everywhere = pgd_everywhere(setting, RELEASED)
+    _, everywhere = attacked(setting, RELEASED)
     correct = everywhere.argmax(2) == torch.from_numpy(setting.labels)
     setting.module.forwards = 0
     outputs = setting.outputs("pgd")
@@ -185,37 +165,38 @@ def test_under_the_released_protocol_every_image_takes_all_steps() -> None:
     assert sum(passes for _, _, passes in setting.reports) == 21 * 128
 
 
-def half_attacks(setting: Setting, protocol: Protocol) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (N,) classes under FGSM, and (11, N) those on the way of PGD, at 4/255 by a loop of its own."""
+def attacked(
+    setting: Setting, protocol: Protocol, size: float = 8 / 255
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits under FGSM (N, C), and those along PGD (11, N, C), by a loop of its own."""
     mean, std = (torch.tensor(one).view(3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    pixels, label, size = setting.images / 255, torch.from_numpy(setting.labels), 4 / 255
+    pixels, label = setting.images / 255, torch.from_numpy(setting.labels)
     in_pixels = protocol is STANDARD
     points = pixels if in_pixels else (pixels - mean) / std
 
-    def answers_and_signs(at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def logits_and_signs(at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         at = at.clone().requires_grad_()
-        scores = setting.module((at - mean) / std if in_pixels else at)
-        F.cross_entropy(scores, label, reduction="sum").backward()
-        return scores.argmax(1), at.grad.sign()
+        logits = setting.module((at - mean) / std if in_pixels else at)
+        F.cross_entropy(logits, label, reduction="sum").backward()
+        return logits.detach(), at.grad.sign()
 
-    fgsm = (points + size * answers_and_signs(points)[1]).clamp(0, 1)
-    # Half of the moves at 8/255, which come from the same random numbers.
-    noise = torch.stack([start_noise((3, 16, 16), index, SEED, 8 / 255) / 2 for index in range(128)])
-    current, visited = (points + noise).clamp(0, 1), []
+    fgsm = (points + size * logits_and_signs(points)[1]).clamp(0, 1)
+    # Moves of another size come from the same random numbers.
+    noise = torch.stack([start_noise((3, 16, 16), index, SEED, 8 / 255) for index in range(128)])
+    current, visited = (points + noise * (size / (8 / 255))).clamp(0, 1), []
     for _ in range(10):
-        answers, signs = answers_and_signs(current)
-        visited.append(answers)
-        current = torch.minimum(torch.maximum(current + signs / 255, points - size), points + size).clamp(
-            0, 1
-        )
-    return answers_and_signs(fgsm)[0], torch.stack([*visited, answers_and_signs(current)[0]])
+        logits, signs = logits_and_signs(current)
+        visited.append(logits)
+        moved = current + size / 4 * signs
+        current = torch.minimum(torch.maximum(moved, points - size), points + size).clamp(0, 1)
+    return logits_and_signs(fgsm)[0], torch.stack([*visited, logits_and_signs(current)[0]])
 
 
 @pytest.mark.parametrize("protocol", [STANDARD, RELEASED])
 def test_attacks_of_half_the_size_are_those_of_a_loop(protocol: Protocol) -> None:
     setting = Setting(protocol)
     label = torch.from_numpy(setting.labels)
-    fgsm, visited = half_attacks(setting, protocol)
+    fgsm, visited = (logits.argmax(-1) for logits in attacked(setting, protocol, 4 / 255))
     found, usual = setting.outputs("half fgsm"), Setting(protocol).outputs("fgsm")
     assert torch.equal(found["raw"].argmax(1), fgsm)
     assert not torch.equal(usual["raw"].argmax(1), fgsm)
@@ -230,7 +211,7 @@ def test_attacks_of_half_the_size_are_those_of_a_loop(protocol: Protocol) -> Non
 
 def test_passes_of_an_attack_are_counted() -> None:
     setting = Setting(STANDARD, 1)
-    taken = steps_taken(pgd_everywhere(setting, STANDARD).argmax(2) == torch.from_numpy(setting.labels))
+    taken = steps_taken(attacked(setting, STANDARD)[1].argmax(2) == torch.from_numpy(setting.labels))
     setting.module.forwards = 0
     setting.outputs("pgd")
     forwards, backwards = int(taken.sum()) + 128, int(taken.sum())
@@ -291,13 +272,7 @@ def test_memory_that_runs_out_while_images_leave_is_reported(
 def test_fgsm_moves_images_along_the_gradient() -> None:
     setting = Setting(STANDARD)
     outputs = setting.outputs("fgsm")
-    pixels, label = setting.images.float().div(255), torch.from_numpy(setting.labels)
-
-    def logits(values: torch.Tensor) -> torch.Tensor:
-        return setting.module(setting.classifier.normalise(values))
-
-    point = fgsm_point(pixels, gradient(logits, pixels, label).direction, FGSM.radius)
-    torch.testing.assert_close(outputs["raw"], logits(point), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(outputs["raw"], attacked(setting, STANDARD)[0], rtol=1e-4, atol=1e-4)
     assert outputs["extent"][:, 2].max() <= 8 / 255 + 1e-6
     assert not outputs["zero_gradient"].any()
     assert sum(images for _, images, _ in setting.reports) == 128

@@ -91,6 +91,16 @@ def test_wrappers_have_the_fingerprints_of_version_0_1(expected):
     assert fingerprint(LoadedModule(WRAPPERS[expected], "x"), digest(WRAPPERS[expected])) == expected
 
 
+def test_a_network_with_sources_has_the_fingerprint_of_version_0_1(tmp_path):
+    module, source = nn.Linear(2, 2), tmp_path / "net.py"
+    module.scales = [1, 2.5]
+    for value, parameter in enumerate(module.parameters()):
+        nn.init.constant_(parameter, value)
+    source.write_text("one")
+    loaded = LoadedModule(module, "arch", sources=(source,))
+    assert fingerprint(loaded, digest(module)) == "c16ec14155bea36703b64ad938532fc6"
+
+
 class Noted(nn.Module):
     def extra_repr(self):
         return repr(lambda: None)

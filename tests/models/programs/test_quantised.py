@@ -178,11 +178,6 @@ def test_a_quantised_cnn_is_never_counted_too_low(cnn, tmp_path, kind):
     assert classifier.takes_single_images == (kind == "onnx-dynamic")
 
 
-def test_callables(vit, cnn, zoo):
-    assert load(zoo(torch_dynamic(vit, {nn.Linear}))).facts.parameters == size(vit)
-    assert load(zoo(static(cnn))).facts.parameters == size(cnn)
-
-
 def test_packed_weights_that_cannot_be_unpacked(vit, tmp_path, monkeypatch):
     path = script(torch_dynamic(vit, {nn.Linear}), tmp_path)
     monkeypatch.setattr("quba_check.models.programs.weights._unpacked", lambda _: None)
