@@ -1,4 +1,4 @@
-"""AURC and thresholds with a guarantee: by hand, against two other libraries, and by simulation."""
+"""AURC and thresholds with a guarantee: by hand, by brute force, against MAPIE, and by simulation."""
 
 import numpy as np
 import pytest
@@ -54,18 +54,6 @@ def test_area_equals_brute_force(pairs):
     area = aurc(scores, correct)
     assert area.value == pytest.approx(np.mean(risks))
     assert area.influences[None].mean() == pytest.approx(0, abs=1e-12)
-
-
-def test_area_of_torch_uncertainty():
-    """Its version 0.13.0 gives 0.0289708, by trapezoids from k = 1 on, over 1 - 1/n; no scores are equal."""
-    scores, correct = drawn()
-    (_, answered, wrong), n = risk_coverage(scores, correct), len(scores)
-    risk = wrong / answered
-    mean_of_trapezoids = aurc(scores, correct).value * n - (risk[0] + risk[-1]) / 2
-    assert mean_of_trapezoids / (n - 1) == pytest.approx(0.028970815, abs=1e-8)
-    # Its CovAtxRisk: the largest share that is answered with an error of at most x.
-    largest = [answered[risk <= error].max() / n for error in (0.01, 0.02, 0.05)]
-    assert largest == pytest.approx([0.406, 0.426, 0.742])
 
 
 def test_influences_equal_the_jackknife():
