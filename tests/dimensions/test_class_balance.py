@@ -34,33 +34,20 @@ def test_classes_that_are_never_predicted_or_never_right_have_notes():
     assert measured.tables["confusions"].rows == (("class 1", "class 2", 2, 1.0),)
 
 
-@pytest.mark.parametrize(
-    ("label", "known", "text"),
-    [
-        (
-            [0, 0, 1],
-            facts(3, class_names=("tench", "goldfish, Carassius auratus", "crane")),
-            "class_balance needs two images in every class; 2 of 3 classes have fewer "
-            "('goldfish' has 1, 'crane' has 0); add images of them to the clean set",
-        ),
-        (
-            [0, 0, 1, 2, 2],
-            facts(3),
-            "class_balance needs two images in every class; 1 of 3 classes has fewer "
-            "(class 1 has 1); add images of them to the clean set",
-        ),
-        (
-            [3, 3, 5, 7, 7],
-            facts(1000),
-            "class_balance needs two images in every class; 998 of 1000 classes have fewer "
-            "(class 0 has 0, class 1 has 0, class 2 has 0 and 995 more); "
-            "add images of them to the clean set",
-        ),
-        ([0, 0], facts(1), "class_balance needs at least two classes; the suite has one"),
-    ],
-)
-def test_reasons(label, known, text):
-    assert reason(BALANCE, clean(label, True, np.ones(len(label))), known) == (text, True)
+FISH = ("tench", "goldfish, Carassius auratus", "crane")
+LACKING = {
+    "names": ([0, 0, 1], facts(3, class_names=FISH)),
+    "one": ([0, 0, 1, 2, 2], facts(3)),
+    "many": ([3, 3, 5, 7, 7], facts(1000)),
+    "one class": ([0, 0], facts(1)),
+}
+
+
+def test_reasons(snapshot):
+    assert {
+        name: reason(BALANCE, clean(label, True, np.ones(len(label))), known)
+        for name, (label, known) in LACKING.items()
+    } == snapshot
 
 
 @pytest.mark.parametrize("probability", [1 / 3, 1.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -63,19 +64,9 @@ def test_scores() -> None:
     assert scores(rows(shape_bias=Unmeasurable("shape_bias", "no images")))["released"] is None
 
 
-def test_notes() -> None:
-    assert list(reproduction_notes(rows())) == [
-        "on the same images, differences are no sampling errors; the interval then only shows which of them "
-        "matter"
-    ]
+def test_notes(snapshot: SnapshotAssertion) -> None:
     few = rows(
         accuracy=measured("accuracy", 0.5, n=500),
         shape_bias=Unmeasurable("shape_bias", "shape_bias needs cue-conflict images"),
     )
-    assert list(reproduction_notes(few)) == [
-        "not in the interval of protocol released: accuracy. Reasons can be other weights, preprocessing, "
-        "versions or images, or a defect of the released code",
-        "500 clean images, published were 50,000: with fewer images intervals are wider, calibration_error "
-        "is too high and class_balance too low",
-        "shape_bias: needs cue-conflict images (released)",
-    ]
+    assert [list(reproduction_notes(one)) for one in (rows(), few)] == snapshot

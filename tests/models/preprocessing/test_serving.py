@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 from support.errors import error_text
 from support.loaded_models import prepared
+from syrupy.assertion import SnapshotAssertion
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
@@ -224,34 +225,15 @@ def test_a_function_returns_pixels_or_normalised_floats(call) -> None:
     assert floats[:, 5, 6].tolist() == pytest.approx([-0.9, -0.8, -0.7])
 
 
-ALLOWED = (
-    "Allowed: uint8 of shape (height, width, 3), or float32 of shape (3, height, width) that is normalised, "
-    "without NaN, the same kind for every image."
-)
+@pytest.mark.parametrize("name", ["wrong_shape", "wrong_type", "nothing", "nan", "raises"])
+def test_errors_of_a_function(call, name: str, snapshot: SnapshotAssertion) -> None:
+    assert error_text(ModelError, call(name), Image.new("RGB", (9, 7))) == snapshot
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("wrong_shape", f"got uint8 of shape (7, 9, 3). {ALLOWED} The model's input is 48 × 48."),
-        ("wrong_type", f"got float64 of shape (3, 48, 48). {ALLOWED} The model's input is 48 × 48."),
-        ("nothing", f"got a value of type list. {ALLOWED} The model's input is 48 × 48."),
-        ("nan", f"got NaN or infinity. {ALLOWED}"),
-        ("raises", "raised on an image of 7 × 9: KeyError: 'no such size'"),
-    ],
-)
-def test_errors_of_a_function(call, name: str, text: str) -> None:
-    problem = error_text(ModelError, call(name), Image.new("RGB", (9, 7)))
-    assert problem == f"serving: serving_calls:{name}: {text}"
-
-
-def test_a_function_returns_one_kind(call) -> None:
+def test_a_function_returns_one_kind(call, snapshot: SnapshotAssertion) -> None:
     transform = call("two_kinds")
     transform(Image.new("RGB", (9, 7)))
-    text = error_text(ModelError, transform, Image.new("RGB", (8, 7)))
-    assert text == (
-        f"serving: serving_calls:two_kinds: got uint8 for one image and float32 for another. {ALLOWED}"
-    )
+    assert error_text(ModelError, transform, Image.new("RGB", (8, 7))) == snapshot
 
 
 def test_randomness_is_refused(call, photo: Path) -> None:
