@@ -101,11 +101,6 @@ def test_reasons():
     }
 
 
-def test_rows_keep_the_groups_of_images():
-    rows = table(np.ones(4, bool), np.array([0, 1, 2, 2])).rows(np.array([False, False, True, True]))
-    assert (rows.index.tolist(), rows.group.tolist(), rows.probabilities.shape) == ([2, 3], [2, 2], (2, 2))
-
-
 @pytest.mark.parametrize(("patients", "images", "copied"), [(40, 4, 0.5), (100, 10, 0.8)])
 def test_gaps_of_patients_in_both_slices_cover_the_true_one(patients, images, copied):
     """Unpaired, the interval of one tenth would be up to twice as wide as it has to be."""
