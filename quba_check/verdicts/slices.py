@@ -93,7 +93,10 @@ def shortage(demand: Demand, quantity: Quantity) -> str:
 
 def row_noun(quantity: Quantity) -> str:
     """Return `groups` if each row of a number is a decided group, else `images`."""
-    return "images" if quantity.groups is None or quantity.groups != quantity.n else "groups"
+    rows, groups = quantity.n, quantity.groups
+    if quantity.eligible is not None:  # a few answers may be of as many groups
+        rows, groups = quantity.eligible, quantity.eligible_groups
+    return "groups" if groups is not None and groups == rows else "images"
 
 
 def _least(demand: Demand, sliced: SliceValues) -> str:

@@ -105,9 +105,10 @@ def named(slice_name, **changed):
     return replace(NIGHT, request=on_slices("accuracy", slice_name), **changed)
 
 
-def of_day(n=500, groups=None, **changed):
+def of_day(n=500, gaps=None, **counts):
     """An accuracy on images of the day alone."""
-    return accuracy(values={"light=day": replace(quantity(0.9, n), groups=groups)}, **changed)
+    values = {"light=day": replace(quantity(0.9, n), **counts)}
+    return accuracy(values=values) if gaps is None else accuracy(values=values, gaps=gaps)
 
 
 DROP = Drop(0.0, "fraction", 12, before=0.5, after=0.5, baseline="b.json", paired=False)
@@ -118,6 +119,7 @@ REASONS = {
     "a small slice": (named("light=dusk"), accuracy()),
     "a small slice of a drop": (named("light=dusk", bound="max_drop"), DROP),
     "a small slice of a decided set": (named("light=day"), of_day(9, groups=9)),
+    "few answers of as many groups": (named("light=day"), of_day(2, groups=2, eligible=9, eligible_groups=3)),
     "few groups": (named("light=day", min_groups=10), of_day(groups=9)),
     "small slices": (replace(WORST, min_images=1000), accuracy()),
     "slices of few groups": (replace(WORST, min_groups=10), of_day(groups=9)),
