@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.metrics.class_balance import accuracy_evenness, between_class_evenness, confidence_evenness
+from quba_check.metrics.class_balance import (
+    _variance_of_variance,
+    accuracy_evenness,
+    between_class_evenness,
+    confidence_evenness,
+)
 
 RNG = np.random.default_rng(0)
 CLASSES = 100
@@ -102,6 +107,17 @@ def test_intervals_hold_with_skewed_classes_of_few_images(classes, per_class):
         assert np.mean(held) >= 0.904
         spread = np.std([estimate.value for estimate in estimates])
         assert np.mean([estimate.standard_error for estimate in estimates]) < 2 * spread
+
+
+def test_the_variance_estimate_is_unbiased():
+    """200 classes at 0.9 and 0.4 of five images: the mean estimate is the variance over 3,000 draws."""
+    rng = np.random.default_rng(0)
+    true = np.repeat([0.9, 0.4], 100)
+    counts = np.full(200, 5)
+    drawn = rng.binomial(5, true, (3000, 200)) / 5
+    variances = drawn.var(axis=1, ddof=1)
+    estimates = [_variance_of_variance(counts, accuracy) for accuracy in drawn]
+    assert np.mean(estimates) == pytest.approx(variances.var(), rel=0.08)
 
 
 @pytest.mark.parametrize(
