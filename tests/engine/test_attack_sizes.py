@@ -1,6 +1,7 @@
 """Attacks of other sizes than 8/255, through the whole engine, against networks whose robustness is known.
 
 A linear network of two classes has an exact worst case: each pixel moves by ε against its weight, in [0, 1].
+A network whose margin changes by at most ε if every pixel does is right wherever its margin is larger.
 """
 
 from __future__ import annotations
@@ -46,19 +47,24 @@ class Known(nn.Module):
     def __init__(self, name):
         super().__init__()
         weights = np.load(__file__.replace("known_nets.py", f"{name}.npz"))
-        for key in ("weights", "shift"):
+        for key in ("inner", "centre", "outer", "shift"):
             setattr(self, key, nn.Parameter(torch.from_numpy(weights[key])))
-        self.frequency = float(weights["frequency"])
+        self.is_linear, self.frequency = name == "linear", float(weights["frequency"])
 
     def forward(self, x):
         if self.frequency:
             margin = 3 * torch.cos(2 * torch.pi * self.frequency * x.mean((1, 2, 3)))
             return torch.stack([-margin, margin], dim=1)
-        margin = 10 * (x.flatten(1) @ self.weights - self.shift)
+        units = x.flatten(1) @ self.inner.T - self.centre
+        units = units if self.is_linear else units.abs()
+        margin = 10 * (units @ self.outer - self.shift)
         return torch.stack([-margin, margin], dim=1)
 
 def linear():
     return Known("linear")
+
+def lipschitz():
+    return Known("lipschitz")
 
 def wave():
     return Known("wave")
@@ -77,15 +83,21 @@ class KnownNet:
 
     def __init__(self, folder: Path, name: str, period: float = np.inf) -> None:
         rng = np.random.default_rng(5)
-        self.weights = rng.normal(size=3 * SIDE**2)
-        self.weights /= np.abs(self.weights).sum()
+        units, pixels = (1, 3 * SIDE**2) if name == "linear" else (8, 3 * SIDE**2)
+        inner = rng.normal(size=(units, pixels))
+        if name != "linear":  # a few pixels each, so that little of the bound is lost
+            inner *= rng.permuted(np.arange(pixels)[None].repeat(units, 0), axis=1) < 4
+        inner /= np.abs(inner).sum(axis=1, keepdims=True)
+        outer = np.ones(1) if name == "linear" else rng.choice([-1, 1], units) / units
         images = rng.integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8)
         self.points = images.transpose(0, 3, 1, 2).reshape(IMAGES, -1) / 255
+        self.name, self.inner, self.centre, self.outer = name, inner, (inner @ self.points.T).mean(1), outer
         self.shift, self.frequency = 0.0, 255 / period
         self.shift = float(np.median(self.margin(self.points)))
         correct = rng.random(IMAGES) < 0.9
         self.sign = np.where((self.margin(self.points) > 0) == correct, 1, -1)
-        weights = {"weights": self.weights, "shift": self.shift, "frequency": self.frequency}
+        weights = {"inner": inner, "centre": self.centre, "outer": outer, "shift": np.array(self.shift)}
+        weights["frequency"] = np.array(self.frequency)
         np.savez(folder / f"{name}.npz", **{key: np.float32(one) for key, one in weights.items()})
         np.savez(folder / "clean.npz", images=images, labels=np.where(self.sign > 0, "b", "a"))
         (folder / "known_nets.py").write_text(NETS)
@@ -97,7 +109,8 @@ class KnownNet:
     def margin(self, points: np.ndarray) -> np.ndarray:
         if self.frequency:
             return np.cos(2 * np.pi * self.frequency * points.mean(1))
-        return points @ self.weights - self.shift
+        units = points @ self.inner.T - self.centre
+        return (units if self.name == "linear" else np.abs(units)) @ self.outer - self.shift
 
     def is_right(self, points: np.ndarray) -> np.ndarray:
         return self.sign * self.margin(points) > 0
@@ -125,7 +138,7 @@ def test_both_attacks_reach_the_worst_case_of_a_linear_network(known, tmp_path: 
     found, rights = tables(tmp_path, "linear", [CLEAN, *views]), []
     assert np.array_equal(found[CLEAN].correct, net.is_right(net.points))
     for epsilon in SIZES:
-        step = float(epsilon) * net.sign[:, None] * np.sign(net.weights)
+        step = float(epsilon) * net.sign[:, None] * np.sign(net.inner)
         worst = np.clip(net.points - step, 0, 1)
         assert np.abs(net.margin(worst)).min() > 1e-6  # no image is decided by rounding
         fgsm, pgd = (found[view] for view in attacks_at(epsilon))
@@ -134,6 +147,22 @@ def test_both_attacks_reach_the_worst_case_of_a_linear_network(known, tmp_path: 
         rights.append(int(fgsm.correct.sum()))
     assert rights == sorted(rights, reverse=True)
     assert len({*rights}) == len(SIZES)
+
+
+def test_a_certified_network_keeps_its_certificate_at_each_size(known, tmp_path: Path) -> None:
+    net = known("lipschitz")
+    views = [view for epsilon in SIZES for view in attacks_at(epsilon)]
+    found = tables(tmp_path, "lipschitz", [CLEAN, *views])
+    clean, certified = found[CLEAN].correct, []
+    for epsilon in SIZES:
+        is_certified = net.sign * net.margin(net.points) > float(epsilon)
+        for view in attacks_at(epsilon):
+            assert found[view].correct[is_certified].all(), view
+            assert found[view].correct.sum() <= clean.sum()
+        assert found[attacks_at(epsilon)[1]].extra["always_right"][is_certified].all()
+        certified.append(int(is_certified.sum()))
+    assert certified[-1] < certified[0] < clean.sum()
+    assert certified[2] > 0  # at 4/255
 
 
 @pytest.mark.parametrize(("period", "masked"), [(10, "8/255"), (5, "4/255")])

@@ -103,6 +103,14 @@ def test_digests_come_in_the_order_asked_for(tmp_path: Path, cache: Path) -> Non
     assert len(set(forward)) == 5
 
 
+def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path, cache: Path) -> None:
+    path, other = written(tmp_path / "a.png", b"old"), written(tmp_path / "b.png", b"new")
+    digests = ContentDigests(cache)
+    before = digests.digests([path])[0]
+    other.replace(path)
+    assert digests.digests([path])[0] != before
+
+
 def test_content_replaced_in_place_with_size_and_time_kept_is_noticed(tmp_path: Path, cache: Path) -> None:
     """As `rsync --times --inplace` and `cp --preserve` do with images of one size, such as BMP."""
     path = written(tmp_path / "a.bmp", b"old")
