@@ -274,8 +274,8 @@ class Evaluation(Predictor):
             predictions,
             {view: self._slices.of(view.images) for view in views},
             self.facts,
-            with_gaps=name == "accuracy" or any(one.kind == "gap" for one in sliced),
-            named={one.slice for one in sliced if one.kind == "value"},
+            sliced,
+            with_gaps=name == "accuracy",
         )
 
     def _reason_against(self, request: Request) -> Unmeasurable | None:

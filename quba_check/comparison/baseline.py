@@ -41,15 +41,12 @@ class OwnPreprocessing:
     Attributes:
         run: the run of the model.
         request: the number behind the pipeline.
+        file: its name in messages.
     """
 
     run: Baseline
     request: Request
-
-    @property
-    def file(self) -> str:
-        """Its name in messages."""
-        return "the model's own preprocessing"
+    file: str = "the model's own preprocessing"
 
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:  # noqa: ARG002
         """Return the value in front of the pipeline; None if the run has none."""

@@ -251,11 +251,6 @@ class Request:
         return self.metric in NUMBERS.get(self.dimension, ()) or bool(self.conditions)
 
     @property
-    def is_of_each_class(self) -> bool:
-        """True if it is the number of the worst class."""
-        return self.target == EACH
-
-    @property
     def chosen_on(self) -> str:
         """The set that the threshold is chosen on; empty if none is."""
         return "" if self.at is None else self.at.chosen_on

@@ -13,7 +13,7 @@ from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.core.predictions import Tables, column_of
-from quba_check.core.request import GIVE_REFERENCE, Better, Part, Request
+from quba_check.core.request import EACH, GIVE_REFERENCE, Better, Part, Request
 from quba_check.core.view import REFERENCE, View
 from quba_check.dimensions._rows import Rows, views_of
 from quba_check.dimensions._slices import Masks, OnSlice, SlicedNumber
@@ -142,7 +142,7 @@ def with_requests(
             quantity = rows.in_groups(quantity)
             asked = [one for one in suite.requests if one.slice and one.on_all_images == request]
             if asked:
-                measure = of_classes if of_classes is not None and request.is_of_each_class else number
+                measure = of_classes if of_classes is not None and request.target == EACH else number
                 quantity = replace(quantity, slices=_slices(request, rows, measure, asked))
             parts[request.name] = quantity
         except UnmeasurableError as error:
@@ -161,19 +161,15 @@ def _slices(
         by_class = quantities if isinstance(quantities, Mapping) else {"": quantities}
         return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class.items()}
 
-    tables, slices = {rows.view: rows.tables[0]}, {rows.view: rows.slices}
-    number = SlicedNumber(request.dimension, request.better, tables, slices, measured, rows.is_decided)
+    tables, slices = {rows.view: rows.tables[0]}, {rows.view: rows.tables[0].slices}
+    number = SlicedNumber(request.dimension, request.better, tables, slices, measured)
     by_column: dict[str, list[Request]] = {}
     for one in asked:
         by_column.setdefault(column_of(one.slice), []).append(one)
     return {
         column: SliceValues(reason=Unmeasurable(request.dimension, rows.mixed[column]))
         if column in rows.mixed
-        else number.values(
-            column,
-            with_gaps=any(one.kind == "gap" for one in requests),
-            named={one.slice for one in requests if one.kind == "value"},
-        )
+        else number.values(column, requests)
         for column, requests in by_column.items()
     }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
 from quba_check.core.facts import DecidedSet, SuiteFacts
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import Predictions, SliceColumn, Tables, joined
+from quba_check.core.predictions import Predictions, Tables, joined
 from quba_check.core.request import GIVE_REFERENCE, Request
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, Columns, View
 from quba_check.dimensions._measuring import with_groups
@@ -114,15 +114,6 @@ class Rows:
         return self.table.correct
 
     @property
-    def slices(self) -> Mapping[str, SliceColumn]:
-        """The slices of the images, or groups, by column."""
-        return self.tables[0].slices
-
-    def shows_same_images(self, other: Rows) -> bool:
-        """Return True if another model's rows are of the same images and labels."""
-        return all(map(shows_same_images, self.tables, other.tables))
-
-    @property
     def images(self) -> NDArray[np.intp]:
         """(r,) number of the image of each row."""
         return np.tile(np.arange(len(self.tables[0])), len(self.tables))
@@ -183,7 +174,7 @@ class Rows:
             raise UnmeasurableError(f"{name}: the set {rule.of} shows no images with groups")
         groups = Groups.of(self.declared_group)
         slices, mixed, index = {}, {}, self.tables[0].index
-        for column, one in self.slices.items():
+        for column, one in self.tables[0].slices.items():
             try:
                 slices[column] = replace(one, numbers=slices_of_groups(groups, one.numbers))
             except MixedGroupError as error:

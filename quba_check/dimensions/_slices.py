@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.core.predictions import SliceColumn, Tables
+from quba_check.core.request import Request
 from quba_check.core.view import View
 from quba_check.dimensions._measuring import in_groups, with_groups
 from quba_check.errors import QubaError, UnmeasurableError
@@ -51,7 +52,6 @@ class SlicedNumber:
         predictions: the tables behind it.
         columns: the slices of the images of each table.
         measure: measures it on some of the images; raises `QubaError`.
-        is_decided: the rows are decided groups.
     """
 
     dimension: str
@@ -59,21 +59,21 @@ class SlicedNumber:
     predictions: Tables
     columns: Columns
     measure: Measure
-    is_decided: bool = False
 
-    def values(self, column: str, *, with_gaps: bool, named: Collection[str] = ()) -> SliceValues:
+    def values(self, column: str, requests: Iterable[Request], *, with_gaps: bool = False) -> SliceValues:
         """Return the number on the slices of a column.
 
         Args:
             column: the column.
-            with_gaps: measure all other images of each slice too.
-            named: slices whose drops are demanded, which keep the influences of images.
+            requests: what is asked for; single slices keep the influences of images, for drops.
+            with_gaps: measure all other images of each slice too, even if no gap is asked for.
         """
+        kinds = {(one.slice, one.kind) for one in requests}
+        with_gaps = with_gaps or any(kind == "gap" for _, kind in kinds)
         if (
             lacking := next((view for view, own in self.columns.items() if column not in own), None)
         ) is not None:
-            several = ", or the images of a group are in several" if self.is_decided else ""
-            reason = f"the set {lacking.set} has no such slices{several}"
+            reason = f"the set {lacking.set} has no such slices"
             return SliceValues(reason=Unmeasurable(self.dimension, reason, missing_data=True))
         slices = {view: own[column] for view, own in self.columns.items()}
         values: dict[str, Quantity] = {}
@@ -88,7 +88,7 @@ class SlicedNumber:
                 unmeasured[name] = own
                 continue
             for part, one in own.items():
-                kept = on_all_images(one.grouped, masks) if name in named else None
+                kept = on_all_images(one.grouped, masks) if (name, "value") in kinds else None
                 cell = f"{part}, {name}" if part else name
                 values[cell] = kept or replace(one.grouped, influences={}, sides={})
             rest = self._measured({view: ~mask for view, mask in masks.items()}) if with_gaps else None
@@ -160,9 +160,9 @@ def measure_slices(
     predictions: Tables,
     slices: Columns,
     facts: Facts,
+    requests: Collection[Request] = (),
     *,
     with_gaps: bool = True,
-    named: Collection[str] = (),
 ) -> Measurement:
     """Return a measurement with the values of slices, and their gaps to all other images.
 
@@ -172,8 +172,8 @@ def measure_slices(
         predictions: the tables of its views.
         slices: the slices of each view, by column.
         facts: suite, model and protocol.
+        requests: what is asked for of slices.
         with_gaps: measure all other images of each slice too, which takes most of the time.
-        named: slices whose drops are demanded.
     """
     # Requested parts have slices of their own, so that sets of theirs alone need none here.
     facts = replace(facts, suite=replace(facts.suite, requests=()), with_tables=False)
@@ -188,4 +188,4 @@ def measure_slices(
     columns = {view: own for view, own in slices.items() if view in needed}
     number = SlicedNumber(dimension.name, dimension.better, predictions, columns, measured)
     names = dict.fromkeys(column for own in columns.values() for column in own)
-    return replace(whole, slices={one: number.values(one, with_gaps=with_gaps, named=named) for one in names})
+    return replace(whole, slices={one: number.values(one, requests, with_gaps=with_gaps) for one in names})

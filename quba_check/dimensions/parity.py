@@ -16,6 +16,7 @@ from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurab
 from quba_check.core.predictions import Predictions, Tables, outputs_digest
 from quba_check.core.request import NO_REFERENCE, PARITY_NUMBERS
 from quba_check.core.view import CLEAN, CLEAN_SET, REFERENCE, SERVING, View
+from quba_check.dimensions._ratios import shows_same_images
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import (
     RowSource,
@@ -46,7 +47,7 @@ class AnswerPairs(PairedAnswers[Rows]):
     """Rows of a judged model and a reference, with numbers and tables on their differences."""
 
     def __post_init__(self) -> None:
-        if not self.judged.shows_same_images(self.reference):
+        if not all(map(shows_same_images, self.judged.tables, self.reference.tables)):
             raise UnmeasurableError(f"the reference was shown other images of the set {self.judged.view}")
 
     @cached_property

@@ -10,7 +10,7 @@ import numpy as np
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.core.predictions import column_of
-from quba_check.core.request import Better
+from quba_check.core.request import EACH, Better
 from quba_check.demands import Demand
 from quba_check.dimensions import worst_quantity
 from quba_check.messages import did_you_mean, listed
@@ -60,7 +60,7 @@ def number_compared(demand: Demand, measurement: Measurement) -> int:
     if demand.request.kind != "value":
         return len(_judged(demand, _sliced(demand, measurement)))
     table = measurement.tables.get(demand.part or "")
-    return len(table.rows) if demand.request.is_of_each_class and table is not None else 1
+    return len(table.rows) if demand.request.target == EACH and table is not None else 1
 
 
 def size_note(demand: Demand, measurement: Measurement) -> str:

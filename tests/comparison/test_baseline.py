@@ -173,7 +173,7 @@ def at_night(request: Request, seed: int, group: Any) -> tuple[RunValue | None, 
     dimension, tables = registry[request.dimension], {CLEAN: table}
     outcome = measure_dimension(dimension, tables, known)
     if not request.is_further_part:
-        outcome = measure_slices(dimension, outcome, tables, {CLEAN: light}, known, named=[request.slice])
+        outcome = measure_slices(dimension, outcome, tables, {CLEAN: light}, known, [request])
     hits = {"accuracy": table.correct, "classes": of_yes >= np.float32(0.55)}
     return run_value(outcome, request.part), hits.get(request.dimension, table.confidence >= np.float32(0.7))
 
