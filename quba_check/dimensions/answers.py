@@ -155,10 +155,12 @@ def _quantity(
     if at.is_searched:
         own = at.chosen_on or request.set
         chosen = ChosenOn(request.score, at, own, "" if at.chosen_on else request.variant)
+        check_groups_differ(request, source)
         if chosen not in found:
-            check_groups_differ(request, source)
             found[chosen] = _search(chosen, source, outputs)
-        threshold, notes = found[chosen].threshold, (_note(chosen, found[chosen], source),)
+        in_front = ", in front of the pipeline" if request.pipeline and at.chosen_on else ""
+        notes = (f"{_note(chosen, found[chosen], source)}{in_front}",)
+        threshold = found[chosen].threshold
     if at.by_class:
         levels = np.array([level for _, level in at.by_class])
         notes = (f"answered from: {listed((f'{name} {level:.15g}' for name, level in at.by_class), 10)}",)

@@ -330,6 +330,21 @@ def test_thresholds_of_answers_are_chosen_on_another_set(rule: Rule, level: floa
     assert outcome.parts[request.name].value == np.mean(night.confidence >= threshold)
 
 
+def test_groups_are_compared_for_each_judged_set() -> None:
+    """The threshold is searched once; sets with groups of the choosing one are refused nevertheless."""
+    at = OperatingPoint("share", 0.4, "tuning")
+    clean, night = (
+        Request("answers", ANSWER_NUMBERS["share"], set=name, at=at) for name in ("clean", "night")
+    )
+    group = np.arange(100)
+    tables = {"clean": images(100, 8, group=group), "tuning": images(100, 11, group=group + 500)}
+    tables["night"] = images(100, 10, group=group + 599)
+    outcome = measured("answers", tables, clean, night)
+    assert reasons(outcome) == {
+        night.name: "its threshold would be chosen on the set tuning, which has images of the same groups"
+    }
+
+
 def test_a_precision_chosen_on_another_set() -> None:
     tuning, night = images(900, 11), images(500, 10)
     assert tuning.probabilities is not None
