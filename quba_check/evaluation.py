@@ -120,8 +120,7 @@ class Evaluation(Predictor):
                 always has, and the numbers of parity, which state what is compared.
         """
         names = list(names)
-        further = (one for one in requests if _is_planned(one) or one.slice)
-        requests = tuple(dict.fromkeys(further))
+        requests = tuple(dict.fromkeys(one for one in requests if _is_planned(one) or one.slice))
         if (shared := _shared_name(requests)) is not None:
             raise ThresholdError(f"two demanded numbers have the name {shared}. Rename a class or a set.")
         for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:

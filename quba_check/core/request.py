@@ -272,16 +272,6 @@ class Request:
         return reads_all_classes or self.at is not None or self.metric.startswith("top")
 
     @property
-    def reads_confidence(self) -> bool:
-        """True if it reads the probability of one class of each image."""
-        return self.dimension in ("class_balance", "answers")
-
-    @property
-    def is_accuracy(self) -> bool:
-        """True if it is the share of right answers."""
-        return self.dimension == "accuracy" and not self.metric
-
-    @property
     def needs_logits(self) -> bool:
         """True if the score is computed from logits."""
         return self.score in ("max_logit", "energy")

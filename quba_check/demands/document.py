@@ -259,9 +259,9 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:
             text = f"keys do not extend the list of {before.document.at_key(place)}"
             errors.append(ThresholdError(text, where=where, allowed="a list, which replaces it, or null"))
         elif isinstance(item, dict):
-            inherited = merged.get(key, {})
+            inherited = before if isinstance(before, dict) else {}
             errors.extend(_changed_conditions(inherited, item))
-            merged[key] = merge(inherited if isinstance(inherited, dict) else {}, item, errors)
+            merged[key] = merge(inherited, item, errors)
             if item and not merged[key]:  # every key was removed
                 del merged[key]
         elif item.value is not None:
@@ -304,11 +304,9 @@ def _stated(document: Document, name: str) -> list[Any]:
     return [*entry] if isinstance(entry, list) else [entry] if entry else []
 
 
-def _changed_conditions(parent: Tree | LocatedValue, child: Tree) -> Iterator[ThresholdError]:
+def _changed_conditions(parent: Tree, child: Tree) -> Iterator[ThresholdError]:
     """Yield an error for each condition that would take inherited demands to other images."""
-    if not isinstance(parent, dict) or not parent:
-        return
-    for key in CONDITIONS:
+    for key in CONDITIONS if parent else ():
         own, before = child.get(key), parent.get(key)
         was = before.value if isinstance(before, LocatedValue) else None
         if isinstance(own, LocatedValue) and own.value != was:

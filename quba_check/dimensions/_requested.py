@@ -14,7 +14,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.core.predictions import Tables, column_of
 from quba_check.core.request import EACH, GIVE_REFERENCE, Better, Part, Request
-from quba_check.core.view import REFERENCE, View
+from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.dimensions._rows import Rows, views_of
 from quba_check.dimensions._slices import Masks, OnSlice, SlicedNumber
 from quba_check.errors import UnmeasurableError
@@ -92,10 +92,9 @@ def requested_parts(dimension: str, suite: SuiteFacts) -> tuple[Part, ...]:
 
 
 def requested_views(dimension: str, suite: SuiteFacts) -> tuple[View, ...]:
-    """Return the views that the requests of a dimension need."""
-    return tuple(
-        dict.fromkeys(view for one in requests_of(dimension, suite) for view in request_views(one, suite))
-    )
+    """Return the views that the requests of a dimension need, next to the clean one."""
+    views = (view for one in requests_of(dimension, suite) for view in request_views(one, suite))
+    return tuple(dict.fromkeys(view for view in views if view != CLEAN))
 
 
 def request_views(request: Request, suite: SuiteFacts) -> tuple[View, ...]:

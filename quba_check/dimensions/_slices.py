@@ -70,9 +70,8 @@ class SlicedNumber:
         """
         kinds = {(one.slice, one.kind) for one in requests}
         with_gaps = with_gaps or any(kind == "gap" for _, kind in kinds)
-        if (
-            lacking := next((view for view, own in self.columns.items() if column not in own), None)
-        ) is not None:
+        lacking = next((view for view, own in self.columns.items() if column not in own), None)
+        if lacking is not None:
             reason = f"the set {lacking.set} has no such slices"
             return SliceValues(reason=Unmeasurable(self.dimension, reason, missing_data=True))
         slices = {view: own[column] for view, own in self.columns.items()}

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.request import MOST_PROBABLE, AnswerScore, OperatingPoint, Request
-from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.core.view import CLEAN, CLEAN_SET
 from quba_check.dimensions._ratios import accuracy_on, additive_quantity
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import (
@@ -97,17 +97,13 @@ def image_scores(
     return (table.extra["max_logit"] if score == "max_logit" else column).astype(np.float64)
 
 
-def _views(suite: SuiteFacts) -> tuple[View, ...]:
-    return tuple(dict.fromkeys((CLEAN, *requested_views("answers", suite))))
-
-
 @dimension(
     "answers",
     title="How often the model is wrong if it answers only the images that it is surest of.",
     unit="fraction",
     better="low",
     source="AURC: Geifman, Uziel and El-Yaniv, ICLR 2019; thresholds: Angelopoulos et al., arXiv 2110.01052",
-    views=_views,
+    views=lambda suite: (CLEAN, *requested_views("answers", suite)),
     parts=partial(requested_parts, "answers"),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:

@@ -11,7 +11,7 @@ from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Tables
 from quba_check.core.request import Request
-from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.core.view import CLEAN, CLEAN_SET
 from quba_check.dimensions._all_classes import class_table, confusion_table, quantity_of_all
 from quba_check.dimensions._ratios import accuracy_on, additive_quantity
 from quba_check.dimensions._registry import dimension
@@ -183,10 +183,6 @@ def roc_table(request: Request, rows: Rows) -> dict[str, Table]:
     return {f"roc.{request.target}{suffix}": Table(columns, tuple(points))}
 
 
-def _views(suite: SuiteFacts) -> tuple[View, ...]:
-    return tuple(dict.fromkeys((CLEAN, *requested_views("classes", suite))))
-
-
 @dimension(
     "classes",
     title="How often single classes are recognised, and others mistaken for them.",
@@ -196,7 +192,7 @@ def _views(suite: SuiteFacts) -> tuple[View, ...]:
         "balanced accuracy: Brodersen et al., ICPR 2010; AUROC: DeLong et al., Biometrics 1988; "
         "precision at a prevalence: Altman and Bland, BMJ 1994"
     ),
-    views=_views,
+    views=lambda suite: (CLEAN, *requested_views("classes", suite)),
     parts=partial(requested_parts, "classes"),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:

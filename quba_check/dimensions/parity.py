@@ -35,7 +35,6 @@ NOTHING_TO_LOSE = (
     "no answer can be lost: those before are right on no image. Check the classes and the preprocessing of "
     "that model"
 )
-_AGREEMENT = PARITY_NUMBERS["agreement"]
 SHOWN = 100
 """Largest number of rows of a table: of changed answers, and of images."""
 _BINS = (0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -206,33 +205,25 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no clean images, or the reference was shown others.
     """
     suite, source = facts.suite, RowSource(predictions, facts.suite)
-    notes: tuple[str, ...] = ()
-    tables: dict[str, Table] = {}
-    unmeasured: dict[str, Unmeasurable] = {}
     if _is_compared(suite):
         clean = _pairs(replace(source.of(CLEAN_SET), reference=source.of(CLEAN_SET, REFERENCE)))
-        whole = clean.quantity("agreement")
         notes = ("the same predictions as the reference",) if clean.is_same else ()
         tables = clean.tables(suite) if facts.with_tables else {}
+        measured = Measurement.of("parity", clean.quantity("agreement"), notes=notes, tables=tables)
     else:
-        whole = _lowest_agreement(source)
-        unmeasured[""] = Unmeasurable("parity", NO_REFERENCE)
-    if steps := _steps(suite):
-        tables["steps"] = _step_table(
-            source.of(CLEAN_SET), {key: predictions[view] for key, view in steps.items()}
-        )
-    measured = Measurement.of("parity", whole, notes=notes, tables=tables)
-    return with_requests(
-        replace(measured, unmeasured=unmeasured),
-        source,
-        lambda request, rows: _pairs(rows).quantity(request.metric),
-    )
+        unmeasured = {"": Unmeasurable("parity", NO_REFERENCE)}
+        measured = replace(Measurement.of("parity", _lowest_agreement(source)), unmeasured=unmeasured)
+    if steps := {names: predictions[view] for names, view in _steps(suite).items()}:
+        steps_table = _step_table(source.of(CLEAN_SET), steps)
+        measured = replace(measured, tables={**measured.tables, "steps": steps_table})
+    return with_requests(measured, source, lambda request, rows: _pairs(rows).quantity(request.metric))
 
 
 def _lowest_agreement(source: RowSource) -> Quantity:
     """Return the lowest agreement of the requests that have one."""
     served, errors = [], []
-    for one in dict.fromkeys(replace(one, number=_AGREEMENT) for one in requests_of("parity", source.suite)):
+    agreement = PARITY_NUMBERS["agreement"]
+    for one in dict.fromkeys(replace(one, number=agreement) for one in requests_of("parity", source.suite)):
         try:
             rows = source.of_request(one)
             served.append(rows.in_groups(_pairs(rows).quantity("agreement")))

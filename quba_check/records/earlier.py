@@ -59,9 +59,8 @@ def renamed(dimension: str, part: str | None) -> tuple[str, str | None]:
         return dimension, name_on_slices("", slices, kind)
     if part is not None and dimension == _SERVING:
         pipeline, _, number = part.rpartition(".")
-        is_accuracy = number.startswith("accuracy")
         suffix = f"@pipeline={pipeline}"
-        return ("accuracy", suffix) if is_accuracy else ("parity", f"{number}{suffix}")
+        return ("accuracy", suffix) if number.startswith("accuracy") else ("parity", f"{number}{suffix}")
     return dimension, part
 
 

@@ -23,7 +23,7 @@ from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement, Outcome, Quantity, SliceValues, Table, Unmeasurable
-from quba_check.core.request import Request, name_on_slices
+from quba_check.core.request import name_on_slices
 from quba_check.errors import DimensionError
 from quba_check.messages import printable, printable_lines
 
@@ -215,10 +215,6 @@ class MeasurementRow(QuantityRow):
     unmeasured: dict[str, UnmeasurableRow] = Field(default_factory=dict)
     outputs: str | None = None
     masked_at: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-
-    def masked_for(self, request: Request) -> tuple[str, ...]:
-        """Return the signs of masked gradients at the ε of a request."""
-        return self.masked if request.epsilon is None else self.masked_at.get(str(request.epsilon), ())
 
     def quantity(self, part: str | None) -> QuantityRow | None:
         """Return the value of the dimension, a part or a slice; None without one."""

@@ -55,9 +55,10 @@ def _sets(record: Record, dimension: str) -> tuple[str, ...]:
 def judged_quantity(demand: Demand, record: Record) -> Quantity | None:
     """Return a run's value of a demand; None without one, or if masked."""
     row = record.measured.get(demand.dimension)
-    if row is None or row.masked_for(demand.request):
+    measured = None if row is None else outcome_of(demand.dimension, row)
+    if not isinstance(measured, Measurement) or measured.masked_for(demand.request):
         return None
-    outcome = evidence_of(replace(demand, bound="min"), outcome_of(demand.dimension, row))
+    outcome = evidence_of(replace(demand, bound="min"), measured)
     if not isinstance(outcome, Measurement):
         return None
     return outcome if demand.part is None else outcome.quantity(demand.part)

@@ -116,7 +116,7 @@ def _problem_of(request: Request, suite: SuiteFacts) -> str:
         problem = "several sets have this name"
     elif name in suite.unknown and not is_share:
         problem = "its images are of no class"
-    elif suite.spaces.get(name) is not None and not (is_share or request.is_accuracy):
+    elif suite.spaces.get(name) is not None and not (is_share or _is_accuracy(request)):
         problem = "its labels are not the model's classes"
     elif is_corruption and suite.samples_corruptions:
         problem = "each image is shown under one of all corruptions"
@@ -129,15 +129,20 @@ def _problem_of(request: Request, suite: SuiteFacts) -> str:
 
 def _problem_of_decided(request: Request, rule: DecidedSet, suite: SuiteFacts) -> str:
     """Return the reason against a number on a decided set; empty without one."""
-    if rule.by == "majority" and (request.needs_probabilities or request.reads_confidence):
+    reads_confidence = request.dimension in ("class_balance", "answers")
+    if rule.by == "majority" and (request.needs_probabilities or reads_confidence):
         return "decided by majority, it has no probabilities"
     is_of_class = request.classes == (rule.any_of,) and not request.others
-    if rule.any_of is not None and not (request.is_accuracy or is_of_class):
+    if rule.any_of is not None and not (_is_accuracy(request) or is_of_class):
         name = table_class_names(suite.class_names, suite.class_count)[rule.any_of]
         return f"decided by 'any: {name}', it has accuracy and the numbers of {name} alone"
     if request.score not in (MOST_PROBABLE, "margin"):
         return "decided by mean probabilities, it has no logits"
     return ""
+
+
+def _is_accuracy(request: Request) -> bool:
+    return (request.dimension, request.metric) == ("accuracy", "")
 
 
 def numbers_asked(
