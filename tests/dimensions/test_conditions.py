@@ -280,6 +280,10 @@ def test_decisions_of_a_corruption_have_five_rows_a_group() -> None:
     ours = part("accuracy", tables, replace(value("accuracy"), set="foggy"))
     right = [by_pandas(tables[view], "mean").correct for view in FOG]
     assert (ours.value, ours.n, ours.images, ours.groups) == (np.mean(right), 300, 60, 60)
+    # Stored corruptions know copies at most: the groups of the clean images decide.
+    copies = {view: replace(table, group=np.arange(len(table))) for view, table in tables.items()}
+    again = part("accuracy", copies | {"clean": one}, replace(value("accuracy"), set="foggy"))
+    assert (again.value, again.n) == (ours.value, 300)
 
 
 def test_groups_that_cannot_be_decided_have_a_reason() -> None:

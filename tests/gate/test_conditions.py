@@ -147,6 +147,22 @@ def test_drops_are_differences_of_two_runs(gate: Gate, suite: Path, store: Path)
     )
 
 
+def test_a_drop_of_groups_that_another_rule_decides_is_refused(
+    gate: Gate, suite: Path, store: Path, tmp_path: Path
+) -> None:
+    text = "dimensions: {accuracy: {set: patients, max_drop: 0.5}}"
+    gate.judge(text, model=OTHER, record="b.json", first_release=True)
+    other = shutil.copytree(suite, tmp_path / "other")
+    manifest = other / "quba-data.yaml"
+    manifest.write_text(manifest.read_text().replace("{of: clean, by: mean}", "{of: clean, by: majority}"))
+    (row,) = Gate(tmp_path, other, store).judge(text, baseline="b.json").verdicts
+    assert (row.outcome, row.explanation.reason) == (
+        "unmeasurable",
+        "b.json cannot be its baseline: it differs in images of patients. Allowed: a record of the same "
+        "protocol, images and classes",
+    )
+
+
 def test_behind_a_pipeline_other_models_decide_nothing(gate: Gate) -> None:
     text = "dimensions: {accuracy: {pipeline: app, max_drop: 0.5}}"
     Path("b.json").write_text(gate.judge(text, model=OTHER).to_json())
