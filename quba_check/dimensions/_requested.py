@@ -50,8 +50,7 @@ class RowSource:
         key = set_name, variant
         if key not in self._rows:
             if (rule := self.suite.decided.get(set_name)) is not None:
-                self._rows[key] = self.of(rule.of, variant).decided(set_name, rule)
-                return self._rows[key]
+                return self._rows.setdefault(key, self.of(rule.of, variant).decided(set_name, rule))
             views = views_of(set_name, self.suite, variant)
             if variant == REFERENCE and not self.predictions.keys() >= {*views}:
                 raise UnmeasurableError(
@@ -137,10 +136,8 @@ def with_requests(
     for request in requests_of(name, suite):
         try:
             rows = source.of_request(request)
-            quantity = number(request, rows)
-            quantity = rows.in_groups(quantity)
-            asked = [one for one in suite.requests if one.slice and one.on_all_images == request]
-            if asked:
+            quantity = rows.in_groups(number(request, rows))
+            if asked := [one for one in suite.requests if one.slice and one.on_all_images == request]:
                 measure = of_classes if of_classes is not None and request.target == EACH else number
                 quantity = replace(quantity, slices=_slices(request, rows, measure, asked))
             parts[request.name] = quantity

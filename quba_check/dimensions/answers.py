@@ -83,7 +83,7 @@ def image_scores(
     name = "probabilities" if score == "margin" else "logsumexp"
     column = table.probabilities if score == "margin" else table.extra.get(name)
     if column is None:
-        raise InvariantError(f"clean: the predictions came without the {name} that the score asks for")
+        raise InvariantError(f"the predictions came without the {name} that the score asks for")
     if score == "margin":
         second, first = np.partition(column.astype(np.float32), -2, axis=1)[:, -2:].T.astype(np.float64)
         return np.asarray(first - second)

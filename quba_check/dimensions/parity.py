@@ -51,9 +51,9 @@ class AnswerPairs(PairedAnswers[Rows]):
 
     @cached_property
     def is_same(self) -> bool:
-        """True if the answers and their probabilities are the same in every bit."""
-        sides = self.judged, self.reference
-        return not self.differs.any() and len({outputs_digest(side.tables) for side in sides}) == 1
+        """True if the answers and their probabilities are known, and the same in every bit."""
+        is_known = not (self.differs.any() or np.isnan(self.judged.table.confidence).any())
+        return is_known and len({outputs_digest(one.tables) for one in (self.judged, self.reference)}) == 1
 
     @cached_property
     def changes(self) -> NDArray[np.float32] | None:
@@ -166,16 +166,15 @@ class AnswerPairs(PairedAnswers[Rows]):
 
 def _is_compared(suite: SuiteFacts) -> bool:
     """Return True unless all requests compare with the model's own preprocessing."""
-    requests = [one for one in suite.requests if one.dimension == "parity"]
-    return not requests or any(not one.pipeline for one in requests)
+    return {bool(one.pipeline) for one in suite.requests if one.dimension == "parity"} != {True}
 
 
 def _steps(suite: SuiteFacts) -> dict[tuple[str, str], View]:
     """Return the view of each step of a requested pipeline with several."""
-    names = dict.fromkeys(one.pipeline for one in requests_of("parity", suite) if one.pipeline)
+    served = [one for one in requests_of("parity", suite) if one.pipeline and one.set == CLEAN_SET]
     return {
         (name, step): View(CLEAN_SET, variant=f"{SERVING}{name}/{step}")
-        for name in names
+        for name in dict.fromkeys(one.pipeline for one in served)
         for step in suite.serving[name].steps
         if len(suite.serving[name].steps) > 1
     }

@@ -227,6 +227,11 @@ def test_decisions_by_majority_and_their_parity() -> None:
     )
     agreement = part("parity", tables, parity_request("agreement", "by_majority"))
     assert (agreement.value, agreement.n) == (np.mean(now.predicted == then.predicted), 120)
+    assert night.probabilities is not None
+    other = replace(night, probabilities=np.sqrt(night.probabilities))  # other outputs with the same votes
+    same = part("parity", {**tables, "night by reference": other}, parity_request("agreement", "by_majority"))
+    assert same.interval is not None
+    assert same.value == 1 > same.interval[0]
     flips = part("parity", tables, parity_request("negative_flips", "by_majority"))
     assert flips.value == np.mean((then.predicted == then.label) & (now.predicted != now.label))
 

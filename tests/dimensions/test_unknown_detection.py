@@ -118,4 +118,4 @@ def test_scores_that_need_logits(outputs, logsumexp, kind):
 def test_predictions_without_the_column_of_the_score():
     tables, known = {CLEAN: table([0.5]), NEAR: table([0.5])}, with_unknown("near", score="energy")
     text = error_text(InvariantError, UNKNOWN.measure, tables, known)
-    assert text == "clean: the predictions came without the logsumexp that the score asks for"
+    assert text == "the predictions came without the logsumexp that the score asks for"
