@@ -148,7 +148,7 @@ class SessionBaseline:
         run, options, suite = self.run, self._options, evaluation.suite
         if run is None or not options.no_looser or run.record.protocol != evaluation.protocol.name:
             return
-        contents = dict.fromkeys(run.record.suite.contents, "") | decided_rules(evaluation)
+        contents = dict.fromkeys(was := run.record.suite.contents, "") | decided_rules(evaluation, was)
         views = {str(view): view for view in (*suite.views(), SAMPLED) if str(view) in contents}
         for name in views:
             with suppress(UnmeasurableError):  # the set is empty now

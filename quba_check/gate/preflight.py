@@ -227,8 +227,7 @@ def _is_from_baseline(planned: PlannedDemand) -> bool:
 
 def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[Finding]:
     """Report demands on drops in a run without a baseline."""
-    needing = filter(_is_from_baseline, demands)
-    drops = [planned.demand for planned in needing if not planned.demand.optional]
+    drops = [one.demand for one in filter(_is_from_baseline, demands) if not one.demand.optional]
     options = gate.options
     if drops and gate.approved.run is None and options.reference is None and not options.first_release:
         names = listed(dict.fromkeys(demand.shown_name for demand in drops), SHOWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
@@ -88,14 +88,17 @@ def content_hashes(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[st
     """
     names, cache_keys = [*dimensions], evaluation.engine.cache_keys
     requests = (one for one in evaluation.facts.suite.requests if one.dimension in names)
-    used = {name for one in requests for name in one.sets}
-    rules = {name: rule for name, rule in decided_rules(evaluation).items() if name in used}
+    rules = decided_rules(evaluation, {name for one in requests for name in one.sets})
     return {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, names)} | rules
 
 
-def decided_rules(evaluation: Evaluation) -> dict[str, str]:
-    """Return a hash of the rule of each decided set, by its name."""
-    return {name: content_hash(astuple(rule)) for name, rule in evaluation.suite.facts.decided.items()}
+def decided_rules(evaluation: Evaluation, names: Collection[str]) -> dict[str, str]:
+    """Return a hash of rule and groups of each decided set among some names."""
+    facts, hashes = evaluation.suite.facts, {}
+    for name in facts.decided.keys() & names:
+        images = evaluation.suite.examples(View(facts.view_set(facts.root_of(name))))
+        hashes[name] = content_hash([astuple(facts.decided[name]), [one.group for one in images]])
+    return hashes
 
 
 def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, SetRow]:

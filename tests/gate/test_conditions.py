@@ -147,14 +147,21 @@ def test_drops_are_differences_of_two_runs(gate: Gate, suite: Path, store: Path)
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{of: clean, by: mean}", "{of: clean, by: majority}"),
+        ("path: clean.csv, group: patient", "path: clean.csv, group: path"),
+    ],
+)
 def test_a_drop_of_groups_that_another_rule_decides_is_refused(
-    gate: Gate, suite: Path, store: Path, tmp_path: Path
+    gate: Gate, suite: Path, store: Path, tmp_path: Path, before: str, after: str
 ) -> None:
     text = "dimensions: {accuracy: {set: patients, max_drop: 0.5}}"
     gate.judge(text, model=OTHER, record="b.json", first_release=True)
     other = shutil.copytree(suite, tmp_path / "other")
     manifest = other / "quba-data.yaml"
-    manifest.write_text(manifest.read_text().replace("{of: clean, by: mean}", "{of: clean, by: majority}"))
+    manifest.write_text(manifest.read_text().replace(before, after))
     (row,) = Gate(tmp_path, other, store).judge(text, baseline="b.json").verdicts
     assert (row.outcome, row.explanation.reason) == (
         "unmeasurable",
