@@ -14,7 +14,7 @@ from quba_check.core.dimension import Part
 from quba_check.core.grade import LETTERS
 from quba_check.core.request import Better, Request
 from quba_check.demands.demand import Demand
-from quba_check.demands.document import LocatedValue, MergedFile
+from quba_check.demands.document import CONDITIONS, LocatedValue, MergedFile
 from quba_check.demands.schema import WaiverEntry
 from quba_check.messages import listed
 from quba_check.records.verdict import DROPS, QUBA, Bound, Waiver
@@ -130,7 +130,7 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
     unit, better = request.number.unit, request.better
     path = location[1:] if location[0] == "dimensions" else location
     target = dotted_path(tuple(step for step in path if step != "parts"))
-    if not entry.keys() - {"set", "pipeline", "epsilon"}:
+    if not entry.keys() - {*CONDITIONS}:
         allowed = "min, max, max_drop or max_relative_drop"
         raise file.error(location, "nothing is demanded", shown=target, allowed=allowed)
     keys = {asked.keys[key]: key for key in entry if key in asked.keys}
@@ -139,9 +139,10 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
         where = f"on the set {request.set}" if request.metric == "share" else "here"
         text = f"{'higher' if better == 'high' else 'lower'} is better {where}"
         raise file.error((*location, wrong), text, shown=f"{target} {wrong}", allowed=right)
-    if request.pipeline and "max_relative_drop" in keys:
+    refused, allowed = (DROPS, right) if request.dimension == "parity" else (DROPS[1:], "max_drop")
+    for key in (one for one in refused if request.pipeline and one in keys):
         text = "drops behind a pipeline are differences to the model's own preprocessing"
-        raise file.error((*location, "max_relative_drop"), text, allowed="max_drop")
+        raise file.error((*location, keys[key]), text, allowed=allowed)
     for bound in (right, *DROPS):
         if bound not in keys:
             continue

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from quba_check.strict_yaml.document import describe
+from quba_check.strict_yaml.schema import Words
 
 Letter = Literal["A", "B", "C", "D", "F"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -88,7 +89,7 @@ Entries = Annotated[
 ]
 """An entry, or a list of entries, which replaces an inherited one as a whole."""
 SetNames = Annotated[
-    Annotated[str, Tag("(text)")] | Annotated[tuple[str, ...], Field(min_length=1), Tag("(list)")],
+    Annotated[Words, Tag("(text)")] | Annotated[tuple[Words, ...], Field(min_length=1), Tag("(list)")],
     _if_a(list, "(list)", "(text)"),
 ]
 Day = Annotated[date, BeforeValidator(_day)]

@@ -84,7 +84,7 @@ class SliceEntry(PartEntry):
     worst: PartEntry | None = _key("Bound on the worst slice of the column.")
     gap: PartEntry | None = _key("Bound on how much worse a slice is than all other images: the largest gap.")
     min_images: Count | None = _key(
-        "Slices with fewer images are named, not judged (default 50; groups of decided sets 10)."
+        "Slices with fewer images are named, not judged (default 50; decided sets 10; calibration_error 500)."
     )
     min_groups: Count | None = _key("Likewise for groups of images, if the set declares them (default 10).")
 
@@ -118,7 +118,7 @@ class DimensionOnSetsEntry(DimensionEntry):
 class AccuracyEntry(DimensionOnSetsEntry):
     """Demands on accuracy, on any labelled set and behind a serving pipeline."""
 
-    pipeline: str | None = _key(_PIPELINE)
+    pipeline: Words | None = _key(_PIPELINE)
 
 
 class AttackedPartEntry(PartEntry):
@@ -145,7 +145,7 @@ class OperatingPointEntry(Strict):
     specificity: Level | None = _key("Choose the lowest one with this specificity.")
     recall: Level | None = _key("Choose the highest one with this recall.")
     precision: Level | None = _key("Choose the lowest one from which on all have this precision.")
-    chosen_on: str | None = Field(
+    chosen_on: Words | None = Field(
         None, alias="from", description="The set that it is chosen on, not the judged one."
     )
 
@@ -154,7 +154,7 @@ class _Conditions(Strict):
     """Conditions and settings of all numbers of an entry."""
 
     set: SetNames | None = _key(_SET)
-    pipeline: str | None = _key(_PIPELINE)
+    pipeline: Words | None = _key(_PIPELINE)
     tier: Tier | None = _key("Tier of these demands.")
     optional: bool | None = _key("Skip them if images are missing or do not allow a value.")
 
@@ -190,7 +190,7 @@ class ConfusionEntry(NumberEntry):
     """Demands on the share of a class's images that are called another class."""
 
     set: SetNames | None = _key(_SET)
-    pipeline: str | None = _key(_PIPELINE)
+    pipeline: Words | None = _key(_PIPELINE)
 
 
 NotAs = dict[str, dict[str, Entries[ConfusionEntry] | None] | None]
@@ -223,7 +223,7 @@ class AnswerRule(Strict):
     share: Level | None = _key("From the highest score on with which this share is answered.")
     confidence: Confidence | None = _key("Probability that `error` does so (default 0.95).")
     score: AnswerScore | None = _key("That score (default max_probability).")
-    chosen_on: str | None = Field(
+    chosen_on: Words | None = Field(
         None, alias="from", description="The set that the score is chosen on, not the judged one."
     )
 

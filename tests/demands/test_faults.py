@@ -292,6 +292,11 @@ COMBINED: list[tuple[SuiteFacts, list[str]]] = [
             "answers: {at: {error: 0.5, from: birds}, share: {min: 0.5}}",
             "parity: {agreement: {min: 0.5}, set: []}",
             "parity: {agreement: {min: 0.5}, set: 3}",
+            "parity: {agreement: {max_drop: 0.01}, pipeline: app}",
+            'dimensions: {accuracy: {min: 0.5, set: ""}}',
+            'dimensions: {accuracy: {min: 0.5, pipeline: ""}}',
+            'answers: {at: {accuracy: 0.9, from: ""}, share: {min: 0.5}}',
+            'classes: {cat: {at: {recall: 0.9, from: ""}, precision: {min: 0.5}}}',
             f"dimensions: {{accuracy: {{set: [clean, night], min: 0.5, {WAIVE}}}}}",
             f"classes:\n  cat:\n    set: [clean, night]\n    recall: {{min: 0.5, {WAIVE}}}",
             # decided sets

@@ -122,6 +122,14 @@ quba: {min_score: 0, allow_other_suite: true}
     assert not thresholds("quba: {min_score: 0}").quba.allow_other_suite
 
 
+@pytest.mark.parametrize(("size", "allowed"), [("8/255", True), ("4/255", False)])
+def test_the_grade_allows_masking_at_its_own_size_of_attacks(size: str, allowed: bool) -> None:
+    entry = f"{{epsilon: {size}, allow_masked: true, min: 0.1}}"
+    for text in (entry, f"[{entry}]"):
+        read = thresholds(f"dimensions: {{adversarial_robustness: {text}}}\nquba: {{min_score: 0}}")
+        assert read.quba.allow_masked is allowed
+
+
 def test_extends_over_several_files() -> None:
     read = thresholds(
         "extends: middle.yaml",

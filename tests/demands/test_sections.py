@@ -79,7 +79,7 @@ dimensions:
   accuracy:
     - {min: 0.8}
     - {pipeline: app, min: 0.8, max_drop: 0.01, slices: {light: {worst: {min: 0.7}}}}
-parity: {pipeline: app, tier: warn, agreement: {min: 0.98, max_drop: 0.01}}
+parity: {pipeline: app, tier: warn, agreement: {min: 0.98}}
 """
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
+from quba_check.core.protocols import EPSILON
 from quba_check.core.request import Part, Request
 from quba_check.demands.bounds import Asked
 from quba_check.demands.demand import QubaSettings
@@ -68,14 +69,13 @@ def grade_settings(file: MergedFile) -> QubaSettings:
         raise file.error(place, text, shown="quba.weights", is_on_key=False, allowed=allowed)
     population, digest = _population(entry.population, file)
     attacked = None if file.entry.dimensions is None else file.entry.dimensions.adversarial_robustness
-    if isinstance(attacked, tuple):  # the score is that at 8/255
-        attacked = next((entry for entry in attacked if entry.epsilon is None), None)
+    sizes = attacked if isinstance(attacked, tuple) else (attacked,) if attacked else ()
     return QubaSettings(
         weights,
         population,
         tuple(entry.allow_missing or ()),
         allow_other_suite=bool(entry.allow_other_suite),
-        allow_masked=bool(attacked and attacked.allow_masked),
+        allow_masked=any(one.allow_masked for one in sizes if one.epsilon in (None, str(EPSILON))),
         population_sha256=digest,
     )
 
