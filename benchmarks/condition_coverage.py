@@ -3,7 +3,7 @@
 Each kind draws sets whose true value lies at the bound. `fail` must not pass such a set, and `allow` must not
 fail it. A threshold that is chosen on another set is judged by its own true value: intervals hold for it.
 
-python benchmarks/condition_coverage.py                1,000 sets a kind (6 minutes)
+python benchmarks/condition_coverage.py                1,000 sets a kind (1 minute)
 python benchmarks/condition_coverage.py --draws 200    faster, less certain
 
 The exit code is 1 if `fail` or `allow` is wrong in significantly more than 3.5 % of the sets of a kind
