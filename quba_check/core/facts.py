@@ -109,6 +109,11 @@ class SuiteFacts:
     other: tuple[str, ...] = ()
     decided: Mapping[str, DecidedSet] = field(default_factory=dict)
 
+    def requests_of(self, dimension: str) -> tuple[Request, ...]:
+        """Return the requests of all images that are further parts of a dimension."""
+        own = (one for one in self.requests if one.dimension == dimension and one.is_further_part)
+        return tuple(dict.fromkeys(one.on_all_images for one in own))
+
     def score_columns(self, view: View) -> tuple[str, ...]:
         """Return the names of the columns that the score needs in addition to the probability.
 

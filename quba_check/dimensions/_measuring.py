@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import TypeVar
@@ -14,10 +14,15 @@ from quba_check.core.dimension import Dimension
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import GroupsOfSets, Measurement, Quantity
 from quba_check.core.predictions import Tables
+from quba_check.core.view import View
 from quba_check.errors import QubaError
+from quba_check.metrics.class_metrics import Mask
 from quba_check.stats.clusters import LEAST_GROUPS, group_effect, jackknife_effect
 
 AnyQuantity = TypeVar("AnyQuantity", bound=Quantity)
+Measured = TypeVar("Measured")
+Masks = Mapping[View, Mask]
+"""Some of the images of each view."""
 BLOCKS = 20
 """Largest number of blocks of groups that are left out, one after another."""
 
@@ -38,14 +43,21 @@ def in_groups(
     groups = groups_of_sets(predictions)
     if not groups:
         return measurement
+    # Requested parts are measured with the groups of their own rows.
+    requested = {one.name for one in facts.suite.requests_of(dimension.name)}
+    facts = replace(facts, suite=replace(facts.suite, requests=()), with_tables=False)
 
-    left_out = cache(partial(_without_blocks, dimension, predictions, facts))
+    def measured(kept: Masks) -> Measurement:
+        tables = {view: table.rows(kept[view]) for view, table in predictions.items() if view in kept}
+        return dimension.measure({**predictions, **tables}, facts)
+
+    left_out = cache(partial(without_blocks, predictions, measured))
 
     def values(name: str | None) -> list[float]:
         return [part.value for one in left_out() if (part := one.quantity(name)) is not None]
 
     parts = {
-        name: with_groups(part, predictions, partial(values, name))
+        name: part if name in requested else with_groups(part, predictions, partial(values, name))
         for name, part in measurement.parts.items()
     }
     whole = with_groups(measurement, predictions, partial(values, None))
@@ -57,19 +69,23 @@ def groups_of_sets(predictions: Tables) -> GroupsOfSets:
     return {view: table.group for view, table in predictions.items() if table.group is not None}
 
 
-def _without_blocks(dimension: Dimension, predictions: Tables, facts: Facts) -> list[Measurement]:
-    """Return measurements without one block of groups each; none if one has no value."""
+def without_blocks(predictions: Tables, measure: Callable[[Masks], Measured]) -> list[Measured]:
+    """Return the values without one block of groups each; none if one is unmeasurable.
+
+    Args:
+        predictions: the tables.
+        measure: measures some images of each table with groups; raises `QubaError`.
+    """
     groups = {view: table.group for view, table in predictions.items() if table.group is not None}
     names = np.unique(np.concatenate(list(groups.values())))
     blocks = {view: np.searchsorted(names, group) % BLOCKS for view, group in groups.items()}
-    facts, measurements = replace(facts, with_tables=False), []
     try:
-        for number in range(min(BLOCKS, len(names))):
-            kept = {view: predictions[view].rows(block != number) for view, block in blocks.items()}
-            measurements.append(dimension.measure({**predictions, **kept}, facts))
+        return [
+            measure({view: block != number for view, block in blocks.items()})
+            for number in range(min(BLOCKS, len(names)))
+        ]
     except QubaError:
         return []
-    return measurements
 
 
 def with_groups(

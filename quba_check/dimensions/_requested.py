@@ -15,8 +15,9 @@ from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unme
 from quba_check.core.predictions import Tables, column_of
 from quba_check.core.request import EACH, GIVE_REFERENCE, Better, Part, Request
 from quba_check.core.view import CLEAN, REFERENCE, View
+from quba_check.dimensions._measuring import Masks
 from quba_check.dimensions._rows import Rows, views_of
-from quba_check.dimensions._slices import Masks, OnSlice, SlicedNumber
+from quba_check.dimensions._slices import OnSlice, SlicedNumber
 from quba_check.errors import UnmeasurableError
 from quba_check.stats.intervals import Limits, LimitsAt, Scores, smallest_limits
 
@@ -77,22 +78,14 @@ def compared_variant(request: Request) -> str:
     return "" if request.pipeline else REFERENCE
 
 
-def requests_of(dimension: str, suite: SuiteFacts) -> tuple[Request, ...]:
-    """Return the requests of all images that are further parts of a dimension."""
-    requests = (
-        one.on_all_images for one in suite.requests if one.dimension == dimension and one.is_further_part
-    )
-    return tuple(dict.fromkeys(requests))
-
-
 def requested_parts(dimension: str, suite: SuiteFacts) -> tuple[Part, ...]:
     """Return the requests of a dimension as its parts."""
-    return tuple(request.as_part for request in requests_of(dimension, suite))
+    return tuple(request.as_part for request in suite.requests_of(dimension))
 
 
 def requested_views(dimension: str, suite: SuiteFacts) -> tuple[View, ...]:
     """Return the views that the requests of a dimension need, next to the clean one."""
-    views = (view for one in requests_of(dimension, suite) for view in request_views(one, suite))
+    views = (view for one in suite.requests_of(dimension) for view in request_views(one, suite))
     return tuple(dict.fromkeys(view for view in views if view != CLEAN))
 
 
@@ -133,13 +126,14 @@ def with_requests(
     """
     name, suite = measurement.dimension, source.suite
     parts, unmeasured = dict(measurement.parts), dict(measurement.unmeasured)
-    for request in requests_of(name, suite):
+    for request in suite.requests_of(name):
         try:
             rows = source.of_request(request)
-            quantity = rows.in_groups(number(request, rows))
+            measure = partial(number, request)
+            quantity = rows.in_groups(measure(rows), measure)
             if asked := [one for one in suite.requests if one.slice and one.on_all_images == request]:
-                measure = of_classes if of_classes is not None and request.target == EACH else number
-                quantity = replace(quantity, slices=_slices(request, rows, measure, asked))
+                classes = of_classes if request.target == EACH else None
+                quantity = replace(quantity, slices=_slices(request, rows, measure, classes, asked))
             parts[request.name] = quantity
         except UnmeasurableError as error:
             unmeasured[request.name] = Unmeasurable(name, error.reason, error.missing_data)
@@ -147,15 +141,21 @@ def with_requests(
 
 
 def _slices(
-    request: Request, rows: Rows, measure: NumberOfRows | NumbersOfClasses, asked: Iterable[Request]
+    request: Request,
+    rows: Rows,
+    measure: Callable[[Rows], Quantity],
+    of_classes: NumbersOfClasses | None,
+    asked: Iterable[Request],
 ) -> dict[str, SliceValues]:
-    """Return a number on the slices of each column that is asked for."""
+    """Return a number, or that of each class, on the slices of each requested column."""
 
     def measured(masks: Masks) -> dict[str, OnSlice]:
         selected = rows.select(masks[rows.view])
-        quantities = measure(request, selected)
-        by_class = quantities if isinstance(quantities, Mapping) else {"": quantities}
-        return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class.items()}
+        if of_classes is not None:
+            by_class = of_classes(request, selected)
+            return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class.items()}
+        quantity = measure(selected)
+        return {"": OnSlice(quantity, selected.in_groups(quantity, measure))}
 
     tables, slices = {rows.view: rows.tables[0]}, {rows.view: rows.tables[0].slices}
     number = SlicedNumber(request.dimension, request.better, tables, slices, measured)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions, Tables, joined
 from quba_check.core.request import GIVE_REFERENCE, Request
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, Columns, View
-from quba_check.dimensions._measuring import with_groups
+from quba_check.dimensions._measuring import with_groups, without_blocks
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.class_metrics import Classes, Mask, class_scores
@@ -182,13 +182,24 @@ class Rows:
         tables = tuple(replace(_decided(table, groups, rule), slices=slices) for table in self.tables)
         return Rows(tables, View(name), is_decided=True, mixed=mixed)
 
-    def in_groups(self, quantity: Quantity) -> Quantity:
-        """Return a quantity of these rows with each group of images as one observation."""
+    def in_groups(self, quantity: Quantity, measure: Callable[[Rows], Quantity] | None = None) -> Quantity:
+        """Return a quantity of these rows with each group of images as one observation.
+
+        Args:
+            quantity: the quantity.
+            measure: measures it on some of the rows. Without it, and without influences, all images of a
+                group count as equal.
+        """
         if self.is_decided:
             return replace(quantity, groups=quantity.images or quantity.n)
-        if not quantity.influences and not self.is_selected:
-            return quantity  # blocks of groups are left out later
-        return with_groups(quantity, {self.view: self.tables[0]})
+        tables = {self.view: self.tables[0]}
+
+        def values() -> list[float]:
+            if measure is None:
+                return []
+            return without_blocks(tables, lambda kept: measure(self.select(kept[self.view])).value)
+
+        return with_groups(quantity, tables, values)
 
     def quantity(
         self,

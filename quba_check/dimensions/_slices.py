@@ -15,14 +15,13 @@ from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unme
 from quba_check.core.predictions import SliceColumn, Tables
 from quba_check.core.request import Request
 from quba_check.core.view import View
-from quba_check.dimensions._measuring import in_groups, with_groups
+from quba_check.dimensions._measuring import Masks, in_groups, with_groups
 from quba_check.errors import QubaError, UnmeasurableError
 from quba_check.metrics.class_metrics import Mask
 from quba_check.stats.intervals import unpaired_difference_limits
 
 Columns = Mapping[View, Mapping[str, SliceColumn]]
 """The slices of the images of each view, by column."""
-Masks = Mapping[View, Mask]
 
 
 @dataclass(frozen=True, slots=True)

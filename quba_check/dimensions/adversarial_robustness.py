@@ -26,7 +26,7 @@ from quba_check.dimensions._ratios import (
     share,
 )
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._requested import RowSource, requests_of, with_requests
+from quba_check.dimensions._requested import RowSource, with_requests
 from quba_check.dimensions._rows import Rows
 from quba_check.errors import InvariantError
 from quba_check.number_format import format_distinct
@@ -64,7 +64,7 @@ def _correct_throughout(predictions: Tables) -> NDArray[np.bool_]:
 
 def _attacks(suite: SuiteFacts) -> dict[Fraction, tuple[View, View]]:
     """Return FGSM and PGD at each requested ε."""
-    sizes = (one.epsilon for one in requests_of(_NAME, suite) if one.epsilon is not None)
+    sizes = (one.epsilon for one in suite.requests_of(_NAME) if one.epsilon is not None)
     return {epsilon: (replace(FGSM, epsilon=epsilon), replace(PGD, epsilon=epsilon)) for epsilon in sizes}
 
 
@@ -76,7 +76,7 @@ def _views(suite: SuiteFacts) -> tuple[View, ...]:
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     requested = (
         replace(one.as_part, title=f"{one.number.title if one.metric else _WHOLE}, ε = {one.epsilon}")
-        for one in requests_of(_NAME, suite)
+        for one in suite.requests_of(_NAME)
     )
     return (*_PARTS, *requested)
 

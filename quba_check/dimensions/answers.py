@@ -22,7 +22,6 @@ from quba_check.dimensions._requested import (
     check_groups_differ,
     requested_parts,
     requested_views,
-    requests_of,
     with_requests,
 )
 from quba_check.dimensions._rows import Rows
@@ -125,7 +124,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     tables = {"risk_coverage": _curve(clean)}
     if any(one.threshold is not None for one in found.values()):
         tables["thresholds"] = _thresholds(found)
-    points = [one.at for one in requests_of("answers", facts.suite) if one.at is not None and one.at.by_class]
+    points = [one.at for one in facts.suite.requests_of("answers") if one.at is not None and one.at.by_class]
     if points:  # the names of all classes, for names of requests on a record
         tables["thresholds_of_classes"] = Table(("class", "probability"), points[0].by_class)
     return replace(measured, tables=tables)

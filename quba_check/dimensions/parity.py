@@ -18,13 +18,7 @@ from quba_check.core.request import NO_REFERENCE, PARITY_NUMBERS
 from quba_check.core.view import CLEAN, CLEAN_SET, REFERENCE, SERVING, View
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._requested import (
-    RowSource,
-    requested_parts,
-    requested_views,
-    requests_of,
-    with_requests,
-)
+from quba_check.dimensions._requested import RowSource, requested_parts, requested_views, with_requests
 from quba_check.dimensions._rows import NO_PROBABILITIES, Rows
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.answer_pairs import QUANTILE, Mask, PairedAnswers, probability_changes, quantile
@@ -96,7 +90,9 @@ class AnswerPairs(PairedAnswers[Rows]):
         curve = curve_of(
             lambda z, effect: quantile_limits(changes, QUANTILE, 1.0, z, versions * effect), 0.0, 1.0
         )
-        return Quantity(value, "fraction", len(changes), curve, images=images if versions > 1 else None)
+        quantity = Quantity(value, "fraction", len(changes), curve, images=images if versions > 1 else None)
+        # So far in the tail, blocks of groups say too little: all images of a group count as equal.
+        return self.judged.in_groups(quantity)
 
     def tables(self, suite: SuiteFacts) -> dict[str, Table]:
         """Return counts of flips and changed answers, the reference's accuracy, and the flipped images."""
@@ -171,7 +167,7 @@ def _is_compared(suite: SuiteFacts) -> bool:
 
 def _steps(suite: SuiteFacts) -> dict[tuple[str, str], View]:
     """Return the view of each step of a requested pipeline with several."""
-    served = [one for one in requests_of("parity", suite) if one.pipeline and one.set == CLEAN_SET]
+    served = [one for one in suite.requests_of("parity") if one.pipeline and one.set == CLEAN_SET]
     return {
         (name, step): View(CLEAN_SET, variant=f"{SERVING}{name}/{step}")
         for name in dict.fromkeys(one.pipeline for one in served)
@@ -222,15 +218,19 @@ def _lowest_agreement(source: RowSource) -> Quantity:
     """Return the lowest agreement of the requests that have one."""
     served, errors = [], []
     agreement = PARITY_NUMBERS["agreement"]
-    for one in dict.fromkeys(replace(one, number=agreement) for one in requests_of("parity", source.suite)):
+    for one in dict.fromkeys(replace(one, number=agreement) for one in source.suite.requests_of("parity")):
         try:
             rows = source.of_request(one)
-            served.append(rows.in_groups(_pairs(rows).quantity("agreement")))
+            served.append(rows.in_groups(_agreement(rows), _agreement))
         except UnmeasurableError as error:
             errors.append(error)
     if not served:
         raise errors[0]
     return min(served, key=lambda one: one.value)
+
+
+def _agreement(rows: Rows) -> Quantity:
+    return _pairs(rows).quantity("agreement")
 
 
 def _pairs(rows: Rows) -> AnswerPairs:

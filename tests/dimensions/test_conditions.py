@@ -397,7 +397,7 @@ def test_a_gap_counts_the_groups_of_the_class_in_the_slice() -> None:
 
 
 def test_changes_of_probabilities_on_slices_count_groups() -> None:
-    """Without influences, all images of a group count as equal."""
+    """All images of a group count as equal."""
     one = images(600, 14)
     other = images(600, 15, one.label)
     slices, name = column("site", np.arange(600) // 4 % 2), "probability_change"
@@ -429,3 +429,29 @@ def test_a_pipeline_without_a_value_leaves_those_of_others() -> None:
     about = facts(CLASSES, **SETS, serving={"app": app}, requests=tuple(requests[1:]))
     views = {view: tables[str(view)] for view in registry["parity"].views(about.suite)}
     assert reason(registry["parity"], views, about)[0].startswith("by_mean: ")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(value("accuracy"), set="night", pipeline="app"),
+        class_request(EACH, (), "recall", "night"),
+        parity_request("probability_change", "night"),
+    ],
+    ids=lambda one: one.name,
+)
+@pytest.mark.parametrize("groups", [4, 40])
+def test_groups_of_the_clean_set_are_none_of_another_set(request_: Request, groups: int) -> None:
+    """Only the groups of the judged images count each group as one observation."""
+    clean, night = images(400, 1), images(300, 2)
+    shown = {"night": night, "clean by reference": images(400, 4, clean.label)}
+    for variant in ("reference", "serving/app"):
+        shown[f"night by {variant}"] = images(300, 3, night.label)
+    grouped = replace(clean, group=np.arange(400) % groups)
+    serving = {"app": ServingPipeline(jpeg=85)}
+    single, of_groups = (
+        measured(request_.dimension, {**shown, "clean": one}, request_, serving=serving).parts[request_.name]
+        for one in (clean, grouped)
+    )
+    assert of_groups == single
+    assert single.curve is not None
