@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 IMAGENET_SIZE = 1000
@@ -19,6 +19,8 @@ class Head:
             in order.
         of: number of outputs, if `columns` selects some of them.
         is_in_imagenet: True if the suite's classes are some of ImageNet's 1,000.
+        ignored: positions of outputs that are no classes, such as "background".
+        positive: the class that a single output stands for, of two; None if the suite states none.
 
     >>> Head(3).size, Head(2, columns=(7, 4), of=10).size
     (3, 10)
@@ -28,23 +30,38 @@ class Head:
     columns: tuple[int, ...] | None = None
     of: int | None = None
     is_in_imagenet: bool = False
+    ignored: tuple[int, ...] = ()
+    positive: int | None = None
 
     @property
     def size(self) -> int:
         """Required number of outputs of a model."""
         return self.classes if self.of is None else self.of
 
+    def without(self, ignored: tuple[int, ...]) -> Head:
+        """Return the head of models with further outputs that are no classes.
+
+        >>> Head(3).without((0,)).columns, Head(2, columns=(7, 4), of=10).without((0, 11)).columns
+        ((1, 2, 3), (8, 5))
+        """
+        size = self.size + len(ignored)
+        kept = [position for position in range(size) if position not in ignored]
+        columns = tuple(kept[position] for position in self.columns or range(self.classes))
+        return replace(self, columns=columns, of=size, ignored=ignored)
+
     @property
     def note(self) -> str | None:
         """Note for the record if answers are restricted; None otherwise."""
-        if self.columns is None:
+        if self.columns is None or self.size == self.classes:
             return None
         return f"answers are restricted to {self.classes:,} of the model's {self.size:,} classes"
 
     @property
     def expected(self) -> str:
         """The expected number of classes, as the end of an error message."""
-        if self.columns is None:
+        if self.ignored:
+            return f"the suite has {self.classes}, and ignore names {len(self.ignored)} more outputs"
+        if self.of is None:
             return f"the suite has {self.classes}"
         return f"the suite is restricted to {self.classes} of {self.size}"
 
@@ -54,7 +71,16 @@ class Head:
         >>> Head(2, columns=(7, 4), of=10).advice(2)
         'Give a model of 10 classes, or remove restrict from quba-data.yaml.'
         """
-        if self.columns is not None:
+        if self.ignored:
+            return f"Give a model of {self.size:,} outputs, or change ignore in the preprocessing file."
+        if theirs == self.size + 1:
+            return (
+                'If one output is no class, such as "background" as the first, state ignore: [0] in the file '
+                "of --quba-preprocessing."
+            )
+        if theirs == 1 and self.classes == 2:
+            return "State the class that its one output means: positive: NAME in quba-data.yaml."
+        if self.of is not None:
             return f"Give a model of {self.size:,} classes, or remove restrict from quba-data.yaml."
         if self.is_in_imagenet and theirs == IMAGENET_SIZE:
             return (

@@ -142,8 +142,8 @@ def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -
     examples = {example.index: example for example in subject.suite.examples(CLEAN)}
     by_loss = [examples[k] for k in answers.index[ranked]]
     hard, easy = by_loss[: n : max(1, n // _HARD)][:_HARD], by_loss[n :: 3 * n // _EASY][:_EASY]
-    bgr, _ = bgr_candidates(current)  # a model of the other one, from 0 to 255, has no plausible answers
-    for candidate in (*normalisation_candidates(current), bgr):
+    bgr = bgr_candidates(current)[:1]  # a model of the other one, from 0 to 255, has no plausible answers
+    for candidate in (*normalisation_candidates(current), *bgr):
         score = candidate_score(subject, current, candidate, easy)
         if score is not None and _likely_gain(loss[ranked[:n]], score.gain) >= _GAIN:
             score = candidate_score(subject, current, candidate, [*hard, *easy])

@@ -20,9 +20,11 @@ from quba_check.engine.batching import default_batch
 from quba_check.errors import QubaError
 from quba_check.models.errors import model_errors
 from quba_check.models.preprocessing.config import IMAGENET_MEAN, IMAGENET_STD
+from quba_check.models.preprocessing.preprocessing import for_channels
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 Triple = tuple[float, float, float]
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 _NORMALISED: tuple[tuple[Triple, Triple], ...] = (
     (IMAGENET_MEAN, IMAGENET_STD),
@@ -38,15 +40,21 @@ _SIDES = (32, 64, 128, 224, 384)
 def normalisation_candidates(current: Variant) -> list[Variant]:
     """The common normalisations other than the one in use."""
     preprocessing = current.preprocessing
+    candidates = [
+        [for_channels(values, preprocessing.input_size[0]) for values in pair]
+        for pair in (*_NORMALISED, NONE, (NONE[0], _BYTES))
+    ]
     return [
         replace(current, preprocessing=replace(preprocessing, mean=mean, std=std))
-        for mean, std in (*_NORMALISED, NONE, (NONE[0], _BYTES))
+        for mean, std in candidates
         if not is_close((mean, std), (preprocessing.mean, preprocessing.std))
     ]
 
 
 def bgr_candidates(current: Variant) -> list[Variant]:
     """BGR channels, with the normalisation in use and with that of Caffe's models."""
+    if current.preprocessing.is_grey:
+        return []
     caffe = replace(current.preprocessing, mean=IMAGENET_MEAN, std=_BYTES)
     return [replace(current, is_bgr=True), replace(current, preprocessing=caffe, is_bgr=True)]
 
@@ -54,13 +62,14 @@ def bgr_candidates(current: Variant) -> list[Variant]:
 def geometry_candidates(current: Variant) -> list[Variant]:
     """Common crops, filters and sizes, each the only change to the preprocessing in use."""
     preprocessing = current.preprocessing
+    channels = preprocessing.input_size[0]
     sides = [side for side in _SIDES if side <= 2 * max(preprocessing.input_size)]
     squash = {"crop_mode": "squash", "crop_pct": 1.0}
     changes: list[tuple[str, dict[str, Any]]] = [
         *((f"crop_pct {crop:g}", {"crop_pct": crop}) for crop in _CROPS),
         *([] if preprocessing.crop_mode == "squash" else [("crop_mode squash", squash)]),
         *((f"interpolation {name}", {"interpolation": name}) for name in _INTERPOLATIONS),
-        *((f"{side} × {side} pixels", {"input_size": (3, side, side)}) for side in sides),
+        *((f"{side} × {side} pixels", {"input_size": (channels, side, side)}) for side in sides),
     ]
     names = {replace(preprocessing, **change): name for name, change in changes}
     names.pop(preprocessing, None)
@@ -69,9 +78,10 @@ def geometry_candidates(current: Variant) -> list[Variant]:
     return [replace(current, preprocessing=candidate, name=names[candidate]) for candidate in ranked]
 
 
-def is_close(one: tuple[Triple, Triple], other: tuple[Triple, Triple]) -> bool:
+def is_close(one: Normalisation, other: Normalisation) -> bool:
     """True if two normalisations are equal up to rounding."""
-    pairs = zip((*one[0], *one[1]), (*other[0], *other[1]), strict=True)
+    mean, std = (for_channels(values, len(one[0])) for values in other)
+    pairs = zip((*one[0], *one[1]), (*mean, *std), strict=True)
     return all(abs(a - b) <= _CLOSE * max(abs(a), abs(b)) + 1e-6 for a, b in pairs)
 
 

@@ -72,7 +72,7 @@ def answers(
     starts = range(0, len(images), batch_size)
     if isinstance(images, torch.Tensor):
         _check_prepared(images)
-        batches = (images[k : k + batch_size].to(classifier.device, torch.float32) for k in starts)
+        batches = (classifier.pixels(images[k : k + batch_size].float()) for k in starts)
     else:
         pictures: list[Any] = [_picture(image, number) for number, image in enumerate(images)]
         transform: Callable[[Any], torch.Tensor] = classifier.preprocessing.transform(crop=crop)
@@ -80,7 +80,7 @@ def answers(
             pictures = list(map(pixels_of, pictures))
             transform = fast_transform(classifier.preprocessing, crop=crop)
         stacks = (torch.stack([transform(one) for one in pictures[k : k + batch_size]]) for k in starts)
-        batches = (stack.to(classifier.device).float().div(255) for stack in stacks)
+        batches = (classifier.pixels(stack) for stack in stacks)
     parts = []
     for pixels in batches:
         with torch.no_grad():

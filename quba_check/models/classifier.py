@@ -16,9 +16,16 @@ from quba_check.errors import ModelError
 from quba_check.models.compute import CHANNELS_LAST, PLAIN, RULE, ComputeSettings
 from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import Guard
-from quba_check.models.outputs import OutputKind, check_finite, check_outputs, output_kind, to_logits
+from quba_check.models.outputs import (
+    OutputKind,
+    check_finite,
+    check_outputs,
+    class_scores,
+    output_kind,
+    to_logits,
+)
 from quba_check.models.preprocessing.fast import can_be_fast
-from quba_check.models.preprocessing.preprocessing import Preprocessing
+from quba_check.models.preprocessing.preprocessing import Preprocessing, grey
 from quba_check.models.request import LoadRequest, Precision
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -79,8 +86,8 @@ class Classifier:
     def __post_init__(self) -> None:
         self.outputs = self.outputs or self.stated_outputs
         self._check_temperature()
-        self._mean = torch.tensor(self.preprocessing.mean, device=self.device).view(3, 1, 1)
-        self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
+        self._mean = torch.tensor(self.preprocessing.mean, device=self.device).view(-1, 1, 1)
+        self._std = torch.tensor(self.preprocessing.std, device=self.device).view(-1, 1, 1)
 
     @property
     def is_prepared_fast(self) -> bool:
@@ -120,29 +127,34 @@ class Classifier:
         """Convert pixels to inputs of the model; differentiable.
 
         Args:
-            pixels: float32 in [0, 1], (N, 3, H, W).
+            pixels: float32 in [0, 1], (N, channels, H, W).
         """
         mean, std = self._mean_and_std(pixels)
         return (pixels - mean) / std
 
     def denormalise(self, inputs: Tensor) -> Tensor:
-        """Convert inputs of the model to pixels, (N, 3, H, W); the inverse of `normalise`."""
+        """Convert inputs of the model to pixels, (N, channels, H, W); the inverse of `normalise`."""
         return inputs * self._std + self._mean
 
     def pixels(self, images: Tensor) -> Tensor:
-        """Convert images to pixels, float32 in [0, 1].
+        """Convert images to pixels of the model's channels, float32 in [0, 1].
 
         Args:
-            images: uint8, (N, 3, H, W), in any memory format.
+            images: (N, 3, H, W) in any memory format, uint8, or float32 in [0, 1].
         """
+        images = images.to(self.device)
+        if self.preprocessing.is_grey:
+            images = grey(images)
+        if images.is_floating_point():
+            return images
         memory_format = torch.channels_last if self.compute.channels_last else torch.contiguous_format
-        return images.to(self.device).to(torch.float32, memory_format=memory_format).div_(255)
+        return images.to(torch.float32, memory_format=memory_format).div_(255)
 
     def inputs(self, images: Tensor) -> Tensor:
         """Convert images to inputs of the model: `normalise` of their pixels, without a graph.
 
         Args:
-            images: uint8, (N, 3, H, W), in any memory format; or normalised float32 of this shape.
+            images: uint8, (N, 3, H, W), in any memory format; or normalised float32, (N, channels, H, W).
         """
         if images.is_floating_point():
             return images.to(self.device)
@@ -163,7 +175,7 @@ class Classifier:
             return self._mean, self._std
         size = pixels.shape[2:]
         if size not in self._dense:
-            mean, std = (values.expand(1, 3, *size) for values in (self._mean, self._std))
+            mean, std = (values.expand(1, len(values), *size) for values in (self._mean, self._std))
             last = torch.channels_last
             self._dense[size] = mean.contiguous(memory_format=last), std.contiguous(memory_format=last)
         return self._dense[size]
@@ -172,7 +184,7 @@ class Classifier:
         """Return the unconverted outputs of the module.
 
         Args:
-            inputs: normalised images on `device`, float32, (N, 3, H, W).
+            inputs: normalised images on `device`, float32, (N, channels, H, W).
             exact: compute in float32 and uncompiled under all settings, as attacks do.
             is_checked: check that the outputs are finite, which waits for the device. The engine checks whole
                 shards instead.
@@ -196,7 +208,8 @@ class Classifier:
         with model_errors(problem, self.spec), torch.autocast(self.device.type, dtype=dtype, enabled=half):
             is_compiled = self.compute.compiled and not exact and not torch.is_grad_enabled()
             outputs = self._compiled_outputs(inputs) if is_compiled else self.module(inputs)
-            raw = check_outputs(outputs, batch=len(inputs), head=self.head, spec=self.spec)
+            scores, _ = class_scores(outputs)
+            raw = check_outputs(scores, batch=len(inputs), head=self.head, spec=self.spec)
             return check_finite(raw, spec=self.spec) if is_checked else raw
 
     def output_kind(self, raw: Tensor) -> OutputKind:
@@ -229,8 +242,14 @@ class Classifier:
             )
 
     def select_classes(self, scores: Tensor) -> Tensor:
-        """Select the suite's classes, in its order: (N, outputs of `head`) → (N, C)."""
+        """Select the suite's classes, in its order: (N, outputs of `head`) → (N, C).
+
+        A single output z becomes two scores with the same probabilities, 0 and z.
+        """
         columns, device = self.head.columns, scores.device
+        if self.head.positive is not None and scores.shape[1] == 1:
+            pair = [torch.zeros_like(scores), scores]
+            return torch.cat(pair if self.head.positive else pair[::-1], dim=1)
         if columns is None:
             return scores
         if device not in self._columns:  # kept, since a copy waits for the device
@@ -260,7 +279,7 @@ class Classifier:
         batch = inputs.repeat(2, 1, 1, 1) if len(inputs) == 1 else inputs
         torch._dynamo.maybe_mark_dynamic(batch, 0)
         with model_errors("torch.compile fails (without it: --quba-compile=off):", where=self.spec):
-            outputs = self._compiled(batch)
+            outputs: Any = class_scores(self._compiled(batch))[0]
         is_doubled = len(batch) != len(inputs) and isinstance(outputs, Tensor)
         return outputs[: len(inputs)] if is_doubled else outputs
 

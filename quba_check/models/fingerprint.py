@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from quba_check.core.classes import Head
 from quba_check.errors import InvariantError
 from quba_check.models.loaded_module import LoadedModule
 
@@ -58,13 +59,13 @@ def state_digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(loaded: LoadedModule, state: str, columns: tuple[int, ...] | None = None) -> str:
+def fingerprint(loaded: LoadedModule, state: str, head: Head | None = None) -> str:
     """Return the fingerprint of a model: its structure, weights, files and the user's code.
 
     Args:
         loaded: the model; missing files among its sources are left out.
         state: `state_digest` of its tensors.
-        columns: positions of the outputs that belong to the suite's classes; None for all.
+        head: the outputs that belong to the suite's classes; None for all.
 
     Returns:
         32 hex digits (blake2b).
@@ -80,8 +81,9 @@ def fingerprint(loaded: LoadedModule, state: str, columns: tuple[int, ...] | Non
     contents = {hashlib.blake2b(source, digest_size=16).hexdigest() for source in sources}
     digest.update("\n".join(sorted(contents)).encode())
     digest.update(f"\0code {loaded.code}".encode() if loaded.code else b"")
-    if columns is not None:
-        digest.update(f"\0columns {columns}".encode())
+    for name in ("columns", "positive"):
+        if (value := getattr(head, name, None)) is not None:
+            digest.update(f"\0{name} {value}".encode())
     return digest.hexdigest()
 
 

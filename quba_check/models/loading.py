@@ -13,10 +13,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from quba_check.core.classes import Head
 from quba_check.core.facts import ModelFacts
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models import compute
+from quba_check.models.class_names import head_by_names
 from quba_check.models.classifier import Classifier
 from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest, unusual_form
@@ -75,6 +77,9 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     if request.device in PROVIDERS and spec.kind != "onnx":
         hint = f"Allowed for other models: {', '.join(DEVICES)}."
         raise error(f"--quba-device={request.device} runs ONNX files alone", hint=hint)
+    ignored = request.preprocessing.values.get("ignore") if request.preprocessing else None
+    if ignored:
+        request = replace(request, head=_head_without(ignored, request, spec.text))
     loaded = _load_module(spec, request, device)
     module = loaded.module
     tensors = named_tensors(module)
@@ -85,12 +90,15 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     if weight_bytes is None and not loaded.is_program:
         weight_bytes = stored_bytes(tensors.values())  # before the conversion to float32
     device = loaded.device or device
-    head = request.expected_head
     configs = [
         *configs_of_module(module, spec=spec.text, source=loaded.config_source),
         *loaded.configs,
         *([request.preprocessing] if request.preprocessing else []),
     ]
+    head = request.expected_head
+    if not ignored and (own := next((one.values["ignore"] for one in configs if "ignore" in one.values), ())):
+        head = _head_without(own, request, spec.text)
+    head, name_notes = head_by_names(head, configs, request.classes, request.titles)
     preprocessing = preprocessing_of(configs, request, spec=spec.text)
     is_function = spec.kind == "callable" and loaded.is_program
     is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
@@ -104,6 +112,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         *_convert_to_float32(module),
         *_preprocessing_notes(spec.text, preprocessing, request, configs),
         *([head.note] if head.note else []),
+        *name_notes,
     ]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
@@ -120,7 +129,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
-            loaded, state_digest(original) if loaded.derived or weights.hidden else checksum, head.columns
+            loaded, state_digest(original) if loaded.derived or weights.hidden else checksum, head
         ),
         module=module.to(device),
         preprocessing=preprocessing,
@@ -149,6 +158,14 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         classifier.use(classifier.rule(precision))
         classifier.is_open = True
     return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
+
+
+def _head_without(ignored: tuple[int, ...], request: LoadRequest, spec: str) -> Head:
+    head = request.expected_head.without(ignored)
+    if max(ignored) >= head.size:
+        allowed = f"positions below {head.size:,}, of the suite's classes and those ignored"
+        raise ModelError("ignore cannot be used", where=spec, got=f"{[*ignored]}", allowed=allowed)
+    return head
 
 
 def with_pipeline(classifier: Classifier, pipeline: ServingPipeline, *, imports: bool = True) -> Classifier:

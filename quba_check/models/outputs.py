@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -87,6 +88,26 @@ def to_logits(raw: Tensor, kind: OutputKind, temperature: float = 1.0) -> Tensor
     return raw if temperature == 1 else raw / temperature
 
 
+def class_scores(raw: object) -> tuple[object, str]:
+    """Return the class scores among a model's outputs, and a description of their place.
+
+    They are the tensor itself, `logits` of an object or a dict, or the first value of a tuple or list.
+
+    >>> class_scores((torch.zeros(1), None))[1], class_scores({"logits": torch.zeros(1)})[1]
+    ('the first of 2', "'logits'")
+    >>> class_scores(torch.zeros(1))[1]
+    ''
+    """
+    if isinstance(raw, Tensor):
+        return raw, ""
+    logits = raw.get("logits") if isinstance(raw, Mapping) else getattr(raw, "logits", None)
+    if isinstance(logits, Tensor):
+        return logits, "'logits'"
+    if isinstance(raw, (tuple, list)) and raw and isinstance(raw[0], Tensor):
+        return raw[0], f"the first of {len(raw)}"
+    return raw, ""
+
+
 def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
     """Return the outputs of a model, checked to be a table of class scores.
 
@@ -97,7 +118,7 @@ def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
         spec: the model's spec, for the message.
 
     Returns:
-        `raw` as float32, (N, C).
+        `raw` as float32, (N, C), or (N, 1) if one output is enough.
 
     Raises:
         HeadError: the number of classes is wrong.
@@ -111,6 +132,9 @@ def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
         raise error(f"the model returns a {form} tensor")
     if not raw.is_floating_point():
         raise error("the model does not return class scores", got=f"a tensor of {raw.dtype}")
+    is_single = head.positive is not None and raw.numel() == batch
+    if is_single and raw.ndim <= 2 and raw.shape[:1] == (batch,):
+        return raw.float().reshape(batch, 1)
     if raw.ndim != 2 or raw.shape[0] != batch:
         raise error("the model's output has the wrong shape", got=f"{tuple(raw.shape)}")
     if raw.shape[1] != head.size:

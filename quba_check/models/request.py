@@ -34,6 +34,7 @@ class LoadRequest:
 
     Attributes:
         classes: the suite's class names.
+        titles: their readable names; empty if there are none.
         head: the outputs that the model must have; None for one per class. Ignored by zero-shot models,
             which answer in the suite's classes.
         image_size: side in pixels of the suite's images, for models without preprocessing of their own.
@@ -55,6 +56,7 @@ class LoadRequest:
     """
 
     classes: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
     head: Head | None = None
     image_size: int | None = None
     prompts: Prompts = field(default_factory=Prompts)

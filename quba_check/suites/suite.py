@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
@@ -96,8 +97,9 @@ class Suite:
     @cached_property
     def head(self) -> Head:
         """Required outputs of a model of this suite."""
-        names = self.classes
-        return self.manifest.head or Head(len(names), is_in_imagenet=is_subset_of_imagenet(names))
+        names, positive = self.classes, self.manifest.entry.positive
+        head = self.manifest.head or Head(len(names), is_in_imagenet=is_subset_of_imagenet(names))
+        return head if positive is None else replace(head, positive=names.index(positive))
 
     def space(self, name: str | None) -> LabelSpace:
         """Return the label space of that name; None for the model's own.

@@ -271,13 +271,10 @@ def _foreign_names(path: Path, error: Exception) -> list[str]:
 def _timm_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of timm's script under the names in `KEYS`."""
     config = {name: arguments[name] for name in _TIMM if arguments.get(name) not in (None, "")}
-    for name in ("mean", "std"):
-        if isinstance(config.get(name), (list, tuple)) and len(config[name]) == 1:
-            config[name] = tuple(config[name]) * 3
     size = config.pop("img_size", None)
     if size is not None and "input_size" not in config:
         sides = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
-        config["input_size"] = (3, *sides)
+        config["input_size"] = (arguments.get("in_chans") or 3, *sides)
     return config
 
 

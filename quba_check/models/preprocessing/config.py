@@ -15,9 +15,11 @@ from quba_check.messages import allowed_names, listed
 
 OutputKind = Literal["logits", "probabilities", "sigmoids"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
+_SYNONYMS: dict[Any, OutputKind] = {"sigmoid": "sigmoids"}
+"""Of a model with a single output."""
 Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
-CropMode = Literal["center", "squash", "border"]
+CropMode = Literal["center", "center_floor", "squash", "border"]
 CROP_MODES: tuple[CropMode, ...] = get_args(CropMode)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -68,8 +70,12 @@ def preprocessing_config(
         is_usable, allowed = KEYS[key]
         if not is_usable(value):
             raise error(f"{key} cannot be used", got=short_repr(value), allowed=allowed)
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-    return PreprocessingConfig(values, source, departs)
+    return PreprocessingConfig({key: plain(value) for key, value in config.items()}, source, departs)
+
+
+def plain(value: Any) -> Any:
+    """Return a valid value in its usual form: a tuple for a list, `sigmoids` for `sigmoid`."""
+    return tuple(value) if isinstance(value, list) else _SYNONYMS.get(value, value)
 
 
 def configs_of_module(module: object, *, spec: str, source: str = "") -> list[PreprocessingConfig]:
@@ -139,30 +145,42 @@ def _is_between(value: object, low: float, high: float) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
 
-def _is_triple(value: object, low: float, high: float) -> bool:
+def _is_of_channels(value: object, low: float, high: float) -> bool:
     return (
         isinstance(value, (tuple, list))
-        and len(value) == 3
+        and len(value) in (1, 3)
         and all(_is_between(part, low, high) for part in value)
     )
 
 
 def _is_size(value: Any) -> bool:
     is_whole = isinstance(value, (tuple, list)) and all(isinstance(side, int) for side in value)
-    return is_whole and _is_triple(value, 1, math.inf) and value[0] == 3
+    return is_whole and _is_of_channels(value, 1, math.inf) and len(value) == 3 and value[0] in (1, 3)
+
+
+def _are_positions(value: Any) -> bool:
+    is_list = isinstance(value, (tuple, list)) and len(value) > 0
+    return is_list and all(type(one) is int and one >= 0 for one in value) and len({*value}) == len(value)
 
 
 KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "input_size": (_is_size, "three whole numbers (3, height, width)"),
+    "input_size": (
+        _is_size,
+        "three whole numbers (channels, height, width), with 3 channels, or 1 for grey images",
+    ),
     "interpolation": (lambda value: value in INTERPOLATIONS, ", ".join(INTERPOLATIONS)),
-    "mean": (lambda value: _is_triple(value, -LARGEST, LARGEST), "three numbers, for values in [0, 1]"),
+    "mean": (
+        lambda value: _is_of_channels(value, -LARGEST, LARGEST),
+        "three numbers, or one for grey images, for values in [0, 1]",
+    ),
     "std": (
-        lambda value: _is_triple(value, 1 / LARGEST, LARGEST),
-        "three numbers above 0, for values in [0, 1]",
+        lambda value: _is_of_channels(value, 1 / LARGEST, LARGEST),
+        "three numbers above 0, or one for grey images, for values in [0, 1]",
     ),
     "crop_pct": (lambda value: _is_between(value, _TINY, _HUGE), "a number above 0"),
     "crop_mode": (lambda value: value in CROP_MODES, ", ".join(CROP_MODES)),
-    "outputs": (lambda value: value in OUTPUT_KINDS, ", ".join(OUTPUT_KINDS)),
+    "outputs": (lambda value: value in (*OUTPUT_KINDS, *_SYNONYMS), ", ".join(OUTPUT_KINDS)),
+    "ignore": (_are_positions, "positions of outputs, such as [0]"),
     "temperature": (lambda value: _is_between(value, 1e-3, 1e3), "a number from 0.001 to 1000"),
 }
 """For each key a check of its value, and the allowed values for messages."""

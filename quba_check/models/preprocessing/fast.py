@@ -18,7 +18,7 @@ from quba_check.models.preprocessing.preprocessing import Preprocessing, Size, a
 VERSION = 1
 """Increased when the pixels change; part of the cache keys."""
 INTERPOLATIONS = ("bilinear", "bicubic")
-CROP_MODES = ("center", "squash")
+CROP_MODES = ("center", "center_floor", "squash")
 
 PixelTransform = Callable[[Tensor], Tensor]
 

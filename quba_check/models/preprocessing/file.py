@@ -15,6 +15,7 @@ from quba_check.models.preprocessing.config import (
     Interpolation,
     OutputKind,
     PreprocessingConfig,
+    plain,
 )
 from quba_check.strict_yaml import Strict, describe, read_yaml, validate
 from quba_check.strict_yaml.schema import SchemaVersion
@@ -27,24 +28,27 @@ class PreprocessingFile(Strict):
     """Preprocessing and kind of outputs of a model. Missing keys are taken from the model."""
 
     schema_version: SchemaVersion | None = Field(None, alias="schema", description="Version of this format.")
-    input_size: tuple[Literal[3], Positive, Positive] | None = Field(
+    input_size: tuple[Literal[1, 3], Positive, Positive] | None = Field(
         None, description="Channels, height and width of the model's input, for example [3, 224, 224]."
     )
     interpolation: Interpolation | None = Field(None, description="Filter of the resize.")
-    mean: tuple[float, float, float] | None = Field(
-        None, description="Means of red, green and blue that are subtracted, of values in [0, 1]."
+    mean: tuple[float, float, float] | tuple[float] | None = Field(
+        None, description="Means of red, green and blue, or of grey, to subtract, of values in [0, 1]."
     )
-    std: tuple[Divisor, Divisor, Divisor] | None = Field(
-        None, description="Divisors of red, green and blue after that."
+    std: tuple[Divisor, Divisor, Divisor] | tuple[Divisor] | None = Field(
+        None, description="Divisors of red, green and blue, or of grey, after that."
     )
     crop_pct: float | None = Field(
         None, gt=0, description="Side of the crop as a share of the resized image's, for example 0.875."
     )
     crop_mode: CropMode | None = Field(
-        None, description="center crops, squash does not keep the aspect ratio, border pads."
+        None, description="center crops, center_floor rounds its corner down, squash stretches, border pads."
     )
     outputs: OutputKind | None = Field(
         None, description="Kind of the model's outputs; without it, it is detected on real images."
+    )
+    ignore: tuple[int, ...] | None = Field(
+        None, description='Positions of outputs that are no classes, for example [0] for "background".'
     )
     temperature: float | None = Field(
         None, description="Divisor of the logits before the softmax, from 0.001 to 1000, for example 1.5."
@@ -58,7 +62,7 @@ class PreprocessingFile(Strict):
             got = str(value) if isinstance(value, list) else describe(value)
             near = did_you_mean(value, allowed.split(", ")) if isinstance(value, str) else ""
             raise ValueError(f"got {got}. Allowed: {allowed}.{near}")
-        return tuple(value) if isinstance(value, list) else value
+        return plain(value)
 
 
 def read_preprocessing(path: str | Path, label: str = "") -> PreprocessingConfig:

@@ -30,6 +30,8 @@ DEFAULT_SIZE = 224
 DEFAULT_CROP = 0.875
 """The default of timm and torchvision for ImageNet: the middle 224 of 256 pixels."""
 SUITE_DEFAULTS = "the suite's defaults"
+LUMA = (19595, 38470, 7471)
+"""Weights of red, green and blue in grey, of 65,536: those of Pillow's mode L (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class PillowTransform:
         size: of the result.
         interpolation: name of Pillow's filter in lower case.
         crop_pct: side of the crop as a share of the resized image's.
-        crop_mode: `center`, `squash` or `border`; see `Preprocessing`.
+        crop_mode: `center`, `center_floor`, `squash` or `border`; see `Preprocessing`.
         border: colour around an image that is smaller than the crop, 0 to 255.
         crop: False resizes to `size` without a crop.
     """
@@ -70,7 +72,7 @@ class PillowTransform:
         height, width = (math.floor(side / self.crop_pct) for side in self.size)
         if self.crop_mode == "squash":
             return height, width
-        if self.crop_mode == "center" and height == width:  # torchvision's resize of the shorter side
+        if self.crop_mode.startswith("center") and height == width:  # as torchvision's resize
             longer = int(height * max(image) / min(image))
             return (longer, height) if image[0] > image[1] else (height, longer)
         choose = max if self.crop_mode == "border" else min
@@ -79,7 +81,8 @@ class PillowTransform:
 
     def corner(self, image: Size) -> tuple[int, int]:
         """Return top and left of the crop, negative where the resized image is smaller."""
-        return _offset(image[0], self.size[0]), _offset(image[1], self.size[1])
+        down = self.crop_mode == "center_floor"
+        return _offset(image[0], self.size[0], down=down), _offset(image[1], self.size[1], down=down)
 
     def _centre(self, image: Image.Image) -> Image.Image:
         """Return the middle of an image, with a border if the image is too small."""
@@ -92,6 +95,35 @@ class PillowTransform:
         return canvas
 
 
+def for_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Return a number for each channel: that of grey for three, and three equal ones for one.
+
+    >>> for_channels((0.5, 0.5, 0.5), 1), for_channels((0.5,), 3)
+    ((0.5,), (0.5, 0.5, 0.5))
+    """
+    if len(values) == channels:
+        return values
+    if len({*values}) == 1:
+        return values[:1] * channels
+    return (sum(weight * value for weight, value in zip(LUMA, values, strict=True)) / sum(LUMA),)
+
+
+def grey(images: Tensor) -> Tensor:
+    """Convert RGB images to grey ones with the weights `LUMA`, as Pillow's mode L.
+
+    Args:
+        images: (N, 3, H, W), uint8 or floating-point.
+
+    Returns:
+        (N, 1, H, W) of the same type.
+    """
+    weights = torch.tensor(LUMA, device=images.device).view(3, 1, 1)
+    if images.is_floating_point():
+        return (images * (weights / sum(LUMA)).to(images.dtype)).sum(dim=1, keepdim=True)
+    weighted = (images.to(torch.int32) * weights.to(torch.int32)).sum(dim=1, keepdim=True)
+    return ((weighted + 0x8000) >> 16).to(torch.uint8)
+
+
 def pixels_of(image: Image.Image) -> Tensor:
     """Return an RGB image as a uint8 tensor of shape (3, height, width)."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
@@ -102,12 +134,14 @@ def array_of(pixels: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
 
 
-def _offset(side: int, crop: int) -> int:
+def _offset(side: int, crop: int, *, down: bool) -> int:
     """Return the first pixel of a central crop, negative for a shorter side.
 
-    It is rounded as by torchvision.
+    It is rounded down as by transformers, or as by torchvision.
     """
-    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
+    if side < crop:
+        return -((crop - side) // 2)
+    return (side - crop) // 2 if down else round((side - crop) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +149,13 @@ class Preprocessing:
     """Preprocessing of images, in the terms of timm's data config.
 
     Attributes:
-        input_size: (3, height, width) in pixels.
+        input_size: (channels, height, width) in pixels; with one channel the model takes grey images.
         interpolation: filter of the resize.
         mean: mean to subtract per channel, of values in [0, 1].
         std: divisor per channel after that.
         crop_pct: side of the crop as a share of the resized image's.
-        crop_mode: `center` keeps the aspect ratio and crops, `squash` does not keep it, `border` pads.
+        crop_mode: `center` keeps the aspect ratio and crops, `center_floor` does so with its corner rounded
+            down, `squash` does not keep it, `border` pads.
         source: origin of these values, for reports.
         temperature: divisor of the model's logits before the softmax.
         pipeline: the serving pipeline that replaces some of its steps; None for the model's own.
@@ -128,8 +163,8 @@ class Preprocessing:
 
     input_size: tuple[int, int, int]
     interpolation: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     crop_pct: float
     crop_mode: str
     source: str
@@ -149,6 +184,11 @@ class Preprocessing:
         return values if self.pipeline is None else values | {"pipeline": self.pipeline.as_dict()}
 
     @property
+    def is_grey(self) -> bool:
+        """True if the model takes one channel."""
+        return self.input_size[0] == 1
+
+    @property
     def is_assumed(self) -> bool:
         """True if the suite's defaults fill a part of it."""
         return SUITE_DEFAULTS in self.source
@@ -163,7 +203,7 @@ class Preprocessing:
         is_imagenet = (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD)
         normalisation = "ImageNet mean and std" if is_imagenet else f"mean {mean}, std {std}"
         divided = "" if self.temperature == 1 else f", logits divided by {self.temperature:g}"
-        size = f"{height} × {width}"
+        size = f"{height} × {width}{', grey' if self.is_grey else ''}"
         return f"{size}, {self.interpolation}, crop {self.crop_pct:g}, {normalisation}{divided}"
 
     def transform(self, *, crop: bool) -> PillowTransform:
@@ -178,7 +218,7 @@ class Preprocessing:
             normalised, the tensor equals the result of timm's transform bit for bit.
         """
         border = self.mean if self.crop_mode == "border" else (0.0, 0.0, 0.0)
-        red, green, blue = (round(255 * share) for share in border)
+        red, green, blue = (round(255 * share) for share in for_channels(border, 3))
         return PillowTransform(
             self.input_size[1:], self.interpolation, self.crop_pct, self.crop_mode, (red, green, blue), crop
         )
@@ -219,6 +259,8 @@ def preprocessing_of(
         overrides = {key: value for key, value in config.values.items() if key in values}
         values |= overrides
         sources |= dict.fromkeys(overrides, config.source)
+    for name in ("mean", "std"):
+        values[name] = for_channels(values[name], values["input_size"][0])
     preprocessing = Preprocessing(**values, source=_source(sources, [*configs, *fallbacks]))
     sides = [side / preprocessing.crop_pct for side in preprocessing.input_size[1:]]
     if not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:

@@ -112,13 +112,13 @@ def serving_transform(preprocessing: Preprocessing, pipeline: ServingPipeline, *
 
     Returns:
         A function from an RGB image to a uint8 tensor of shape (3, height, width), or to a normalised float32
-        tensor of this shape, which a `call` may return.
+        tensor with the model's channels, which a `call` may return.
 
     Raises:
         ModelError: the library lacks the model's interpolation.
     """
     if pipeline.call:
-        return _called(pipeline.call, preprocessing.input_size[1:])
+        return _called(pipeline.call, preprocessing.input_size)
     own = replace(preprocessing.transform(crop=crop), **_CROPS.get(pipeline.crop or "", {}))
     method = _method(pipeline, own.interpolation)
 
@@ -192,16 +192,16 @@ def _function(call: str) -> Any:
     return value
 
 
-def _called(call: str, size: Size) -> Transform:
+def _called(call: str, input_size: tuple[int, int, int]) -> Transform:
     """Return a user's function as a transform.
 
     Args:
         call: `package.module:function`, imported at the first image.
-        size: height and width of the model's input.
+        input_size: channels, height and width of the model's input.
     """
     where, function = f"serving: {call}", cache(partial(_function, call))  # a plan imports nothing
     error = partial(ModelError, where=where, allowed=_ALLOWED)
-    shapes, dtypes = {"uint8": (*size, 3), "float32": (3, *size)}, set[str]()
+    shapes, dtypes = {"uint8": (*input_size[1:], 3), "float32": input_size}, set[str]()
 
     def prepared(image: Image.Image) -> Any:
         with model_errors(f"raised on an image of {image.height} × {image.width}:", where=where):
@@ -211,7 +211,7 @@ def _called(call: str, size: Size) -> Transform:
     def transform(image: Image.Image) -> Tensor:
         value = prepared(image)
         if not isinstance(value, np.ndarray) or shapes.get(str(value.dtype)) != value.shape:
-            got, (height, width) = f"a value of type {type(value).__name__}", size
+            got, (_, height, width) = f"a value of type {type(value).__name__}", input_size
             if isinstance(value, np.ndarray):
                 got = f"{value.dtype} of shape {value.shape}"
             raise error(got=got, hint=f"The model's input is {height} × {width}.")

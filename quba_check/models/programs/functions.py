@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,7 +21,7 @@ from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import named_tensors
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.programs.runtime import NO_GRADIENT, ImageInput, RuntimeProgram
+from quba_check.models.programs.runtime import NO_GRADIENT, ImageInput, RuntimeProgram, check_takes_normalised
 from quba_check.models.programs.weights import depends_on_batch, hidden_weights
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -31,8 +31,6 @@ UNCOUNTED = "a function on arrays does not show its weights; NumpyModel(paramete
 TOLERANCE = 1e-5
 """Largest change of an answer between two calls, relative to the largest answer if that is above 1."""
 InputKind = Literal["uint8", "float32"]
-_PIXELS = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-"""Normalisation that leaves pixels in [0, 1] as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +42,10 @@ class NumpyModel:
     Attributes:
         predict: takes an array of images and returns one of class scores, floats of shape (N, C). The same
             images must give the same scores in every call.
-        input: `uint8`: prepared images (N, size, size, 3), RGB in 0 to 255, before normalisation; `float32`:
-            normalised images (N, 3, size, size).
+        input: `uint8`: prepared images (N, size, size, channels), RGB in 0 to 255, before normalisation;
+            `float32`: normalised images (N, channels, size, size).
         size: height and width in pixels.
+        channels: 3, or 1 for grey images.
         parameters: number of its weights; None if unknown, which makes `parameters` unmeasurable.
         files: files that the function reads. Their digests identify the model: another file is another model.
         is_endpoint: True if something else than this process answers, which no file identifies.
@@ -61,6 +60,7 @@ class NumpyModel:
     parameters: int | None = None
     files: Sequence[str | Path] = ()
     is_endpoint: bool = False
+    channels: int = 3
 
     def __post_init__(self) -> None:
         integer = "a positive integer"
@@ -68,6 +68,7 @@ class NumpyModel:
             ("predict", callable(self.predict), "a function"),
             ("input", self.input in get_args(InputKind), "'uint8', 'float32'"),
             ("size", _is_positive(self.size), integer),
+            ("channels", self.channels in (1, 3), "3, or 1 for grey images"),
             ("parameters", self.parameters is None or _is_positive(self.parameters), f"{integer}, None"),
             ("files", isinstance(self.files, (list, tuple)), "a list of paths"),
         ):
@@ -161,16 +162,11 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
         ModelError: a file cannot be read, or the preprocessing file normalises images that the function takes
             as they are.
     """
-    takes = ImageInput()
-    values: dict[str, Any] = {"input_size": (3, model.size, model.size)}
+    size = (model.size, model.size)
+    takes = ImageInput(size=size, channels=model.channels)
     if model.input == "uint8":
-        takes = ImageInput(torch.uint8, is_channels_last=True, scale=1 / 255)
-        values |= _PIXELS
-        stated = {} if request.preprocessing is None else request.preprocessing.values
-        if any(tuple(stated.get(key, value)) != value for key, value in _PIXELS.items()):
-            problem = "takes pixels as uint8, but the preprocessing file states mean or std"
-            hint = 'Leave them out, or give NumpyModel(input="float32").'
-            raise ModelError(problem, where=spec.text, hint=hint)
+        takes = replace(takes, dtype=torch.uint8, is_channels_last=True, scale=1 / 255)
+    check_takes_normalised(takes, request, spec.text, ', or give NumpyModel(input="float32")')
     files, version = model_files(*map(Path, model.files)), request.model_version
     is_known = version is not None or (files != () and not model.is_endpoint)
     identity = [version or "", *(file.sha256 for file in files)] if is_known else [request.run_id]
@@ -188,7 +184,7 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
     function = _checked_function(model, spec.text)
     return LoadedModule(
         RuntimeProgram(function, takes, contents, f"function of {model.input}", files=files),
-        configs=(PreprocessingConfig(values, f"the input of {spec.text}"),),
+        configs=(PreprocessingConfig(takes.config, f"the input of {spec.text}"),),
         notes=tuple(notes),
         weights=Weights(model.parameters, uncounted=UNCOUNTED if model.parameters is None else ""),
         device=torch.device("cpu"),

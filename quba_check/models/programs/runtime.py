@@ -26,6 +26,10 @@ NO_GRADIENT = "{} gives no gradients, which FGSM and PGD need"
 LARGEST_STEP = 0.01
 """Largest step of quantised probabilities. That of logits, whose range is wider, is larger."""
 _QUANTISED = {"int8": torch.int8, "uint8": torch.uint8}
+_PIXELS = ("uint8", "u8", "tensor(uint8)")
+_PIXEL_STEP = 1 / 255
+AS_PIXELS = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+"""Normalisation that leaves pixels in [0, 1] as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,11 @@ class ImageInput:
         dtype: type of its numbers.
         batch: number of images if fixed; None takes any.
         size: (height, width) in pixels if fixed; None takes any.
-        is_channels_last: True for (N, H, W, 3), False for (N, 3, H, W).
+        is_channels_last: True for (N, H, W, channels), False for (N, channels, H, W).
         scale: step of a quantised input; a number x is given as round(x / scale) + zero_point. 0 if it is not
             quantised.
         zero_point: the quantised number of 0.
+        channels: 3, or 1 for grey images.
     """
 
     dtype: torch.dtype = torch.float32
@@ -68,12 +73,24 @@ class ImageInput:
     is_channels_last: bool = False
     scale: float = 0.0
     zero_point: int = 0
+    channels: int = 3
+
+    @property
+    def takes_pixels(self) -> bool:
+        """True for uint8 pixels before normalisation."""
+        return self.dtype == torch.uint8 and self.scale == _PIXEL_STEP
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The preprocessing that the input states."""
+        size = {"input_size": (self.channels, *self.size)} if self.size else {}
+        return size | (AS_PIXELS if self.takes_pixels else {})
 
     def encode(self, images: Tensor) -> Tensor:
         """Convert normalised images to this input.
 
         Args:
-            images: float32, (N, 3, H, W).
+            images: float32, (N, channels, H, W).
         """
         values = images.detach().cpu()
         if self.is_channels_last:
@@ -111,8 +128,8 @@ def in_portions(run: Callable[[Tensor], Any], images: Tensor, least: int, most: 
 class RuntimeProgram(nn.Module):
     """A program that another runtime runs, as a module without gradients.
 
-    It maps float32 images (N, 3, H, W) to the outputs of the program. A program with a batch fixed to B gets
-    B images at a time.
+    It maps float32 images (N, channels, H, W) to the outputs of the program. A program with a batch fixed to
+    B gets B images at a time.
 
     Args:
         run: returns the outputs for an array of images in the form of `takes`.
@@ -194,6 +211,7 @@ def load_program(
         ModelError: the program takes something else than a batch of images.
     """
     takes = _image_input(inputs, spec.text)
+    check_takes_normalised(takes, request, spec.text)
     tables = [
         port for port in outputs if len(port.shape) == 2 and port.shape[1] == request.expected_head.size
     ]
@@ -205,17 +223,28 @@ def load_program(
         notes.append(f"its batch size is fixed to {takes.batch}: images are given in batches of that size")
     contents = hashlib.sha256("".join(file.sha256 for file in files).encode()).digest()
     run_chosen = functools.partial(run, outputs.index(answers))
-    config = {"input_size": (3, *takes.size)} if takes.size else {}
     values: dict[str, Any] = {"device": torch.device("cpu"), "precision": "fp32", "is_program": True}
     return LoadedModule(
         RuntimeProgram(run_chosen, takes, contents, runtime, answers.name, mapped),
-        configs=(PreprocessingConfig(config, f"the input of {spec.text}"),),
+        configs=(PreprocessingConfig(takes.config, f"the input of {spec.text}"),),
         notes=tuple(notes),
         no_gradient=NO_GRADIENT.format(kind),
         output_step=answers.scale if answers.scale <= LARGEST_STEP else 0.0,
         files=files,
         **values | properties,
     )
+
+
+def check_takes_normalised(takes: ImageInput, request: LoadRequest, spec: str, remedy: str = "") -> None:
+    """Refuse a normalisation for a program that takes pixels as they are.
+
+    Raises:
+        ModelError: the preprocessing file states another normalisation.
+    """
+    stated = {} if request.preprocessing is None else request.preprocessing.values
+    if takes.takes_pixels and any({*stated.get(key, value)} != {*value} for key, value in AS_PIXELS.items()):
+        problem = "takes pixels as uint8, but the preprocessing file states mean or std"
+        raise ModelError(problem, where=spec, hint=f"Leave them out{remedy}.")
 
 
 def _image_input(ports: Sequence[Port], spec: str) -> ImageInput:
@@ -227,15 +256,20 @@ def _image_input(ports: Sequence[Port], spec: str) -> ImageInput:
     first = ports[0] if len(ports) == 1 else Port("", "", (0,))
     # A port without a declared shape has an empty one; running it shows which images it takes.
     shape = [side if isinstance(side, int) and side >= 0 else None for side in first.shape or [None] * 4]
-    is_last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+    is_last = len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
     dtype = (_QUANTISED if first.scale else _FLOATS).get(first.type)
-    if len(shape) != 4 or not (is_last or shape[1] in (3, None)) or dtype is None:
+    scale, zero_point = first.scale, first.zero_point
+    if dtype is None and first.type in _PIXELS:
+        dtype, scale, zero_point = torch.uint8, _PIXEL_STEP, 0
+    if len(shape) != 4 or not (is_last or shape[1] in (1, 3, None)) or dtype is None:
         described = ", ".join(f"'{port.name}' of {port.type} {port.shape}" for port in ports)
         problem, got = "the graph does not take a batch of images", f"the input {described}"
         allowed = (
-            "one input of float numbers, shaped (images, 3, height, width) or (images, height, width, 3)"
+            "one input of floats or uint8, shaped (images, channels, height, width) or (images, height, "
+            "width, channels), with 3 channels, or 1 for grey images"
         )
         raise ModelError(problem, where=spec, got=got, allowed=allowed)
     height, width = shape[1:3] if is_last else shape[2:]
+    channels = (shape[3] if is_last else shape[1]) or 3
     size = (height, width) if height is not None and width is not None else None
-    return ImageInput(dtype, shape[0], size, is_last, first.scale, first.zero_point)
+    return ImageInput(dtype, shape[0], size, is_last, scale, zero_point, channels)

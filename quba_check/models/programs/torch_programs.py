@@ -292,7 +292,7 @@ def _image_input(program: Any, spec: str) -> tuple[int, int | None, tuple[int, .
     shape: Any = getattr(inputs[0].meta.get("val"), "shape", ()) if inputs else ()
     if len(inputs) != 1 or len(shape) != 4:
         problem = f"takes {len(inputs)} inputs, the first of shape {tuple(shape)}"
-        allowed = "one batch of images of shape (images, 3, height, width)"
+        allowed = "one batch of images of shape (images, 3 or 1, height, width)"
         raise ModelError(problem, where=spec, allowed=allowed)
     batch, *sides = shape
     size = tuple(sides) if all(isinstance(side, int) for side in sides) else None

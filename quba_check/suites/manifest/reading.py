@@ -96,6 +96,9 @@ def read_manifest(path: Path, label: str) -> Manifest:
     classes = define_classes(document, entry)
     prompts = define_prompts(document, entry, classes)
     head, classes = define_restriction(document, entry, classes)
+    if entry.positive is not None and (len(classes) != 2 or entry.positive not in classes.names):
+        allowed = listed(classes.names) if len(classes) == 2 else "only with two classes"
+        raise error_at(document, ("positive",), got=f"'{entry.positive}'", allowed=allowed)
     _check_set_names(document, entry.sets)
     _check_corruptions(document, entry.sets)
     for name in entry.serving:

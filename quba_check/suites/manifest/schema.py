@@ -256,6 +256,7 @@ class ManifestEntry(Strict):
             ones, or a text file.
         image_size: side in pixels for models that state no preprocessing.
         spaces: label spaces by name.
+        positive: the class of two that a model with a single output gives the probability of.
         restrict: the models have more classes than `classes`, and only these count. `true`: ImageNet's 1,000;
             or a text file with all classes.
         training: the images that models were trained with, for `quba-check suite check`: a folder, or a text
@@ -266,6 +267,7 @@ class ManifestEntry(Strict):
     schema_version: SchemaVersion = Field(alias="schema")
     name: str
     classes: Classes
+    positive: str | None = None
     restrict: bool | str = False
     image_size: int | None = Field(default=None, ge=1)
     sets: SetEntries
