@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"(label|class)?[ _-]?\d+", re.IGNORECASE)
 def head_by_names(
     head: Head, configs: Sequence[PreprocessingConfig], *readings: Sequence[str]
 ) -> tuple[Head, tuple[str, ...]]:
-    """Return the head with the outputs in the suite's order, and a note if names contradict the suite.
+    """Return the head with outputs in the suite's order, and notes on contradictions.
 
     Args:
         head: the outputs that the suite expects.
@@ -51,7 +51,7 @@ def head_by_names(
 
 
 def _forms(names: Sequence[str]) -> list[set[str]]:
-    """Return the forms of each name: the whole, and the part before a comma that no other name shares."""
+    """Return each name in its plain form, and up to a comma if that is unique."""
     whole = [re.sub(r"[\s_-]+", " ", name).strip().casefold() for name in names]
     short = [name.partition(",")[0] for name in whole]
     times = Counter(short)

@@ -86,7 +86,7 @@ def preprocessing_schema() -> dict[str, Any]:
     """Return the JSON Schema of preprocessing files, for editors.
 
     >>> sorted(preprocessing_schema()["properties"])[:3]
-    ['crop_mode', 'crop_pct', 'input_size']
+    ['crop_mode', 'crop_pct', 'ignore']
     """
     schema = PreprocessingFile.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

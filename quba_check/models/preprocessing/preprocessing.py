@@ -96,7 +96,7 @@ class PillowTransform:
 
 
 def for_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Return a number for each channel: that of grey for three, and three equal ones for one.
+    """Return a number for each channel, from one for each of three or for grey.
 
     >>> for_channels((0.5, 0.5, 0.5), 1), for_channels((0.5,), 3)
     ((0.5,), (0.5, 0.5, 0.5))
