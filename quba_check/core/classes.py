@@ -75,8 +75,8 @@ class Head:
             return f"Give a model of {self.size:,} outputs, or change ignore in the preprocessing file."
         if theirs == self.size + 1:
             return (
-                'If one output is no class, such as "background" as the first, state ignore: [0] in the file '
-                "of --quba-preprocessing."
+                f"Give a model of {self.size:,} classes. If one output is no class, such as background as "
+                "the first, state ignore: [0] in the file of --quba-preprocessing."
             )
         if theirs == 1 and self.classes == 2:
             return "State the class that its one output means: positive: NAME in quba-data.yaml."

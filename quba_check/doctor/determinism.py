@@ -151,10 +151,10 @@ def head_finding(error: HeadError, spec: str, suite: Suite) -> Finding:
     theirs, ours, classes = error.theirs, error.classes, suite.classes
     advice = suite.head.advice(theirs)
     hint, expected = "", f"the suite has {ours:,}"
-    if advice:
-        expected = suite.head.expected if suite.head.columns else expected
-    elif theirs == ours + 1:
+    if theirs == ours + 1 and suite.head.columns is None:
         hint = "; one more: a background class, or labels counted from 1"
+    elif advice:
+        expected = suite.head.expected if suite.head.columns else expected
     elif theirs == IMAGENET:
         hint = "; 1,000 is ImageNet's number: the head was never replaced"
     elif theirs in IMAGENET_21K:

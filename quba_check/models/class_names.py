@@ -51,7 +51,7 @@ def head_by_names(
 
 
 def _forms(names: Sequence[str]) -> list[set[str]]:
-    """Return each name in its plain form, and up to a comma if that is unique."""
+    """Return each name in its plain form, and its unique part before a comma."""
     whole = [re.sub(r"[\s_-]+", " ", name).strip().casefold() for name in names]
     short = [name.partition(",")[0] for name in whole]
     times = Counter(short)

@@ -208,7 +208,9 @@ class Classifier:
         with model_errors(problem, self.spec), torch.autocast(self.device.type, dtype=dtype, enabled=half):
             is_compiled = self.compute.compiled and not exact and not torch.is_grad_enabled()
             outputs = self._compiled_outputs(inputs) if is_compiled else self.module(inputs)
-            scores, _ = class_scores(outputs)
+            scores, place = class_scores(outputs)
+            if place and (note := f"{place} is used") not in self.notes:
+                self.notes = (*self.notes, note)
             raw = check_outputs(scores, batch=len(inputs), head=self.head, spec=self.spec)
             return check_finite(raw, spec=self.spec) if is_checked else raw
 

@@ -94,7 +94,7 @@ def class_scores(raw: object) -> tuple[object, str]:
     They are the tensor itself, `logits` of an object or a dict, or the first value of a tuple or list.
 
     >>> class_scores((torch.zeros(1), None))[1], class_scores({"logits": torch.zeros(1)})[1]
-    ('the first of 2', "'logits'")
+    ('the first of 2 outputs', "the output 'logits'")
     >>> class_scores(torch.zeros(1))[1]
     ''
     """
@@ -102,9 +102,9 @@ def class_scores(raw: object) -> tuple[object, str]:
         return raw, ""
     logits = raw.get("logits") if isinstance(raw, Mapping) else getattr(raw, "logits", None)
     if isinstance(logits, Tensor):
-        return logits, "'logits'"
+        return logits, "the output 'logits'"
     if isinstance(raw, (tuple, list)) and raw and isinstance(raw[0], Tensor):
-        return raw[0], f"the first of {len(raw)}"
+        return raw[0], f"the first of {len(raw)} outputs"
     return raw, ""
 
 
@@ -139,8 +139,9 @@ def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
         raise error("the model's output has the wrong shape", got=f"{tuple(raw.shape)}")
     if raw.shape[1] != head.size:
         general = f"Give a model of {head.size} classes, or the suite of this model's classes."
+        count = "1 number" if raw.shape[1] == 1 else f"{raw.shape[1]} numbers"
         raise HeadError(
-            f"the model gives {raw.shape[1]} numbers per image, {head.expected} classes",
+            f"the model gives {count} per image, {head.expected} classes",
             where=spec,
             hint=head.advice(raw.shape[1]) or general,
             theirs=raw.shape[1],

@@ -34,7 +34,12 @@ PROGRAMS: dict[str, Kind] = {".pt2": "exported", ".onnx": "onnx", ".tflite": "tf
 """Kinds of program files by suffix."""
 TIMM_PREFIX = "timm:"
 HUB_PREFIX = "hf-hub:"
-PREFIXES: dict[str, Kind] = {TIMM_PREFIX: "timm", HUB_PREFIX: "hub", OPEN_CLIP_PREFIX: "open_clip"}
+PREFIXES: dict[str, Kind] = {
+    TIMM_PREFIX: "timm",
+    HUB_PREFIX: "hub",
+    "hf:": "hub",
+    OPEN_CLIP_PREFIX: "open_clip",
+}
 ALLOWED = (
     f"{', '.join(DEMO_MODELS)}, a checkpoint file ({', '.join(CHECKPOINT_SUFFIXES)}), "
     "an exported program (.pt2), an ONNX file (.onnx), a TFLite file (.tflite), an OpenVINO file (.xml), "

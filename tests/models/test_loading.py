@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import timm
 import torch
 from safetensors.torch import save_file
-from support.loaded_models import OR_CODE, load, refusal
+from support.loaded_models import OR_CODE, TEN, load, message, refusal
 from torch import nn
 
 from quba_check.models.compute import PLAIN, RULE, ComputeSettings
+from quba_check.models.preprocessing.config import PreprocessingConfig
 
 ARCH = "mobilenetv3_small_050"
 FULL = {
@@ -188,3 +191,64 @@ def test_compute_settings_follow_the_rule_unless_they_are_stated(checkpoint):
     assert (stated.compute, stated.is_open) == (PLAIN, False)
     compiled = load("net.pt", arch=ARCH, precision="bf16", compile="on")
     assert compiled.compute == ComputeSettings("bf16", compiled=True, requested="bf16")
+
+
+class Answers(nn.Module):
+    """A network that returns its scores within other values."""
+
+    quba_config = FULL
+
+    def __init__(self, within):
+        super().__init__()
+        self.linear = nn.Linear(12, 10)
+        self.within = within
+
+    def forward(self, images):
+        return self.within(self.linear(images.flatten(1)))
+
+
+@pytest.mark.parametrize(
+    ("within", "note"),
+    [
+        (lambda scores: (scores, None), "the first of 2 outputs is used"),
+        (lambda scores: [scores, scores, scores], "the first of 3 outputs is used"),
+        (lambda scores: {"features": None, "logits": scores}, "the output 'logits' is used"),
+        (lambda scores: SimpleNamespace(logits=scores), "the output 'logits' is used"),
+    ],
+)
+@pytest.mark.parametrize("compiled", ["off", "on"])
+def test_scores_within_other_outputs(within, note, compiled, zoo):
+    network = Answers(within)
+    classifier = load(zoo(network), compile=compiled)
+    images = torch.rand(3, 3, 2, 2)
+    torch.testing.assert_close(classifier.raw(images), network.linear(images.flatten(1)))
+    assert note in classifier.notes
+    alone = load(zoo(Answers(lambda scores: scores)))
+    alone.raw(images)
+    assert not any("used" in one for one in alone.notes)
+
+
+@pytest.mark.parametrize("config", ["file", "quba_config"])
+def test_ignored_outputs_are_no_classes(config, zoo):
+    network = Answers(lambda scores: scores)
+    ignore = {"ignore": (0, 9)}
+    file = PreprocessingConfig(ignore, "prep.yaml", departs=True) if config == "file" else None
+    network.quba_config = FULL if file else FULL | ignore
+    classifier = load(zoo(network), TEN[:8], preprocessing=file)
+    assert classifier.head.columns == tuple(range(1, 9))
+    assert "answers are restricted to 8 of the model's 10 classes" in classifier.notes
+    scores = classifier.raw(images := torch.rand(3, 3, 2, 2))
+    assert torch.equal(classifier.select_classes(scores), network.linear(images.flatten(1))[:, 1:9])
+    assert refusal(zoo(network), TEN[:5], preprocessing=file) == (
+        "zoo:model: ignore cannot be used, got [0, 9]. Allowed: positions below 7, of the suite's classes "
+        "and those ignored."
+    )
+
+
+def test_one_output_more_than_classes(zoo):
+    classifier = load(zoo(Answers(lambda scores: scores)), TEN[:9])
+    assert message(classifier.raw, torch.rand(3, 3, 2, 2)) == (
+        "zoo:model: the model gives 10 numbers per image, the suite has 9 classes. Give a model of 9 "
+        "classes. If one output is no class, such as background as the first, state ignore: [0] in the file "
+        "of --quba-preprocessing."
+    )

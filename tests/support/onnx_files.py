@@ -33,26 +33,28 @@ def colours(classes: int = 3) -> nn.Module:
     return net.eval()
 
 
-def plain(classes: int = 3) -> nn.Sequential:
+def plain(classes: int = 3, channels: int = 3) -> nn.Sequential:
     """The smallest network with a convolution that every runtime takes; 112 + 5 · classes parameters."""
     torch.manual_seed(0)
-    conv, linear = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, classes)
+    conv, linear = nn.Conv2d(channels, 4, 3, padding=1), nn.Linear(4, classes)
     return nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear).eval()
 
 
-def export(net: nn.Module, path: Path, *, batch: int = 2, side: int = 8, fixed: bool = False) -> Path:
+def export(
+    net: nn.Module,
+    path: Path,
+    *,
+    batch: int = 2,
+    side: int = 8,
+    fixed: bool = False,
+    sample: torch.Tensor | None = None,
+) -> Path:
     """Export by torch: for any number of images, or for `batch` at a time."""
+    images = torch.zeros(batch, 3, side, side) if sample is None else sample
     shapes = None if fixed else ({0: torch.export.Dim("images")},)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own, about torch
-        torch.onnx.export(
-            net,
-            (torch.zeros(batch, 3, side, side),),
-            path,
-            dynamo=True,
-            external_data=False,
-            dynamic_shapes=shapes,
-        )
+        torch.onnx.export(net, (images,), path, dynamo=True, external_data=False, dynamic_shapes=shapes)
     return path
 
 

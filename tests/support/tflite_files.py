@@ -117,13 +117,14 @@ def write_tflite(
         numbers: type of input and output; quantised files compute in int8.
         batch: number of images at a time.
         side: height and width.
-        channels_last: input as (N, H, W, 3).
+        channels_last: input as (N, H, W, channels).
         half_weights: store float weights in 16 bits.
         softmax: end with a softmax.
         float_output: dequantise the output in the graph.
     """
     conv, _, _, _, linear = net
-    sample = torch.randn(64, 3, side, side, generator=torch.Generator().manual_seed(0))
+    colours = conv.in_channels
+    sample = torch.randn(64, colours, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         hidden = conv(sample).relu()
         ranges = {"in": sample, "hidden": hidden, "mean": hidden.mean(dim=(2, 3)), "out": net(sample)}
@@ -132,7 +133,7 @@ def write_tflite(
     scales["mean"] = scales["hidden"]
     inner = "int8" if is_quantised else "float32"
     writer = TFLiteWriter()
-    shape = (batch, side, side, 3) if channels_last else (batch, 3, side, side)
+    shape = (batch, side, side, colours) if channels_last else (batch, colours, side, side)
     first = writer.tensor("images", shape, numbers, scale=_moved(scales["in"], numbers))
     x = first
     if numbers == "uint8":
@@ -140,7 +141,7 @@ def write_tflite(
         writer.operator("QUANTIZE", [first], [x])
     if not channels_last:
         order = writer.tensor("order", (4,), "int32", np.array([0, 2, 3, 1]))
-        last = writer.tensor("last", (batch, side, side, 3), inner, scale=scales["in"])
+        last = writer.tensor("last", (batch, side, side, colours), inner, scale=scales["in"])
         writer.operator("TRANSPOSE", [x, order], [last])
         x = last
 

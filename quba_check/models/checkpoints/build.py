@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import timm
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, snapshot_download
 from timm.models import PretrainedCfg, is_model, is_model_pretrained
 from torch import Tensor, nn
 
@@ -33,6 +33,7 @@ from quba_check.models.checkpoints.timm_architectures import (
     match_prefix,
     pretrained_config,
 )
+from quba_check.models.checkpoints.transformers_models import FILES, is_of_transformers, load_transformers
 from quba_check.models.errors import model_errors
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, load_cached, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig, short_repr
@@ -76,7 +77,9 @@ class _CheckpointFacts:
 
 
 def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
-    """Load a checkpoint file, or a folder with timm's `config.json` and the weights.
+    """Load a checkpoint file, or a folder with `config.json` and the weights.
+
+    The config is one of timm or transformers.
 
     Args:
         spec: the model, a file or a folder.
@@ -85,6 +88,8 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     Raises:
         ModelError: a file cannot be read, no architecture is named, or the weights do not fit.
     """
+    if spec.kind == "folder" and is_of_transformers(spec.path / CONFIG, spec=spec.text):
+        return load_transformers(spec, request, spec.path)
     if request.arch is not None:
         check_architecture(request.arch, where=OPTION)
     facts = _read_facts(spec, request)
@@ -270,12 +275,16 @@ def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         request: how it is loaded.
 
     Raises:
-        ModelError: there is no such model, it is not timm's, it cannot be loaded here, or it has other
-            classes.
+        ModelError: there is no such model, it is of neither timm nor transformers, it cannot be loaded here,
+            or it has other classes.
     """
     repository, _, revision = spec.name.partition("@")
     with model_errors(f"its {CONFIG} {_OFFLINE}", where=spec.text):
         path = Path(hf_hub_download(repository, CONFIG, revision=revision or None))
+    if is_of_transformers(path, spec=spec.text):
+        with model_errors(f"its files {_OFFLINE}", where=spec.text):
+            folder = snapshot_download(repository, revision=revision or None, allow_patterns=list(FILES))
+        return load_transformers(spec, request, Path(folder))
     config = read_config(path, spec=spec.text, head=request.expected_head)
     load = partial(
         timm.create_model, f"hf-hub:{spec.name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS

@@ -74,7 +74,7 @@ def preprocessing_config(
 
 
 def plain(value: Any) -> Any:
-    """Return a valid value in its usual form: a tuple for a list, `sigmoids` for `sigmoid`."""
+    """Return a valid value with tuples for lists, and without synonyms."""
     return tuple(value) if isinstance(value, list) else _SYNONYMS.get(value, value)
 
 

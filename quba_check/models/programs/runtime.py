@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.loaded_module import LoadedModule, ModelFile, check_in_place
+from quba_check.models.outputs import class_scores
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -113,14 +114,15 @@ def in_portions(run: Callable[[Tensor], Any], images: Tensor, least: int, most: 
         least: smallest number of images at a time.
         most: largest number; None if there is no limit.
     """
-    answers = []
+    answers: list[Any] = []
     for portion in torch.split(images, most or len(images)):
         n_missing = least - len(portion)
         if n_missing > 0:
             filled = torch.cat([portion, portion[-1:].expand(n_missing, *portion.shape[1:])])
-            answers.append(run(filled)[: len(portion)])
+            scores, _ = class_scores(run(filled))
+            answers.append(scores[: len(portion)] if isinstance(scores, Tensor) else scores)
         else:
-            answers.append(run(portion))
+            answers.append(class_scores(run(portion))[0])
     is_table = all(isinstance(answer, Tensor) for answer in answers)
     return torch.cat(answers) if is_table and len(answers) > 1 else answers[0]
 

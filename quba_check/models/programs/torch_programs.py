@@ -233,6 +233,8 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
             f"{spec.text} was exported for {most} images at a time, so batches have that size; "
             "exported with a dynamic batch it would be faster"
         )
+    if (count := len(program.graph_signature.user_outputs)) > 1:
+        notes.append(f"the first of {count} outputs is used")
     stored, unused = [program.state_dict, program.constants], _unused_parameters(program)
     return LoadedModule(
         ExportedNetwork(module, least, most),

@@ -164,6 +164,16 @@ def hub(model, tmp_path):
     return tmp_path / "hub"
 
 
+@pytest.mark.parametrize("save", [torch.save, save_file], ids=["pickle", "safetensors"])
+def test_weights_of_one_channel_take_grey_images(save):
+    grey = timm.create_model(ARCH, num_classes=10, in_chans=1)
+    save(grey.state_dict(), "net.safetensors" if save is save_file else "net.pt")
+    classifier = load("net.safetensors" if save is save_file else "net.pt", arch=ARCH)
+    assert same(classifier, grey)
+    assert classifier.preprocessing.input_size == (1, 224, 224)
+    assert classifier.preprocessing.mean == pytest.approx((0.4589,), abs=1e-4)  # of ImageNet's three, by luma
+
+
 def test_a_folder_of_the_hugging_face_hub(hub, model):
     classifier = load("hub")
     assert same(classifier, model)

@@ -7,11 +7,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import openvino
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from sklearn.datasets import load_digits
 from support.guides import DOCS
 from support.loaded_models import THREE, images, load, message, refusal
@@ -19,6 +21,7 @@ from support.onnx_files import export, plain
 from support.tflite_files import write_tflite
 from torch import nn
 
+from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.runtime import ImageInput, Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -80,6 +83,51 @@ def test_a_program_answers_as_its_network(tmp_path, form):
         0,
     )
     assert classifier.facts.weight_bytes == (weight_bytes or path.with_suffix(".bin").stat().st_size)
+
+
+def photos(count: int) -> torch.Tensor:
+    """Random RGB images, uint8."""
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_one_channel_is_grey_as_in_pillow(tmp_path, kind):
+    net = plain(channels=1)
+    options = {} if kind == "tflite" else {"sample": torch.zeros(2, 1, 8, 8)}
+    path = WRITERS[kind](net, tmp_path, **options)
+    file = PreprocessingConfig({"mean": (0.5,), "std": (0.25,)}, "prep.yaml", departs=True)
+    classifier = load(path, THREE, image_size=8, preprocessing=file)
+    assert classifier.preprocessing.describe() == "8 × 8, grey, bicubic, crop 1, mean 0.5, std 0.25"
+    greys = [Image.fromarray(one.permute(1, 2, 0).numpy()).convert("L") for one in photos(5)]
+    pixels = torch.stack([torch.from_numpy(np.array(one)) for one in greys])[:, None].float() / 255
+    expected = net((pixels - 0.5) / 0.25)
+    torch.testing.assert_close(classifier.raw(classifier.inputs(photos(5))), expected, atol=1e-5, rtol=1e-5)
+
+
+class OfPixels(nn.Module):
+    """A network of pixels from 0 to 255, as uint8."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return class scores."""
+        return self.net((pixels.float() / 255 - 0.5) / 0.25)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_uint8_inputs_take_pixels_as_they_are(tmp_path, kind):
+    net = OfPixels(plain())
+    path = WRITERS[kind](net, tmp_path, sample=torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+    classifier = load(path, THREE, image_size=8)
+    answers = classifier.raw(classifier.inputs(photos(5)))
+    torch.testing.assert_close(answers, net(photos(5)), atol=1e-5, rtol=1e-5)
+    file = PreprocessingConfig({"mean": (0.5, 0.5, 0.5)}, "prep.yaml", departs=True)
+    assert refusal(path, THREE, preprocessing=file) == (
+        f"{path.name}: takes pixels as uint8, but the preprocessing file states mean or std. Leave them out."
+    )
 
 
 @pytest.mark.parametrize("kind", WRITERS)

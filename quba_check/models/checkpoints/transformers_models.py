@@ -1,0 +1,168 @@
+"""Image classifiers of transformers: a folder of `save_pretrained`, from disk or from the Hub."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from quba_check.errors import ModelError, extra_needed
+from quba_check.messages import listed
+from quba_check.models.class_names import CLASS_NAMES
+from quba_check.models.errors import model_errors, quiet
+from quba_check.models.loaded_module import LoadedModule, model_files
+from quba_check.models.preprocessing.config import PreprocessingConfig, preprocessing_config
+from quba_check.models.preprocessing.preprocessing import for_channels, grey, preprocessing_of
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import CONFIG, WITH_CODE, ModelSpec
+from quba_check.storage.user_files import read_json
+
+FILES = ("*.json", "*.safetensors", "*.py")
+"""Files of a repository that a model is loaded from."""
+PROCESSOR = "preprocessor_config.json"
+LARGEST_CHANGE = 3.0
+"""Largest difference of a prepared pixel from that of the model's own processor, in levels of 255."""
+_FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+"""Filters by their numbers in Pillow."""
+_SIZES = ((97, 131), (300, 211), (256, 256))
+"""Height and width of the images that both preprocessings are compared on."""
+
+
+def is_of_transformers(config: Path, *, spec: str) -> bool:
+    """Return True if a `config.json` is one of transformers, and not of timm."""
+    content = read_json(config, f"{spec}: {CONFIG}", ModelError)
+    is_dict = isinstance(content, dict)
+    return is_dict and isinstance(content.get("architectures"), list) and "architecture" not in content
+
+
+def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> LoadedModule:
+    """Load an image classifier of transformers from a folder.
+
+    Args:
+        spec: the model.
+        request: how it is loaded.
+        folder: a folder with `config.json`, the weights and, if stated, `preprocessor_config.json`.
+
+    Raises:
+        ModelError: it is no image classifier or answers several classes an image, brings code that is not
+            allowed, lacks weights, or its processor prepares images in a way that quba-check lacks.
+    """
+    stated = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
+    _check_config(stated, spec.text, trust_pickle=request.trust_pickle)
+    code = sorted(folder.glob("*.py")) if "auto_map" in stated else []
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        hint = "Save it again with save_pretrained of transformers 5, which writes model.safetensors."
+        raise ModelError("holds no weights", where=spec.text, allowed="*.safetensors", hint=hint)
+    files = model_files(*weights, *code, *sorted(folder.glob("*.json")))
+    with extra_needed(f"{spec.text}: a transformers model", "transformers", ModelError, extra="transformers"):
+        import transformers
+    library: Any = transformers  # whose functions have no types
+    own = {"local_files_only": True, "trust_remote_code": request.trust_pickle}
+    version = f"transformers {transformers.__version__}"
+    with quiet(), model_errors(f"{version} cannot load it:", where=spec.text):
+        library.utils.logging.disable_progress_bar()
+        model, loading = library.AutoModelForImageClassification.from_pretrained(
+            folder, output_loading_info=True, use_safetensors=True, **own
+        )
+    lacking = sorted({str(key) for name in ("missing_keys", "mismatched_keys") for key in loading[name]})
+    if lacking:
+        problem = f"its weights do not fit {CONFIG}, missing or of another shape: {listed(lacking, 3)}"
+        raise ModelError(problem, where=spec.text, hint="Save model and weights again with save_pretrained.")
+    for part in model.modules():
+        if hasattr(part, "name_or_path"):
+            part.name_or_path = ""  # the same model in another folder has the same fingerprint
+    labels = model.config.id2label
+    names = {CLASS_NAMES: tuple(str(labels[number]) for number in sorted(labels))}
+    configs = [PreprocessingConfig(names, f"{CONFIG} of {spec.text}")]
+    if (folder / PROCESSOR).is_file():
+        with quiet(), model_errors(f"{version} cannot load its {PROCESSOR}:", where=spec.text):
+            processor = library.AutoImageProcessor.from_pretrained(folder, **own)
+        channels = getattr(model.config, "num_channels", 3)
+        configs.append(_preprocessing(processor, channels, spec.text))
+    unused = sorted(loading["unexpected_keys"])
+    notes = ("the output 'logits' is used", *([f"left out: {listed(unused, 3)}"] if unused else []))
+    return LoadedModule(model, sources=tuple(code), configs=tuple(configs), notes=notes, files=files)
+
+
+def _check_config(config: Mapping[str, Any], spec: str, *, trust_pickle: bool) -> None:
+    names = [str(name) for name in config["architectures"]]
+    if not any("ForImageClassification" in name for name in names):
+        got, allowed = listed(names) or "none", "an architecture …ForImageClassification"
+        raise ModelError(f"{CONFIG} is of no image classifier", where=spec, got=got, allowed=allowed)
+    if config.get("problem_type") == "multi_label_classification":
+        problem = "it answers several classes an image (multi-label), and demands count one answer an image"
+        raise ModelError(problem, where=spec, hint=f"For one class against the rest, {WITH_CODE}.")
+    if "auto_map" in config and not trust_pickle:
+        problem = "its folder brings code of its own (auto_map), which would run"
+        raise ModelError(problem, where=spec, hint="If you trust it, give --quba-trust-pickle.")
+
+
+def _preprocessing(processor: Any, channels: int, spec: str) -> PreprocessingConfig:
+    """Return the preprocessing of a processor, checked on images.
+
+    Raises:
+        ModelError: it prepares images in another way.
+    """
+    source, largest = f"{PROCESSOR} of {spec}", float("inf")
+    for values in _candidates(processor.to_dict(), channels):
+        config = preprocessing_config(values, where=f"{spec}: {PROCESSOR}", source=source)
+        largest = min(largest, _difference(config, processor, spec))
+        if largest <= LARGEST_CHANGE:
+            return config
+    gap = "of another size" if largest == float("inf") else f"that differ by up to {largest:.0f} of 255"
+    raise ModelError(
+        f"its {type(processor).__name__} prepares images in its own way, quba-check would give pixels {gap}",
+        where=spec,
+        hint=f"Write a function that returns the model and states quba_config, and {WITH_CODE}.",
+    )
+
+
+def _candidates(processor: Mapping[str, Any], channels: int) -> Iterator[dict[str, Any]]:
+    """Yield the preprocessings that a processor may stand for."""
+    size, crop = (processor.get(name) or {} for name in ("size", "crop_size"))
+    scale = 255 * processor["rescale_factor"] if processor.get("do_rescale") else 255
+    mean, std = ((0.0,) * channels, (1.0,) * channels)
+    if processor.get("do_normalize"):
+        mean, std = (for_channels(tuple(processor[f"image_{name}"]), channels) for name in ("mean", "std"))
+    values = {
+        "interpolation": _FILTERS[int(processor.get("resample") or 0)],
+        "mean": tuple(float(value) / scale for value in mean),
+        "std": tuple(float(value) / scale for value in std),
+    }
+    is_cropped = bool(processor.get("do_center_crop"))
+    resized = size.get("shortest_edge") or size.get("height")
+    height, width = ((crop if is_cropped else size).get(name) or resized for name in ("height", "width"))
+    if not height or not width:
+        return
+    share = processor.get("crop_pct") or height / resized
+    if math.floor(height / share) != resized and not processor.get("crop_pct"):
+        share = math.nextafter(share, 0)
+    for crop_pct, mode in ((share, "center_floor"), (share, "squash"), (1.0, "squash")):
+        yield values | {"input_size": (channels, height, width), "crop_pct": crop_pct, "crop_mode": mode}
+
+
+def _difference(config: PreprocessingConfig, processor: Any, spec: str) -> float:
+    """Return the largest difference of pixels, in levels of 255.
+
+    It is infinite if the images have other sizes.
+    """
+    ours = preprocessing_of([config], LoadRequest(), spec=spec)
+    rng, largest = np.random.default_rng(0), 0.0
+    for height, width in _SIZES:
+        image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        own = ours.transform(crop=True)(image)[None]
+        picture = image.convert("L") if ours.is_grey else image
+        with quiet(), model_errors("its image processor fails on an image:", where=spec):
+            theirs = processor(picture, return_tensors="pt")["pixel_values"]
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (ours.mean, ours.std))
+        pixels = (grey(own) if ours.is_grey else own).float()
+        if pixels.shape != theirs.shape:
+            return float("inf")
+        largest = max(largest, float((theirs * std * 255 + mean * 255 - pixels).abs().max()))
+    return largest

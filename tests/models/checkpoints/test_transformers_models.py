@@ -1,0 +1,233 @@
+"""Classifiers of transformers: small ones of random weights, as `save_pretrained` writes them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from support.evaluations import new_evaluation
+from support.hub_cache import snapshot as hub_snapshot
+from support.loaded_models import load, refusal
+
+transformers: Any = pytest.importorskip("transformers")
+LABELS = {0: "cat", 1: "dog", 2: "owl"}
+CLASSES = tuple(LABELS.values())
+SIDES = [(97, 131), (300, 211), (224, 224), (37, 200), (601, 400), (64, 64)]
+
+
+def vit(**changes: Any) -> tuple[Any, Any]:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    config = transformers.ViTConfig(**sizes, image_size=32, patch_size=8, **{"id2label": LABELS} | changes)
+    return transformers.ViTForImageClassification(config), processor("ViT", size=square(32))
+
+
+def convnext() -> tuple[Any, Any]:
+    config = transformers.ConvNextConfig(hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1], id2label=LABELS)
+    return transformers.ConvNextForImageClassification(config), processor("ConvNext", size=edge(224))
+
+
+def resnet() -> tuple[Any, Any]:
+    config = transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", id2label=LABELS
+    )
+    return transformers.ResNetForImageClassification(config), processor(
+        "ConvNext", size=edge(64), crop_pct=0.9
+    )
+
+
+def swin() -> tuple[Any, Any]:
+    config = transformers.SwinConfig(
+        image_size=32,
+        patch_size=4,
+        embed_dim=8,
+        depths=[1, 1],
+        num_heads=[1, 2],
+        window_size=4,
+        id2label=LABELS,
+    )
+    own = processor("ViT", size=square(32), resample=3, image_mean=[0.485, 0.456, 0.406], image_std=[0.2] * 3)
+    return transformers.SwinForImageClassification(config), own
+
+
+def mobilenet() -> tuple[Any, Any]:
+    config = transformers.MobileNetV2Config(image_size=96, depth_multiplier=0.35, id2label=LABELS)
+    own = processor("MobileNetV2", size=edge(110), crop_size=square(96))
+    return transformers.MobileNetV2ForImageClassification(config), own
+
+
+def processor(kind: str, **options: Any) -> Any:
+    return getattr(transformers, f"{kind}ImageProcessor")(**options)
+
+
+def square(side: int) -> dict[str, int]:
+    return {"height": side, "width": side}
+
+
+def edge(side: int) -> dict[str, int]:
+    return {"shortest_edge": side}
+
+
+def write(folder: Path, model: Any, own: Any = None) -> Path:
+    """Save a model and its image processor."""
+    model.save_pretrained(folder)
+    if own is not None:
+        own.save_pretrained(folder)
+    return folder
+
+
+def change(folder: Path, file: str = "config.json", **values: Any) -> Path:
+    """Change keys of a JSON file."""
+    content = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(content | values))
+    return folder
+
+
+def noise(height: int, width: int) -> Image.Image:
+    rng = np.random.default_rng(height)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("made", [vit, convnext, resnet, swin, mobilenet])
+def test_pixels_and_answers_are_those_of_the_processor_and_the_model(made: Any, tmp_path: Path) -> None:
+    """A pixel differs by at most 2 of 255, of noise: the processor resizes with torchvision."""
+    torch.manual_seed(0)
+    model, own = made()
+    classifier = load(write(tmp_path / "net", model.eval(), own), CLASSES)
+    transform = classifier.preprocessing.transform(crop=True)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (own.image_mean, own.image_std))
+    for sides in SIDES:
+        image = noise(*sides)
+        theirs = own(image, return_tensors="pt")["pixel_values"]
+        ours = transform(image)[None]
+        difference = ((theirs * std + mean) * 255 - ours).abs()
+        assert difference.max() <= 2.01
+        assert difference.mean() <= 0.03
+        with torch.no_grad():
+            expected = model(theirs).logits
+        torch.testing.assert_close(classifier.raw(theirs), expected)
+    assert "the output 'logits' is used" in classifier.notes
+    assert [*classifier.files] == ["model.safetensors", "config.json", "preprocessor_config.json"]
+    assert classifier.facts.parameters == sum(one.numel() for one in model.parameters())
+    assert classifier.raw(torch.zeros(1, *classifier.preprocessing.input_size)).requires_grad is False
+
+
+def test_accuracy_is_that_of_transformers_own_pipeline(tmp_path: Path) -> None:
+    """On photos of noise in three colours, which a network of random weights tells apart a little."""
+    torch.manual_seed(1)
+    model, own = vit()
+    write(tmp_path / "net", model.eval(), own)
+    rng, n_correct = np.random.default_rng(0), 0
+    classify = transformers.pipeline("image-classification", model=model, image_processor=own)
+    for number, name in enumerate(CLASSES):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for k in range(20):
+            pixels = rng.integers(0, 256, (60 + k, 48, 3), dtype=np.uint8)
+            pixels[..., number] //= 4
+            path = tmp_path / "data" / name / f"{k}.png"
+            Image.fromarray(pixels).save(path)
+            n_correct += classify(str(path))[0]["label"] == name
+    manifest = (
+        f"schema: 1\nname: x\nclasses: [{', '.join(CLASSES)}]\nsets:\n  clean: {{path: ., reader: folder}}\n"
+    )
+    (tmp_path / "data" / "quba-data.yaml").write_text(manifest)
+    evaluation = new_evaluation(
+        str(tmp_path / "net"), tmp_path / "data", store=tmp_path / "store", device="cpu"
+    )
+    assert 0 < n_correct < 60
+    assert evaluation.measure("accuracy").value * 60 == pytest.approx(n_correct)
+    assert 0 <= evaluation.measure("adversarial_robustness").value <= 1
+
+
+def test_outputs_are_put_into_the_suites_order(tmp_path: Path) -> None:
+    model, own = vit()
+    classifier = load(write(tmp_path / "net", model, own), ("owl", "cat", "dog"))
+    scores = torch.tensor([[1.0, 2.0, 3.0]])
+    assert classifier.select_classes(scores).tolist() == [[3, 1, 2]]
+    assert f"as config.json of {tmp_path}/net states" in classifier.notes[-1]
+
+
+def test_grey_images(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, own = vit(num_channels=1)
+    own = processor("ViT", size=square(32), image_mean=[0.4], image_std=[0.3])
+    classifier = load(write(tmp_path / "net", model.eval(), own), CLASSES)
+    assert (classifier.preprocessing.input_size, classifier.preprocessing.mean) == ((1, 32, 32), (0.4,))
+    theirs = own(noise(90, 70).convert("L"), return_tensors="pt")["pixel_values"]
+    ours = classifier.inputs(classifier.preprocessing.transform(crop=True)(noise(90, 70))[None])
+    assert (ours - theirs).abs().max() * 255 * 0.3 <= 2.01
+
+
+def test_a_repository_of_the_hub(tmp_path: Path, cache: Path) -> None:
+    model, own = vit()
+    write(hub_snapshot(cache, "someone/net"), model, own)
+    first, second = (load(f"{prefix}someone/net", CLASSES) for prefix in ("hf:", "hf-hub:"))
+    assert (
+        first.fingerprint
+        == second.fingerprint
+        == load(write(tmp_path / "net", model, own), CLASSES).fingerprint
+    )
+    assert first.name == "someone/net"
+
+
+def test_a_folder_without_a_processor_takes_the_suites_preprocessing(tmp_path: Path) -> None:
+    classifier = load(write(tmp_path / "net", vit()[0]), CLASSES, image_size=32)
+    assert classifier.preprocessing.source == "the suite's defaults"
+
+
+def test_code_of_a_folder_runs_only_if_it_is_trusted(tmp_path: Path) -> None:
+    model, own = vit()
+    folder = write(tmp_path / "net", model, own)
+    change(folder, auto_map={"AutoModelForImageClassification": "own.Own"})
+    code = "from transformers import ViTForImageClassification\nclass Own(ViTForImageClassification): pass\n"
+    (folder / "own.py").write_text(code)
+    assert refusal(folder, CLASSES) == (
+        "net: its folder brings code of its own (auto_map), which would run. If you trust it, give "
+        "--quba-trust-pickle."
+    )
+    trusted = load(folder, CLASSES, trust_pickle=True)
+    assert type(trusted.module).__name__ == "Own"
+    assert "own.py" in trusted.files
+    (folder / "own.py").write_text(code + "# edited\n")
+    assert load(folder, CLASSES, trust_pickle=True).fingerprint != trusted.fingerprint
+
+
+def test_models_that_cannot_be_judged(tmp_path: Path, snapshot: Any) -> None:
+    model, own = vit()
+    file = "preprocessor_config.json"
+    a, b, c, d, e, f, g = (write(tmp_path / name, model, own) for name in "abcdefg")
+    bgr = {"image_processor_type": "MobileViTImageProcessor", "do_flip_channel_order": True}
+    made = {
+        "detector": change(a, architectures=["DetrForObjectDetection"]),
+        "multi-label": change(b, problem_type="multi_label_classification"),
+        "no weights": c,
+        "weights of another model": d,
+        "another processor": change(e, file, **bgr),
+        "an unknown processor": change(f, file, image_processor_type="OwnImageProcessor"),
+        "an unknown model": change(g, model_type="own"),
+    }
+    (tmp_path / "c" / "model.safetensors").unlink()
+    state = load_file(tmp_path / "d" / "model.safetensors")
+    state.pop("classifier.bias")
+    save_file(state, tmp_path / "d" / "model.safetensors", {"format": "pt"})
+    texts = {name: refusal(folder, CLASSES) for name, folder in made.items()}
+    # After the colon stand the library's own words.
+    assert {
+        name: re.sub(r"s [\d.]+ (cannot load .*?:).*", r"s \1", text) for name, text in texts.items()
+    } == snapshot
+
+
+def test_the_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "net", *vit())
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    assert refusal(folder, CLASSES) == (
+        "net: a transformers model needs transformers, which is not installed. Install it: pip install "
+        '"quba-check[transformers]".'
+    )
