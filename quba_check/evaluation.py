@@ -92,7 +92,7 @@ class Evaluation(Predictor):
             request = replace(
                 request or LoadRequest(),
                 classes=suite.classes,
-                titles=tuple(suite.manifest.classes.titles),
+                positions_of=suite.manifest.classes.positions_of,
                 head=suite.head,
                 image_size=suite.image_size,
                 prompts=suite.prompts,

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from quba_check.core.classes import Head
 from quba_check.messages import listed
-from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.preprocessing.config import CLASS_NAMES, PreprocessingConfig
+from quba_check.models.request import LoadRequest
 
-CLASS_NAMES = "class_names"
-"""Key of a config for the names of all outputs, in order."""
 _NUMBER = re.compile(r"(label|class)?[ _-]?\d+", re.IGNORECASE)
 """A name that exporters fill in if they know none."""
 
 
 def head_by_names(
-    head: Head, configs: Sequence[PreprocessingConfig], *readings: Sequence[str]
+    head: Head, configs: Sequence[PreprocessingConfig], request: LoadRequest
 ) -> tuple[Head, tuple[str, ...]]:
     """Return the head with outputs in the suite's order, and notes on contradictions.
 
     Args:
         head: the outputs that the suite expects.
         configs: configs of the model; the last one with names counts.
-        readings: the suite's class names, and readable ones. Case, blanks and underscores do not matter, and
-            synonyms after a comma only for names that are equal before it.
+        request: the suite's classes.
     """
     stated = next((one for one in reversed(configs) if one.values.get(CLASS_NAMES)), None)
     if stated is None or all(_NUMBER.fullmatch(name) for name in stated.values[CLASS_NAMES]):
@@ -34,25 +31,16 @@ def head_by_names(
     names, source = stated.values[CLASS_NAMES], stated.source
     if len(names) != head.size:
         return head, (f"{source} names {len(names):,} classes, {head.expected}",)
-    forms = _forms(names)
-    classes = [set().union(*one) for one in zip(*map(_forms, filter(None, readings)), strict=True)]
-    columns = head.columns or tuple(range(head.size))
-    wrong = [k for k, position in enumerate(columns) if not forms[position] & classes[k]]
-    if not wrong:
+    names = [names[position] for position in head.columns or range(head.size)]
+    positions_of = request.positions_of or (lambda names: [None] * len(names))
+    positions, suite_order = positions_of(names), list(range(head.classes))
+    if positions == suite_order or names == list(request.classes):
         return head, ()
-    places = [[place for place in range(head.size) if forms[place] & own] for own in classes]
-    order = tuple(own[0] for own in places if len(own) == 1)
-    if len({*order}) == len(classes) and head.columns is None:
-        return replace(head, columns=order), (
-            f"the outputs are put into the suite's order by their names, as {source} states",
-        )
-    pairs = (f"{names[columns[k]]} for {readings[0][k]}" for k in wrong)
-    return head, (f"{source} names other classes than the suite, in its order: {listed(pairs, 3)}",)
-
-
-def _forms(names: Sequence[str]) -> list[set[str]]:
-    """Return each name in its plain form, and its unique part before a comma."""
-    whole = [re.sub(r"[\s_-]+", " ", name).strip().casefold() for name in names]
-    short = [name.partition(",")[0] for name in whole]
-    times = Counter(short)
-    return [{one, *([part] if times[part] == 1 else [])} for one, part in zip(whole, short, strict=True)]
+    by_class = {number: position for position, number in enumerate(positions) if number is not None}
+    if head.columns is None and len(by_class) == head.classes:
+        order = tuple(by_class[number] for number in suite_order)
+        note = f"the outputs are put into the suite's order by their names, as {source} states"
+        return replace(head, columns=order), (note,)
+    pairs = zip(names, request.classes, positions, suite_order, strict=True)
+    wrong = (f"{name} for {own}" for name, own, place, expected in pairs if place != expected)
+    return head, (f"{source} names other classes than the suite, in its order: {listed(wrong, 3)}",)

@@ -98,7 +98,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     head = request.expected_head
     if not ignored and (own := next((one.values["ignore"] for one in configs if "ignore" in one.values), ())):
         head = _head_without(own, request, spec.text)
-    head, name_notes = head_by_names(head, configs, request.classes, request.titles)
+    head, name_notes = head_by_names(head, configs, request)
     preprocessing = preprocessing_of(configs, request, spec=spec.text)
     is_function = spec.kind == "callable" and loaded.is_program
     is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")

@@ -34,7 +34,7 @@ class LoadRequest:
 
     Attributes:
         classes: the suite's class names.
-        titles: their readable names; empty if there are none.
+        positions_of: returns the position of the suite's class for each name of a list, None for others.
         head: the outputs that the model must have; None for one per class. Ignored by zero-shot models,
             which answer in the suite's classes.
         image_size: side in pixels of the suite's images, for models without preprocessing of their own.
@@ -56,7 +56,9 @@ class LoadRequest:
     """
 
     classes: tuple[str, ...] = ()
-    titles: tuple[str, ...] = ()
+    positions_of: Callable[[Sequence[str]], list[int | None]] | None = field(
+        default=None, repr=False, compare=False
+    )
     head: Head | None = None
     image_size: int | None = None
     prompts: Prompts = field(default_factory=Prompts)

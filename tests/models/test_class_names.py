@@ -5,26 +5,29 @@ from __future__ import annotations
 import pytest
 
 from quba_check.core.classes import Head
-from quba_check.models.class_names import CLASS_NAMES, head_by_names
-from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.class_names import head_by_names
+from quba_check.models.preprocessing.config import CLASS_NAMES, PreprocessingConfig
+from quba_check.models.request import LoadRequest
+from quba_check.suites.label_spaces import ClassList
 
-CLASSES = ("n01", "n02", "n03")
-TITLES = ("grey owl, Strix", "crane", "crane, machine")
+CLASSES = ClassList(("n01", "n02", "n03"), ("grey owl, Strix", "crane", "crane"))
+REQUEST = LoadRequest(classes=tuple(CLASSES.names), positions_of=CLASSES.positions_of)
+ORDERED = "the outputs are put into the suite's order by their names, as config.json states"
+OTHER = "config.json names other classes than the suite, in its order: "
 
 
 def named(*names: str, head: Head | None = None) -> tuple[tuple[int, ...] | None, tuple[str, ...]]:
     """Return columns and notes for the names of outputs."""
     configs = [PreprocessingConfig({CLASS_NAMES: names}, "config.json"), PreprocessingConfig({}, "a file")]
-    found, notes = head_by_names(head or Head(3), configs, CLASSES, TITLES)
+    found, notes = head_by_names(head or Head(3), configs, REQUEST)
     return found.columns, notes
 
 
 @pytest.mark.parametrize(
     "names",
     [
-        CLASSES,
-        TITLES,
-        ("Grey_Owl", "Crane", "crane, machine"),
+        CLASSES.names,
+        CLASSES.titles,
         ("LABEL_0", "LABEL_1", "LABEL_2"),
         ("0", "1", "2"),
         ("class 0", "class 1", "class 2"),
@@ -35,35 +38,38 @@ def test_names_in_the_suites_order_change_nothing(names: tuple[str, ...]) -> Non
 
 
 def test_names_in_another_order_select_the_outputs() -> None:
-    columns, notes = named("crane, machine", "grey owl", "crane")
-    assert columns == (1, 2, 0)
-    assert notes == ("the outputs are put into the suite's order by their names, as config.json states",)
+    assert named("n03", "grey owl, Strix", "n02") == ((1, 2, 0), (ORDERED,))
 
 
 @pytest.mark.parametrize(
     ("names", "note"),
     [
-        (("owl", "crane", "crane, machine"), "owl for n01"),
-        (("crane", "grey owl", "crane"), "crane for n01, grey owl for n02, crane for n03"),
+        (("owl", "n02", "n03"), "owl for n01"),
+        (("n02", "n01", "n02"), "n02 for n01, n01 for n02, n02 for n03"),
+        (("crane", "grey owl, Strix", "crane"), "crane for n01, grey owl, Strix for n02"),
     ],
 )
 def test_other_names_are_noted(names: tuple[str, ...], note: str) -> None:
-    columns, notes = named(*names)
-    assert columns is None
-    assert notes == (f"config.json names other classes than the suite, in its order: {note}",)
+    assert named(*names) == (None, (OTHER + note,))
 
 
 def test_restricted_outputs_keep_their_order() -> None:
     head = Head(3, columns=(1, 2, 3), of=4, ignored=(0,))
-    assert named("background", *TITLES, head=head) == (head.columns, ())
-    columns, (note,) = named("background", *reversed(TITLES), head=head)
-    assert columns == (1, 2, 3)
-    assert note.endswith("crane, machine for n01, grey owl, Strix for n03")
+    assert named("background", *CLASSES.titles, head=head) == (head.columns, ())
+    assert named("background", "n01", "n03", "n02", head=head) == (
+        head.columns,
+        (f"{OTHER}n03 for n02, n02 for n03",),
+    )
 
 
 def test_another_number_of_names() -> None:
-    assert named("grey owl", "crane") == (None, ("config.json names 2 classes, the suite has 3",))
+    assert named("n01", "n02") == (None, ("config.json names 2 classes, the suite has 3",))
 
 
 def test_no_names() -> None:
-    assert head_by_names(Head(3), [], CLASSES, ()) == (Head(3), ())
+    assert head_by_names(Head(3), [], REQUEST) == (Head(3), ())
+
+
+def test_names_of_a_suite_without_lists() -> None:
+    configs = [PreprocessingConfig({CLASS_NAMES: ("a", "b")}, "config.json")]
+    assert head_by_names(Head(2), configs, LoadRequest(classes=("a", "b"))) == (Head(2), ())

@@ -13,10 +13,9 @@ from PIL import Image
 
 from quba_check.errors import ModelError, extra_needed
 from quba_check.messages import listed
-from quba_check.models.class_names import CLASS_NAMES
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, model_files
-from quba_check.models.preprocessing.config import PreprocessingConfig, preprocessing_config
+from quba_check.models.preprocessing.config import CLASS_NAMES, PreprocessingConfig, preprocessing_config
 from quba_check.models.preprocessing.preprocessing import for_channels, grey, preprocessing_of
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import CONFIG, WITH_CODE, ModelSpec

@@ -6,7 +6,7 @@ import math
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -24,6 +24,8 @@ CROP_MODES: tuple[CropMode, ...] = get_args(CropMode)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of the most common normalisation."""
+CLASS_NAMES = "class_names"
+"""Key of a config for the names of all outputs, in order; not for files of users."""
 LARGEST = 1e6
 """Largest mean and standard deviation, and the inverse of the smallest deviation, safe in float32."""
 _TINY, _HUGE = sys.float_info.min, sys.float_info.max
@@ -95,15 +97,17 @@ def configs_of_module(module: object, *, spec: str, source: str = "") -> list[Pr
     config, where = getattr(module, "pretrained_cfg", None), f"{spec}: pretrained_cfg"
     if not config:
         return []
-    source = source or f"pretrained_cfg of {spec}"
+    source, names = source or f"pretrained_cfg of {spec}", ()
     if isinstance(config, Mapping):
         # Checked before timm replaces zeros by its defaults.
         stated = {key: config[key] for key in KEYS if config.get(key) is not None}
         preprocessing_config(stated, where=where, source=source)
         from timm.data import resolve_data_config
 
+        names = config.get("label_names") or ()
         config = resolve_data_config(pretrained_cfg=dict(config))
-    return [preprocessing_config(config, where=where, source=source)]
+    own = preprocessing_config(config, where=where, source=source)
+    return [replace(own, values={**own.values, CLASS_NAMES: tuple(map(str, names))}) if names else own]
 
 
 def fallback_config(values: Mapping[str, Any], source: str) -> PreprocessingConfig:

@@ -206,7 +206,7 @@ def define_restriction(
     """Return the restricted head of a manifest, and its classes with readable names.
 
     A class is matched by its name (for ImageNet its synset), else by its readable name or first synonym, with
-    blanks for underscores.
+    blanks for underscores. If none or several match, its readable name in the manifest decides likewise.
 
     Args:
         document: the manifest.
@@ -228,9 +228,10 @@ def define_restriction(
         )
     else:
         whole, source = imagenet_list(), "ImageNet"
-    columns = _columns(document, classes.names, whole, source)
+    columns = _columns(document, classes, whole, source)
+    readable = [_first_synonym(title) for title in whole.titles]
     titles = [
-        _first_synonym(whole.titles[column]) if title == name == whole.names[column] else title
+        title if title != whole.names[column] else readable[column] if title == name else name
         for name, title, column in zip(classes.names, classes.titles, columns, strict=True)
     ]
     return Head(len(classes), columns, len(whole)), ClassList(classes.names, tuple(titles))
@@ -244,11 +245,14 @@ def is_subset_of_imagenet(names: Sequence[str]) -> bool:
     return is_known and len(set(columns)) == len(names) < len(imagenet_classes())
 
 
-def _columns(document: Document, names: Sequence[str], whole: ClassList, source: str) -> tuple[int, ...]:
+def _columns(document: Document, classes: ClassList, whole: ClassList, source: str) -> tuple[int, ...]:
     index = _index(whole)
     taken: dict[int, str] = {}
-    for number, name in enumerate(names):
+    for number, (name, title) in enumerate(zip(classes.names, classes.titles, strict=True)):
         positions = _positions(name, index)
+        if len(positions) != 1:
+            stated = _positions(title, index)
+            positions = tuple(one for one in stated if one in positions) or positions or stated
         if len(positions) == 1 and positions[0] not in taken:
             taken[positions[0]] = name
             continue
@@ -260,7 +264,10 @@ def _columns(document: Document, names: Sequence[str], whole: ClassList, source:
             raise SuiteError(problem, allowed=listed(whole.names, SHOWN))
         same = [whole.names[position] for position in positions]
         if len(positions) > 1:
-            raise SuiteError(f"{where} names {len(same)} classes of {source}", allowed=listed(same))
+            allowed = listed(f"{own} (output {place})" for own, place in zip(same, positions, strict=True))
+            hint = f"Name one, as in classes: {{{name}: {same[0]}}}."
+            problem = f"{where} names {len(same)} classes of {source}"
+            raise SuiteError(problem, allowed=allowed, hint=hint)
         problem = f"{where} is the same class of {source} as '{taken[positions[0]]}' ({same[0]})"
         raise SuiteError(problem, hint="Remove one of them.")
     return tuple(taken)

@@ -17,6 +17,8 @@ from support.evaluations import new_evaluation
 from support.hub_cache import snapshot as hub_snapshot
 from support.loaded_models import load, refusal
 
+from quba_check.suites.label_spaces import ClassList
+
 transformers: Any = pytest.importorskip("transformers")
 LABELS = {0: "cat", 1: "dog", 2: "owl"}
 CLASSES = tuple(LABELS.values())
@@ -148,7 +150,8 @@ def test_accuracy_is_that_of_transformers_own_pipeline(tmp_path: Path) -> None:
 
 def test_outputs_are_put_into_the_suites_order(tmp_path: Path) -> None:
     model, own = vit()
-    classifier = load(write(tmp_path / "net", model, own), ("owl", "cat", "dog"))
+    suite = ClassList.plain(("owl", "cat", "dog"))
+    classifier = load(write(tmp_path / "net", model, own), suite.names, positions_of=suite.positions_of)
     scores = torch.tensor([[1.0, 2.0, 3.0]])
     assert classifier.select_classes(scores).tolist() == [[3, 1, 2]]
     assert f"as config.json of {tmp_path}/net states" in classifier.notes[-1]

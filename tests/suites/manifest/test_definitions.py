@@ -61,6 +61,22 @@ def test_the_names_of_another_list_are_matched_by_name() -> None:
     assert classes.positions_of(["ox2", "crane2"]) == [None, None]
 
 
+@pytest.mark.parametrize(
+    ("classes", "columns", "titles"),
+    [
+        ("{crane: n03126707, goldfish: goldfish}", (517, 1), ("crane", "goldfish")),
+        ("{bird: n02012849, machine: n03126707}", (134, 517), ("bird", "machine")),
+        ("['maillot, tank suit', n03710637]", (639, 638), ("maillot, tank suit", "maillot")),
+    ],
+)
+def test_names_that_imagenet_has_twice(
+    tmp_path: Path, classes: str, columns: tuple[int, ...], titles: tuple[str, ...]
+) -> None:
+    found = manifest(tmp_path, f"restrict: true\n{SETS}", classes)
+    assert found.head is not None
+    assert (found.head.columns, found.classes.titles) == (columns, titles)
+
+
 def test_names_of_imagenet_on_hugging_face_are_its_synsets() -> None:
     classes = imagenet_list()
     names = list(classes.titles)
