@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ FILES = ("*.json", "*.safetensors", "*.py")
 PROCESSOR = "preprocessor_config.json"
 LARGEST_CHANGE = 3.0
 """Largest difference of a prepared pixel from that of the model's own processor, in levels of 255."""
+_WHOLE = {"input_size", "interpolation", "mean", "std"}
+"""Keys of a preprocessing file that takes the place of a processor."""
 _FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Filters by their numbers in Pillow."""
 _SIZES = ((97, 131), (300, 211), (256, 256))
@@ -59,15 +62,11 @@ def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> Lo
         hint = "Save it again with save_pretrained of transformers 5, which writes model.safetensors."
         raise ModelError("holds no weights", where=spec.text, allowed="*.safetensors", hint=hint)
     files = model_files(*weights, *code, *sorted(folder.glob("*.json")))
-    with extra_needed(f"{spec.text}: a transformers model", "transformers", ModelError, extra="transformers"):
-        import transformers
-    library: Any = transformers  # whose functions have no types
-    own = {"local_files_only": True, "trust_remote_code": request.trust_pickle}
-    version = f"transformers {transformers.__version__}"
-    with quiet(), model_errors(f"{version} cannot load it:", where=spec.text):
+    library = _library(spec.text)
+    with quiet(), model_errors(f"transformers {library.__version__} cannot load it:", where=spec.text):
         library.utils.logging.disable_progress_bar()
         model, loading = library.AutoModelForImageClassification.from_pretrained(
-            folder, output_loading_info=True, use_safetensors=True, **own
+            folder, output_loading_info=True, use_safetensors=True, **_options(request)
         )
     lacking = sorted({str(key) for name in ("missing_keys", "mismatched_keys") for key in loading[name]})
     if lacking:
@@ -76,17 +75,57 @@ def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> Lo
     for part in model.modules():
         if hasattr(part, "name_or_path"):
             part.name_or_path = ""  # the same model in another folder has the same fingerprint
-    labels = model.config.id2label
-    names = {CLASS_NAMES: tuple(str(labels[number]) for number in sorted(labels))}
-    configs = [PreprocessingConfig(names, f"{CONFIG} of {spec.text}")]
-    if (folder / PROCESSOR).is_file():
-        with quiet(), model_errors(f"{version} cannot load its {PROCESSOR}:", where=spec.text):
-            processor = library.AutoImageProcessor.from_pretrained(folder, **own)
-        channels = getattr(model.config, "num_channels", 3)
-        configs.append(_preprocessing(processor, channels, spec.text))
     unused = sorted(loading["unexpected_keys"])
-    notes = ("the output 'logits' is used", *([f"left out: {listed(unused, 3)}"] if unused else []))
-    return LoadedModule(model, sources=tuple(code), configs=tuple(configs), notes=notes, files=files)
+    return LoadedModule(
+        model,
+        sources=tuple(code),
+        configs=_configs(folder, model.config.to_dict(), spec, request),
+        notes=("the output 'logits' is used", *([f"left out: {listed(unused, 3)}"] if unused else [])),
+        files=files,
+    )
+
+
+def configs_of_export(spec: ModelSpec, request: LoadRequest) -> tuple[PreprocessingConfig, ...]:
+    """Return names and preprocessing of the transformers model that a file was exported from.
+
+    Its files lie next to the export, as optimum writes them; without them there are none.
+
+    Raises:
+        ModelError: transformers is missing, or the processor prepares images in a way that quba-check lacks.
+    """
+    folder, stated = spec.path.parent, {}
+    with contextlib.suppress(ModelError):  # a config of something else
+        if (folder / CONFIG).is_file() and is_of_transformers(folder / CONFIG, spec=spec.text):
+            stated = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
+            _check_config(stated, spec.text, trust_pickle=True)
+    return _configs(folder, stated, spec, request) if stated else ()
+
+
+def _library(spec: str) -> Any:
+    with extra_needed(f"{spec}: a transformers model", "transformers", ModelError, extra="transformers"):
+        import transformers
+    return transformers
+
+
+def _options(request: LoadRequest) -> dict[str, Any]:
+    return {"local_files_only": True, "trust_remote_code": request.trust_pickle}
+
+
+def _configs(
+    folder: Path, stated: Mapping[str, Any], spec: ModelSpec, request: LoadRequest
+) -> tuple[PreprocessingConfig, ...]:
+    """Return the names of outputs, and the preprocessing of the processor if there is one."""
+    labels = stated.get("id2label") or {}
+    names = tuple(str(labels[number]) for number in sorted(labels, key=int))
+    configs = [PreprocessingConfig({CLASS_NAMES: names}, f"{CONFIG} of {spec.text}")]
+    own = {} if request.preprocessing is None else request.preprocessing.values
+    if (folder / PROCESSOR).is_file() and not own.keys() >= _WHOLE:
+        library = _library(spec.text)
+        problem = f"transformers {library.__version__} cannot load its {PROCESSOR}:"
+        with quiet(), model_errors(problem, where=spec.text):
+            processor = library.AutoImageProcessor.from_pretrained(folder, **_options(request))
+        configs.append(_preprocessing(processor, stated.get("num_channels", 3), spec.text))
+    return tuple(configs)
 
 
 def _check_config(config: Mapping[str, Any], spec: str, *, trust_pickle: bool) -> None:
@@ -118,7 +157,7 @@ def _preprocessing(processor: Any, channels: int, spec: str) -> PreprocessingCon
     raise ModelError(
         f"its {type(processor).__name__} prepares images in its own way, quba-check would give pixels {gap}",
         where=spec,
-        hint=f"Write a function that returns the model and states quba_config, and {WITH_CODE}.",
+        hint=f"State {listed(sorted(_WHOLE))} in the file of --quba-preprocessing, or {WITH_CODE}.",
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino
 import pytest
 import torch
 from PIL import Image
@@ -16,7 +17,9 @@ from safetensors.torch import load_file, save_file
 from support.evaluations import new_evaluation
 from support.hub_cache import snapshot as hub_snapshot
 from support.loaded_models import load, refusal
+from support.onnx_files import export
 
+from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.suites.label_spaces import ClassList
 
 transformers: Any = pytest.importorskip("transformers")
@@ -225,6 +228,45 @@ def test_models_that_cannot_be_judged(tmp_path: Path, snapshot: Any) -> None:
     assert {
         name: re.sub(r"s [\d.]+ (cannot load .*?:).*", r"s \1", text) for name, text in texts.items()
     } == snapshot
+
+
+def test_a_preprocessing_file_takes_the_place_of_a_processor(tmp_path: Path) -> None:
+    folder = write(tmp_path / "net", *vit())
+    change(folder, "preprocessor_config.json", image_processor_type="MobileViTImageProcessor", do_flip_channel_order=True)
+    values = {"input_size": (3, 32, 32), "interpolation": "bilinear", "mean": (0.1,) * 3, "std": (1.0,) * 3}
+    file = PreprocessingConfig(values, "prep.yaml", departs=True)
+    assert load(folder, CLASSES, preprocessing=file).preprocessing.mean == (0.1,) * 3
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_an_export_next_to_the_files_takes_names_and_preprocessing(kind: str, tmp_path: Path) -> None:
+    model, own = mobilenet()
+    folder = write(tmp_path / "net", model.eval(), own)
+    (folder / "model.safetensors").unlink()
+    path = export(Scores(model), folder / "model.onnx", sample=torch.zeros(2, 3, 96, 96))
+    if kind == "openvino":
+        openvino.save_model(openvino.convert_model(path), folder / "model.xml")
+        path = folder / "model.xml"
+    suite = ClassList.plain(("owl", "cat", "dog"))
+    classifier = load(path, suite.names, positions_of=suite.positions_of)
+    assert classifier.preprocessing.describe() == "96 × 96, bilinear, crop 0.872727, mean 0.5, std 0.5"
+    assert classifier.head.columns == (2, 0, 1)
+    images = torch.rand(2, 3, 96, 96)
+    torch.testing.assert_close(classifier.raw(images), model(images).logits, atol=1e-4, rtol=1e-4)
+    change(folder, architectures=["DetrForObjectDetection"])
+    assert load(path, suite.names).preprocessing.source.startswith("the input of")
+
+
+class Scores(torch.nn.Module):
+    """A model of transformers whose output is the tensor of its logits."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits."""
+        return self.model(images).logits
 
 
 def test_the_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
