@@ -31,6 +31,7 @@ _ZERO_SHOT = (
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".th", ".ckpt", ".bin", ".safetensors")
 CONFIG = "config.json"
 PROGRAMS: dict[str, Kind] = {".pt2": "exported", ".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino"}
+PROGRAMS |= {".torchscript": "torchscript"}
 """Kinds of program files by suffix."""
 TIMM_PREFIX = "timm:"
 HUB_PREFIX = "hf-hub:"

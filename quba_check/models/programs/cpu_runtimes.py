@@ -13,6 +13,7 @@ import torch
 from quba_check.errors import ModelError, extra_needed
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
+from quba_check.models.programs.metadata import exported_config, openvino_metadata, tflite_configs
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -58,6 +59,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
         weights = _tflite_weights(graph, schema)
         steps = _tflite_steps(graph, schema)
+        buffers = {entry.name: graph.buffers[entry.buffer].data for entry in graph.metadata or ()}
     if any(tensor.externalBuffer for one in graph.subgraphs for tensor in one.tensors or ()):
         # Neither the digest nor the fingerprint would know them.
         allowed = "a TFLite file with its weights"
@@ -86,6 +88,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         runtime=runtime,
         files=files,
         notes=[FOLDED.format("TFLite")],
+        metadata=tflite_configs(content, bytes(buffers.get(b"TFLITE_METADATA", b"")), spec.text),
         weights=weights,
     )
 
@@ -165,6 +168,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         }
         compiled = core.compile_model(model, "CPU", settings)
         counted = _openvino_weights(model, files[1].size)
+        metadata = openvino_metadata(model, spec.path)
     infer = compiled.create_infer_request()
     return load_program(
         spec,
@@ -180,6 +184,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         files=files,
         mapped=files,
         notes=[FOLDED.format("OpenVINO")],
+        metadata=exported_config(metadata, spec.text),
         weights=counted,
         takes_single_images=_openvino_depends_on_batch(model),
     )

@@ -15,6 +15,7 @@ import torch
 from quba_check.errors import ModelError, extra_needed
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
+from quba_check.models.programs.metadata import exported_config
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import PROVIDERS, LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -90,6 +91,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         files=graph.files,
         mapped=graph.files[1:],
         notes=notes,
+        metadata=exported_config(graph.metadata, spec.text),
         weights=graph.weights,
         device=device if provider == CUDA else torch.device("cpu"),
         takes_single_images=graph.depends_on_batch,
@@ -122,12 +124,14 @@ class OnnxGraph(NamedTuple):
         files: the file and those with its external weights.
         depends_on_batch: True if values are quantised with a scale that depends on the whole batch.
         steps: steps of the values that nodes dequantise, by their names.
+        metadata: texts that the exporter wrote, by their keys.
     """
 
     weights: Weights
     files: tuple[ModelFile, ...]
     depends_on_batch: bool
     steps: Mapping[str, float]
+    metadata: Mapping[str, str]
 
 
 def read_graph(path: Path, *, spec: str) -> OnnxGraph:
@@ -169,6 +173,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         files,
         any(isinstance(part, onnx.NodeProto) and part.op_type.startswith(_DYNAMIC) for part in parts),
         _steps(model.graph),
+        {entry.key: entry.value for entry in model.metadata_props},
     )
 
 

@@ -192,6 +192,7 @@ def load_program(
     files: tuple[ModelFile, ...],
     mapped: tuple[ModelFile, ...] = (),
     notes: Sequence[str] = (),
+    metadata: Sequence[PreprocessingConfig] = (),
     **properties: Any,
 ) -> LoadedModule:
     """Return a program of another runtime as a loaded module.
@@ -207,6 +208,7 @@ def load_program(
         files: the files that the program was loaded from.
         mapped: those that the runtime still reads while it runs.
         notes: the first notes.
+        metadata: configs in the metadata of the program.
         properties: further fields of `LoadedModule`.
 
     Raises:
@@ -228,7 +230,7 @@ def load_program(
     values: dict[str, Any] = {"device": torch.device("cpu"), "precision": "fp32", "is_program": True}
     return LoadedModule(
         RuntimeProgram(run_chosen, takes, contents, runtime, answers.name, mapped),
-        configs=(PreprocessingConfig(takes.config, f"the input of {spec.text}"),),
+        configs=(*metadata, PreprocessingConfig(takes.config, f"the input of {spec.text}")),
         notes=tuple(notes),
         no_gradient=NO_GRADIENT.format(kind),
         output_step=answers.scale if answers.scale <= LARGEST_STEP else 0.0,

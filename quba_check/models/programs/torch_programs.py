@@ -17,6 +17,7 @@ from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs import weights
+from quba_check.models.programs.metadata import exported_config
 from quba_check.models.programs.runtime import in_portions
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -62,7 +63,8 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     files = model_files(spec.path)
     check_program(spec.path, spec=spec.text, trusted=request.trust_pickle)
     with quiet(), model_errors("cannot be read as a TorchScript program:", where=spec.text):
-        module = cast(nn.Module, torch.jit.load(spec.path, map_location="cpu"))  # type: ignore[no-untyped-call]
+        extra = {"config.txt": ""}  # metadata of ultralytics
+        module = cast(nn.Module, torch.jit.load(spec.path, "cpu", extra))  # type: ignore[no-untyped-call]
         module.eval()
         nodes = list(weights.program_nodes(module))
     training = next((node.kind() for node in nodes if _is_traced_in_train_mode(node)), None)
@@ -74,6 +76,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     return LoadedModule(
         module,
         sources=(spec.path,),
+        configs=exported_config(extra["config.txt"], spec.text),
         weights=weights.count_weights(module, values, stored, spec=spec.text),
         files=files,
         is_program=True,
