@@ -34,6 +34,7 @@ from quba_check.models.checkpoints.timm_architectures import (
     pretrained_config,
 )
 from quba_check.models.checkpoints.transformers_models import FILES, is_of_transformers, load_transformers
+from quba_check.models.checkpoints.ultralytics import load_ultralytics, pickled_classes
 from quba_check.models.errors import model_errors
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, load_cached, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig, short_repr
@@ -90,6 +91,8 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """
     if spec.kind == "folder" and is_of_transformers(spec.path / CONFIG, spec=spec.text):
         return load_transformers(spec, request, spec.path)
+    if spec.kind == "file" and (classes := pickled_classes(spec.path)):
+        return load_ultralytics(spec, request, classes)
     if request.arch is not None:
         check_architecture(request.arch, where=OPTION)
     facts = _read_facts(spec, request)
