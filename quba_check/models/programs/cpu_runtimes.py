@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from quba_check.errors import ModelError, extra_needed
+from quba_check.models.checkpoints.transformers_models import configs_of_export
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
 from quba_check.models.programs.metadata import exported_config, openvino_metadata, tflite_configs
@@ -184,7 +185,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         files=files,
         mapped=files,
         notes=[FOLDED.format("OpenVINO")],
-        metadata=exported_config(metadata, spec.text),
+        metadata=(*configs_of_export(spec, request), *exported_config(metadata, spec.text)),
         weights=counted,
         takes_single_images=_openvino_depends_on_batch(model),
     )

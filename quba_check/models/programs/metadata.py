@@ -16,8 +16,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from quba_check.errors import ModelError
-from quba_check.models.class_names import CLASS_NAMES
-from quba_check.models.preprocessing.config import KEYS, PreprocessingConfig, short_repr
+from quba_check.models.preprocessing.config import CLASS_NAMES, KEYS, PreprocessingConfig, short_repr
 
 CLASSIFIERS = "quba-check judges classifiers."
 _KEYS = {"task", "imgsz", "names"}

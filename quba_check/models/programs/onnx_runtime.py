@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from quba_check.errors import ModelError, extra_needed
+from quba_check.models.checkpoints.transformers_models import configs_of_export
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
 from quba_check.models.programs.metadata import exported_config
@@ -91,7 +92,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         files=graph.files,
         mapped=graph.files[1:],
         notes=notes,
-        metadata=exported_config(graph.metadata, spec.text),
+        metadata=(*configs_of_export(spec, request), *exported_config(graph.metadata, spec.text)),
         weights=graph.weights,
         device=device if provider == CUDA else torch.device("cpu"),
         takes_single_images=graph.depends_on_batch,

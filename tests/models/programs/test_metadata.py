@@ -17,7 +17,7 @@ from support.loaded_models import THREE, load, refusal
 from support.onnx_files import mean_of_colours, plain
 from support.tflite_files import write_tflite
 
-from quba_check.models.class_names import CLASS_NAMES
+from quba_check.models.preprocessing.config import CLASS_NAMES
 from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.programs.metadata import exported_config, tflite_configs, ultralytics_values
 
