@@ -215,6 +215,10 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
             from quba_check.models.programs.cpu_runtimes import load_openvino, load_tflite
 
             return load_tflite(spec, request) if spec.kind == "tflite" else load_openvino(spec, request)
+        case "keras":
+            from quba_check.models.programs.keras_models import load_keras
+
+            return load_keras(spec, request)
         case "open_clip":
             from quba_check.models.zero_shot.loading import load_zero_shot
 

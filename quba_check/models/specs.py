@@ -16,7 +16,7 @@ from quba_check.errors import ModelError, OptionError
 from quba_check.messages import did_you_mean, nearest, one_line
 from quba_check.storage.user_files import expand_home, file_kind, neighbours
 
-ProgramKind = Literal["onnx", "tflite", "openvino", "torchscript", "exported"]
+ProgramKind = Literal["onnx", "tflite", "openvino", "keras", "torchscript", "exported"]
 Kind = Literal["demo", "file", "folder", "timm", "hub", "open_clip", "callable"] | ProgramKind
 
 OPEN_CLIP_PREFIX = "open_clip:"
@@ -31,7 +31,7 @@ _ZERO_SHOT = (
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".th", ".ckpt", ".bin", ".safetensors")
 CONFIG = "config.json"
 PROGRAMS: dict[str, Kind] = {".pt2": "exported", ".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino"}
-PROGRAMS |= {".torchscript": "torchscript"}
+PROGRAMS |= {".torchscript": "torchscript", ".keras": "keras"}
 """Kinds of program files by suffix."""
 TIMM_PREFIX = "timm:"
 HUB_PREFIX = "hf-hub:"
@@ -44,11 +44,13 @@ PREFIXES: dict[str, Kind] = {
 ALLOWED = (
     f"{', '.join(DEMO_MODELS)}, a checkpoint file ({', '.join(CHECKPOINT_SUFFIXES)}), "
     "an exported program (.pt2), an ONNX file (.onnx), a TFLite file (.tflite), an OpenVINO file (.xml), "
+    "a Keras file (.keras), "
     f"a folder with {CONFIG}, "
     f"{TIMM_PREFIX}NAME, {HUB_PREFIX}OWNER/NAME, {OPEN_CLIP_PREFIX}NAME/WEIGHTS, package.module:callable"
 )
 WITH_CODE = "give --model=package.module:callable (docs/models.md)"
 """The way out for every model without a kind of its own, as the end of messages."""
+KERAS_WAY_OUT = "Save it again as .keras by Keras 3, or export it to ONNX or TFLite."
 
 _OLD_PROGRAM = "serialized_exported_program.json"
 """Member of the archives that `torch.export.save` wrote before the present format."""
@@ -170,6 +172,8 @@ def _kind_and_name(text: str) -> tuple[Kind, str]:
         return "callable", text
     if (path / CONFIG).is_file():
         return "folder", path.resolve().name
+    if (path.suffix.lower() in (".h5", ".hdf5") and path.is_file()) or (path / "saved_model.pb").is_file():
+        raise ModelError("is a Keras model in an old format.", where=text, hint=KERAS_WAY_OUT)
     problem, suggestion = "not a model spec", ""
     if path.is_dir():
         problem = f"is a folder without {CONFIG}, which is not a model"

@@ -12,7 +12,14 @@ from quba_check.models.specs import check_takes_architecture, models_by_name, pa
 
 FILES = (
     *("my_ckpt.pt", "net.onnx", "net.tflite", "net.xml", "net.h5", "net.keras", "net.th", "UPPER.PTH"),
-    *("last.pth.tar", "net.pt2", "runs/best.safetensors", "hub/config.json", "hub.pt/config.json"),
+    *(
+        "last.pth.tar",
+        "net.pt2",
+        "runs/best.safetensors",
+        "hub/config.json",
+        "hub.pt/config.json",
+        "saved/saved_model.pb",
+    ),
 )
 ARCHIVES = {
     "zipped.pt": ["net/data.pkl", "net/byteorder"],
@@ -25,7 +32,7 @@ ARCHIVES = {
 @pytest.fixture(autouse=True)
 def _in_a_folder_with_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for folder in ("runs", "runs.pt", "hub", "hub.pt"):
+    for folder in ("runs", "runs.pt", "hub", "hub.pt", "saved"):
         (tmp_path / folder).mkdir()
     for name in FILES:
         (tmp_path / name).write_bytes(b"{}")
@@ -46,6 +53,7 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
         ("net.onnx", "onnx", "net"),
         ("net.tflite", "tflite", "net"),
         ("net.xml", "openvino", "net"),
+        ("net.keras", "keras", "net"),
         ("last.pth.tar", "file", "last"),
         ("net.th", "file", "net"),
         ("zipped.pt", "file", "zipped"),
@@ -83,7 +91,7 @@ REFUSED = (
         "timm:",
         "hf-hub:",
     ),
-    *("a b:c", "net.keras", "net.h5", "runs", "runs.pt", "my_ckp.pt", "runs/bst.safetensors"),
+    *("a b:c", "saved", "net.h5", "runs", "runs.pt", "my_ckp.pt", "runs/bst.safetensors"),
     *("zzzzzzzzz.bin", "gone/x.pt", "\udcff.pt", "a\nb.pt", "a\x1b[31mb.pt", "nul\0.pt"),
     *("pipe.pt", "link.pt", "round.pt", "x" * 300 + ".pt", "open_clip:ViT-B-32/" + "x" * 300 + ".pt"),
     *("~no-such-user/x.pt", "open_clip:local-dir:~no-such-user/x", "open_clip:RN50/~no-such-user/x.pt"),
