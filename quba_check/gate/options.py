@@ -200,8 +200,8 @@ class Options:
     models: tuple[str, ...] = option(
         "SPEC",
         "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
-        "an exported program (.pt2), .onnx, .tflite, OpenVINO (.xml), a folder with config.json, timm:NAME, "
-        "hf-hub:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
+        "an exported program (.pt2), .onnx, .tflite, .keras, OpenVINO (.xml), a folder with config.json, "
+        "timm:NAME, hf-hub:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
         repeatable=True,
     )
     thresholds: tuple[str, ...] = option(

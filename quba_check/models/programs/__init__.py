@@ -1,1 +1,1 @@
-"""Models that are programs: of torch, ONNX, TFLite and OpenVINO, and functions."""
+"""Models that are programs: of torch, ONNX, TFLite, OpenVINO and Keras, and functions."""

@@ -110,7 +110,7 @@ def _weights(model: Any) -> Weights:
 
 
 def _parts(model: Any) -> list[Any]:
-    """Return the layers and operations of a model and of those nested in it, in order.
+    """Return the layers and operations of a model and its nested models, in order.
 
     Layers that leave the range of pixels as it is are left out.
     """
@@ -120,7 +120,8 @@ def _parts(model: Any) -> list[Any]:
 
 
 def _takes_255(first: Any, keras: Any) -> bool:
-    """Return True if the first layer scales pixels from 0 to 255, and not perhaps from 0 to 1."""
+    """Return True if the first layer scales pixels from 0 to 255."""
+    # A larger factor is for pixels from 0 to 1, or for normalised ones.
     if isinstance(first, keras.layers.Normalization):
         return bool(keras.ops.min(first.variance) > 100)
     return isinstance(first, keras.layers.Rescaling) and bool(keras.ops.max(keras.ops.abs(first.scale)) < 0.1)
