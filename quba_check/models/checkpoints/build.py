@@ -7,7 +7,6 @@ them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import timm
 from huggingface_hub import hf_hub_download, snapshot_download
 from timm.models import PretrainedCfg, is_model, is_model_pretrained
-from torch import Tensor, nn
+from torch import nn
 
 from quba_check.core.classes import Head
 from quba_check.errors import HeadError, ModelError
@@ -32,13 +31,13 @@ from quba_check.models.checkpoints.timm_architectures import (
     fitting_architecture,
     match_prefix,
     pretrained_config,
+    with_grey_input,
 )
 from quba_check.models.checkpoints.transformers_models import FILES, is_of_transformers, load_transformers
 from quba_check.models.checkpoints.ultralytics import load_ultralytics, pickled_classes
 from quba_check.models.errors import model_errors
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, load_cached, model_files
-from quba_check.models.preprocessing.config import PreprocessingConfig, short_repr
-from quba_check.models.preprocessing.preprocessing import DEFAULT_SIZE
+from quba_check.models.preprocessing.config import short_repr
 from quba_check.models.programs.weights import stored_bytes
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import CONFIG, WITH_CODE, ModelSpec
@@ -96,7 +95,7 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     if request.arch is not None:
         check_architecture(request.arch, where=OPTION)
     facts = _read_facts(spec, request)
-    chosen = _with_grey(_choose_architecture(facts, request.arch), facts.checkpoint.state)
+    chosen = with_grey_input(_choose_architecture(facts, request.arch), facts.checkpoint.state)
     module = build_architecture(chosen, request.expected_head.size)
     match, notes = _match(facts, module, chosen.architecture)
     _check_fit(facts, match, module, chosen.architecture, request.expected_head)
@@ -176,20 +175,6 @@ def _choose_architecture(facts: _CheckpointFacts, option: str | None) -> BuildSp
         size = metadata.values.get("input_size")
         arguments |= {"img_size": size[1:]} if size and "img_size" not in arguments else {}
     return BuildSpec(name, where, arguments, metadata, notes=(*notes, *unusable))
-
-
-def _with_grey(chosen: BuildSpec, state: Mapping[str, Tensor]) -> BuildSpec:
-    """Return the settings for one channel if the first convolution of the weights has one."""
-    config = chosen.pretrained_cfg or pretrained_config(chosen.architecture)
-    first = f"{config.get('first_conv')}.weight"
-    weight = next((tensor for name, tensor in state.items() if name.endswith(first)), None)
-    if weight is None or weight.ndim != 4 or weight.shape[1] != 1:
-        return chosen
-    values = {} if chosen.config is None else dict(chosen.config.values)
-    size = values.get("input_size") or config.get("input_size") or (1, DEFAULT_SIZE, DEFAULT_SIZE)
-    source = chosen.source if chosen.config is None else chosen.config.source
-    grey = PreprocessingConfig(values | {"input_size": (1, *size[1:])}, source)
-    return replace(chosen, arguments={**chosen.arguments, "in_chans": 1}, config=grey)
 
 
 def _match(facts: _CheckpointFacts, module: nn.Module, architecture: str) -> tuple[StateDictMatch, list[str]]:

@@ -21,6 +21,7 @@ from quba_check.messages import did_you_mean, listed
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import ModelFile
 from quba_check.models.preprocessing.config import PreprocessingConfig, key_text
+from quba_check.models.preprocessing.preprocessing import DEFAULT_SIZE
 
 SEARCH_SECONDS = 8.0
 MAX_LENGTH = 100
@@ -122,6 +123,20 @@ def pretrained_config(name: str) -> dict[str, Any]:
     """Return timm's description of an architecture's weights; empty if there is none."""
     config = get_pretrained_cfg(name, allow_unregistered=True)
     return config.to_dict() if config is not None else {}
+
+
+def with_grey_input(chosen: BuildSpec, state: Mapping[str, Tensor]) -> BuildSpec:
+    """Return the settings for one channel if the first convolution of the weights has one."""
+    config = chosen.pretrained_cfg or pretrained_config(chosen.architecture)
+    first = f"{config.get('first_conv')}.weight"
+    weight = next((tensor for name, tensor in state.items() if name.endswith(first)), None)
+    if weight is None or weight.ndim != 4 or weight.shape[1] != 1:
+        return chosen
+    values = {} if chosen.config is None else dict(chosen.config.values)
+    size = values.get("input_size") or config.get("input_size") or (1, DEFAULT_SIZE, DEFAULT_SIZE)
+    source = chosen.source if chosen.config is None else chosen.config.source
+    grey = PreprocessingConfig(values | {"input_size": (1, *size[1:])}, source)
+    return replace(chosen, arguments={**chosen.arguments, "in_chans": 1}, config=grey)
 
 
 def convert_names(state: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor] | None:

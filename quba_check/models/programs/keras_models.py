@@ -6,7 +6,6 @@ import os
 import re
 import sys
 import zipfile
-from dataclasses import replace
 from typing import Any
 
 from quba_check.errors import ModelError, extra_needed
@@ -17,15 +16,7 @@ from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import KERAS_WAY_OUT, WITH_CODE, ModelSpec
 
-_KIND = "a Keras model"
-_REFUSED = re.compile("'mode': '(?:int4|gptq|awq)[^']*'|'stateful': True")
-"""Settings of layers whose weights cannot be counted, or whose answers depend on the images before."""
-_PROBLEMS = {
-    "Requested the deserialization of[^.]*": "holds code, and nothing of it was run. Use layers of Keras, "
-    "or, if you trust whoever made the file, --quba-trust-pickle",
-    r"Could not locate \w+ '\w+'": f"has layers that are not of Keras, so {WITH_CODE}",
-}
-"""Problems of files by the part of Keras' error that is shown after them."""
+_FOREIGN = f"code in the file needs --quba-trust-pickle if you trust it; for layers of others {WITH_CODE}"
 _SAME_RANGE = ("CenterCrop", "InputLayer", "Rand", "Resizing", "ZeroPadding")
 """First parts of the names of layers that leave the range of pixels as it is."""
 
@@ -48,17 +39,21 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         raise ModelError("is not a Keras 3 file, or is damaged.", where=spec.text, hint=KERAS_WAY_OUT)
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "torch")
-    with extra_needed(f"{spec.text}: {_KIND}", "keras>=3.13.2 (or its backend)", ModelError, extra="keras"):
+    with extra_needed(f"{spec.text}: a Keras model", "keras>=3.13.2", ModelError, extra="keras"):
         import keras
 
         # Before, the safe mode of Keras had known ways to run code of a file.
         if tuple(map(int, re.findall(r"\d+", keras.__version__)[:3])) < (3, 13, 2):
             raise ImportError
     runtime = f"keras {keras.__version__} on {keras.config.backend()}"
-    with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text), keras.device("cpu"):
-        model = _model(spec, request, keras)
+    problem = f"{runtime} cannot load it ({_FOREIGN}):"
+    with quiet(), model_errors(problem, where=spec.text), keras.device("cpu"):
+        model = keras.models.load_model(spec.path, compile=False, safe_mode=not request.trust_pickle)
         weights = _weights(model)
-    inputs, outputs = _ports(model, "inputs"), _ports(model, "outputs")
+    inputs, outputs = (
+        [Port(one.name, one.dtype, tuple(one.shape)) for one in getattr(model, side, ())]
+        for side in ("inputs", "outputs")
+    )
     if not any(len(port.shape) == 2 for port in outputs):
         got, allowed = f"outputs of {[port.shape for port in outputs]}", "an output (images, classes)"
         raise ModelError("is no classifier", where=spec.text, got=got, allowed=allowed)
@@ -68,34 +63,13 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             answers = keras.tree.flatten(model(images, training=False))
             return keras.ops.convert_to_numpy(answers[number]).astype("float32")
 
-    loaded = load_program(
-        spec, request, run, inputs, outputs, kind=_KIND, runtime=runtime, files=files, weights=weights
-    )
     first = next(iter(_parts(model)), None)
-    if inputs[0].type == "uint8" or not _takes_255(first, keras):
-        return loaded
-    values = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
-    stated = PreprocessingConfig(values, f"the {type(first).__name__} layer of {spec.text}")
-    return replace(loaded, configs=(*loaded.configs, stated))
-
-
-def _model(spec: ModelSpec, request: LoadRequest, keras: Any) -> Any:
-    """Return the model in a file, checked to give answers that can be judged."""
-    try:
-        model = keras.models.load_model(spec.path, compile=False, safe_mode=not request.trust_pickle)
-    except (TypeError, ValueError) as error:
-        for pattern, problem in _PROBLEMS.items():
-            if reason := re.search(pattern, str(error)):
-                raise ModelError(f"{problem}: {reason[0]}", where=spec.text) from error
-        raise
-    if refused := _REFUSED.search(str(model.get_config())):
-        raise ModelError(f"cannot be judged with {refused[0]} in its config.", where=spec.text)
-    return model
-
-
-def _ports(model: Any, side: str) -> list[Port]:
-    """Return the inputs or outputs; none for a model that does not state them."""
-    return [Port(one.name, one.dtype, tuple(one.shape)) for one in getattr(model, side, ())]
+    metadata = []
+    if inputs[0].type != "uint8" and _takes_255(first, keras):
+        values = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
+        metadata = [PreprocessingConfig(values, f"the {type(first).__name__} layer of {spec.text}")]
+    loaded = {"kind": "a Keras model", "runtime": runtime, "files": files, "weights": weights}
+    return load_program(spec, request, run, inputs, outputs, metadata=metadata, **loaded)
 
 
 def _weights(model: Any) -> Weights:
