@@ -32,9 +32,10 @@ def head_by_names(
     if len(names) != head.size:
         return head, (f"{source} names {len(names):,} classes, {head.expected}",)
     names = [names[position] for position in head.columns or range(head.size)]
-    positions_of = request.positions_of or (lambda names: [None] * len(names))
+    by_name = {name: number for number, name in enumerate(request.classes)}
+    positions_of = request.positions_of or (lambda names: [by_name.get(name) for name in names])
     positions, suite_order = positions_of(names), list(range(head.classes))
-    if positions == suite_order or names == list(request.classes):
+    if positions == suite_order:
         return head, ()
     by_class = {number: position for position, number in enumerate(positions) if number is not None}
     if head.columns is None and len(by_class) == head.classes:

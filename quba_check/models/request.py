@@ -34,7 +34,8 @@ class LoadRequest:
 
     Attributes:
         classes: the suite's class names.
-        positions_of: returns the position of the suite's class for each name of a list, None for others.
+        positions_of: returns the position of the suite's class for each name of a list, None for others; by
+            default by name.
         head: the outputs that the model must have; None for one per class. Ignored by zero-shot models,
             which answer in the suite's classes.
         image_size: side in pixels of the suite's images, for models without preprocessing of their own.

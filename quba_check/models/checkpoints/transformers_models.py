@@ -96,8 +96,9 @@ def configs_of_export(spec: ModelSpec, request: LoadRequest) -> tuple[Preprocess
     folder, stated = spec.path.parent, {}
     with contextlib.suppress(ModelError):  # a config of something else
         if (folder / CONFIG).is_file() and is_of_transformers(folder / CONFIG, spec=spec.text):
-            stated = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
-            _check_config(stated, spec.text, trust_pickle=True)
+            content = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
+            _check_config(content, spec.text, trust_pickle=True)
+            stated = content
     return _configs(folder, stated, spec, request) if stated else ()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import zipfile
 from typing import Any
 
@@ -16,7 +15,7 @@ from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import KERAS_WAY_OUT, WITH_CODE, ModelSpec
 
-_FOREIGN = f"code in the file needs --quba-trust-pickle if you trust it; for layers of others {WITH_CODE}"
+_FOREIGN = f"--quba-trust-pickle runs code in the file, if you trust it; for custom layers {WITH_CODE}"
 _SAME_RANGE = ("CenterCrop", "InputLayer", "Rand", "Resizing", "ZeroPadding")
 """First parts of the names of layers that leave the range of pixels as it is."""
 
@@ -37,9 +36,10 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     files = model_files(spec.path)
     if not zipfile.is_zipfile(spec.path):
         raise ModelError("is not a Keras 3 file, or is damaged.", where=spec.text, hint=KERAS_WAY_OUT)
-    if "keras" not in sys.modules:
-        os.environ.setdefault("KERAS_BACKEND", "torch")
-    with extra_needed(f"{spec.text}: a Keras model", "keras>=3.13.2", ModelError, extra="keras"):
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    with extra_needed(
+        f"{spec.text}: a Keras model", "keras>=3.13.2 (or its backend)", ModelError, extra="keras"
+    ):
         import keras
 
         # Before, the safe mode of Keras had known ways to run code of a file.
@@ -54,22 +54,17 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         [Port(one.name, one.dtype, tuple(one.shape)) for one in getattr(model, side, ())]
         for side in ("inputs", "outputs")
     )
-    if not any(len(port.shape) == 2 for port in outputs):
-        got, allowed = f"outputs of {[port.shape for port in outputs]}", "an output (images, classes)"
-        raise ModelError("is no classifier", where=spec.text, got=got, allowed=allowed)
 
     def run(number: int, images: Any) -> Any:
         with quiet(), keras.device("cpu"):
             answers = keras.tree.flatten(model(images, training=False))
             return keras.ops.convert_to_numpy(answers[number]).astype("float32")
 
-    first = next(iter(_parts(model)), None)
-    metadata = []
-    if inputs[0].type != "uint8" and _takes_255(first, keras):
-        values = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
-        metadata = [PreprocessingConfig(values, f"the {type(first).__name__} layer of {spec.text}")]
-    loaded = {"kind": "a Keras model", "runtime": runtime, "files": files, "weights": weights}
-    return load_program(spec, request, run, inputs, outputs, metadata=metadata, **loaded)
+    layer, is_float = _layer_of_255(model, keras), inputs and inputs[0].type != "uint8"
+    values = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
+    own = [PreprocessingConfig(values, f"the {layer} layer of {spec.text}")] if layer and is_float else []
+    settings: Any = {"kind": "a Keras model", "runtime": runtime, "files": files, "weights": weights}
+    return load_program(spec, request, run, inputs, outputs, metadata=own, **settings)
 
 
 def _weights(model: Any) -> Weights:
@@ -80,7 +75,10 @@ def _weights(model: Any) -> Weights:
     model.trainable = True
     variables = [one.numpy() for one in model.weights if one.trainable or one.dtype == "int8"]
     model.trainable = False
-    return Weights(sum(one.size for one in variables), sum(one.numpy().nbytes for one in model.weights))
+    is_packed = re.search("'mode': '(int4|gptq|awq)", str(model.get_config()))
+    uncounted = "the Keras file packs several weights into one number" if is_packed else ""
+    stored = sum(one.numpy().nbytes for one in model.weights)
+    return Weights(sum(one.size for one in variables), stored, uncounted)
 
 
 def _parts(model: Any) -> list[Any]:
@@ -93,9 +91,11 @@ def _parts(model: Any) -> list[Any]:
     return [one for one in flat if not type(one).__name__.startswith(_SAME_RANGE)]
 
 
-def _takes_255(first: Any, keras: Any) -> bool:
-    """Return True if the first layer scales pixels from 0 to 255."""
+def _layer_of_255(model: Any, keras: Any) -> str:
+    """Return the kind of the first layer if it scales pixels from 0 to 255; empty if it does not."""
+    first, ops = next(iter(_parts(model)), None), keras.ops
     # A larger factor is for pixels from 0 to 1, or for normalised ones.
     if isinstance(first, keras.layers.Normalization):
-        return bool(keras.ops.min(first.variance) > 100)
-    return isinstance(first, keras.layers.Rescaling) and bool(keras.ops.max(keras.ops.abs(first.scale)) < 0.1)
+        return "Normalization" if ops.min(first.variance) > 100 else ""
+    is_scaling = isinstance(first, keras.layers.Rescaling) and ops.max(ops.abs(first.scale)) < 0.1
+    return "Rescaling" if is_scaling else ""
