@@ -132,7 +132,10 @@ class Evaluation(Predictor):
         self.engine.cache_keys.keeps_logits = any(request.needs_logits for request in requests)
         unmeasurable = self.unmeasurable_reasons(names)
         views = [view for name in names if name not in unmeasurable for view in self._views(name)]
-        self.engine.run_views = tuple(dict.fromkeys(view for view in views if not view.variant))
+        if transferred := self.transferred_views(views):
+            self.transfer.plan_views(transferred)
+        own = (view for view in views if not view.variant and view not in transferred)
+        self.engine.run_views = tuple(dict.fromkeys(own))
         for variant, own_views in views_by_variant(views).items():
             with contextlib.suppress(QubaError):  # the measurement reports the error
                 model = self._variant(variant)
@@ -161,7 +164,7 @@ class Evaluation(Predictor):
         """
         if name not in self._unmeasurable:
             self._unmeasurable[name] = unmeasurable_reason(
-                registry[name], self.suite, self.classifier.no_gradient, self._requests
+                registry[name], self.suite, self.obstacle, self._requests
             )
             try:
                 for variant in views_by_variant(self._views(name)):
@@ -204,6 +207,7 @@ class Evaluation(Predictor):
         allow_missing: Sequence[str] = (),
         allow_other_suite: bool = False,
         allow_masked: bool = False,
+        allow_transferred: bool = False,
     ) -> Grade:
         """Measure all nine dimensions; return their QUBA score and its place in a population.
 
@@ -216,6 +220,7 @@ class Evaluation(Predictor):
             allow_other_suite: give percentile and letter although the population was measured on another
                 suite.
             allow_masked: include a masked value of adversarial_robustness.
+            allow_transferred: include one under attacks on the reference.
 
         Returns:
             The grade. Without a letter, `not_graded` states the reason: a dimension without a value, a masked
@@ -237,6 +242,7 @@ class Evaluation(Predictor):
             classes=self.facts.suite.class_count,
             allow_other_suite=allow_other_suite,
             allow_masked=allow_masked,
+            allow_transferred=allow_transferred,
             measured=measured,
             generated_corruptions=self.facts.suite.generates_corruptions,
         )

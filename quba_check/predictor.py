@@ -99,6 +99,7 @@ class Predictor:
             model.facts,
             outputs=model.outputs,
             temperature=model.preprocessing.temperature,
+            attacked_on=self.attacked_on,
             count_flops=partial(count_flops, model),
         )
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
@@ -114,13 +115,53 @@ class Predictor:
             UserError: an image, a model or the store fails.
             UnmeasurableError: a view needs a reference, and there is none.
         """
-        own = [view for view in views if not view.variant]
+        transferred = self.transferred_views(views)
+        own = [view for view in views if not view.variant and view not in transferred]
         tables = self.engine.predictions(own, self.engine.run_views) if own else {}
+        tables |= self.transfer.predictions(transferred) if transferred else {}
         self.engine.check_unchanged()
         for variant, own_views in views_by_variant(views).items():
             others = self._predictions_of(variant, own_views, tables)
             tables |= {replace(view, variant=variant): table for view, table in others.items()}
         return tables
+
+    def transferred_views(self, views: Collection[View]) -> list[View]:
+        """Return the views that are attacked on the reference, since the model gives no gradients."""
+        attacked = [view for view in views if view.attack is not None and not view.variant]
+        return attacked if self.classifier.no_gradient and not self.obstacle else []
+
+    @property
+    def attacked_on(self) -> str:
+        """Name of the reference that attacks are computed on; empty for the model itself."""
+        other = self.reference
+        if not isinstance(other, Predictor) or not self.classifier.no_gradient or self.obstacle:
+            return ""
+        return other.classifier.name
+
+    @property
+    def obstacle(self) -> str:
+        """The reason against attacks; empty if the model or its reference gives gradients."""
+        reason, own = self.classifier.no_gradient, self.classifier.preprocessing
+        reference = self.reference
+        if not reason or self.protocol.attack_space != "pixel" or self._run.workers is not None:
+            return reason
+        if reference is None:
+            return f"{reason}; its network in torch, as --quba-reference, can be attacked in its place"
+        if not isinstance(reference, Predictor) or reference.classifier.no_gradient:
+            return reason
+        other = reference.classifier.preprocessing
+        if not own.has_pixels_of(other):
+            return f"{reason}, and the reference prepares other pixels ({other.describe()})"
+        return ""
+
+    @cached_property
+    def transfer(self) -> Predictor:
+        """The predictor of images that are attacked on the reference."""
+        if not isinstance(self.reference, Predictor):
+            raise UnmeasurableError(self.classifier.no_gradient)
+        self.reference.engine.determine_outputs([CLEAN])
+        model = self.classifier.attacked_on(self.reference.classifier)
+        return Predictor(model, self.suite, self.store, self.protocol, self._run)
 
     def planned_work(self) -> tuple[PlannedView, ...]:
         """Return the work on the planned dimensions; files are listed, and nothing is predicted.
@@ -193,7 +234,8 @@ class Predictor:
     def others(self) -> tuple[Predictor, ...]:
         """The predictors of variants: of the reference, and of the model behind serving pipelines."""
         references = [self.reference] if isinstance(self.reference, Predictor) else []
-        return (*references, *self._served.values())
+        transfer = [self.transfer] if "transfer" in vars(self) else []
+        return (*references, *self._served.values(), *transfer)
 
     def _predictions_of(self, variant: str, views: Collection[View], own: Tables) -> Tables:
         """Return the predictions of a variant's model; recorded ones next to this model's own."""

@@ -73,6 +73,9 @@ def drop(
         return Unmeasurable(dimension, reason, missing_data=True)
     if after is None:
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
+    if before.is_transferred != after.is_transferred:
+        reason = f"only one of {name} and that of {baseline.file} is of attacks computed on another model"
+        return Unmeasurable(dimension, reason)
     if relative and before.value <= 0 and not is_same(before, after):
         reason = (
             f"{name} is {before.value:g} in {baseline.file}, so a relative drop is undefined. Use max_drop"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
-from quba_check.core.measurement import Measurement
+from quba_check.core.measurement import Measurement, transfer_notes
 from quba_check.core.request import target_name
 from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
@@ -41,6 +41,7 @@ class RunValue:
         groups: groups of the images behind `influences`, for sets that have them.
         n_groups: number of groups behind the value, of the set with the fewest; None without groups.
         outputs: digest of the predictions behind the value; None if unknown.
+        is_transferred: the attacks behind it were computed on another model.
     """
 
     value: float
@@ -52,6 +53,7 @@ class RunValue:
     groups: Groups = field(default_factory=dict)
     n_groups: int | None = None
     outputs: str | None = None
+    is_transferred: bool = False
 
     @classmethod
     def of(
@@ -66,7 +68,8 @@ class RunValue:
         if (quantity := measured.quantity(part)) is None:
             return None
         n, target = quantity.images or quantity.n, target_name(dimension, part)
-        own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs)
+        transfer = bool(transfer_notes(measured.notes))
+        own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs, transfer)
         return cls(quantity.value, n, quantity.limits, images.influences.get(target, {}), *own)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 
 import numpy as np
@@ -19,6 +19,8 @@ GroupsOfSets = Mapping[Hashable, NDArray[np.int64]]
 SidesOfSets = Mapping[Hashable, NDArray[np.int8]]
 """For each set, (n,) side of a number that an image counts for, from 1 on; 0 for none."""
 
+TRANSFERRED = "transferred: "
+"""Prefix of the note on a value under attacks that were computed on another model."""
 MASKED = "masked: "
 """Prefix of the notes with the reasons in `Measurement.masked`."""
 NO_EVIDENCE = "no evidence of robustness"
@@ -170,6 +172,11 @@ class Measurement(Quantity, _OfDimension):
                 for slice_name, quantity in column.values.items():
                     yield name_on_slices(name, slice_name), quantity
 
+    @property
+    def is_comparable(self) -> bool:
+        """True if a population may hold it: neither masked nor of attacks on another model."""
+        return not self.masked and not transfer_notes(self.notes)
+
     def masked_for(self, request: Request) -> tuple[str, ...]:
         """Return the signs of masked gradients at the ε of a request."""
         return self.masked if request.epsilon is None else self.masked_at.get(str(request.epsilon), ())
@@ -244,3 +251,8 @@ class Drop(Quantity):
     baseline: str
     paired: bool
     masked: tuple[str, ...] = ()
+
+
+def transfer_notes(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return the notes on attacks that were computed on another model."""
+    return tuple(note for note in notes if note.startswith(TRANSFERRED))

@@ -215,6 +215,7 @@ class QubaSettings:
         allow_missing: dimensions that may be missing from the grade, which is then partial.
         allow_other_suite: grade even if the population was measured on another suite.
         allow_masked: count adversarial_robustness even if its value is masked.
+        allow_transferred: count it even if the attacks were computed on another model.
         population_sha256: SHA-256 (hex) of the population file; None for a name.
     """
 
@@ -223,6 +224,7 @@ class QubaSettings:
     allow_missing: tuple[str, ...]
     allow_other_suite: bool = False
     allow_masked: bool = False
+    allow_transferred: bool = False
     population_sha256: str | None = None
 
 

@@ -279,6 +279,9 @@ class QubaEntry(Strict):
     allow_other_suite: bool | None = _key(
         "Grade even if the population was measured on another suite, with a note."
     )
+    allow_transferred: bool | None = _key(
+        "Count adversarial_robustness even if its attacks were computed on the reference, with a note."
+    )
 
 
 class ThresholdFile(Strict):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
-from quba_check.core.measurement import MASKED, Measurement, Quantity
+from quba_check.core.measurement import MASKED, TRANSFERRED, Measurement, Quantity
 from quba_check.core.predictions import Predictions, Tables, most_frequent_class
 from quba_check.core.protocols import EPSILON
 from quba_check.core.request import Request
@@ -40,6 +40,8 @@ SAME = 1e-3
 """Largest difference of equal confidences, relative to their distance from 1."""
 SURER = 0.25
 """Share of the correctly classified clean images for which an attack may raise the confidence."""
+LEAST_FIT = 0.5
+"""Share of the images that fool a reference below which its attack does not fit the model."""
 STANDARD_ERRORS = 2
 """Standard errors by which an attack may help the model, or PGD be weaker than FGSM, by chance."""
 
@@ -118,6 +120,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         return quantity
 
     notes = dict.fromkeys(note for one in (measured, *sizes.values()) for note in one.notes)
+    if reference := facts.model.attacked_on:
+        notes |= dict.fromkeys(_transfer_notes(predictions[PGD], reference))
     masked_at = {str(epsilon): one.masked for epsilon, one in sizes.items() if one.masked}
     measured = replace(measured, notes=tuple(notes), masked_at=masked_at)
     return with_requests(measured, RowSource(predictions, facts.suite), quantity_of)
@@ -146,6 +150,19 @@ def _measured(predictions: Tables, epsilon: Fraction) -> Measurement:
         *reference_notes(predictions),
     )
     return Measurement.of(_NAME, whole, parts=parts, notes=notes, masked=masked)
+
+
+def _transfer_notes(pgd: Predictions, reference: str) -> Iterator[str]:
+    """Yield notes on images that were attacked on another model."""
+    fooled = pgd.extra["fools_reference"].astype(np.bool_)
+    both = fooled & ~pgd.correct
+    yield (
+        f"{TRANSFERRED}the images are attacked on the reference {reference}. An upper limit: an attack on "
+        f"the model itself could be stronger. PGD fools the reference on {fooled.mean():.1%} of the images, "
+        f"both on {both.mean():.1%}"
+    ).replace("%", " %")
+    if both.sum() < LEAST_FIT * fooled.sum():
+        yield f"the attack on {reference} does not fit: few images fool both models. Is it the same network?"
 
 
 def has_constant_output(

@@ -154,6 +154,8 @@ class CacheKeys:
         kinds |= dict.fromkeys(self.suite.facts.score_columns(view), "distance")
         if view.attack is not None:
             kinds["zero_gradient" if view.attack == "fgsm" else "always_right"] = "flag"
+            if self.classifier.surrogate is not None:
+                kinds["fools_reference"] = "flag"
             if self.protocol.attack_space != "pixel":
                 kinds |= {"moved": "distance", "moved_share": "distance"}
         return kinds

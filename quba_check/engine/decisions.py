@@ -129,7 +129,7 @@ def attack_arrays(view: View, outputs: Mapping[str, torch.Tensor], arrays: Shard
     """
     if "extent" in outputs:
         check_bounds(outputs["extent"], view.radius)
-    names = ("zero_gradient", "moved", "moved_share")
+    names = ("zero_gradient", "moved", "moved_share", "fools_reference")
     further: ShardArrays = {name: outputs[name].numpy() for name in names if name in outputs}
     if "always_right" in outputs:
         further["always_right"] = outputs["always_right"].numpy() & (arrays["top1"] == arrays["label"])

@@ -47,6 +47,7 @@ class Passes:
         self, classifier: Classifier, protocol: Protocol, batch_size: int | None, report: Report
     ) -> None:
         self._classifier = classifier
+        self._surrogate = classifier.surrogate
         self._protocol = protocol
         self._in_pixels = protocol.attack_space == "pixel"
         self.batching = Batching(classifier, batch_size)
@@ -81,7 +82,7 @@ class Passes:
 
         Outputs: `logits` (N, C) of the last iterate, or of the one that fooled the model; `always_right`
         (N,), True if the prediction was correct at the start and at every iterate; those of
-        `_moves`.
+        `_moves`. With a surrogate: `raw` of the judged model at the last iterate, and `fools_reference` (N,).
         """
         active = ActiveSet()
         while True:
@@ -111,8 +112,9 @@ class Passes:
         attacked = fgsm_point(points, start.direction, view.radius)
         with torch.no_grad():
             raw = self._classifier.raw(self._inputs(attacked), is_checked=False)
+            fools = self._fools(view, attacked, owners)
         self._report_work(owners, finished=1, passes=1)
-        outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(view, pixels, attacked)}
+        outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(view, pixels, attacked), **fools}
         return add_outputs(owners, outputs)
 
     def _add_starts(self, active: ActiveSet, taken: Sequence[tuple[Owner, tuple[Tensor, Tensor]]]) -> None:
@@ -157,7 +159,9 @@ class Passes:
 
         def continuing(logits: Tensor) -> list[int]:
             is_correct.logical_and_(logits.argmax(dim=1) == label)
-            is_open = is_correct.tolist() if self._protocol.stops_when_fooled else [True] * len(label)
+            # The judged model may need more steps than the surrogate.
+            stops = self._protocol.stops_when_fooled and self._surrogate is None
+            is_open = is_correct.tolist() if stops else [True] * len(label)
             for row, may_continue in zip(rows, is_open, strict=True):
                 active.continues[row] = may_continue and active.steps[row] < PGD_STEPS
             return [position for position, row in enumerate(rows) if active.continues[row]]
@@ -167,6 +171,12 @@ class Passes:
         leaving = [row for row in rows if not active.continues[row]]
         chosen = row_index([row - rows[0] for row in leaving], label.device)
         outputs = {"logits": step.logits[chosen], "always_right": is_correct[chosen]}
+        if self._surrogate is not None:  # the judged model sees the last iterate alone
+            with torch.no_grad():
+                inputs = self._inputs(current[chosen])
+                shown = self._classifier.raw(inputs, is_checked=False) if len(inputs) else step.logits[chosen]
+            is_right = torch.ones_like(is_correct[chosen])
+            outputs = {"raw": shown, "always_right": is_right, "fools_reference": ~is_correct[chosen]}
         pixels = active["pixels"][part]
         outputs |= self._moves(view, pixels[chosen], current[chosen])
         moved = pgd_step(self._points(pixels), current, step.direction, view.radius)
@@ -243,7 +253,16 @@ class Passes:
         # A model may change its input in place, and the points are used again.
         return self._classifier.normalise(points) if self._in_pixels else points.clone()
 
+    def _fools(self, view: View, points: Tensor, owners: Sequence[Owner]) -> dict[str, Tensor]:
+        """Return (N,) True for the attacked images that the surrogate gets wrong; nothing without one."""
+        if self._surrogate is None:
+            return {}
+        return {"fools_reference": self._logits_at(view, points).argmax(dim=1) != self._labels(owners)}
+
     def _logits_at(self, view: View, points: Tensor) -> Tensor:
+        if (other := self._surrogate) is not None:
+            inputs = other.normalise(points.to(other.device))
+            return other.logits(other.raw(inputs, exact=True, is_checked=False)).to(points.device)
         return self.logits(self._classifier.raw(self._inputs(points), exact=True, is_checked=False), view)
 
     def _moves(self, view: View, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:

@@ -203,17 +203,18 @@ class Worker:
         if view.attack != "pgd":
             return image
         index, seed = task.examples[position].index, self.suite.sampler.seed
-        return image, start_noise(tuple(image.shape), index, seed, view.radius)
+        shape = (self.classifier.preprocessing.input_size[0], *image.shape[1:])
+        return image, start_noise(shape, index, seed, view.radius)
 
     def _columns(self, task: ShardTask) -> ShardArrays:
         """Return the columns of a complete task."""
         view, outputs = task.view, task.outputs
-        raw = outputs["logits" if view.attack == "pgd" else "raw"]
+        raw = outputs["logits" if "logits" in outputs else "raw"]
         check_finite(raw, spec=self.classifier.spec)
         if view.attack is None:
             logits = self._passes.logits(raw, view)
         else:
-            logits = raw if view.attack == "pgd" else self.classifier.logits(raw)
+            logits = raw if "logits" in outputs else self.classifier.logits(raw)
         arrays = shard_arrays(view, self._spaces(view), self.protocol, task.examples, logits)
         if self.suite.facts.score_columns(view):
             z = logits.detach().cpu()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from quba_check.core.measurement import transfer_notes
 from quba_check.core.request import target_name
 from quba_check.errors import OptionError, UserError, extra_needed
 from quba_check.exports.attestation import public_path
@@ -111,8 +112,11 @@ def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
     ]
     if (n := quantity.images or quantity.n) is not None:
         notes.append(f"{n:,} images")
-    if isinstance(quantity, MeasurementRow) and quantity.masked:
+    row = record.measurements.get(re.split("[.@]", name)[0])
+    if isinstance(row, MeasurementRow) and (row.masked or row.masked_at):
         notes.append("masked: no evidence of robustness")
+    if isinstance(row, MeasurementRow) and transfer_notes(row.notes):
+        notes.append("attacks computed on another model: an upper limit")
     if quantity.interval is not None:
         notes.append(f"95 % interval {interval_text(quantity.interval, quantity.unit, quantity.n)}")
     verdict = most_severe(row for row in record.verdicts if row.target == name)

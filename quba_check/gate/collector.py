@@ -33,6 +33,7 @@ from quba_check.storage.store import Store
 from quba_check.verdicts.evidence import grade_of
 
 if TYPE_CHECKING:
+    from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
 
 DEMONSTRATION = "a demonstration: small models on generated images"
@@ -206,7 +207,7 @@ class ResultCollector:
             *(finding.as_note() for finding in examined if finding.check != IN_RECORD),
             *(finding.as_note() for finding in findings),
             *_baseline_notes(gate, compute.precision),
-            *([] if reference is None else _reference_notes(gate, classifier, reference.classifier)),
+            *([] if reference is None else _reference_notes(gate, evaluation, reference.classifier)),
             *(note for result in results for note in result.notes),
             *_reuse_notes(evaluation.store, contents.get(CLEAN_SET)),
         ]
@@ -286,9 +287,10 @@ def _demands(gate: GateSession) -> Iterator[Demand]:
     return (demand for file in gate.files for demand in gate.thresholds(file).demands)
 
 
-def _reference_notes(gate: GateSession, model: Classifier, reference: Classifier) -> Iterator[str]:
+def _reference_notes(gate: GateSession, evaluation: Evaluation, reference: Classifier) -> Iterator[str]:
     """Yield notes on a reference: unused, or with another preprocessing."""
-    if not any(demand.is_comparative for demand in _demands(gate)):
+    model = evaluation.classifier
+    if not any(demand.is_comparative for demand in _demands(gate)) and not evaluation.attacked_on:
         yield f"the reference {reference.name} decides nothing: no demand is on parity or has a drop"
     elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
         yield f"the reference {reference.name} prepares images differently: {text}"

@@ -11,7 +11,7 @@ import numpy as np
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve, bounded_curve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import LETTERS, Grade
-from quba_check.core.measurement import Measurement
+from quba_check.core.measurement import Measurement, transfer_notes
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import UserError
 from quba_check.grading.notes import (
@@ -87,6 +87,7 @@ def grade(
     classes: int | None = None,
     allow_other_suite: bool = False,
     allow_masked: bool = False,
+    allow_transferred: bool = False,
     generated_corruptions: bool = False,
     measured: Mapping[str, Measurement] | None = None,
 ) -> Grade:
@@ -109,6 +110,7 @@ def grade(
         classes: number of classes of that suite; suites with the same name may differ in it.
         allow_other_suite: return percentile and letter for another suite too, with a note.
         allow_masked: count masked values as measured, with a note.
+        allow_transferred: count values under attacks on another model as measured, with a note.
         generated_corruptions: the corruptions were generated, which gets a note if the population's were not.
         measured: the measurements behind the values, by dimension name, for the interval of the score and a
             note on the bias of few images.
@@ -127,7 +129,10 @@ def grade(
     full = full_weights(weights)
     measured = measured or {}
     masked = {name: row.masked for name, row in measured.items() if row.masked and full.get(name)}
-    left_out = () if allow_masked else tuple(masked)
+    transferred = {name: transfer_notes(row.notes) for name, row in measured.items() if full.get(name)}
+    transferred = {name: notes for name, notes in transferred.items() if notes and name not in masked}
+    left_out = (*([] if allow_masked else masked), *([] if allow_transferred else transferred))
+    masked |= transferred
     unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
     comparable = {*reference.dimensions} - {*unmeasured}
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name not in comparable)

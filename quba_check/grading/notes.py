@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from quba_check.core.measurement import MASKED, NO_EVIDENCE, Measurement
+from quba_check.core.measurement import MASKED, NO_EVIDENCE, TRANSFERRED, Measurement
 from quba_check.core.protocols import ProtocolName
 from quba_check.grading.population import Population
 
@@ -64,15 +64,24 @@ def masked_reason(masked: Mapping[str, Sequence[str]], missing: Collection[str])
         return ""
     others = [name for name in missing if name not in masked]
     reasons = [f"missing {', '.join(others)}"] if others else []
-    reasons += [f"{NO_EVIDENCE}: {name} is masked ({'; '.join(signs)})" for name, signs in masked.items()]
+    for name, signs in masked.items():
+        text = "; ".join(signs)
+        is_transferred = text.startswith(TRANSFERRED)
+        reasons.append(
+            f"{name} is {text}. allow_transferred: true under quba counts it"
+            if is_transferred
+            else f"{NO_EVIDENCE}: {name} is masked ({text})"
+        )
     return "; ".join(reasons)
 
 
 def masking_notes(masked: Mapping[str, Sequence[str]], left_out: Collection[str]) -> Iterator[str]:
     """Yield a note on each dimension with a masked value."""
     for name, signs in masked.items():
-        effect = "is left out" if name in left_out else "counts as measured (allow_masked)"
-        yield f"{MASKED}{name} {effect}: {'; '.join(signs)}"
+        kind = TRANSFERRED if signs[0].startswith(TRANSFERRED) else MASKED
+        key = "allow_transferred" if kind == TRANSFERRED else "allow_masked"
+        effect = "is left out" if name in left_out else f"counts as measured ({key})"
+        yield f"{kind}{name} {effect}: {'; '.join(signs).removeprefix(kind)}"
 
 
 def comparison_notes(

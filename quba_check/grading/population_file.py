@@ -187,8 +187,8 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
 
 def _published_values(record: Record) -> dict[str, float]:
     measured = measurements_of(record.measurements)
-    # Masked values would raise the mean for honest models.
-    values = {name: measurement.value for name, measurement in measured.items() if not measurement.masked}
+    # The others would raise the mean for honest models.
+    values = {name: one.value for name, one in measured.items() if one.is_comparable}
     return {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -57,6 +58,7 @@ class Classifier:
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
         request: settings that it was loaded with; None for a module of this process.
         output_step: step of quantised outputs that may be probabilities; 0 for others.
+        surrogate: the model whose gradients attacks follow; None for its own.
     """
 
     spec: str
@@ -78,6 +80,7 @@ class Classifier:
     files: Mapping[str, str] = field(default_factory=dict)
     request: LoadRequest | None = field(repr=False, default=None)
     output_step: float = 0.0
+    surrogate: Classifier | None = field(repr=False, default=None)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
     _columns: dict[torch.device, Tensor] = field(init=False, repr=False, default_factory=dict)
     _compiled: Callable[[Tensor], Any] | None = field(init=False, repr=False, default=None)
@@ -118,6 +121,15 @@ class Classifier:
         if "_convolutions" in vars(self):
             self._convolutions.release()
         self._guard = self._guard and Guard(self.module, self.checksum)
+
+    def attacked_on(self, surrogate: Classifier) -> Classifier:
+        """Return this model with attacks that are computed on another one.
+
+        Its fingerprint is that of both, with the preprocessing of the other one.
+        """
+        identity = f"{self.fingerprint} {surrogate.fingerprint} {surrogate.preprocessing.as_dict()}"
+        fingerprint = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+        return replace(self, surrogate=surrogate, no_gradient="", fingerprint=fingerprint)
 
     def follow(self, other: Classifier) -> None:
         """Take over the settings and outputs of a classifier of the same module."""

@@ -271,7 +271,7 @@ def _own_model(
     result = grade_run(
         run, population, weights, allow_missing=unweighted, allow_other_suite=allow_other_suite
     )
-    values = {name: row.value for name, row in measured.items() if not row.masked}
+    values = {name: row.value for name, row in measured.items() if row.is_comparable}
     reason = (
         _own_reason(run, result, [name for name in weighted if name not in measured])
         or _missing_reason(values, constraints.dimensions, ())

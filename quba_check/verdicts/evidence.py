@@ -115,6 +115,7 @@ def grade_of(
             weights=thresholds.quba.weights,
             protocol=protocol,
             allow_masked=thresholds.quba.allow_masked,
+            allow_transferred=thresholds.quba.allow_transferred,
             measured=published,
             generated_corruptions=suite.generates_corruptions,
             **_grade_settings(thresholds, suite),

@@ -188,6 +188,11 @@ class Preprocessing:
         """True if the model takes one channel."""
         return self.input_size[0] == 1
 
+    def has_pixels_of(self, other: Preprocessing) -> bool:
+        """Return True if images have the same pixels before the normalisation."""
+        own, theirs = (replace(one, std=self.std, source="", temperature=1) for one in (self, other))
+        return (own if own.crop_mode == "border" else replace(own, mean=theirs.mean)) == theirs
+
     @property
     def is_assumed(self) -> bool:
         """True if the suite's defaults fill a part of it."""

@@ -92,7 +92,7 @@ def _parts(model: Any) -> list[Any]:
 
 
 def _layer_of_255(model: Any, keras: Any) -> str:
-    """Return the kind of the first layer if it scales pixels from 0 to 255; empty if it does not."""
+    """Return the kind of the first layer if it scales pixels from 0 to 255."""
     first, ops = next(iter(_parts(model)), None), keras.ops
     # A larger factor is for pixels from 0 to 1, or for normalised ones.
     if isinstance(first, keras.layers.Normalization):
