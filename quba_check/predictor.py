@@ -118,7 +118,7 @@ class Predictor:
         transferred = self.transferred_views(views)
         own = [view for view in views if not view.variant and view not in transferred]
         tables = self.engine.predictions(own, self.engine.run_views) if own else {}
-        tables |= self.transfer.predictions(transferred) if transferred else {}
+        tables |= self._transferred(transferred) if transferred else {}
         self.engine.check_unchanged()
         for variant, own_views in views_by_variant(views).items():
             others = self._predictions_of(variant, own_views, tables)
@@ -159,9 +159,16 @@ class Predictor:
         """The predictor of images that are attacked on the reference."""
         if not isinstance(self.reference, Predictor):
             raise UnmeasurableError(self.classifier.no_gradient)
-        self.reference.engine.determine_outputs([CLEAN])
         model = self.classifier.attacked_on(self.reference.classifier)
         return Predictor(model, self.suite, self.store, self.protocol, self._run)
+
+    def _transferred(self, views: Collection[View]) -> dict[View, Predictions]:
+        """Return the predictions for images that are attacked on the reference."""
+        for one in (self, self.reference):
+            if isinstance(one, Predictor):
+                one.engine.determine_outputs([CLEAN])
+        self.transfer.classifier.follow(self.classifier)
+        return self.transfer.predictions(views)
 
     def planned_work(self) -> tuple[PlannedView, ...]:
         """Return the work on the planned dimensions; files are listed, and nothing is predicted.

@@ -194,7 +194,7 @@ def _better_by_batchnorm(
 
 def preprocessing_finding(subject: ModelUnderTest, better: CandidateScore) -> Finding:
     """Return the finding that names the better variant."""
-    fix = _fix(subject.current.preprocessing, better.variant)
+    fix = _fix(subject, better.variant)
     return subject.finding("preparation", _problem(subject, better.variant), _evidence(better), fix)
 
 
@@ -229,13 +229,18 @@ def _evidence(score: CandidateScore) -> str:
     )
 
 
-def _fix(current: Preprocessing, variant: Variant) -> str:
+def _fix(subject: ModelUnderTest, variant: Variant) -> str:
+    classifier, current = subject.classifier, subject.current.preprocessing.as_dict()
     lines = [
         f"{key}: {_yaml(value)}"
         for key, value in variant.preprocessing.as_dict().items()
-        if key != "source" and value != current.as_dict()[key]
+        if key != "source" and value != current[key]
     ]
+    if lines and classifier.spec.endswith(".keras"):
+        lines.append("# a .keras file lacks what the training did before the model, such as preprocess_input")
     flip = "wrap the model in a callable whose forward begins with images = images.flip(1)"
+    if classifier.no_gradient:  # a program has no forward of its own
+        flip = "give a NumpyModel (docs/models.md) whose predict begins with images = images[..., ::-1]"
     if not lines:
         return flip
     lines.insert(0, f"write to {_FILE}, and give --quba-preprocessing={_FILE}:")

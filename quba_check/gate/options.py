@@ -201,7 +201,7 @@ class Options:
         "SPEC",
         "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
         "an exported program (.pt2), .onnx, .tflite, .keras, OpenVINO (.xml), a folder with config.json, "
-        "timm:NAME, hf-hub:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
+        "timm:NAME, hf:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
         repeatable=True,
     )
     thresholds: tuple[str, ...] = option(

@@ -35,6 +35,8 @@ def head_by_names(
     by_name = {name: number for number, name in enumerate(request.classes)}
     positions_of = request.positions_of or (lambda names: [by_name.get(name) for name in names])
     positions, suite_order = positions_of(names), list(range(head.classes))
+    if None in positions:  # exporters write underscores for blanks
+        positions = positions_of([name.replace("_", " ") for name in names])
     if positions == suite_order:
         return head, ()
     by_class = {number: position for position, number in enumerate(positions) if number is not None}

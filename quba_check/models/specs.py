@@ -46,7 +46,7 @@ ALLOWED = (
     "an exported program (.pt2), an ONNX file (.onnx), a TFLite file (.tflite), an OpenVINO file (.xml), "
     "a Keras file (.keras), "
     f"a folder with {CONFIG}, "
-    f"{TIMM_PREFIX}NAME, {HUB_PREFIX}OWNER/NAME, {OPEN_CLIP_PREFIX}NAME/WEIGHTS, package.module:callable"
+    f"{TIMM_PREFIX}NAME, hf:OWNER/NAME, {OPEN_CLIP_PREFIX}NAME/WEIGHTS, package.module:callable"
 )
 WITH_CODE = "give --model=package.module:callable (docs/models.md)"
 """The way out for every model without a kind of its own, as the end of messages."""

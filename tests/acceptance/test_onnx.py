@@ -11,7 +11,10 @@ from support.onnx_files import mean_of_colours
 
 from quba_check.models.programs.runtime import RuntimeProgram
 
-REASON = "an ONNX model gives no gradients, which FGSM and PGD need"
+REASON = (
+    "an ONNX model gives no gradients, which FGSM and PGD need; its network in torch, as --quba-reference, "
+    "can be attacked in its place"
+)
 
 
 def test_eight_dimensions_are_measured_and_the_ninth_says_why_not(

@@ -31,6 +31,7 @@ def named(*names: str, head: Head | None = None) -> tuple[tuple[int, ...] | None
         ("LABEL_0", "LABEL_1", "LABEL_2"),
         ("0", "1", "2"),
         ("class 0", "class 1", "class 2"),
+        ("grey_owl,_Strix", "crane", "crane"),
     ],
 )
 def test_names_in_the_suites_order_change_nothing(names: tuple[str, ...]) -> None:

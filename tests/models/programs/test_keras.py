@@ -170,7 +170,8 @@ def test_accuracy_is_that_of_keras(keras, tmp_path):
     assert per_class < correct < 3 * per_class
     assert record.measurements["accuracy"].value == pytest.approx(correct / len(labels), abs=1e-12)
     assert record.measurements["adversarial_robustness"].unmeasurable == (
-        "a Keras model gives no gradients, which FGSM and PGD need"
+        "a Keras model gives no gradients, which FGSM and PGD need; its network in torch, as "
+        "--quba-reference, can be attacked in its place"
     )
 
 
