@@ -65,23 +65,20 @@ def masked_reason(masked: Mapping[str, Sequence[str]], missing: Collection[str])
     others = [name for name in missing if name not in masked]
     reasons = [f"missing {', '.join(others)}"] if others else []
     for name, signs in masked.items():
-        text = "; ".join(signs)
-        is_transferred = text.startswith(TRANSFERRED)
-        reasons.append(
-            f"{name} is {text}. allow_transferred: true under quba counts it"
-            if is_transferred
-            else f"{NO_EVIDENCE}: {name} is masked ({text})"
-        )
+        reason = f"{NO_EVIDENCE}: {name} is masked ({'; '.join(signs)})"
+        if signs[0].startswith(TRANSFERRED):
+            reason = f"{name} is of attacks on another model; allow_transferred: true under quba counts it"
+        reasons.append(reason)
     return "; ".join(reasons)
 
 
 def masking_notes(masked: Mapping[str, Sequence[str]], left_out: Collection[str]) -> Iterator[str]:
     """Yield a note on each dimension with a masked value."""
     for name, signs in masked.items():
-        kind = TRANSFERRED if signs[0].startswith(TRANSFERRED) else MASKED
-        key = "allow_transferred" if kind == TRANSFERRED else "allow_masked"
+        is_transferred = signs[0].startswith(TRANSFERRED)
+        kind, key = (TRANSFERRED, "allow_transferred") if is_transferred else (MASKED, "allow_masked")
         effect = "is left out" if name in left_out else f"counts as measured ({key})"
-        yield f"{kind}{name} {effect}: {'; '.join(signs).removeprefix(kind)}"
+        yield f"{kind}{name} {effect}" + ("" if is_transferred else f": {'; '.join(signs)}")
 
 
 def comparison_notes(
