@@ -60,7 +60,7 @@ class Head:
     def expected(self) -> str:
         """The expected number of classes, as the end of an error message."""
         if self.ignored:
-            return f"the suite has {self.classes}, and ignore names {len(self.ignored)} more outputs"
+            return f"ignore names {len(self.ignored)} of them, and the suite has {self.classes}"
         if self.of is None:
             return f"the suite has {self.classes}"
         return f"the suite is restricted to {self.classes} of {self.size}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from quba_check.core.classes import Head
+from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.preprocessing.config import CLASS_NAMES, PreprocessingConfig
 from quba_check.models.request import LoadRequest
@@ -16,7 +18,7 @@ _NUMBER = re.compile(r"(label|class)?[ _-]?\d+", re.IGNORECASE)
 
 
 def head_by_names(
-    head: Head, configs: Sequence[PreprocessingConfig], request: LoadRequest
+    head: Head, configs: Sequence[PreprocessingConfig], request: LoadRequest, *, spec: str
 ) -> tuple[Head, tuple[str, ...]]:
     """Return the head with outputs in the suite's order, and notes on contradictions.
 
@@ -24,6 +26,10 @@ def head_by_names(
         head: the outputs that the suite expects.
         configs: configs of the model; the last one with names counts.
         request: the suite's classes.
+        spec: the model's spec, for messages.
+
+    Raises:
+        ModelError: a class of the suite is the name of another output, or of an ignored one.
     """
     stated = next((one for one in reversed(configs) if one.values.get(CLASS_NAMES)), None)
     if stated is None or all(_NUMBER.fullmatch(name) for name in stated.values[CLASS_NAMES]):
@@ -31,19 +37,40 @@ def head_by_names(
     names, source = stated.values[CLASS_NAMES], stated.source
     if len(names) != head.size:
         return head, (f"{source} names {len(names):,} classes, {head.expected}",)
-    names = [names[position] for position in head.columns or range(head.size)]
-    by_name = {name: number for number, name in enumerate(request.classes)}
-    positions_of = request.positions_of or (lambda names: [by_name.get(name) for name in names])
-    positions, suite_order = positions_of(names), list(range(head.classes))
-    if None in positions:  # exporters write underscores for blanks
-        positions = positions_of([name.replace("_", " ") for name in names])
-    if positions == suite_order:
+    columns, suite_order = head.columns or tuple(range(head.size)), range(head.classes)
+    if _classes_of([names[place] for place in columns], request) == [*suite_order]:
         return head, ()
-    by_class = {number: position for position, number in enumerate(positions) if number is not None}
-    if head.columns is None and len(by_class) == head.classes:
-        order = tuple(by_class[number] for number in suite_order)
+    numbers = _classes_of(names, request)
+    places = {number: place for place, number in enumerate(numbers) if number is not None}
+    if len(places) == head.classes == len(names) - numbers.count(None):
+        order = tuple(places[number] for number in suite_order)
+        if lost := {*order} & {*head.ignored}:
+            got = f"{min(lost)}, which {source} names '{names[min(lost)]}', a class of the suite"
+            raise ModelError("ignore cannot be used", where=spec, got=got)
         note = f"the outputs are put into the suite's order by their names, as {source} states"
         return replace(head, columns=order), (note,)
-    pairs = zip(names, request.classes, positions, suite_order, strict=True)
-    wrong = (f"{name} for {own}" for name, own, place, expected in pairs if place != expected)
-    return head, (f"{source} names other classes than the suite, in its order: {listed(wrong, 3)}",)
+    differing = [number for number, place in enumerate(columns) if numbers[place] != number]
+    shown = listed((f"{names[columns[number]]} for {request.classes[number]}" for number in differing), 3)
+    if any(numbers[columns[number]] is not None for number in differing):
+        problem = f"{source} names outputs in another order than the suite, and not all by its classes"
+        hint = f"Give the suite the names in {source}, or correct them there."
+        raise ModelError(problem, where=spec, got=shown, hint=hint)
+    return head, (f"{source} names other classes than the suite, in its order: {shown}",)
+
+
+def _classes_of(names: Sequence[str], request: LoadRequest) -> list[int | None]:
+    """Return the number of the suite's class for each name, None for others."""
+    plain = {_plain(name): number for number, name in enumerate(request.classes)}
+    if len(plain) < len(request.classes):
+        plain = {}
+    positions_of = request.positions_of or (lambda names: [None] * len(names))
+    exact, spaced = positions_of(names), positions_of([name.replace("_", " ") for name in names])
+    ways = zip(exact, spaced, (plain.get(_plain(name)) for name in names), strict=True)
+    numbers = [next((one for one in way if one is not None), None) for way in ways]
+    times = Counter(names)
+    # A name that the list has twice tells its own place alone.
+    return [one if times[names[k]] == 1 or one == k else None for k, one in enumerate(numbers)]
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", " ")

@@ -98,7 +98,10 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     head = request.expected_head
     if not ignored and (own := next((one.values["ignore"] for one in configs if "ignore" in one.values), ())):
         head = _head_without(own, request, spec.text)
-    head, name_notes = head_by_names(head, configs, request)
+    head, name_notes = head_by_names(head, configs, request, spec=spec.text)
+    if spec.kind == "keras" and not (request.fallback or any("mean" in one.values for one in configs)):
+        hint = "State mean and std of the training in the file of --quba-preprocessing (docs/models.md)."
+        raise error("does not state how pixels are scaled", hint=hint)
     preprocessing = preprocessing_of(configs, request, spec=spec.text)
     is_function = spec.kind == "callable" and loaded.is_program
     is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")

@@ -29,6 +29,7 @@ LARGEST_CHANGE = 3.0
 """Largest difference of a prepared pixel from that of the model's own processor, in levels of 255."""
 _WHOLE = {"input_size", "interpolation", "mean", "std"}
 """Keys of a preprocessing file that takes the place of a processor."""
+_KEYS = ", ".join(sorted(_WHOLE))
 _FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Filters by their numbers in Pillow."""
 _SIZES = ((97, 131), (300, 211), (256, 256))
@@ -38,8 +39,8 @@ _SIZES = ((97, 131), (300, 211), (256, 256))
 def is_of_transformers(config: Path, *, spec: str) -> bool:
     """Return True if a `config.json` is one of transformers, and not of timm."""
     content = read_json(config, f"{spec}: {CONFIG}", ModelError)
-    is_dict = isinstance(content, dict)
-    return is_dict and isinstance(content.get("architectures"), list) and "architecture" not in content
+    keys = content.keys() if isinstance(content, dict) else set()
+    return not keys.isdisjoint(("architectures", "model_type")) and "architecture" not in keys
 
 
 def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> LoadedModule:
@@ -61,14 +62,22 @@ def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> Lo
     if not weights:
         hint = "Save it again with save_pretrained of transformers 5, which writes model.safetensors."
         raise ModelError("holds no weights", where=spec.text, allowed="*.safetensors", hint=hint)
+    if not (folder / PROCESSOR).is_file() and not _states_all(request) and request.fallback is None:
+        hint = f"Save the image processor there, or state {_KEYS} in the file of --quba-preprocessing."
+        raise ModelError(f"holds no {PROCESSOR}", where=spec.text, hint=hint)
     files = model_files(*weights, *code, *sorted(folder.glob("*.json")))
     library = _library(spec.text)
     with quiet(), model_errors(f"transformers {library.__version__} cannot load it:", where=spec.text):
         library.utils.logging.disable_progress_bar()
         model, loading = library.AutoModelForImageClassification.from_pretrained(
-            folder, output_loading_info=True, use_safetensors=True, **_options(request)
+            folder,
+            output_loading_info=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # reported below
+            **_options(request),
         )
-    lacking = sorted({str(key) for name in ("missing_keys", "mismatched_keys") for key in loading[name]})
+    mismatched = {key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"]}
+    lacking = sorted({*loading["missing_keys"], *mismatched})
     if lacking:
         problem = f"its weights do not fit {CONFIG}, missing or of another shape: {listed(lacking, 3)}"
         raise ModelError(problem, where=spec.text, hint="Save model and weights again with save_pretrained.")
@@ -79,7 +88,7 @@ def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> Lo
     return LoadedModule(
         model,
         sources=tuple(code),
-        configs=_configs(folder, model.config.to_dict(), spec, request),
+        configs=_configs(folder, model.config.to_dict(), spec, request, spec.text),
         notes=("the output 'logits' is used", *([f"left out: {listed(unused, 3)}"] if unused else [])),
         files=files,
     )
@@ -99,7 +108,12 @@ def configs_of_export(spec: ModelSpec, request: LoadRequest) -> tuple[Preprocess
             content = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
             _check_config(content, spec.text, trust_pickle=True)
             stated = content
-    return _configs(folder, stated, spec, request) if stated else ()
+    return _configs(folder, stated, spec, request, str(folder)) if stated else ()
+
+
+def _states_all(request: LoadRequest) -> bool:
+    """True if a preprocessing file takes the place of a processor."""
+    return request.preprocessing is not None and request.preprocessing.values.keys() >= _WHOLE
 
 
 def _library(spec: str) -> Any:
@@ -113,24 +127,41 @@ def _options(request: LoadRequest) -> dict[str, Any]:
 
 
 def _configs(
-    folder: Path, stated: Mapping[str, Any], spec: ModelSpec, request: LoadRequest
+    folder: Path, stated: Mapping[str, Any], spec: ModelSpec, request: LoadRequest, where: str
 ) -> tuple[PreprocessingConfig, ...]:
-    """Return the names of outputs, and the preprocessing of the processor if there is one."""
+    """Return the names of outputs, and the preprocessing of the processor if there is one.
+
+    Args:
+        folder: the folder with both.
+        stated: the content of `config.json`.
+        spec: the model.
+        request: how it is loaded.
+        where: name of the folder in sources.
+
+    Raises:
+        ModelError: the processor prepares images in a way that quba-check lacks.
+    """
     labels = stated.get("id2label") or {}
     names = tuple(str(labels[number]) for number in sorted(labels, key=int))
-    configs = [PreprocessingConfig({CLASS_NAMES: names}, f"{CONFIG} of {spec.text}")]
-    own = {} if request.preprocessing is None else request.preprocessing.values
-    if (folder / PROCESSOR).is_file() and not own.keys() >= _WHOLE:
+    values = {CLASS_NAMES: names, "outputs": "logits"}
+    configs = [PreprocessingConfig(values, f"{CONFIG} of {where}")]
+    if not (folder / PROCESSOR).is_file():
+        return tuple(configs)
+    content = read_json(folder / PROCESSOR, f"{spec.text}: {PROCESSOR}", ModelError)
+    if isinstance(content, dict) and content.get("do_flip_channel_order"):
+        hint = f"Write a function whose forward flips the channels, and {WITH_CODE}."
+        raise ModelError(f"its {PROCESSOR} asks for BGR images", where=spec.text, hint=hint)
+    if not _states_all(request):
         library = _library(spec.text)
         problem = f"transformers {library.__version__} cannot load its {PROCESSOR}:"
         with quiet(), model_errors(problem, where=spec.text):
             processor = library.AutoImageProcessor.from_pretrained(folder, **_options(request))
-        configs.append(_preprocessing(processor, stated.get("num_channels", 3), spec.text))
+        configs.append(_preprocessing(processor, stated.get("num_channels", 3), spec.text, where))
     return tuple(configs)
 
 
 def _check_config(config: Mapping[str, Any], spec: str, *, trust_pickle: bool) -> None:
-    names = [str(name) for name in config["architectures"]]
+    names = [str(name) for name in config.get("architectures") or ()]
     if not any("ForImageClassification" in name for name in names):
         got, allowed = listed(names) or "none", "an architecture …ForImageClassification"
         raise ModelError(f"{CONFIG} is of no image classifier", where=spec, got=got, allowed=allowed)
@@ -142,13 +173,13 @@ def _check_config(config: Mapping[str, Any], spec: str, *, trust_pickle: bool) -
         raise ModelError(problem, where=spec, hint="If you trust it, give --quba-trust-pickle.")
 
 
-def _preprocessing(processor: Any, channels: int, spec: str) -> PreprocessingConfig:
+def _preprocessing(processor: Any, channels: int, spec: str, where: str) -> PreprocessingConfig:
     """Return the preprocessing of a processor, checked on images.
 
     Raises:
         ModelError: it prepares images in another way.
     """
-    source, largest = f"{PROCESSOR} of {spec}", float("inf")
+    source, largest = f"{PROCESSOR} of {where}", float("inf")
     for values in _candidates(processor.to_dict(), channels):
         config = preprocessing_config(values, where=f"{spec}: {PROCESSOR}", source=source)
         largest = min(largest, _difference(config, processor, spec))
@@ -158,7 +189,7 @@ def _preprocessing(processor: Any, channels: int, spec: str) -> PreprocessingCon
     raise ModelError(
         f"its {type(processor).__name__} prepares images in its own way, quba-check would give pixels {gap}",
         where=spec,
-        hint=f"State {listed(sorted(_WHOLE))} in the file of --quba-preprocessing, or {WITH_CODE}.",
+        hint=f"State {_KEYS} in the file of --quba-preprocessing, or {WITH_CODE}.",
     )
 
 

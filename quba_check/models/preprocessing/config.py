@@ -175,11 +175,11 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "interpolation": (lambda value: value in INTERPOLATIONS, ", ".join(INTERPOLATIONS)),
     "mean": (
         lambda value: _is_of_channels(value, -LARGEST, LARGEST),
-        "three numbers, or one for grey images, for values in [0, 1]",
+        "three numbers, or one for all channels, for values in [0, 1]",
     ),
     "std": (
         lambda value: _is_of_channels(value, 1 / LARGEST, LARGEST),
-        "three numbers above 0, or one for grey images, for values in [0, 1]",
+        "three numbers above 0, or one for all channels, for values in [0, 1]",
     ),
     "crop_pct": (lambda value: _is_between(value, _TINY, _HUGE), "a number above 0"),
     "crop_mode": (lambda value: value in CROP_MODES, ", ".join(CROP_MODES)),

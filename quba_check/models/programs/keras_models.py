@@ -15,7 +15,9 @@ from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import KERAS_WAY_OUT, WITH_CODE, ModelSpec
 
-_FOREIGN = f"--quba-trust-pickle runs code in the file, if you trust it; for custom layers {WITH_CODE}"
+_FOREIGN = (
+    f"Code in the file runs with --quba-trust-pickle, if you trust it. For layers of your own, {WITH_CODE}."
+)
 _SAME_RANGE = ("CenterCrop", "InputLayer", "Rand", "Resizing", "ZeroPadding")
 """First parts of the names of layers that leave the range of pixels as it is."""
 
@@ -37,19 +39,19 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     if not zipfile.is_zipfile(spec.path):
         raise ModelError("is not a Keras 3 file, or is damaged.", where=spec.text, hint=KERAS_WAY_OUT)
     os.environ.setdefault("KERAS_BACKEND", "torch")
-    with extra_needed(
-        f"{spec.text}: a Keras model", "keras>=3.13.2 (or its backend)", ModelError, extra="keras"
-    ):
+    with extra_needed(f"{spec.text}: it", "keras>=3.13.2 (or its backend)", ModelError, extra="keras"):
         import keras
 
         # Before, the safe mode of Keras had known ways to run code of a file.
         if tuple(map(int, re.findall(r"\d+", keras.__version__)[:3])) < (3, 13, 2):
             raise ImportError
     runtime = f"keras {keras.__version__} on {keras.config.backend()}"
-    problem = f"{runtime} cannot load it ({_FOREIGN}):"
-    with quiet(), model_errors(problem, where=spec.text), keras.device("cpu"):
-        model = keras.models.load_model(spec.path, compile=False, safe_mode=not request.trust_pickle)
-        weights = _weights(model)
+    try:
+        with quiet(), model_errors(f"{runtime} cannot load it:"), keras.device("cpu"):
+            model = keras.models.load_model(spec.path, compile=False, safe_mode=not request.trust_pickle)
+            weights = _weights(model)
+    except ModelError as error:
+        raise ModelError(f"{error}", where=spec.text, hint=_FOREIGN) from error
     inputs, outputs = (
         [Port(one.name, one.dtype, tuple(one.shape)) for one in getattr(model, side, ())]
         for side in ("inputs", "outputs")

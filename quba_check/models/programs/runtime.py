@@ -246,6 +246,9 @@ def check_takes_normalised(takes: ImageInput, request: LoadRequest, spec: str, r
         ModelError: the preprocessing file states another normalisation.
     """
     stated = {} if request.preprocessing is None else request.preprocessing.values
+    if (size := stated.get("input_size")) and size[0] != takes.channels:
+        got = f"{[*size]} in the preprocessing file"
+        raise ModelError(f"takes {takes.channels} channels", where=spec, got=got)
     if takes.takes_pixels and any({*stated.get(key, value)} != {*value} for key, value in AS_PIXELS.items()):
         problem = "takes pixels as uint8, but the preprocessing file states mean or std"
         raise ModelError(problem, where=spec, hint=f"Leave them out{remedy}.")

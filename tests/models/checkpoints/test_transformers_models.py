@@ -25,6 +25,11 @@ from quba_check.suites.label_spaces import ClassList
 transformers: Any = pytest.importorskip("transformers")
 LABELS = {0: "cat", 1: "dog", 2: "owl"}
 CLASSES = tuple(LABELS.values())
+STATED = PreprocessingConfig(
+    {"input_size": (3, 32, 32), "interpolation": "bilinear", "mean": (0.1,) * 3, "std": (1.0,) * 3},
+    "prep.yaml",
+    departs=True,
+)
 SIDES = [(97, 131), (300, 211), (224, 224), (37, 200), (601, 400), (64, 64)]
 
 
@@ -183,9 +188,16 @@ def test_a_repository_of_the_hub(tmp_path: Path, cache: Path) -> None:
     assert first.name == "someone/net"
 
 
-def test_a_folder_without_a_processor_takes_the_suites_preprocessing(tmp_path: Path) -> None:
-    classifier = load(write(tmp_path / "net", vit()[0]), CLASSES, image_size=32)
-    assert classifier.preprocessing.source == "the suite's defaults"
+def test_a_folder_without_a_processor(tmp_path: Path) -> None:
+    folder = write(tmp_path / "net", vit()[0])
+    assert refusal(folder, CLASSES) == (
+        "net: holds no preprocessor_config.json. Save the image processor there, or state input_size, "
+        "interpolation, mean, std in the file of --quba-preprocessing."
+    )
+    assert (
+        load(folder, CLASSES, preprocessing=STATED).preprocessing.source
+        == "prep.yaml (crop_pct: the suite's defaults)"
+    )
 
 
 def test_code_of_a_folder_runs_only_if_it_is_trusted(tmp_path: Path) -> None:
@@ -209,13 +221,12 @@ def test_models_that_cannot_be_judged(tmp_path: Path, snapshot: Any) -> None:
     model, own = vit()
     file = "preprocessor_config.json"
     a, b, c, d, e, f, g = (write(tmp_path / name, model, own) for name in "abcdefg")
-    bgr = {"image_processor_type": "MobileViTImageProcessor", "do_flip_channel_order": True}
     made = {
         "detector": change(a, architectures=["DetrForObjectDetection"]),
         "multi-label": change(b, problem_type="multi_label_classification"),
         "no weights": c,
         "weights of another model": d,
-        "another processor": change(e, file, **bgr),
+        "another processor": change(e, file, do_resize=False),
         "an unknown processor": change(f, file, image_processor_type="OwnImageProcessor"),
         "an unknown model": change(g, model_type="own"),
     }
@@ -232,15 +243,17 @@ def test_models_that_cannot_be_judged(tmp_path: Path, snapshot: Any) -> None:
 
 def test_a_preprocessing_file_takes_the_place_of_a_processor(tmp_path: Path) -> None:
     folder = write(tmp_path / "net", *vit())
-    change(
-        folder,
-        "preprocessor_config.json",
-        image_processor_type="MobileViTImageProcessor",
-        do_flip_channel_order=True,
+    change(folder, "preprocessor_config.json", image_processor_type="OwnImageProcessor")
+    assert load(folder, CLASSES, preprocessing=STATED).preprocessing.mean == (0.1,) * 3
+
+
+def test_no_file_takes_the_place_of_bgr_images(tmp_path: Path) -> None:
+    folder = write(tmp_path / "net", *vit())
+    change(folder, "preprocessor_config.json", do_flip_channel_order=True)
+    assert refusal(folder, CLASSES, preprocessing=STATED) == (
+        "net: its preprocessor_config.json asks for BGR images. Write a function whose forward flips the "
+        "channels, and give --model=package.module:callable (docs/models.md)."
     )
-    values = {"input_size": (3, 32, 32), "interpolation": "bilinear", "mean": (0.1,) * 3, "std": (1.0,) * 3}
-    file = PreprocessingConfig(values, "prep.yaml", departs=True)
-    assert load(folder, CLASSES, preprocessing=file).preprocessing.mean == (0.1,) * 3
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])

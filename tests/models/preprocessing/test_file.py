@@ -88,8 +88,8 @@ TEXTS = (
 def test_messages(tmp_path, snapshot):
     texts = [message(read, tmp_path, text) for text in TEXTS]
     assert texts[2] == (
-        "prep.yaml:1: std: got [1, 1, 0]. Allowed: three numbers above 0, or one for grey images, for values "
-        "in [0, 1]."
+        "prep.yaml:1: std: got [1, 1, 0]. Allowed: three numbers above 0, or one for all channels, for "
+        "values in [0, 1]."
     )
     assert "\n".join(texts) == snapshot
 

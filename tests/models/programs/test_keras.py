@@ -18,10 +18,9 @@ from support.tiny import CLASSES, SIDE, picture, write_manifest, write_pictures
 if importlib.util.find_spec("keras") is None:
     pytest.skip("keras is not installed", allow_module_level=True)
 
+from quba_check.models.preprocessing.config import PreprocessingConfig
+
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of Keras
-DEFAULTS = (
-    "{} does not state its whole preprocessing; with the suite's defaults: 8 × 8, bicubic, crop 0.875, {}"
-)
 WAY_OUT = "Save it again as .keras by Keras 3, or export it to ONNX or TFLite."
 
 
@@ -59,10 +58,24 @@ def pixels(channels: int = 3) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, channels), dtype=np.uint8)
 
 
-CANNOT_LOAD = (
-    "net.keras: keras {} on torch cannot load it (--quba-trust-pickle runs code in the file, if you trust "
-    "it; for custom layers give --model=package.module:callable (docs/models.md)):"
+CANNOT_LOAD = "net.keras: keras {} on torch cannot load it: "
+FOREIGN = (
+    "Code in the file runs with --quba-trust-pickle, if you trust it. For layers of your own, give "
+    "--model=package.module:callable (docs/models.md)."
 )
+STATED = PreprocessingConfig(
+    {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}, "prep.yaml", departs=True
+)
+UNSTATED = (
+    "net.keras: does not state how pixels are scaled. State mean and std of the training in the file of "
+    "--quba-preprocessing (docs/models.md)."
+)
+
+
+def refused_by_keras(path: Path, error: str, version: str) -> bool:
+    """Return True if the message has our words around those of Keras."""
+    text = refusal(path, THREE)
+    return text.startswith(f"{CANNOT_LOAD.format(version)}{error}: ") and text.endswith(FOREIGN)
 
 
 def shaped(array: np.ndarray) -> torch.Tensor:
@@ -84,12 +97,14 @@ def test_answers_are_those_of_keras(keras, tmp_path, last):
 def test_an_input_without_rescaling_gets_normalised_images(keras, tmp_path):
     model = network(keras)
     path = saved(model, tmp_path)
-    classifier = load(path, THREE)
+    assert refusal(path, THREE) == UNSTATED
+    classifier = load(path, THREE, preprocessing=STATED)
     inputs = classifier.inputs(shaped(pixels()))
     mean, std = np.float32((0.485, 0.456, 0.406)), np.float32((0.229, 0.224, 0.225))
     expected = model.predict((pixels() / np.float32(255) - mean) / std, verbose=0)
     np.testing.assert_allclose(classifier.raw(inputs), expected, atol=1e-6)
-    assert classifier.notes == (DEFAULTS.format(path, "ImageNet mean and std"),)
+    source = "the input of {} (mean, std: prep.yaml; interpolation, crop_pct: the suite's defaults)"
+    assert classifier.preprocessing.source == source.format(path)
 
 
 def test_grey_images(keras, tmp_path):
@@ -102,7 +117,7 @@ def test_grey_images(keras, tmp_path):
 def test_channels_first(keras, tmp_path):
     images = keras.Input((3, SIDE, SIDE))
     model = keras.Model(images, keras.layers.Dense(3)(keras.layers.Flatten()(images)))
-    classifier = load(saved(model, tmp_path), THREE)
+    classifier = load(saved(model, tmp_path), THREE, preprocessing=STATED)
     inputs = classifier.inputs(shaped(pixels()))
     np.testing.assert_allclose(classifier.raw(inputs), model.predict(inputs.numpy(), verbose=0), atol=1e-6)
 
@@ -132,10 +147,12 @@ def test_the_first_layer_states_the_range_of_pixels(keras, tmp_path):
     for name, (first, layer) in first_layers(keras.layers).items():
         nested = keras.Sequential([keras.layers.Resizing(SIDE, SIDE), keras.layers.Rescaling(1 / 255)])
         path = saved(network(keras, *(nested if one == "nested" else one for one in first)), tmp_path)
+        if not layer:
+            assert refusal(path, THREE) == UNSTATED, name
+            continue
         found = load(path, THREE).preprocessing
-        assert (found.mean, found.std) == ((0,) * 3, (1 / 255,) * 3) or not layer, name
-        assert (f"the {layer} layer of {path}" in found.source) == bool(layer), name
-        assert ("mean, std, crop_pct: the suite's defaults" in found.source) != bool(layer), name
+        assert (found.mean, found.std) == ((0,) * 3, (1 / 255,) * 3), name
+        assert f"the {layer} layer of {path}" in found.source, name
 
 
 def test_parameters_count_frozen_and_quantised_layers_without_statistics(keras, tmp_path):
@@ -177,8 +194,8 @@ def test_accuracy_is_that_of_keras(keras, tmp_path):
 
 def test_code_in_the_file_runs_only_if_it_is_trusted(keras, tmp_path):
     path = saved(network(keras, keras.layers.Lambda(lambda images: images / 255)), tmp_path)
-    assert refusal(path, THREE).startswith(f"{CANNOT_LOAD.format(keras.__version__)} ValueError: ")
-    assert load(path, THREE, trust_pickle=True).facts.parameters == 135
+    assert refused_by_keras(path, "ValueError", keras.__version__)
+    assert load(path, THREE, trust_pickle=True, preprocessing=STATED).facts.parameters == 135
 
 
 def test_models_that_cannot_be_judged(keras, tmp_path):
@@ -197,15 +214,15 @@ def test_models_that_cannot_be_judged(keras, tmp_path):
         )
     }
     assert {refusal(saved(one, tmp_path), THREE) for one in expected.values()} == {*expected}
-    detector = load(saved(keras.Model(images, keras.layers.Conv2D(6, 1)(images)), tmp_path), THREE)
+    path = saved(keras.Model(images, keras.layers.Conv2D(6, 1)(images)), tmp_path)
+    detector = load(path, THREE, preprocessing=STATED)
     assert message(detector.raw, torch.zeros(2, 3, SIDE, SIDE)) == (
         f"{tmp_path}/net.keras: the model's output has the wrong shape, got (2, 8, 8, 6). Allowed: a "
         "floating-point tensor of shape (images, classes), here (2, 3)."
     )
-    own = refusal(saved(network(keras, Own()), tmp_path), THREE)
-    assert own.startswith(f"{CANNOT_LOAD.format(keras.__version__)} TypeError: ")
+    assert refused_by_keras(saved(network(keras, Own()), tmp_path), "TypeError", keras.__version__)
     model.quantize("int4")
-    assert load(saved(model, tmp_path), THREE).facts.uncounted == (
+    assert load(saved(model, tmp_path), THREE, preprocessing=STATED).facts.uncounted == (
         "the Keras file packs several weights into one number"
     )
 
@@ -217,7 +234,7 @@ def test_files_of_other_kinds(keras, tmp_path):
         assert refusal(path) == f"net.keras: is not a Keras 3 file, or is damaged. {WAY_OUT}"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("data.pkl", b"")
-    assert refusal(path).startswith(f"{CANNOT_LOAD.format(keras.__version__)} KeyError: ")
+    assert refused_by_keras(path, "KeyError", keras.__version__)
     for name in ("net.h5", "saved_model.pb"):
         (tmp_path / name).write_bytes(b"")
     text = f"is a Keras model in an old format. {WAY_OUT}"
@@ -228,7 +245,7 @@ def test_files_of_other_kinds(keras, tmp_path):
 def test_keras_that_is_missing_or_too_old(keras, tmp_path, monkeypatch):
     path = saved(network(keras), tmp_path)
     text = (
-        "net.keras: a Keras model needs keras>=3.13.2 (or its backend), which is not installed. "
+        "net.keras: it needs keras>=3.13.2 (or its backend), which is not installed. "
         'Install it: pip install "quba-check[keras]".'
     )
     monkeypatch.setattr(keras, "__version__", "3.13.1")

@@ -110,7 +110,7 @@ def test_an_onnx_file(tmp_path):
 def test_a_preprocessing_file_overrides_metadata(tmp_path):
     (tmp_path / "p.yaml").write_text("outputs: logits\ninput_size: [3, 16, 16]\n")
     stated = read_preprocessing(tmp_path / "p.yaml")
-    classifier = load(onnx_file(tmp_path / "x.onnx"), THREE, preprocessing=stated)
+    classifier = load(onnx_file(tmp_path / "x.onnx"), ("blue", "green", "it's red"), preprocessing=stated)
     assert classifier.stated_outputs == "logits"
     assert classifier.preprocessing.input_size == (3, 16, 16)
     assert classifier.preprocessing.std == (1.0, 1.0, 1.0)
@@ -126,7 +126,11 @@ def test_a_torchscript_program(tmp_path):
     extra = {"config.txt": json.dumps(STATED)}
     program = torch.jit.trace(plain(), torch.zeros(1, 3, 8, 8))
     program.save(str(tmp_path / "x.torchscript"), _extra_files=extra)
-    assert load(tmp_path / "x.torchscript", THREE).preprocessing.input_size == (3, 32, 32)
+    assert load(tmp_path / "x.torchscript", ("blue", "green", "it's red")).preprocessing.input_size == (
+        3,
+        32,
+        32,
+    )
     program.save(str(tmp_path / "y.torchscript"))
     assert load(tmp_path / "y.torchscript", THREE, image_size=8).stated_outputs is None
 
@@ -159,7 +163,7 @@ def test_the_metadata_next_to_an_openvino_file(tmp_path):
     poses = "x.xml: is a model of ultralytics for the task 'pose'. quba-check judges classifiers."
     assert refusal(path, THREE) == poses
     (tmp_path / "metadata.yaml").write_text("task: [")
-    assert load(path, THREE).stated_outputs == "probabilities"
+    assert load(path, ("blue", "green", "it's red")).stated_outputs == "probabilities"
     assert load(openvino_file(path), THREE).stated_outputs is None
 
 
