@@ -246,7 +246,9 @@ def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
 
 
 def _fix(subject: ModelUnderTest, order: ClassOrder) -> str:
-    classes = subject.suite.classes
+    classes, positive = subject.suite.classes, subject.suite.head.positive
+    if positive is not None:
+        return f"state positive: {classes[1 - positive]} in quba-data.yaml, if the model has one output"
     if order.shift:
         end, other = ("first", "last") if order.shift > 0 else ("last", "first")
         name = short_class_names(classes)[0 if order.shift > 0 else -1]

@@ -15,9 +15,7 @@ from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import KERAS_WAY_OUT, WITH_CODE, ModelSpec
 
-_FOREIGN = (
-    f"Code in the file runs with --quba-trust-pickle, if you trust it. For layers of your own, {WITH_CODE}."
-)
+_FOREIGN = f"Code in the file runs with --quba-trust-pickle, if you trust it. For custom layers {WITH_CODE}."
 _SAME_RANGE = ("CenterCrop", "InputLayer", "Rand", "Resizing", "ZeroPadding")
 """First parts of the names of layers that leave the range of pixels as it is."""
 

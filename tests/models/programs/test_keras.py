@@ -60,7 +60,7 @@ def pixels(channels: int = 3) -> np.ndarray:
 
 CANNOT_LOAD = "net.keras: keras {} on torch cannot load it: "
 FOREIGN = (
-    "Code in the file runs with --quba-trust-pickle, if you trust it. For layers of your own, give "
+    "Code in the file runs with --quba-trust-pickle, if you trust it. For custom layers give "
     "--model=package.module:callable (docs/models.md)."
 )
 STATED = PreprocessingConfig(
