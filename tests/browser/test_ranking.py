@@ -191,7 +191,8 @@ def test_a_model_under_the_pointer_is_named(open_section: Any) -> None:
     box = svg.bounding_box()
     unit = box["width"] / 720
     page.mouse.move(box["x"] + place[0] * unit, box["y"] + place[1] * unit)
-    assert option.inner_text() == last
+    shown = "text => document.querySelector('#ranking [data-part=option]').innerText === text"
+    page.wait_for_function(shown, arg=last, timeout=5000)
 
 
 def test_the_table_is_sorted_by_its_headings(open_section: Any) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -77,15 +79,19 @@ def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) 
         problem = "is a pickled model of ultralytics, which runs code when it is read; nothing of it was run"
         hint = "If you trust whoever made the file, give --quba-trust-pickle (docs/security.md)."
         raise error(problem, hint=hint)
-    files, opener = model_files(spec.path), Image.open
-    with quiet(), model_errors("cannot be read as a checkpoint of ultralytics:", where=spec.text):
+    files, opener, environment = model_files(spec.path), Image.open, dict(os.environ)
+    problem = "cannot be read as a checkpoint of ultralytics:"
+    # Its import changes how numpy prints, the environment of later processes, and how Pillow opens images.
+    with quiet(), model_errors(problem, where=spec.text), np.printoptions():
         try:
             importlib.import_module("ultralytics")
         except ImportError as missing:
             problem = "a checkpoint of ultralytics needs ultralytics, which is not installed"
             raise error(problem, hint="Install it: pip install ultralytics.") from missing
         finally:
-            Image.open = opener  # ultralytics' own installs packages for images that Pillow cannot read
+            Image.open = opener
+            os.environ.clear()
+            os.environ.update(environment)
         checkpoint = torch.load(spec.path, map_location="cpu", weights_only=False)
         key = "model" if checkpoint.get("ema") is None else "ema"
         network: Any = checkpoint[key]

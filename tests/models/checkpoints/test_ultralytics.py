@@ -192,3 +192,21 @@ def test_a_checkpoint_that_cannot_be_built(trained, tmp_path):
     torch.save({"net": checkpoint["model"]}, tmp_path / "x.pt")
     text = "x.pt: cannot be read as a checkpoint of ultralytics: KeyError: 'model'"
     assert refusal(tmp_path / "x.pt", SUITE, trust_pickle=True) == text
+
+
+def test_its_import_leaves_the_process_as_it_was(trained):
+    code = """
+import os, sys
+import numpy as np
+from PIL import Image
+from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
+assert "ultralytics" not in sys.modules
+own = "TORCHINDUCTOR_CACHE_DIR"  # set by torch itself
+state = lambda: ({**os.environ, own: ""}, Image.open, np.get_printoptions())
+before = state()
+load_classifier(sys.argv[1], LoadRequest(classes=("blue", "green", "red"), trust_pickle=True))
+assert "ultralytics" in sys.modules and state() == before
+"""
+    done = subprocess.run([sys.executable, "-c", code, trained / "best.pt"], check=False)
+    assert done.returncode == 0
