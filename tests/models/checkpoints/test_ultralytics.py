@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -88,11 +89,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _settings(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _settings(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(trained))
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     monkeypatch.setattr(Image, "open", Image.open)  # ultralytics replaces both
     monkeypatch.setattr(torch, "save", torch.save)
+    with np.printoptions():  # that of numpy, too
+        yield
 
 
 @pytest.mark.parametrize("name", ["best.pt", *EXPORTS])
