@@ -300,6 +300,8 @@ def _settings(quba: QubaSettings) -> Mapping[str, object]:
     """Return the settings of the grade; a digest replaces the path of a population file."""
     settings = asdict(quba)
     digest = settings.pop("population_sha256")
+    if not quba.allow_transferred:
+        del settings["allow_transferred"]  # the digests of files without this key stay
     return settings | {
         "weights": {name: float(weight) for name, weight in quba.weights.items()},
         "allow_missing": sorted(quba.allow_missing),

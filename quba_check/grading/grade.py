@@ -130,21 +130,21 @@ def grade(
     measured = measured or {}
     masked = {name: row.masked for name, row in measured.items() if row.masked and full.get(name)}
     transferred = {name: transfer_notes(row.notes) for name, row in measured.items() if full.get(name)}
-    transferred = {name: notes for name, notes in transferred.items() if notes and name not in masked}
-    left_out = (*([] if allow_masked else masked), *([] if allow_transferred else transferred))
-    masked |= transferred
+    transferred = {name: notes for name, notes in transferred.items() if notes}
+    left_out = ({} if allow_masked else masked) | ({} if allow_transferred else transferred)
+    doubts = [*masking_notes(masked, left_out), *masking_notes(transferred, left_out)]
     unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
     comparable = {*reference.dimensions} - {*unmeasured}
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name not in comparable)
     effective = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     is_weightless = unmeasured and not any(effective.values())
     if is_weightless or not set(unmeasured) <= set(allow_missing):
-        reason = masked_reason({name: masked[name] for name in left_out}, unmeasured)
+        reason = masked_reason(left_out, unmeasured)
         return ungraded(reference, missing=unmeasured, not_graded=reason)
     other_suite = suite_difference(reference, suite, classes)
     score = reference.score(values, effective)
     if other_suite and not allow_other_suite:
-        notes = [*comparison_notes(missing, (), reference, protocol), *masking_notes(masked, left_out)]
+        notes = [*comparison_notes(missing, (), reference, protocol), *doubts]
         return ungraded(reference, missing=missing, notes=notes, score=score, other_suite=other_suite)
     percentile = reference.percentile(score, effective)
     crossed = crossed_dimensions(effective, reference, protocol)
@@ -167,7 +167,7 @@ def grade(
         cross_protocol=crossed,
         notes=(
             *comparison_notes(missing, crossed, reference, protocol),
-            *masking_notes(masked, left_out),
+            *doubts,
             *corruption_notes(effective, reference, generated_corruptions),
             *few_images_notes(slopes, measured, reference),
         ),

@@ -137,7 +137,7 @@ def explain(
     caveats = []
     try:
         slopes = population.slopes(weights)
-        allowed = ("allow_missing", "allow_other_suite", "allow_masked")
+        allowed = ("allow_missing", "allow_other_suite", "allow_masked", "allow_transferred")
         exceptions = {name: getattr(settings, name) for name in allowed if settings is not None}
         result = grade_run(run, population, weights, **exceptions)
     except PopulationError as error:

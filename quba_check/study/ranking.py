@@ -241,7 +241,8 @@ def grade_run(run: StoredRun, population: Population, weights: Mapping[str, floa
         run: the run.
         population: the population.
         weights: weight by dimension name.
-        allowed: the exceptions of `grade`: allow_missing, allow_other_suite, allow_masked.
+        allowed: the exceptions of `grade`: allow_missing, allow_other_suite, allow_masked,
+            allow_transferred.
     """
     measured, record = published_measurements(run), run.record
     return grade(

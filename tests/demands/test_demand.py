@@ -34,6 +34,13 @@ def test_by_hand() -> None:
     assert digest(text) == hashlib.sha256(expected.encode()).hexdigest()
 
 
+def test_a_new_setting_of_the_grade_leaves_the_digests_of_earlier_files() -> None:
+    """The literal was written before `allow_transferred`."""
+    assert digest("quba: {min_score: 0}\ndimensions: {accuracy: {min: 0.5}}") == (
+        "7bb7e392fada5c133f34c6f937b64b51e838584fff225a39cc08cf5003ab33aa"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -72,6 +79,7 @@ def test_the_same_demands(text: str) -> None:
         "quba: {population: POPULATION}",
         "quba: {allow_missing: [shape_bias]}",
         "quba: {allow_other_suite: true}",
+        "quba: {allow_transferred: true}",
         "quba: {min_grade: D}",
     ],
 )

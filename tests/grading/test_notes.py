@@ -103,6 +103,29 @@ def test_a_masked_value_counts_with_a_note_if_allowed():
     assert (graded.letter is None, graded.notes) == (False, ())
 
 
+TRANSFERRED = "transferred: the images are attacked on the reference"
+ON_ANOTHER = on_500_images("adversarial_robustness", notes=(TRANSFERRED,))
+BOTH = on_500_images("adversarial_robustness", notes=(TRANSFERRED,), masked=tuple(SIGNS.split("; ")))
+
+
+@pytest.mark.parametrize(("measured", "allowed"), [(ON_ANOTHER, {}), (BOTH, {"allow_masked": True})])
+def test_a_transferred_value_gives_no_grade(measured, allowed):
+    """Also if it is masked, and masked values may count."""
+    graded = grade(SWIN, protocol="released", measured=measured, **allowed)
+    assert (graded.score, graded.missing) == (None, ("adversarial_robustness",))
+    assert graded.not_graded == (
+        "adversarial_robustness is of attacks on another model; allow_transferred: true under quba counts it"
+    )
+
+
+def test_a_transferred_value_counts_with_a_note_if_allowed():
+    graded = grade(SWIN, protocol="released", measured=ON_ANOTHER, allow_transferred=True)
+    assert graded.score == quba_score(SWIN)
+    assert graded.notes == ("transferred: adversarial_robustness counts as measured (allow_transferred)",)
+    graded = grade(SWIN, protocol="released", measured=BOTH, allow_transferred=True)
+    assert graded.not_graded == f"no evidence of robustness: adversarial_robustness is masked ({SIGNS})"
+
+
 def test_generated_corruptions_have_a_note_with_populations_of_stored_ones():
     note = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
     for stored in ("published", "screened"):
