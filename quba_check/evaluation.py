@@ -164,7 +164,7 @@ class Evaluation(Predictor):
         """
         if name not in self._unmeasurable:
             self._unmeasurable[name] = unmeasurable_reason(
-                registry[name], self.suite, self.obstacle, self._requests
+                registry[name], self.suite, self.attack_obstacle, self._requests
             )
             try:
                 for variant in views_by_variant(self._views(name)):

@@ -99,7 +99,7 @@ class Predictor:
             model.facts,
             outputs=model.outputs,
             temperature=model.preprocessing.temperature,
-            attacked_on=self.attacked_on,
+            surrogate="" if self.surrogate is None else self.surrogate.classifier.name,
             count_flops=partial(count_flops, model),
         )
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
@@ -126,23 +126,20 @@ class Predictor:
         return tables
 
     def transferred_views(self, views: Collection[View]) -> list[View]:
-        """Return the views that are attacked on the reference, since the model gives no gradients."""
+        """Return the views that are attacked on a surrogate."""
         attacked = [view for view in views if view.attack is not None and not view.variant]
-        return attacked if self.classifier.no_gradient and not self.obstacle else []
+        return attacked if self.surrogate is not None else []
 
     @property
-    def attacked_on(self) -> str:
-        """Name of the reference that attacks are computed on; empty for the model itself."""
-        other = self.reference
-        if not isinstance(other, Predictor) or not self.classifier.no_gradient or self.obstacle:
-            return ""
-        return other.classifier.name
+    def surrogate(self) -> Predictor | None:
+        """The reference, if attacks are computed on it; else None."""
+        is_used = bool(self.classifier.no_gradient) and not self.attack_obstacle
+        return self.reference if is_used and isinstance(self.reference, Predictor) else None
 
     @property
-    def obstacle(self) -> str:
+    def attack_obstacle(self) -> str:
         """The reason against attacks; empty if the model or its reference gives gradients."""
-        reason, own = self.classifier.no_gradient, self.classifier.preprocessing
-        reference = self.reference
+        reason, reference = self.classifier.no_gradient, self.reference
         if not reason or self.protocol.attack_space != "pixel" or self._run.workers is not None:
             return reason
         if reference is None:
@@ -150,25 +147,29 @@ class Predictor:
         if not isinstance(reference, Predictor) or reference.classifier.no_gradient:
             return reason
         other = reference.classifier.preprocessing
-        if not own.has_pixels_of(other):
+        if not self.classifier.preprocessing.has_pixels_of(other):
             return f"{reason}, and the reference prepares other pixels ({other.describe()})"
         return ""
 
     @cached_property
     def transfer(self) -> Predictor:
-        """The predictor of images that are attacked on the reference."""
-        if not isinstance(self.reference, Predictor):
-            raise UnmeasurableError(self.classifier.no_gradient)
-        model = self.classifier.attacked_on(self.reference.classifier)
+        """The predictor of images that are attacked on the surrogate.
+
+        Raises:
+            UnmeasurableError: there is none.
+        """
+        if self.surrogate is None:
+            raise UnmeasurableError(self.attack_obstacle)
+        model = self.classifier.with_surrogate(self.surrogate.classifier)
         return Predictor(model, self.suite, self.store, self.protocol, self._run)
 
     def _transferred(self, views: Collection[View]) -> dict[View, Predictions]:
-        """Return the predictions for images that are attacked on the reference."""
-        for one in (self, self.reference):
-            if isinstance(one, Predictor):
-                one.engine.determine_outputs([CLEAN])
-        self.transfer.classifier.follow(self.classifier)
-        return self.transfer.predictions(views)
+        """Return the predictions for images that are attacked on the surrogate."""
+        transfer = self.transfer
+        for one in filter(None, (self, self.surrogate)):
+            one.engine.determine_outputs([CLEAN])
+        transfer.classifier.follow(self.classifier)
+        return transfer.predictions(views)
 
     def planned_work(self) -> tuple[PlannedView, ...]:
         """Return the work on the planned dimensions; files are listed, and nothing is predicted.

@@ -178,7 +178,7 @@ class ModelFacts:
         temperature: divisor of the logits, which the preprocessing states.
         weight_bytes: bytes of the weights as stored; None if unknown.
         file_bytes: bytes of the files that it was loaded from; None if they are not known.
-        attacked_on: name of the model that attacks are computed on; empty for itself.
+        surrogate: name of the model that attacks are computed on; empty for itself.
         count_flops: returns the FLOPs of one image, or raises `UnmeasurableError`; None if there is no model.
     """
 
@@ -189,7 +189,7 @@ class ModelFacts:
     temperature: float = 1.0
     weight_bytes: int | None = None
     file_bytes: int | None = None
-    attacked_on: str = ""
+    surrogate: str = ""
     count_flops: Callable[[], int] | None = None
 
 

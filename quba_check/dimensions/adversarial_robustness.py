@@ -120,7 +120,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         return quantity
 
     notes = dict.fromkeys(note for one in (measured, *sizes.values()) for note in one.notes)
-    if reference := facts.model.attacked_on:
+    if reference := facts.model.surrogate:
         notes |= dict.fromkeys(_transfer_notes(predictions[PGD], reference))
     masked_at = {str(epsilon): one.masked for epsilon, one in sizes.items() if one.masked}
     measured = replace(measured, notes=tuple(notes), masked_at=masked_at)

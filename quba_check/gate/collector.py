@@ -290,7 +290,7 @@ def _demands(gate: GateSession) -> Iterator[Demand]:
 def _reference_notes(gate: GateSession, evaluation: Evaluation, reference: Classifier) -> Iterator[str]:
     """Yield notes on a reference: unused, or with another preprocessing."""
     model = evaluation.classifier
-    if not any(demand.is_comparative for demand in _demands(gate)) and not evaluation.attacked_on:
+    if not any(demand.is_comparative for demand in _demands(gate)) and evaluation.surrogate is None:
         yield f"the reference {reference.name} decides nothing: no demand is on parity or has a drop"
     elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
         yield f"the reference {reference.name} prepares images differently: {text}"

@@ -122,7 +122,7 @@ class Classifier:
             self._convolutions.release()
         self._guard = self._guard and Guard(self.module, self.checksum)
 
-    def attacked_on(self, surrogate: Classifier) -> Classifier:
+    def with_surrogate(self, surrogate: Classifier) -> Classifier:
         """Return this model with attacks that are computed on another one.
 
         Its fingerprint is that of both, with the preprocessing of the other one.

@@ -6,7 +6,6 @@ Next to the weights they hold what training scripts stored: the architecture and
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from quba_check.models.preprocessing.config import (
     IMAGENET_STD,
     KEYS,
     PreprocessingConfig,
+    crop_share,
     key_text,
     preprocessing_config,
     short_repr,
@@ -167,7 +167,7 @@ def _unpickle(path: Path, spec: str, trust: bool) -> Any:
         if trust:
             raise ModelError(f"{spec}: cannot be read as a checkpoint ({error_summary(error)}).") from error
         with torch.serialization.safe_globals(safe):
-            names = _foreign_names(path, error)
+            names = foreign_names(path, str(error))
         foreign = [name for name in names if not name.startswith(_PLAIN)] or names
         problem, hint = "not a checkpoint that torch.save wrote, or a damaged one", ""
         if names:
@@ -257,15 +257,19 @@ def _usable_weights(state: State, spec: str) -> State:
     return usable
 
 
-def _foreign_names(path: Path, error: Exception) -> list[str]:
+def foreign_names(path: Path, error: str = "") -> list[str]:
     """Return the names that a pickle would import, without those that are always allowed.
 
     Nothing of the pickle is run. Of formats older than torch 1.6, the name that torch refused.
+
+    Args:
+        path: the file; other formats have no names.
+        error: the text with which torch refused it.
     """
     try:
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     except Exception:  # noqa: BLE001  another format, or a damaged file
-        return re.findall(r"GLOBAL ([\w.]+)", str(error))
+        return re.findall(r"GLOBAL ([\w.]+)", error)
 
 
 def _timm_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -282,13 +286,10 @@ def _torchvision_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     crop, resize = arguments.get("val_crop_size"), arguments.get("val_resize_size")
     if not isinstance(crop, int) or not isinstance(resize, int) or resize < crop or crop < 1:
         return {}
-    share = crop / resize
-    if math.floor(crop / share) != resize:  # timm rounds the resized side down
-        share = math.nextafter(share, 0)
     return {
         "input_size": (3, crop, crop),
         "interpolation": arguments.get("interpolation", "bilinear"),
         "mean": IMAGENET_MEAN,
         "std": IMAGENET_STD,
-        "crop_pct": share,
+        "crop_pct": crop_share(crop, resize),
     }

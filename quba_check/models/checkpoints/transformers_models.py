@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,12 @@ from quba_check.errors import ModelError, extra_needed
 from quba_check.messages import listed
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, model_files
-from quba_check.models.preprocessing.config import CLASS_NAMES, PreprocessingConfig, preprocessing_config
+from quba_check.models.preprocessing.config import (
+    CLASS_NAMES,
+    PreprocessingConfig,
+    crop_share,
+    preprocessing_config,
+)
 from quba_check.models.preprocessing.preprocessing import for_channels, grey, preprocessing_of
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import CONFIG, WITH_CODE, ModelSpec
@@ -57,7 +61,7 @@ def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> Lo
     """
     stated = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
     _check_config(stated, spec.text, trust_pickle=request.trust_pickle)
-    code = sorted(folder.glob("*.py")) if "auto_map" in stated else []
+    code = sorted(folder.glob("*.py")) if request.trust_pickle else []  # also that of a processor
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         hint = "Save it again with save_pretrained of transformers 5, which writes model.safetensors."
@@ -206,13 +210,11 @@ def _candidates(processor: Mapping[str, Any], channels: int) -> Iterator[dict[st
         "std": tuple(float(value) / scale for value in std),
     }
     is_cropped = bool(processor.get("do_center_crop"))
-    resized = size.get("shortest_edge") or size.get("height")
+    resized: Any = size.get("shortest_edge") or size.get("height")
     height, width = ((crop if is_cropped else size).get(name) or resized for name in ("height", "width"))
     if not height or not width:
         return
-    share = processor.get("crop_pct") or height / resized
-    if math.floor(height / share) != resized and not processor.get("crop_pct"):
-        share = math.nextafter(share, 0)
+    share = processor.get("crop_pct") or crop_share(height, resized)
     for crop_pct, mode in ((share, "center_floor"), (share, "squash"), (1.0, "squash")):
         yield values | {"input_size": (channels, height, width), "crop_pct": crop_pct, "crop_mode": mode}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
+from quba_check.models.checkpoints.reading import foreign_names
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.fingerprint import named_tensors
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
@@ -48,15 +48,12 @@ class Logits(nn.Module):
 def pickled_classes(path: Path) -> list[str]:
     """Return the names of ultralytics' layers and networks in a pickle.
 
-    Nothing of it is run. Other files have none.
+    Nothing of it is run.
 
     Args:
-        path: an existing file.
+        path: an existing file; other files have none.
     """
-    with suppress(Exception):  # another format, or a damaged file
-        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-        return [name for name in names if name.startswith("ultralytics.nn.")]
-    return []
+    return [name for name in foreign_names(path) if name.startswith("ultralytics.nn.")]
 
 
 def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) -> LoadedModule:

@@ -75,6 +75,18 @@ def preprocessing_config(
     return PreprocessingConfig({key: plain(value) for key, value in config.items()}, source, departs)
 
 
+def crop_share(crop: int, resized: int) -> float:
+    """Return the `crop_pct` of a crop after a resize to a side.
+
+    The transform rounds the resized side down.
+
+    >>> crop_share(224, 256), math.floor(110 / crop_share(110, 143))
+    (0.875, 143)
+    """
+    share = crop / resized
+    return share if math.floor(crop / share) == resized else math.nextafter(share, 0)
+
+
 def plain(value: Any) -> Any:
     """Return a valid value with tuples for lists, and without synonyms."""
     return tuple(value) if isinstance(value, list) else _SYNONYMS.get(value, value)

@@ -21,7 +21,7 @@ from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import named_tensors
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.programs.runtime import NO_GRADIENT, ImageInput, RuntimeProgram, check_takes_normalised
+from quba_check.models.programs.runtime import NO_GRADIENT, ImageInput, RuntimeProgram, check_fits_input
 from quba_check.models.programs.weights import depends_on_batch, hidden_weights
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -166,7 +166,7 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
     takes = ImageInput(size=size, channels=model.channels)
     if model.input == "uint8":
         takes = replace(takes, dtype=torch.uint8, is_channels_last=True, scale=1 / 255)
-    check_takes_normalised(takes, request, spec.text, ', or give NumpyModel(input="float32")')
+    check_fits_input(takes, request, spec.text, ', or give NumpyModel(input="float32")')
     files, version = model_files(*map(Path, model.files)), request.model_version
     is_known = version is not None or (files != () and not model.is_endpoint)
     identity = [version or "", *(file.sha256 for file in files)] if is_known else [request.run_id]

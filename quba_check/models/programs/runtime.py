@@ -215,7 +215,7 @@ def load_program(
         ModelError: the program takes something else than a batch of images.
     """
     takes = _image_input(inputs, spec.text)
-    check_takes_normalised(takes, request, spec.text)
+    check_fits_input(takes, request, spec.text)
     tables = [
         port for port in outputs if len(port.shape) == 2 and port.shape[1] == request.expected_head.size
     ]
@@ -239,11 +239,17 @@ def load_program(
     )
 
 
-def check_takes_normalised(takes: ImageInput, request: LoadRequest, spec: str, remedy: str = "") -> None:
-    """Refuse a normalisation for a program that takes pixels as they are.
+def check_fits_input(takes: ImageInput, request: LoadRequest, spec: str, remedy: str = "") -> None:
+    """Check that a preprocessing file fits the input of a program.
+
+    Args:
+        takes: the input.
+        request: how the program is loaded.
+        spec: the model's spec, for messages.
+        remedy: another way out for a program that takes pixels as they are.
 
     Raises:
-        ModelError: the preprocessing file states another normalisation.
+        ModelError: the file states other channels, or a normalisation of pixels that are taken as they are.
     """
     stated = {} if request.preprocessing is None else request.preprocessing.values
     if (size := stated.get("input_size")) and size[0] != takes.channels:

@@ -247,6 +247,17 @@ def test_a_preprocessing_file_takes_the_place_of_a_processor(tmp_path: Path) -> 
     assert load(folder, CLASSES, preprocessing=STATED).preprocessing.mean == (0.1,) * 3
 
 
+def test_pixels_that_differ_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "net", *vit())
+    changes = {"image_processor_type": "EfficientNetImageProcessor", "rescale_offset": True}
+    change(folder, "preprocessor_config.json", **changes, rescale_factor=1 / 127.5)
+    assert re.fullmatch(
+        "net: its EfficientNetImageProcessor prepares images in its own way, quba-check would give pixels "
+        r"that differ by up to \d+ of 255\. .*",
+        refusal(folder, CLASSES),
+    )
+
+
 def test_no_file_takes_the_place_of_bgr_images(tmp_path: Path) -> None:
     folder = write(tmp_path / "net", *vit())
     change(folder, "preprocessor_config.json", do_flip_channel_order=True)
