@@ -166,8 +166,9 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
 def _head_without(ignored: tuple[int, ...], request: LoadRequest, spec: str) -> Head:
     head = request.expected_head.without(ignored)
     if max(ignored) >= head.size:
-        allowed = f"positions below {head.size:,}, of the suite's classes and those ignored"
-        raise ModelError("ignore cannot be used", where=spec, got=f"{[*ignored]}", allowed=allowed)
+        sizes = f"{len(ignored)} ignored and the {head.classes:,} of the suite's classes"
+        allowed = f"positions from 0 to {head.size - 1:,} ({sizes})"
+        raise ModelError("ignore names no output", where=spec, got=f"{[*ignored]}", allowed=allowed)
     return head
 
 

@@ -173,7 +173,9 @@ def _kind_and_name(text: str) -> tuple[Kind, str]:
     if (path / CONFIG).is_file():
         return "folder", path.resolve().name
     if (path.suffix.lower() in (".h5", ".hdf5") and path.is_file()) or (path / "saved_model.pb").is_file():
-        raise ModelError("is a Keras model in an old format.", where=text, hint=KERAS_WAY_OUT)
+        raise ModelError(
+            "is a Keras file of weights alone, or in an old format.", where=text, hint=KERAS_WAY_OUT
+        )
     problem, suggestion = "not a model spec", ""
     if path.is_dir():
         problem = f"is a folder without {CONFIG}, which is not a model"

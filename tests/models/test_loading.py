@@ -240,8 +240,8 @@ def test_ignored_outputs_are_no_classes(config, zoo):
     scores = classifier.raw(images := torch.rand(3, 3, 2, 2))
     assert torch.equal(classifier.select_classes(scores), network.linear(images.flatten(1))[:, 1:9])
     assert refusal(zoo(network), TEN[:5], preprocessing=file) == (
-        "zoo:model: ignore cannot be used, got [0, 9]. Allowed: positions below 7, of the suite's classes "
-        "and those ignored."
+        "zoo:model: ignore names no output, got [0, 9]. Allowed: positions from 0 to 6 (2 ignored and the 5 "
+        "of the suite's classes)."
     )
 
 

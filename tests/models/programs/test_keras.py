@@ -237,7 +237,7 @@ def test_files_of_other_kinds(keras, tmp_path):
     assert refused_by_keras(path, "KeyError", keras.__version__)
     for name in ("net.h5", "saved_model.pb"):
         (tmp_path / name).write_bytes(b"")
-    text = f"is a Keras model in an old format. {WAY_OUT}"
+    text = f"is a Keras file of weights alone, or in an old format. {WAY_OUT}"
     assert refusal(tmp_path / "net.h5") == f"net.h5: {text}"
     assert refusal(tmp_path).endswith(f": {text}")
 
