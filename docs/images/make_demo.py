@@ -43,7 +43,7 @@ def table_lines(output: str) -> list[Text]:
     first = next(i for i, line in enumerate(plain) if line.startswith(HEAD))
     last = next(i for i, line in enumerate(plain) if line.startswith(GRADE))
     verdict = next(i for i, line in enumerate(plain) if line.startswith("released: "))
-    return [*lines[first : last + 1], Text(), *lines[verdict - 1 : verdict + 1]]
+    return [*lines[first : last + 1], lines[verdict]]
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ from quba_check.storage.user_files import file_kind, read_bytes
 
 LARGEST = 2**30
 """Largest size of a per-image file in bytes; files for ImageNet take a few million."""
+THIS_RUN = "this run"
+"""Name in messages of a run without a file of its record."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 PLACE = "demanded by "
 """Beginning of the last line of an explanation."""
@@ -19,7 +20,10 @@ class Explanation:
         unit: its unit.
         interval: its two-sided interval, at the level of the threshold file; None if unknown.
         n: number of images behind it; None if it does not depend on images.
-        details: facts behind it: worst parts, number of images, images needed to decide, notes.
+        details: facts behind it, such as the worst parts and the images needed to decide.
+        sample: number of images and interval in words.
+        notes: notes on the value.
+        images: conditions of the images behind it: `class`, `predicted`, `slice` and `set`, if there are any.
         place: `path:line` of the demand, as messages show it; empty if it was not judged.
     """
 
@@ -30,13 +34,21 @@ class Explanation:
     interval: tuple[float, float] | None = None
     n: int | None = None
     details: tuple[str, ...] = ()
+    sample: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """All facts behind the headline."""
+        return (*self.details, *self.sample, *self.notes)
+
+    @property
     def text(self) -> str:
-        """Headline, indented details and the place of the demand."""
+        """Headline, indented facts and the place of the demand."""
         place = [PLACE + self.place] if self.place else []
-        return "\n  ".join([self.headline, *self.details, *place])
+        return "\n  ".join([self.headline, *self.lines, *place])
 
 
 NOT_EXPLAINED = Explanation("")

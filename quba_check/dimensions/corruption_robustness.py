@@ -12,8 +12,8 @@ from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
 
 GATE_RUN = (
-    "gate run: each image was shown under one of the 75 corruptions and severities, all equally often; "
-    "sample: all in the suite's manifest shows each under all"
+    "sampled: each image under one of the 75 corruptions and severities, all equally often; "
+    "sample: all in the manifest shows each under all"
 )
 
 

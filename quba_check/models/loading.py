@@ -246,13 +246,13 @@ def _preprocessing_notes(
     (_, height, width), size = preprocessing.input_size, request.image_size
     differs = size is not None and (height, width) != (size, size)
     suite = f", not at the suite's {size} × {size}" if differs else ""
-    source, text = preprocessing.source, preprocessing.describe()
+    source = preprocessing.source
     if any(config.departs and config.source in source for config in configs):
-        yield f"images are prepared as {source} states: {text}{suite}"
+        yield f"images are prepared as {source} states{suite}"
     elif (fallback := request.fallback) is not None and fallback.source in source:
-        yield f"{spec} does not state its whole preprocessing; with that of {fallback.source}: {text}{suite}"
+        yield f"{spec} does not state its whole preprocessing; the rest is that of {fallback.source}{suite}"
     elif preprocessing.is_assumed:
-        yield f"{spec} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"
+        yield f"{spec} does not state its whole preprocessing; the rest is {SUITE_DEFAULTS}"
     elif suite:
         yield f"images are prepared at {height} × {width} as {source} states{suite}"
     if request.preprocessing is not None and (kind := request.preprocessing.values.get("outputs")):

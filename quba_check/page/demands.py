@@ -152,7 +152,7 @@ def _bound_text(row: VerdictRow) -> str:
 def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, tuple[str, ...]]:
     """Return headline and details; those of a pass are not in its record."""
     if row.outcome != "pass" or known.value is None:
-        return known.headline or f"{row.shown_name}: {row.outcome}", known.details
+        return known.headline or f"{row.shown_name}: {row.outcome}", known.lines
     headline = f"{row.shown_target} {_value_text(row, known)} meets the bound {_bound_text(row)}"
     quantity = record.judged(row)
     worst = "" if quantity is None or row.bound in DROPS else worst_part(row.dimension, quantity)

@@ -36,8 +36,12 @@ from quba_check.reports.tables import wrap_text
 from quba_check.reports.terminal import render
 
 WARNED = "warned"
+SHORT_RUN = 60.0
+"""Seconds of a run below which its table comes soon enough, without a line for each finished dimension."""
 NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
 """Printed after a run of the demo."""
+_REPORT_CHARACTERS = "fE"
+"""pytest's own value of `-r`."""
 
 
 class Controller:
@@ -108,16 +112,21 @@ class Controller:
     def _select(self, node_ids: set[str]) -> None:
         demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
         if demands and not self._selected:
-            self._print_plan(demands)
-            if getattr(self._config.option, "verbose", -2) >= -1:  # also with -q
+            seconds = self._print_plan(demands)
+            is_long = seconds is None or seconds > SHORT_RUN
+            if is_long and getattr(self._config.option, "verbose", -2) >= -1:  # also with -q
                 self._finished = FinishedDimensions(demands, self._collector, self._config)
         self._selected |= node_ids
 
-    def _print_plan(self, demands: list[PlannedDemand]) -> None:
-        """Print the plan of the demands: two lines, or a table for `--quba-plan`."""
+    def _print_plan(self, demands: list[PlannedDemand]) -> float | None:
+        """Print the plan of the demands: two lines, or a table for `--quba-plan`.
+
+        Returns:
+            The seconds that the run takes; None if unknown.
+        """
         gate, progress, shows_table = self._gate, self._progress, self._gate.options.plan
         if self._config.option.collectonly and not shows_table:
-            return
+            return None
         try:
             with one_line_errors():
                 gate.select(demands)
@@ -125,17 +134,19 @@ class Controller:
         except pytest.UsageError:
             if shows_table:
                 raise
-            return  # the demand that needs the broken set reports it
+            return None  # the demand that needs the broken set reports it
         if shows_table:
             write_lines(self._config, progress, plan_table(plan).splitlines())
-            return
+            return None
         missing = [view for view in plan.views if view.missing]
         passes = sum(view.forward + view.backward for view in missing)
         progress.writer.plan(passes)
+        seconds = run_time_left(progress.states())
         # Without pytest's terminal there is no such option.
         if getattr(self._config.option, "verbose", -1) >= 0:
-            text = "\n".join(plan_lines(plan, run_time_left(progress.states())))
+            text = "\n".join(plan_lines(plan, seconds))
             write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
+        return seconds
 
     def pytest_runtestloop(self) -> bool | None:
         """Run nothing for `--quba-plan`."""
@@ -201,7 +212,7 @@ class Controller:
     ) -> Generator[None, None, None]:
         """Remove judged demands from pytest's section of failures.
 
-        The reports explain them better; `pytest_print_reports` returns them for the closing lines.
+        The reports explain them better. pytest's short summary has them only if `-r` asks for it.
         """
         stats = terminalreporter.stats
         self._failed = stats.pop("failed", [])
@@ -209,25 +220,28 @@ class Controller:
         if others:
             stats["failed"] = others
         yield
+        if self._failed:
+            stats["failed"] = self._failed  # the last line counts them
 
     @pytest.hookimpl(specname="pytest_terminal_summary")
     def pytest_print_reports(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         """Print the reports between the section of failures and the closing lines."""
-        if self._failed:
+        if self._failed and config.option.reportchars != _REPORT_CHARACTERS:
             terminalreporter.stats["failed"] = self._failed
         writer = config.get_terminal_writer()
         encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
         for record, path in zip(self.records, self.paths, strict=True):
             terminalreporter.section(f"quba-check {record.model.name}")
+            file = "" if path is None else shown_path(path, Path.cwd())
             text = render(
                 record,
                 width=text_width(config),
                 colour=writer.hasmarkup,
-                ascii=not encoding.lower().startswith("utf"),
+                is_ascii=not encoding.lower().startswith("utf"),
                 classes=config.option.quba_classes,
+                path=file,
             )
-            record_line = [] if path is None else [f"record: {shown_path(path, Path.cwd())}"]
-            terminalreporter.write("\n".join([text.rstrip(), *record_line, ""]))
+            terminalreporter.write(text + (f"record: {file}\n" if file else ""))
         if self.page is not None:
             terminalreporter.write(f"page: {shown_path(self.page, Path.cwd())}\n")
         if any(record.model.spec in DEMO_MODELS for record in self.records):

@@ -204,12 +204,6 @@ class LogLines(ProgressLine):
             self.update()
             yield
 
-    def announce(self, words: str) -> None:
-        """Print a step that precedes predictions."""
-        with self._lock:
-            self._print(words)
-        super().announce(words)
-
     def update(self) -> None:
         """Print the running view after a long silence."""
         with self._lock:

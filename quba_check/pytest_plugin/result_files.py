@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.comparison.stored_run import StoredRun, stored_run
+from quba_check.comparison.stored_run import THIS_RUN, StoredRun, stored_run
 from quba_check.errors import UserError
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import shown_path
@@ -68,7 +68,7 @@ def write_results(
         runs = [
             stored_run(path, shown_path(path, Path.cwd()), record, store)
             if path
-            else StoredRun("this run", record)
+            else StoredRun(THIS_RUN, record)
             for record, path in zip(records, paths, strict=True)
         ]
         if html is not None:

@@ -227,6 +227,11 @@ class MeasurementRow(QuantityRow):
         }
         return self.parts.get(part) or on_slices.get(part)
 
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes on its value and parts, each once."""
+        return tuple(dict.fromkeys(note for one in (self, *self.parts.values()) for note in one.notes))
+
     def table_rows(self, name: str, *columns: str) -> list[tuple[Cell, ...]]:
         """Return the cells of some columns of a table, row by row.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from quba_check.comparison.compare import Comparison, compare
-from quba_check.comparison.stored_run import StoredRun
+from quba_check.comparison.stored_run import THIS_RUN, StoredRun
 from quba_check.errors import UserError
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, VerdictRow
@@ -16,6 +16,7 @@ from quba_check.reports.cells import CLASS_HEADINGS, NONE, class_table, demand_c
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.notes import grade_line, parity_lines, record_notes
 from quba_check.reports.tables import code, code_block, markdown_table, prose, wrap_line
+from quba_check.reports.unmet_demands import unmet_lines
 from quba_check.reports.verdict_labels import (
     LABELS,
     LOOKS,
@@ -46,19 +47,22 @@ class Run:
         record: the record.
         comparison: the changes from a baseline, if compared.
         notes: notes on the comparison, for example the reason against one.
+        path: path of the record's file, for the next steps; empty if none was written.
     """
 
     record: Record
     comparison: Comparison | None = None
     notes: tuple[str, ...] = ()
+    path: str = ""
 
 
 def compared_run(run: StoredRun, baseline: StoredRun | None) -> Run:
     """Return a run with its changes from a baseline, if comparable."""
+    path = "" if run.file == THIS_RUN else run.file
     try:
-        return Run(run.record, None if baseline is None else compare(baseline, run))
+        return Run(run.record, None if baseline is None else compare(baseline, run), path=path)
     except UserError as why:
-        return Run(run.record, notes=(str(why),))
+        return Run(run.record, notes=(str(why),), path=path)
 
 
 def markdown_summary(runs: Sequence[Run], *, page: str = "", url: str = "") -> str:
@@ -182,7 +186,8 @@ def _messages(run: Run) -> Iterator[str]:
     record = run.record
     for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
         if verdict.message:
-            yield from f"{label(verdict)}: {verdict.message}".splitlines()
+            first, *others = unmet_lines(verdict, record, run.path)
+            yield from (f"{label(verdict)}: {first}", *others)
     yield from (grade_line(grade, record) for grade in record.grades)
     yield from record_notes(record)
     if run.comparison is not None:

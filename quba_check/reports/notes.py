@@ -67,10 +67,14 @@ def answers_text(agreement: float, n: int) -> str:
     return f"{equal:,} of {n:,} answers ({percent:.1f} %)"
 
 
-def record_notes(record: Record) -> tuple[str, ...]:
+def record_notes(record: Record, *, with_noise: bool = True) -> tuple[str, ...]:
     """Return the notes on the run and its values.
 
     An unmeasurable dimension is left out if a verdict's message gives the reason.
+
+    Args:
+        record: the record.
+        with_noise: name the verdicts that another sample could flip.
     """
     lines = list(parity_lines(record))
     if record.interrupted:
@@ -80,7 +84,7 @@ def record_notes(record: Record) -> tuple[str, ...]:
         lines.append(f"outputs treated as {treatment}")
     lines += _set_notes(record)
     noisy = [row.shown_target for row in record.verdicts if row.within_noise and row.policy == "point"]
-    if noisy:  # judged by the value alone, with the bound inside its interval
+    if noisy and with_noise:  # judged by the value alone, with the bound inside its interval
         lines.append(
             f"within noise (~): {listed(dict.fromkeys(noisy), 5)}: another sample of this size could flip "
             "the verdict; 'uncertain: point' judges by the value alone and bounds no error rate"
@@ -88,8 +92,7 @@ def record_notes(record: Record) -> tuple[str, ...]:
     lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note and not row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
-            notes = dict.fromkeys(note for one in (row, *row.parts.values()) for note in one.notes)
-            lines.extend(f"{name}: {note}" for note in notes if note != SAME)
+            lines.extend(f"{name}: {note}" for note in row.all_notes if note != SAME)
             lines.extend(_bias(name, row))
         elif isinstance(row, UnmeasurableRow) and not any(
             row.unmeasurable in verdict.message for verdict in record.verdicts
@@ -127,10 +130,7 @@ def _set_notes(record: Record) -> Iterator[str]:
             accuracy = record.quantity("accuracy") if name == CLEAN_SET else None
             yield f"{name}: {_groups_text(images, accuracy)}"
         if images.generated is not None:
-            yield (
-                f"{name}: {images.generated} from the clean images, not the stored ImageNet-C "
-                "(whose motion_blur and snow come from ImageMagick)"
-            )
+            yield f"{name}: {images.generated} from the clean images, not the stored ImageNet-C"
     sets = record.suite.sets.items()
     reduced = [
         f"{name} to {row.images:,} of {row.found:,} images" for name, row in sets if row.found is not None

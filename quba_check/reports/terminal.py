@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quba_check.core.request import titled_name
+from quba_check.number_format import counted
 from quba_check.records.measurement import (
     AnyMeasurementRow,
     MeasurementRow,
@@ -34,14 +35,14 @@ from quba_check.reports.cells import (
 )
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import LEAST_WIDTH, printed, table_text, wrap_line
+from quba_check.reports.unmet_demands import NEXT, unmet_lines
 from quba_check.reports.verdict_labels import (
     LOOKS,
     UNMET,
     Label,
     label,
     most_severe,
-    release_line,
-    summary_line,
+    verdict_line,
     warning_lines,
 )
 
@@ -64,9 +65,9 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     Args:
         record: the record.
         rule: the character of the rule below the headings.
-        width: maximal width in columns. Demands and worst parts are wrapped between words, names between
-            conditions; without room the worst parts are left out, and a table that is still too wide exceeds
-            the width.
+        width: maximal width in columns. Worst parts are wrapped between words; without room they are left
+            out, then demands are wrapped, and names between conditions. A table that is still too wide
+            exceeds it.
     """
     has_intervals = any(row.interval for row in record.measured.values())
     gap, blank = 0 if has_intervals else 1, "    \n"
@@ -127,10 +128,9 @@ def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -
         words = [wrap_name_cell(text, 1) if heading == NAME else "\n".join(text.split()) for text in texts]
         cut = min(max(excess, 0), widths[heading] - max(len(heading), _longest(words)))
         widths[heading] -= cut
+        if heading == WORST_PART and cut < excess:
+            cut += widths.pop(heading) + gap
         excess -= cut
-    if excess > 0:
-        freed = widths.pop(WORST_PART) + gap - excess
-        widths[DEMAND] = min(widths[DEMAND] + max(freed, 0), _longest(cell.plain for cell in columns[DEMAND]))
     return widths
 
 
@@ -140,7 +140,7 @@ def _longest(texts: Iterable[str]) -> int:
 
 def _rows(record: Record) -> Iterator[list[Text]]:
     """Yield the cells of each row: name, value, interval, demand, verdict, worst part."""
-    for name, row in record.measurements.items():
+    for name, row in _shown(record).items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
         first = Text(name_cell(name, "" if own is None else own.title))
@@ -151,6 +151,13 @@ def _rows(record: Record) -> Iterator[list[Text]]:
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
                 name_text = Text(name_cell(verdict.part, verdict.title, "  "))
                 yield [name_text, *_cells(part, verdict, []), Text()]
+
+
+def _shown(record: Record) -> dict[str, AnyMeasurementRow]:
+    """Return the dimensions that were measured or demanded."""
+    demanded = {verdict.dimension for verdict in record.verdicts}
+    rows = record.measurements.items()
+    return {name: row for name, row in rows if name in demanded or not isinstance(row, NotMeasuredRow)}
 
 
 def _whole(row: Cell, own: VerdictRow | None) -> Cell:
@@ -181,15 +188,18 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
     return [value, interval, Text(demand), verdict]
 
 
-def render(record: Record, *, width: int, colour: bool, ascii: bool = False, classes: bool = False) -> str:  # noqa: A002
+def render(
+    record: Record, *, width: int, colour: bool, is_ascii: bool = False, classes: bool = False, path: str = ""
+) -> str:
     """Return a record as text.
 
     Args:
         record: the record.
         width: maximal width in columns, at least 72. Longer names and numbers exceed it; none is cut.
         colour: add ANSI colours.
-        ascii: use only ASCII characters, for logs of other encodings.
+        is_ascii: use only ASCII characters, for logs of other encodings.
         classes: add the table of single classes, if the record has it.
+        path: path of the record's file, for the next steps; empty if none was written.
 
     Returns:
         Lines ending in newlines, without trailing spaces.
@@ -207,33 +217,35 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False, cla
         highlight=False,
         legacy_windows=False,
     )
-    text = printed(console, _paragraphs(record, width, ascii=ascii, classes=classes), soft_wrap=True)
-    return text.encode("ascii", "backslashreplace").decode("ascii") if ascii else text
+    paragraphs = _paragraphs(record, width, "-" if is_ascii else "─", path, classes=classes)
+    text = printed(console, paragraphs, soft_wrap=True)
+    return text.encode("ascii", "backslashreplace").decode("ascii") if is_ascii else text
 
 
-def _paragraphs(record: Record, width: int, *, ascii: bool, classes: bool) -> Iterator[Text | Table]:  # noqa: A002
+def _paragraphs(record: Record, width: int, rule: str, path: str, *, classes: bool) -> Iterator[Text | Table]:
     header = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
     header += f", {record.environment.device}, {record.environment.precision}"
     yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
-    yield (table := dimension_table(record, rule="-" if ascii else "─", width=width))
+    yield (table := dimension_table(record, rule=rule, width=width))
+    if left_out := len(record.measurements) - len(_shown(record)):
+        line = f"not measured, as no demand needs it: {counted(left_out, 'dimension')}"
+        yield _wrapped(line, width, style="dim")
     if any(f" {NOISE}" in str(cell) for column in table.columns for cell in column.cells):
         yield _wrapped(LEGEND, width, style="dim")
     title, rows = class_table(record) if classes else ("", [])
     if rows:
         lines = table_text(CLASS_HEADINGS, rows, CLASS_HEADINGS[1:], cut=["class"], width=width)
         yield Text(f"\n{title}:\n{lines.rstrip()}")
-    notes = [_wrapped(line, width) for line in _grade_lines(record)]
-    notes += [_wrapped(note, width, style="yellow") for note in record_notes(record)]
-    yield from [Text(), *notes] if notes else []
+    if grades := [_wrapped(line, width) for line in _grade_lines(record)]:
+        yield from [Text(), *grades]
+    worst = most_severe(record.verdicts)
+    yield _wrapped(verdict_line(record), width, style=LOOKS[label(worst)].style if worst else "")
     for group in LOOKS:
         if group != "PASS":
-            yield from _group(record, group, width)
-    yield Text()
-    worst = most_severe(record.verdicts)
-    yield _wrapped(summary_line(record), width, style=LOOKS[label(worst)].style if worst else "")
-    if worst:
-        yield _wrapped(release_line(record), width, style=LOOKS[label(worst)].style)
+            yield from _group(record, group, width, path)
+    if notes := [_wrapped(note, width, style="yellow") for note in record_notes(record, with_noise=False)]:
+        yield from [Text(), *notes]
 
 
 def _grade_lines(record: Record) -> Iterator[str]:
@@ -256,14 +268,21 @@ def _grade_lines(record: Record) -> Iterator[str]:
                 yield f"  {name} {bound_text(verdict)}: {label(verdict)}"
 
 
-def _group(record: Record, group: Label, width: int) -> Iterator[Text]:
+def _group(record: Record, group: Label, width: int, path: str) -> Iterator[Text]:
     rows = [row for row in record.verdicts if label(row) == group]
     if rows:
         yield Text()
         yield Text(f"{LOOKS[group].heading}:", style=LOOKS[group].style)
-    for message in _by_reason(rows) if group == "NOT RUN" else [row.message or row.id for row in rows]:
-        for line in message.splitlines():
+    if group == "NOT RUN":
+        yield from (_wrapped(f"  {line}", width) for line in _by_reason(rows))
+        return
+    commands = set[str]()
+    for line in (line for row in rows for line in unmet_lines(row, record, path)):
+        if not line.lstrip().startswith(NEXT):
             yield _wrapped(f"  {line}", width)
+        else:  # one line, to be copied
+            yield Text(f"    {NEXT}as above" if line in commands else f"  {line}")
+            commands.add(line)
 
 
 def _by_reason(verdicts: Iterable[VerdictRow]) -> Iterator[str]:

@@ -57,6 +57,7 @@ _REASONS: tuple[tuple[Label, str], ...] = (
 """Reasons against a release, by the label of the demands behind them."""
 DIGITS = 12
 """Hex digits shown of a digest."""
+_NO = "released: no"
 NAMES_SHOWN = 5
 """Largest number of demands named for each reason."""
 
@@ -123,6 +124,23 @@ def origin_line(record: Record) -> str:
 
 def release_line(record: Record) -> str:
     """Return the overall verdict in a line: `released: yes`, or the reasons against it."""
+    reasons = [
+        f"{reason}: {listed(names, NAMES_SHOWN)}"
+        for outcome_label, reason in _REASONS
+        if (
+            names := [row.shown_name for row in record.verdicts if row.blocks and label(row) == outcome_label]
+        )
+    ]
+    return "; ".join([_release(record), *(reasons if _release(record) == _NO else [])])
+
+
+def verdict_line(record: Record) -> str:
+    """Return the overall verdict and the numbers of verdicts in a line."""
+    return "; ".join([*([_release(record)] if record.verdicts else []), summary_line(record)])
+
+
+def _release(record: Record) -> str:
+    """Return the overall verdict in words, without the names of unmet demands."""
     match record.overall_verdict:
         case "pass":
             return ", ".join(["released: yes", *limited_words(record), *waived_words(record)])
@@ -132,14 +150,7 @@ def release_line(record: Record) -> str:
             return "released: no; the run was interrupted"
         case "not judged":
             return "released: no; no demand was judged"
-    reasons = [
-        f"{reason}: {listed(names, NAMES_SHOWN)}"
-        for outcome_label, reason in _REASONS
-        if (
-            names := [row.shown_name for row in record.verdicts if row.blocks and label(row) == outcome_label]
-        )
-    ]
-    return "; ".join(["released: no", *reasons])
+    return _NO
 
 
 def verdict_words(record: Record) -> str:

@@ -26,7 +26,7 @@ from quba_check.number_format import (
 from quba_check.records.measurement import quantity_row
 from quba_check.records.verdict import VerdictRow
 from quba_check.verdicts.decision import Verdict, masking_signs
-from quba_check.verdicts.slices import row_noun, size_note
+from quba_check.verdicts.slices import row_noun, size_note, worst_slice
 
 _WORST, _MOST_CLASSES = 3, 10
 """Largest number of parts, classes, images and confusions in an explanation; of classes that miss a bound."""
@@ -37,15 +37,17 @@ _SIDES = {"recall": (0,), "npv": (0,), "precision": (1,), "specificity": (1,)}
 
 def explanation(verdict: Verdict) -> Explanation:
     """Return the explanation of a verdict, in words and numbers."""
-    curve, is_grade = verdict.curve, isinstance(verdict.evidence, Grade)
     return Explanation(
         headline=_headline(verdict),
         reason=verdict.reason,
         value=verdict.value,
-        unit="score" if is_grade else verdict.unit or "",
-        interval=None if curve is None else curve.interval(verdict.policy.confidence),
+        unit=_unit(verdict),
+        interval=_interval(verdict),
         n=verdict.n,
         details=tuple(_details(verdict)),
+        sample=tuple(_sample(verdict)),
+        notes=tuple(_notes(verdict)),
+        images=_images(verdict),
         place=verdict.demand.source_line,
     )
 
@@ -135,20 +137,51 @@ def _details(verdict: Verdict) -> Iterator[str]:
         row = "image" if evidence.groups is None or evidence.groups != evidence.n else "group"
         pairing = f"paired {row} by {row}" if evidence.paired else "unpaired"
         yield f"from {before} in {evidence.baseline} to {after}, {pairing}"
-    if verdict.n is not None:
-        yield f"n = {_rows_text(verdict.n, verdict)}"
-    if verdict.curve is not None:
-        unit = "score" if isinstance(evidence, Grade) else verdict.unit or ""
-        ends = verdict.curve.interval(verdict.policy.confidence)
-        of_score = " of the score" if isinstance(verdict.value, str) else ""
-        colon = ":" if is_too_wide(ends, unit) else ""
-        interval = interval_text(ends, unit, verdict.n, between=" to ")
-        yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
-        if verdict.within_noise and not isinstance(evidence, Grade) and not is_too_wide(ends, unit):
-            yield _more_images(verdict)
+    ends = None if isinstance(evidence, Grade) else _interval(verdict)
+    if verdict.within_noise and ends and not is_too_wide(ends, _unit(verdict)):
+        yield _more_images(verdict)
     if isinstance(evidence, Measurement) and verdict.outcome != "pass" and not verdict.has_needless_waiver:
         yield from _temperature_advice(verdict, evidence)
-    yield from _notes(verdict)
+
+
+def _sample(verdict: Verdict) -> Iterator[str]:
+    """Yield the number of images and the interval."""
+    if verdict.n is not None:
+        yield f"n = {_rows_text(verdict.n, verdict)}"
+    if (ends := _interval(verdict)) is not None:
+        of_score = " of the score" if isinstance(verdict.value, str) else ""
+        colon = ":" if is_too_wide(ends, _unit(verdict)) else ""
+        interval = interval_text(ends, _unit(verdict), verdict.n, between=" to ")
+        yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
+
+
+def _unit(verdict: Verdict) -> str:
+    return "score" if isinstance(verdict.evidence, Grade) else verdict.unit or ""
+
+
+def _interval(verdict: Verdict) -> tuple[float, float] | None:
+    return None if verdict.curve is None else verdict.curve.interval(verdict.policy.confidence)
+
+
+def _images(verdict: Verdict) -> dict[str, str]:
+    """Return conditions of the images behind a value: `class`, `predicted`, `slice` and `set`."""
+    demand, evidence, request = verdict.demand, verdict.evidence, verdict.demand.request
+    images = {} if request.set == CLEAN_SET else {"set": request.set}
+    if len(request.classes) == 1:
+        images["class" if 0 in _SIDES.get(request.metric, (0,)) else "predicted"] = request.target
+    if len(request.others) == 1:
+        images["predicted"] = request.mistaken_for
+    if request.slice and request.kind == "value":
+        images["slice"] = request.slice
+    if isinstance(evidence, Measurement):
+        if demand.dimension == "unknown_detection":
+            worst = [name for name, _ in _worst_parts(demand, evidence)]
+            images["set"] = (request.metric or next(iter(worst), "")).removesuffix("_fpr95")
+        if (table := evidence.tables.get(demand.part or "")) is not None:  # of `each`
+            images["class"] = str(min(table.rows, key=lambda row: float(row[2]))[0])
+        if request.kind != "value" and (name := worst_slice(demand, evidence)):
+            images["slice"] = name
+    return {key: name for key, name in images.items() if name}
 
 
 def _rows_text(n: int, verdict: Verdict) -> str:

@@ -55,6 +55,16 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     return replace(measurement, parts=parts, notes=tuple(filter(None, dict.fromkeys(notes))))
 
 
+def worst_slice(demand: Demand, measurement: Measurement) -> str:
+    """Return the judged slice with the worst number.
+
+    It is empty without one, and for a class on a slice.
+    """
+    judged, sign = _judged(demand, _sliced(demand, measurement)), 1 if demand.better == "high" else -1
+    name = min(judged, key=lambda one: sign * judged[one].value, default="")
+    return name if column_of(name) == demand.request.slice else ""
+
+
 def number_compared(demand: Demand, measurement: Measurement) -> int:
     """Return the number of slices or classes of which the worst is judged, else 1."""
     if demand.request.kind != "value":

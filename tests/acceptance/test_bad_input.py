@@ -60,7 +60,7 @@ def test_a_report_that_cannot_be_written_any_more(judge: Judge) -> None:
     path = judge.write("test_spoil.py", spoil)
     result = judge("thresholds/x.yaml", "test_spoil.py", "--quba-report=out/record.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "13 of 13 demands passed" in result.outlines
+    assert "released: yes; 13 of 13 demands passed" in result.outlines
     assert (
         f"ERROR: {path.parent}/out/record.json: cannot be written (File exists). "
         "Allowed: a file in a folder that you may write to."

@@ -67,8 +67,7 @@ def test_a_demand_without_a_verdict_blocks(judge: Judge, text: str, reason: str)
     result = judge(FILE, "--quba-report=record.json")
     assert result.ret == 1
     assert f"Not run: {reason}\n" in text_of(result)
-    assert "0 of 1 demand passed, 1 not run" in result.outlines
-    assert "released: no; not judged: accuracy[min]" in result.outlines
+    assert "released: no; 0 of 1 demand passed, 1 not run" in result.outlines
     assert judge.record()["overall_verdict"] == "incomplete"
 
 
@@ -101,7 +100,7 @@ def test_a_failed_demand_stays_failed(judge: Judge, text: str, arguments: tuple[
     assert result.ret == code
     if "xfail" in text:
         result.assert_outcomes(xfailed=1)
-        assert "released: no; failed: accuracy[min]" in result.outlines
+        assert "released: no; 0 of 1 demand passed, 1 failed" in result.outlines
     if code == 1:
         assert judge.record()["overall_verdict"] == "fail"
 
@@ -116,7 +115,7 @@ def test_options_that_run_no_item(judge: Judge, option: str) -> None:
     else:
         assert result.ret == 1
         assert NOT_CALLED in text_of(result)
-        assert "released: no; not judged: accuracy[min]" in result.outlines
+        assert "released: no; 0 of 1 demand passed, 1 not run" in result.outlines
 
 
 @pytest.mark.parametrize(
@@ -208,14 +207,14 @@ def test_a_removed_item_is_a_demand_without_a_verdict(judge: Judge) -> None:
     result.assert_outcomes(passed=1)
     assert result.ret == 1
     assert f"Not run: {NOT_CALLED}\n" in text_of(result)
-    assert "released: no; not judged: accuracy[min]" in result.outlines
+    assert "released: no; 1 of 2 demands passed, 1 not run" in result.outlines
 
 
 def test_a_selection_passes_and_its_record_is_no_release(judge: Judge) -> None:
     result = judge(FILE, "-k", "accuracy", "--quba-report=record.json")
     assert result.ret == 0
-    assert "1 of 1 demand passed, 12 not selected" in result.outlines
-    assert "released: not decided; demands that were not selected: 12" in result.outlines
+    line = "released: not decided; demands that were not selected: 12; 1 of 1 demand passed, 12 not selected"
+    assert line in " ".join(text_of(result).split())
     assert judge.record()["overall_verdict"] == "partial"
 
 

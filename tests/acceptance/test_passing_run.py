@@ -55,7 +55,7 @@ def test_the_summary_is_plain_text_of_eighty_columns_and_printed_once(run: Finis
         assert " PASS" in row
     (score,) = (line for line in lines if line.startswith("QUBA -20.536 "))
     assert "  grade F " in score
-    assert "13 of 13 demands passed" in lines
+    assert "released: yes; 13 of 13 demands passed" in lines
     assert lines[-1].strip("= ").startswith("13 passed in ")
 
 
@@ -153,5 +153,5 @@ def test_a_worker_that_dies_fails_its_demand_alone(
     assert reason in died.out
     assert f"{lost['id'].partition('::')[2]}: worker 'gw" in died.out
     assert record["interrupted"] is False
-    assert "12 of 13 demands passed, 1 not run" in died.out.splitlines()
+    assert "released: no; 12 of 13 demands passed, 1 not run" in died.out.splitlines()
     assert died.out.splitlines()[-1].strip("= ").startswith("1 failed, 12 passed in ")

@@ -42,11 +42,10 @@ def project(tmp_path: Path, tiny_data: Path) -> Project:
     return Project.at(tmp_path / "project", tiny_data, DEMANDS)
 
 
-def test_the_first_step_is_announced_before_its_imports(project: Project) -> None:
+def test_a_log_names_no_step_of_loading(project: Project) -> None:
     (project.root / "conftest.py").write_text(BLOCK)
     run = project.run()
-    assert run.code == BUG_EXIT_CODE
-    assert run.out.splitlines()[0] == "quba-check: loading torch"
+    assert (run.code, run.out) == (BUG_EXIT_CODE, "")
     assert "torch is blocked" in run.err
 
 
@@ -55,9 +54,7 @@ def test_a_plain_module_needs_neither_timm_nor_torchvision(project: Project) -> 
     (project.root / "conftest.py").write_text(LIST)
     run = project.run()
     assert run.code == 0, run.out + run.err
-    lines = run.out.splitlines()
-    assert lines[:2] == ["quba-check: loading torch", "quba-check: loading model nets:net"]
-    assert "loaded:" in lines
+    assert "loaded:" in run.out.splitlines()
 
 
 def test_a_finding_is_printed_and_changes_no_exit_code(judge: Judge) -> None:

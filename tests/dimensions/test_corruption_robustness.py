@@ -80,6 +80,6 @@ def test_sampled_corruptions_are_paired_with_their_clean_images():
     assert (measured.value, measured.n, measured.parts, measured.tables) == (0.5, 50, {}, {})
     assert list(measured.influences) == [CLEAN]
     assert measured.notes == (
-        "gate run: each image was shown under one of the 75 corruptions and severities, all equally often; "
-        "sample: all in the suite's manifest shows each under all",
+        "sampled: each image under one of the 75 corruptions and severities, all equally often; "
+        "sample: all in the manifest shows each under all",
     )

@@ -15,10 +15,7 @@ from quba_check.records.record import SetRow
 
 DEMANDS = "dimensions: {accuracy: {min: 0.1}, ood_robustness: {min: 0.1}}"
 CUT = "limited: clean to 6 of 9 images"
-REMARK = (
-    "corruptions: generated@8+jpeg85 from the clean images, not the stored ImageNet-C "
-    "(whose motion_blur and snow come from ImageMagick)"
-)
+REMARK = "corruptions: generated@8+jpeg85 from the clean images, not the stored ImageNet-C"
 NOTE = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
 
 
@@ -109,6 +106,6 @@ def test_sampled_corruptions_cost_one_pass_an_image_and_are_marked(
     assert record.suite.sample == "one"
     row = record.measurements["corruption_robustness"]
     assert (row.n, row.parts) == (9, {})
-    assert "corruption_robustness: gate run: each image" in terminal_text(record)
+    assert "corruption_robustness: sampled: each image" in terminal_text(record)
     gate.judge(text, data=data, store=tmp_path / "store")
     assert passes() == {"forward": 2 * examined() + 9 + 9}

@@ -97,9 +97,8 @@ def test_a_model_without_preprocessing_takes_that_of_the_reference(
     monkeypatch.syspath_prepend(tmp_path)
     one = gate.judge(PARITY, model="plain_export:net", reference=NET)
     (note,) = [note for note in one.notes if "preprocessing" in note]
-    assert note.startswith(
-        f"plain_export:net does not state its whole preprocessing; with that of the reference {NET}: "
-    )
+    beginning = "plain_export:net does not state its whole preprocessing; the rest is that of"
+    assert note.startswith(f"{beginning} the reference {NET}")
     assert one.reference is not None
     ours, theirs = (dict(model.preparation) for model in (one.model, one.reference))
     assert ours.pop("source") != theirs.pop("source")

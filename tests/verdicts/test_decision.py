@@ -279,7 +279,7 @@ def test_rows():
         value=0.412,
         unit="ratio",
         n=3_750_000,
-        details=("n = 3,750,000 images",),
+        sample=("n = 3,750,000 images",),
         place="thresholds/default.yaml:12",
     )
     assert row.message == row.explanation.text

@@ -1,0 +1,73 @@
+"""An unmet demand in lines, with the command that shows its cause."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from quba_check.core.view import CLEAN_SET
+from quba_check.records.record import Record
+from quba_check.records.verdict import DROPS, VerdictRow
+
+OF_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance", "classes", "answers")
+"""Dimensions whose failures are single images of the clean set."""
+NEXT = "next: "
+_SIZES = ("parameters", "size", "flops")
+
+
+def unmet_lines(verdict: VerdictRow, record: Record, path: str) -> Iterator[str]:
+    """Yield a demand's headline, and indented the facts behind it that tables and `record_notes` lack.
+
+    Args:
+        verdict: the verdict on the demand.
+        record: its record.
+        path: path of the record's file; empty if none was written.
+    """
+    known = verdict.explanation
+    yield f"{known.headline or verdict.id}{f' [{known.place}]' if known.place else ''}"
+    shown = {note for row in record.measured.values() for note in row.all_notes}
+    yield from (f"  {line}" for line in (*known.details, *known.notes) if line not in shown)
+    if step := next_step(verdict, record, path):
+        yield f"  {NEXT}{step}"
+
+
+def next_step(verdict: VerdictRow, record: Record, path: str) -> str:
+    """Return the command that shows the cause of an unmet demand.
+
+    Args:
+        verdict: the verdict on the demand.
+        record: its record.
+        path: path of the record's file; empty if none was written.
+
+    Returns:
+        A command line; empty if the demand is met or was not judged, or without a file.
+    """
+    if verdict.is_met or verdict.outcome == "not run" or not path:
+        return ""
+    explanation, dimension = verdict.explanation, verdict.dimension
+    baseline = next((file.path for file in record.inputs if file.kind == "baseline"), "")
+    file = explanation.place.rpartition(":")[0] or verdict.file  # valid from the current folder
+    # The same words as in the run: the doctor takes the options of the gate.
+    words = ["doctor", *record.command[1:]] if record.command else ["report", path, "--to", "text"]
+    if verdict.is_on_grade:
+        words = ["report", path, "--to", "text"]
+    elif explanation.reason:
+        pass
+    elif verdict.outcome == "uncertain" or (verdict.policy == "fail" and verdict.within_noise):
+        words = ["power", file, "--record", path]
+    elif dimension in _SIZES:
+        words = ["published", "recommend", file, "--record", path]
+    elif _is_of_listed_images(verdict):
+        words = ["failures", path, *(["--baseline", baseline] if verdict.bound in DROPS and baseline else [])]
+        words += [word for key, name in explanation.images.items() for word in (f"--{key}", name)]
+    elif verdict.bound in DROPS and baseline:
+        words = ["compare", baseline, path]
+    else:
+        words = ["report", path, "--pictures=6", "-o", "report.html"]
+    return shlex.join(["quba-check", *words])
+
+
+def _is_of_listed_images(verdict: VerdictRow) -> bool:
+    """True if `quba-check failures` lists the images behind a value."""
+    is_clean = verdict.explanation.images.get("set", CLEAN_SET) == CLEAN_SET
+    return verdict.dimension == "unknown_detection" or (verdict.dimension in OF_CLEAN_IMAGES and is_clean)
