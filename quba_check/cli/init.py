@@ -7,23 +7,27 @@ import os
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from quba_check.cli.parser import INPUT, Checked, value_option
 from quba_check.core.protocols import BINS
-from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, View
+from quba_check.core.view import CLEAN, CORRUPTIONS_SET, CUE_CONFLICT_SET, PASSES, UNKNOWN_PREFIX, View
 from quba_check.demo.digits import SPLITS, write_digits
+from quba_check.dimensions import registry
 from quba_check.errors import OptionError, SuiteError
 from quba_check.gate.options import one_of
 from quba_check.gate.threshold_files import shown_path
-from quba_check.messages import listed
+from quba_check.messages import listed, one_line
 from quba_check.records.files import write_text
 from quba_check.storage.user_files import os_errors
 from quba_check.suites.detection import Layout, detect_layout
+from quba_check.suites.image_lists import MOST_SLICES, ImageList
 from quba_check.suites.label_spaces import imagenet_classes
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
 from quba_check.suites.manifest.reading import manifest_line, read_manifest, yaml_scalar
@@ -33,6 +37,8 @@ from quba_check.suites.suite import Suite
 Entry = dict[str, str | int | bool]
 THRESHOLDS = Path("thresholds", "default.yaml")
 """Path of the threshold file of `pytest --model`, below the current folder."""
+THOROUGH = THRESHOLDS.with_name("thorough.yaml")
+"""Path of the threshold file with attacks, which is judged only if it is named."""
 PUBLISHED_CLEAN = "imagenet/val"
 _WHERE = "quba-check init"
 _SIDE = 224
@@ -44,6 +50,15 @@ _ACCURACY = 0.8
 """Accuracy to demand, and of the models behind the bound on calibration_error."""
 _ECE = 0.05
 """Expected calibration error of these models on infinitely many images."""
+_ATTACKED = "adversarial_robustness"
+_THOROUGH_TEXT = f"""\
+# Written by quba-check init: default.yaml and attacks, for pytest --model=MODEL thresholds/thorough.yaml.
+# All corruptions, also for demands on single ones: remove sample: one from quba-data.yaml.
+schema: 1
+extends: default.yaml
+dimensions:
+  {_ATTACKED}: {{min: 0.05, tier: warn}}
+"""
 _KEPT = "kept, as it exists already"
 
 
@@ -53,9 +68,10 @@ _KEPT = "kept, as it exists already"
 @click.option("--force", is_flag=True, help="write quba-data.yaml again; demands are never overwritten")
 @value_option("--example", "NAME", "first fill DIR with example images: digits", Checked(one_of("digits")))
 def init(folder: Path, name: str | None, force: bool, example: str | None) -> None:
-    """Write a quba-data.yaml into a folder of images, and a thresholds/default.yaml here, to start from.
+    """Write a quba-data.yaml into a folder of images, and demands into thresholds/ here.
 
-    A file that exists is kept. DIR: data folder, such as one with val/<class>/.
+    A file that exists is kept. DIR: data folder, such as one with val/<class>/, val.csv (columns path and
+    label), or both, and rejects/ with images of no class.
     """
     if example is not None:
         _write_example(folder)
@@ -74,8 +90,16 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
     if keeps_thresholds:
         sys.stdout.write(f"{THRESHOLDS}: {_KEPT}\n")
     else:
-        write_text(_thresholds_text(suite, name or suite.name), thresholds)
-        sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
+        demands = _demands(suite)
+        write_text(_thresholds_text(name or suite.name, demands), thresholds)
+        names = [name for name, bound in demands.items() if bound]
+        passes, attacked = _passes(suite, names), _passes(suite, [*names, _ATTACKED])
+        cost = f"about {passes:,} passes of the model"
+        sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers ({cost})\n")
+        if not (Path.cwd() / THOROUGH).exists():
+            write_text(_THOROUGH_TEXT, Path.cwd() / THOROUGH)
+            cost = f"up to {attacked:,} passes, {attacked / passes:.0f} times as many"
+            sys.stdout.write(f"{THOROUGH}: the same demands and attacks ({cost})\n")
     quoted = shlex.quote(str(folder))
     sys.stdout.write(
         f"Next:\n  quba-check suite describe {quoted}\n  quba-check doctor --model=MODEL --data={quoted}\n"
@@ -147,10 +171,11 @@ def _draft_suite(root: Path, layout: Layout, title: str) -> tuple[Suite, str]:
                 try:
                     suite.counts([view])
                 except SuiteError as error:
-                    if view.set == CLEAN_SET:
+                    if view == CLEAN:
                         raise
-                    kinds = layout.shifts, layout.validation, layout.others
-                    path = next(sets for sets in kinds if view.set in sets).pop(view.set)
+                    kinds = layout.shifts, layout.validation, layout.others, layout.unknown
+                    name = view.set.removeprefix(UNKNOWN_PREFIX)
+                    path = next(sets for sets in kinds if name in sets).pop(name)
                     layout.left_out[path] = str(error).removeprefix(f"{root}/").rstrip(".")
                     break
             else:
@@ -168,20 +193,45 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
         *_classes_lines(layout),
         *([] if suite is None else [_size_line(suite)]),
         "sets:",
-        f"  {manifest_line('clean', _entry(layout.clean, 'clean', suite))}",
+        *_set_lines(layout, layout.clean, CLEAN.set, suite, "  "),
     ]
     others = dict(sorted(layout.others.items(), key=lambda item: item[0] == CUE_CONFLICT_SET))
     if path := others.pop(CORRUPTIONS_SET, None):
         stored: Entry = {"reader": "folder", "path": path, "prepared": True}
         lines.append(f"  {manifest_line(CORRUPTIONS_SET, stored)}")
     else:
-        lines.append("  corruptions: {generate: from clean}")
+        why = "one of 75 for each image; all 75 without sample: one"
+        lines.append(f"  corruptions: {{generate: from clean, sample: one}}  # {why}")
     other = "  other:  # no dimension counts these; thresholds may be chosen on them"
     named = (["  shifts:"], layout.shifts, "    "), ([other], layout.validation, "    ")
     for headings, sets, indent in (*named, ([], others, "  ")):
         lines += headings if sets else []
-        lines += [f"{indent}{manifest_line(name, _entry(path, name, suite))}" for name, path in sets.items()]
+        for name, path in sets.items():
+            lines += _set_lines(layout, path, name, suite, indent)
+    if layout.unknown:
+        lines.append(f"  {manifest_line('unknown', layout.unknown)}  # images of no class")
     return "\n".join([*lines, ""])
+
+
+def _set_lines(layout: Layout, path: str, name: str, suite: Suite | None, indent: str) -> list[str]:
+    """Return the lines of a set, with comments that offer columns of its CSV file."""
+    table = layout.lists.get(path)
+    entry = _entry(path, name, suite, table)
+    if table is None or not table.columns:
+        return [f"{indent}{manifest_line(name, entry)}"]
+    lines = [f"{name}:", *(f"  {key}: {yaml_scalar(value)}" for key, value in entry.items())]
+    slices = {}
+    for column, values in table.columns.items():
+        if len(values) > MOST_SLICES:
+            why = f"{len(values):,} values for {table.images:,} images; then each value is one observation"
+            lines.append(f"  # group: {yaml_scalar(column)}  # {why}")
+        else:
+            shown = listed(f"{value} {images:,}" for value, images in values.items())
+            slices[yaml_scalar(column)] = one_line(f"{column} {shown}")
+    if slices:
+        why = f"{'; '.join(slices.values())}; demands can bound the worst"
+        lines.append(f"  # slices: [{', '.join(slices)}]  # {why}")
+    return [f"{indent}{line}" for line in lines]
 
 
 def _classes_lines(layout: Layout) -> list[str]:
@@ -213,10 +263,10 @@ def _flow(items: Sequence[str]) -> str:
     return f"[{inside}]"
 
 
-def _entry(path: str, name: str, suite: Suite | None) -> Entry:
+def _entry(path: str, name: str, suite: Suite | None, table: ImageList | None) -> Entry:
     """Return the manifest entry of a set; without a suite, it may lack classes."""
-    reader = "cue-conflict" if name == CUE_CONFLICT_SET else "folder"
-    entry: Entry = {"reader": reader, "path": path}
+    reader = "cue-conflict" if name == CUE_CONFLICT_SET else "folder" if table is None else "csv"
+    entry: Entry = {"reader": reader, "path": path if table is None else table.path}
     if suite is not None:
         examples = suite.examples(View(name))
         entry["expected"] = len(examples)
@@ -253,32 +303,41 @@ def _calibration_bound(suite: Suite) -> str:
     return f"{{max: {math.sqrt(ece * ace):.2g}}}  # for {n:,} images of {classes:,} classes"
 
 
-def _thresholds_text(suite: Suite, title: str) -> str:
-    """Return a threshold file with demands on all dimensions measurable on the suite."""
+def _demands(suite: Suite) -> dict[str, str]:
+    """Return the bounds of dimensions, without attacks; empty for those that the images do not allow."""
     per_class = Counter(example.label for example in suite.examples(CLEAN))
     is_balanced = min(per_class[label] for label in range(len(suite.classes))) > 1
     sets = suite.facts.spaces
     demands = {
-        "accuracy": (f"{{min: {_ACCURACY}}}", True),
-        "adversarial_robustness": ("{min: 0.05, tier: warn}", True),
-        "corruption_robustness": ("{min: 0.6}", True),
-        "ood_robustness": ("{min: 0.6}", bool(suite.facts.shifts)),
-        "calibration_error": (_calibration_bound(suite), True),
-        "class_balance": ("{min: 0.6}", is_balanced),
-        "object_focus": ("{min: 0.8}", {"mixed_same", "mixed_rand"} <= set(sets)),
-        "shape_bias": ("{min: 0.2, tier: warn}", "cue_conflict" in sets),
+        "accuracy": f"{{min: {_ACCURACY}}}",
+        "corruption_robustness": "{min: 0.6}",
+        "ood_robustness": "{min: 0.6}" if suite.facts.shifts else "",
+        "calibration_error": _calibration_bound(suite),
+        "class_balance": "{min: 0.6}" if is_balanced else "",
+        "object_focus": "{min: 0.8}" if {"mixed_same", "mixed_rand"} <= set(sets) else "",
+        "shape_bias": "{min: 0.2, tier: warn}" if "cue_conflict" in sets else "",
     }
-    if suite.facts.unknown:
-        demands["unknown_detection"] = ("{min: 0.8}", True)
-    lines = [f"  {name}: {bound}" for name, (bound, is_measurable) in demands.items() if is_measurable]
+    return demands | ({"unknown_detection": "{min: 0.8}"} if suite.facts.unknown else {})
+
+
+def _passes(suite: Suite, dimensions: Iterable[str]) -> int:
+    """Return the passes through the model, counted in images: those of PGD at most."""
+    views = chain.from_iterable(registry[name].views(suite.facts) for name in dimensions)
+    distinct = {replace(view, columns="top1", space=None) for view in views}
+    return sum(suite.counts([view])[view.set].images * sum(PASSES[view.attack]) for view in distinct)
+
+
+def _thresholds_text(title: str, demands: Mapping[str, str]) -> str:
+    """Return a threshold file with demands, given by dimension; an empty one is left out."""
+    lines = [f"  {name}: {bound}" for name, bound in demands.items() if bound]
     lines.append("  # parameters: {max: 30}  # in millions")
-    if absent := [name for name, (_, is_measurable) in demands.items() if not is_measurable]:
+    if absent := [name for name, bound in demands.items() if not bound]:
         lines.append(f"# Left out because the suite's images do not allow a value: {listed(absent)}.")
     entries = "\n".join(lines)
     return f"""\
 # Written by quba-check init: demands to start from. A first run shows what a model reaches;
 # set the numbers to what its use needs. Demands of tier: warn are reported, but do not block.
-# quba-check schema thresholds lists all keys.
+# quba-check schema thresholds lists all keys. thorough.yaml adds attacks.
 schema: 1
 name: {yaml_scalar(f"release gate of {title}")}
 dimensions:

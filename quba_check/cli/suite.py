@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from quba_check.core.view import (
     CUE_CONFLICT_SET,
     MIXED_RAND_SET,
     MIXED_SAME_SET,
+    SAMPLED,
     View,
 )
 from quba_check.errors import FewObjectsError, OptionError
 from quba_check.gate.options import whole_number
 from quba_check.messages import listed, one_line
+from quba_check.number_format import counted
 from quba_check.reports.tables import table_text, terminal_width, wrapped
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.locations import default_location, digests_file, local_folder
@@ -40,6 +42,7 @@ from quba_check.suites.object_focus.making import make_object_focus as make_sets
 from quba_check.suites.object_focus.sources import BoxFile, MaskFolder
 from quba_check.suites.opening import MANIFEST_NAME
 from quba_check.suites.sampling import conditions_of
+from quba_check.suites.slices import slice_columns
 
 TOO_FEW = 1
 """Exit code if objects were found in too few images."""
@@ -190,6 +193,8 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
     """
     present = {view: _images_per_class(suite, view) for view in suite.views() if not suite.is_generated(view)}
     counts = suite.counts()
+    if suite.facts.samples_corruptions and CORRUPTIONS_SET in counts:
+        counts |= suite.counts([SAMPLED])
     rows: list[tuple[str, ...]] = []
     for name, space in suite.facts.spaces.items():
         # Generated corruptions have the classes of the clean images.
@@ -233,12 +238,24 @@ def _where(suite: Suite, name: str) -> str:
     if reason := suite.missing(whole):
         return reason.replace(f"{suite.location}/", "")
     if suite.is_generated(whole):
-        return "made from clean"
+        return "made from clean, one for each image" if suite.facts.samples_corruptions else "made from clean"
     path = suite.set_path(whole)
     relative = str(path.relative_to(suite.root) if path.is_relative_to(suite.root) else path)
     if name != CORRUPTIONS_SET:
-        return relative
+        return "; ".join([relative, *_columns(suite, whole)])
     conditions = conditions_of((*CORRUPTIONS, *suite.facts.extra_corruptions))
     absent = [f"{view.corruption}/{view.severity}" for view in conditions if suite.missing(view)]
     missing = f"{len(absent)} of {len(conditions)} conditions missing: {listed(absent, at_most=2)}"
     return f"{relative}; {missing}" if absent else relative
+
+
+def _columns(suite: Suite, view: View) -> Iterator[str]:
+    """Yield the groups of a set and its slices, as far as it declares them."""
+    declared = suite.declared(view.set)
+    if groups := suite.counts([view])[view.set].groups:
+        yield f"{counted(groups, 'group')} by {declared.group if isinstance(declared.group, str) else 'path'}"
+    cells = [example.cells for example in suite.examples(view)]
+    for column in slice_columns(declared, cells, view.set).values():
+        images = np.bincount(column.numbers).tolist()
+        yield listed(f"{one} {n:,}" for one, n in zip(column.names, images, strict=True))
+    yield from declared.properties

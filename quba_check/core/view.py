@@ -44,6 +44,8 @@ CORRUPTIONS = (
 ExtraCorruption = Literal["speckle_noise", "gaussian_blur", "spatter", "saturate", "low_light"]
 EXTRA_CORRUPTIONS: tuple[str, ...] = get_args(ExtraCorruption)
 """Corruptions that a suite may add: the four further ones of ImageNet-C, and low light."""
+PASSES: dict[Attack | None, tuple[int, int]] = {None: (1, 0), "fgsm": (2, 1), "pgd": (11, 10)}
+"""Forward and backward passes of an image, by attack; of PGD at most."""
 
 
 @dataclass(frozen=True, slots=True)

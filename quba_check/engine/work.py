@@ -6,15 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quba_check.core.view import View
+from quba_check.core.view import PASSES, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import row_bytes
 from quba_check.storage.store import Store
-
-FORWARD = {None: 1, "fgsm": 2, "pgd": 11}
-"""Forward passes of an image, by attack; of PGD at most."""
-BACKWARD = {None: 0, "fgsm": 1, "pgd": 10}
-"""Backward passes of an image, by attack; of PGD at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +54,15 @@ def planned_view(view: View, cache_keys: CacheKeys, store: Store) -> PlannedView
     missing = images = suite.counts([view])[view.set].images
     if store.has_entry(entry):
         missing = sum(len(key.indices) for key in store.missing(cache_keys.shard_keys(view)))
+    forward, backward = PASSES[view.attack]
     return PlannedView(
         view,
         entry,
         view.attack is None and suite.is_generated(view),
         images,
         missing,
-        FORWARD[view.attack] * missing,
-        BACKWARD[view.attack] * missing,
+        forward * missing,
+        backward * missing,
         missing * row_bytes(cache_keys.columns(view), len(suite.classes)),
     )
 
@@ -120,5 +116,5 @@ class Reporter:
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
         if self._progress is not None:
-            planned = images * (FORWARD[view.attack] + BACKWARD[view.attack])
+            planned = images * sum(PASSES[view.attack])
             self._progress(Step(str(view), images, passes, planned, seconds))

@@ -19,17 +19,25 @@ from quba_check.core.view import (
 )
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
+from quba_check.number_format import counted
+from quba_check.suites.image_lists import ImageList, read_image_list
 from quba_check.suites.label_spaces import normal_form
 from quba_check.suites.manifest.reading import is_shift_name
-from quba_check.suites.readers.listing import folder_names, image_names
+from quba_check.suites.readers.listing import each_folder_once, file_names, folder_names, image_names
 
 SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
 """Names of the folder of clean images, in order of preference; others are splits of the same images."""
 _VALIDATION = ("val", "validation", "valid", "dev", "tuning")
 """Names of splits to choose thresholds on, next to the clean images."""
+_REJECTS = (
+    *("reject", "rejects", "rejected", "unknown", "other", "others", "untrained", "not_sure", "no_class"),
+    *("ood", "junk", "background"),
+)
+"""Names of folders with images of no class, next to the folder of clean images."""
 _CUES = ("cue_conflict", "cue-conflict", "cue_conflicts", "cc")
 _NO_SETS = {"train": "training images", "mask": "masks", "annotation": "masks", "segmentation": "masks"}
 """Reasons to skip a folder, by the beginning of its name."""
+_SPLIT_NAMES = frozenset((*SPLITS, *_VALIDATION))
 _DEEPEST = 3
 _SHOWN = 5
 
@@ -38,13 +46,17 @@ _SHOWN = 5
 class Layout:
     """The sets in a data folder; paths are relative to it, with forward slashes.
 
+    A set that is a CSV file alone has the path of the file without its suffix.
+
     Attributes:
         clean: path of the clean images, in one folder a class.
         classes: names of these folders, sorted.
         shifts: paths of other images of these classes, by the name of the shift.
         validation: paths of validation images of these classes, by the name of the set.
         others: paths of `mixed_same`, `mixed_rand`, `cue_conflict` and all `corruptions`, if there are any.
-        left_out: by path the reason why a folder is not a set of the suite.
+        unknown: paths of images of no class, by the name of the set.
+        lists: by the path of a set the CSV file that lists its images.
+        left_out: by path the reason why a folder or CSV file is not a set of the suite.
     """
 
     clean: str = ""
@@ -52,34 +64,56 @@ class Layout:
     shifts: dict[str, str] = field(default_factory=dict)
     validation: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, ImageList] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Visited:
+    """Folders and files seen so far; paths are relative to the data folder."""
+
+    layout: Layout
+    sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lists: list[ImageList] = field(default_factory=list)
+    rejects: list[str] = field(default_factory=list)
+    real: set[str] = field(default_factory=set)
+
+
 def detect_layout(root: Path) -> Layout:
-    """Return the sets in a data folder, by the names of its folders.
+    """Return the sets in a data folder, by the names of folders and CSV files.
 
     Raises:
         SuiteError: a folder cannot be read, or the clean images are not found.
     """
-    layout, sets = Layout(), dict[str, tuple[str, ...]]()
-    _visit(root, "", layout, sets, set())
+    layout = Layout()
+    visited = _Visited(layout)
+    with each_folder_once():
+        _visit(root, "", visited)
+        _use_lists(root, visited)
+    sets = visited.sets
     layout.clean = _clean(root, sets, layout.left_out)
     layout.classes = sets.pop(layout.clean)
+    for path in visited.rejects:
+        inside = tuple(folder_names(root / path))
+        if inside and set(inside) <= set(layout.classes):
+            sets[path] = inside  # labelled images, whatever the folder is called
+        else:
+            layout.unknown[_set_name(PurePosixPath(path).name, layout.unknown)] = path
     for path, classes in sets.items():
         if reason := _place(layout, path, set(classes)):
-            layout.left_out[path] = reason
+            layout.left_out[layout.lists[path].path if path in layout.lists else path] = reason
     return layout
 
 
-def _visit(root: Path, path: str, layout: Layout, sets: dict[str, tuple[str, ...]], seen: set[str]) -> None:
+def _visit(root: Path, path: str, visited: _Visited) -> None:
     """Look for sets in a folder and in the folders inside."""
-    folder = root / path
-    if (real := os.path.realpath(folder)) in seen:
+    folder, layout = root / path, visited.layout
+    if (real := os.path.realpath(folder)) in visited.real:
         return  # a link to a folder seen before
-    seen.add(real)
+    visited.real.add(real)
     name = folder.name.lower() if path else ""
-    reason = next((text for start, text in _NO_SETS.items() if name.startswith(start)), None)
-    if reason is not None:
+    if reason := _no_set(name):
         layout.left_out[path] = reason
         return
     inside = folder_names(folder)
@@ -92,15 +126,102 @@ def _visit(root: Path, path: str, layout: Layout, sets: dict[str, tuple[str, ...
             layout.left_out[path] = reason
         else:
             layout.others[CORRUPTIONS_SET] = path
-    elif classes := _class_folders(folder, inside):
-        if others := sorted(set(inside) - set(classes)):
-            problem = f"class folders stand next to other folders ({listed(others, _SHOWN)})"
-            hint = "Move the class folders into a folder of their own, such as val."
-            raise SuiteError(problem, where=f"{folder}", hint=hint)
-        sets[path or "."] = tuple(classes)
+    else:
+        _visit_sets(root, path, inside, visited)
+
+
+def _visit_sets(root: Path, path: str, inside: list[str], visited: _Visited) -> None:
+    """Look for class folders, CSV files and rejects in a folder, else in those inside."""
+    folder, layout = root / path, visited.layout
+    lists = _read_lists(root, path, layout)
+    visited.lists += lists
+    deep = [child for child in inside if folder_names(folder / child)]
+    is_next_to_sets = bool(lists) or not all(map(_is_reject, deep))
+    if is_next_to_sets and PurePosixPath(path).name.lower() not in _SPLIT_NAMES:
+        rejects = [_joined(path, child) for child in filter(_is_reject, inside)]
+        visited.rejects += [child for child in rejects if not _is_listed(child, lists)]
+        inside = [child for child in inside if _joined(path, child) not in visited.rejects]
+    splits = [*deep, *(PurePosixPath(one.path).stem for one in lists)]
+    has_splits = any(name in _SPLIT_NAMES or _no_set(name) for name in map(str.lower, splits))
+    classes = [] if has_splits else _class_folders(folder, inside)
+    if others := sorted(set(inside) - set(classes)) if classes else []:
+        problem = (
+            f"class folders ({listed(classes, _SHOWN)}) next to other folders ({listed(others, _SHOWN)})"
+        )
+        hint = "Move the class folders into a folder val, and images of no class into a folder rejects."
+        raise SuiteError(problem, where=f"{folder}", hint=hint)
+    if classes:
+        visited.sets[path or "."] = tuple(classes)
+    elif path and not deep and len(inside) < 2 and image_names(folder / "".join(inside)):
+        if not _is_listed(path, visited.lists):
+            layout.left_out[path] = "it has one class folder" if inside else "it has no class folders"
     elif len(PurePosixPath(path).parts) < _DEEPEST:
         for child in inside:
-            _visit(root, f"{path}/{child}".lstrip("/"), layout, sets, seen)
+            _visit(root, _joined(path, child), visited)
+
+
+def _is_reject(name: str) -> bool:
+    return _set_name(name, ()) in _REJECTS
+
+
+def _is_listed(folder: str, lists: Iterable[ImageList]) -> bool:
+    return any(any(one.are_in(folder)) for one in lists)
+
+
+def _joined(path: str, child: str) -> str:
+    return f"{path}/{child}".lstrip("/")
+
+
+def _no_set(name: str) -> str | None:
+    return next((text for start, text in _NO_SETS.items() if name.startswith(start)), None)
+
+
+def _read_lists(root: Path, path: str, layout: Layout) -> list[ImageList]:
+    """Return the CSV files in a folder that can be readers; leave others out."""
+    lists = []
+    for name in file_names(root / path, lambda name: name.lower().endswith(".csv")):
+        file = _joined(path, name)
+        reason = _no_set(name.lower())
+        if reason is None:
+            try:
+                lists.append(read_image_list(root, file))
+                continue
+            except SuiteError as error:
+                text = str(error).rstrip(".").removeprefix(f"{root / file}:").strip()
+                reason = ("line " if text[:1].isdecimal() else "") + text.replace(f"{root}/", "")
+        layout.left_out[file] = reason
+    return lists
+
+
+def _use_lists(root: Path, visited: _Visited) -> None:
+    """Make CSV files the readers of the sets whose images they list.
+
+    A file belongs to the folder of its name; else, unless its name is that of a split, to the one with its
+    images, if it lists all of them.
+    """
+    layout, folders = visited.layout, dict(visited.sets)
+    own_set = {one.path: one.path[: -len(".csv")] for one in visited.lists}
+    for one in sorted(visited.lists, key=lambda one: own_set[one.path] not in folders):
+        path = own_set[one.path]
+        if path not in folders and PurePosixPath(path).name.lower() not in _SPLIT_NAMES:
+            path = next((folder for folder in folders if any(one.are_in(folder))), path)
+        names = folders.get(path, ())
+        rest = sum(len(image_names(root / path / name)) for name in names) - one.images
+        if path in folders and not all(one.are_in(path)):
+            layout.left_out[one.path] = f"it lists images outside of {path}"
+        elif path in layout.lists:
+            layout.left_out[one.path] = f"{layout.lists[path].path} lists images of {path}, too"
+        elif rest > 0 and path != own_set[one.path]:
+            layout.left_out[one.path] = f"it lacks {counted(rest, 'image')} of {path}"
+        else:
+            if rest > 0:
+                layout.left_out[f"{counted(rest, 'image')} of {path}"] = f"not in {one.path}"
+            layout.lists[path] = one
+            visited.sets[path] = names if set(one.classes) <= set(map(normal_form, names)) else one.classes
+            covered = (folder for folder in folders if folder != path and all(one.are_in(folder)))
+            layout.left_out |= dict.fromkeys(covered, f"{one.path} lists its images")
+    for folder in folders.keys() & layout.left_out.keys() - layout.lists.keys():
+        del visited.sets[folder]
 
 
 def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
@@ -117,8 +238,8 @@ def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
     skipped = listed((f"{path} ({reason})" for path, reason in left_out.items()), _SHOWN)
     raise SuiteError(
         f"{root}: no test images in folders of two or more classes{f', but {skipped}' if skipped else ''}. "
-        "Expected: val/<class>/<image>, or <class>/<image>. For other layouts write quba-data.yaml by hand "
-        "(csv, arrays, parquet and others)."
+        "Expected: val/<class>/<image>, <class>/<image>, or val.csv with the columns path and label. For "
+        "other layouts write quba-data.yaml by hand (arrays, parquet and others)."
     )
 
 
@@ -127,7 +248,7 @@ def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
     mixed, place = _mixed_set(path), PurePosixPath(path)
     name, is_sibling = place.name.lower(), place.parent == PurePosixPath(layout.clean).parent
     is_validation = name in _VALIDATION and is_sibling
-    if mixed is None and not is_validation and name in (*SPLITS, *_VALIDATION):
+    if mixed is None and not is_validation and name in _SPLIT_NAMES:
         return f"another split than {layout.clean}"
     if unknown := sorted(set(map(normal_form, classes)) - set(map(normal_form, layout.classes))):
         return f"{unknown[0]} is not a class of {layout.clean}"
@@ -135,7 +256,8 @@ def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
         layout.others[mixed] = path
     else:
         sets = layout.validation if is_validation else layout.shifts
-        sets[_shift_name(place.name, {**layout.validation, **layout.shifts})] = path
+        taken = {**layout.validation, **layout.shifts, **layout.unknown}
+        sets[_set_name(place.name, taken)] = path
     return None
 
 
@@ -144,10 +266,10 @@ def _mixed_set(path: str) -> str | None:
     return next((name for name in (MIXED_SAME_SET, MIXED_RAND_SET) if name in parts), None)
 
 
-def _shift_name(folder: str, taken: Container[str]) -> str:
-    """Return an allowed name for a shift, near that of its folder.
+def _set_name(folder: str, taken: Container[str]) -> str:
+    """Return an allowed name for a set, near that of its folder.
 
-    >>> [_shift_name(folder, ("x",)) for folder in ("By night", "clean", "2nd", "x")]
+    >>> [_set_name(folder, ("x",)) for folder in ("By night", "clean", "2nd", "x")]
     ['by_night', 'clean_set', 'set_2nd', 'x_2']
     """
     name = re.sub(r"[^a-z0-9]+", "_", folder.lower()).strip("_")

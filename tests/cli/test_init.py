@@ -18,6 +18,7 @@ from quba_check.suites.label_spaces import imagenet_classes
 
 MANIFEST, THRESHOLDS = Path("data/quba-data.yaml"), Path("thresholds/default.yaml")
 """The files that most tests write."""
+THOROUGH = THRESHOLDS.with_name("thorough.yaml")
 
 
 def write(root: Path, *folders: str, images: int = 2, size: tuple[int, int] = (8, 8)) -> None:
@@ -41,9 +42,52 @@ def test_files_and_output(run: Run, snapshot: SnapshotAssertion) -> None:
     assert (data / "quba-data.yaml").read_text(encoding="utf-8") == snapshot
     assert THRESHOLDS.read_text(encoding="utf-8") == snapshot
     read = read_thresholds(THRESHOLDS, label="default.yaml", suite=open_suite(data).facts)
-    assert len(read.demands) == 6
+    assert len(read.demands) == 5
     names = ["masks", "night", "quba-data.yaml", "train", "val"]
     assert sorted(path.name for path in data.iterdir()) == names
+
+
+def test_groups_and_slices_are_offered_in_comments(run: Run, snapshot: SnapshotAssertion) -> None:
+    write(Path("data"), "val/ant", "val/bee", images=60)
+    write(Path("data"), "tuning/ant", "tuning/bee", "rejects")
+    columns = "path,label,sender,a b,kids,id\n"
+    rows = (
+        f"val/{name}/{i}.png,{name},s{i // 3},c{i // 4},{i < 30},{i}"
+        for name in ("ant", "bee")
+        for i in range(60)
+    )
+    Path("data/val.csv").write_text(columns + "\n".join(rows), encoding="utf-8")
+    assert run("init data") == (0, snapshot, "")
+    text = MANIFEST.read_text(encoding="utf-8")
+    assert text == snapshot
+    text = text.replace("    # group: sender", "    group: sender").replace("    # slices", "    slices")
+    MANIFEST.write_text(text, encoding="utf-8")
+    facts = open_suite(Path("data")).facts
+    assert (facts.slices, facts.other, facts.unknown) == (("kids",), ("tuning",), ("rejects",))
+    assert (
+        "\nclean: val.csv; 20 groups by sender; kids=False 60, kids=True 60\n"
+        in run("suite describe data")[1]
+    )
+
+
+def test_attacks_are_judged_if_asked_for(run: Run) -> None:
+    write(Path("data"), "val/ant", "val/bee")
+    THOROUGH.parent.mkdir()
+    THOROUGH.write_text("mine", encoding="utf-8")
+    assert "thorough" not in run("init data")[1]
+    assert THOROUGH.read_text(encoding="utf-8") == "mine"
+    THOROUGH.unlink()
+    THRESHOLDS.unlink()
+    assert (
+        "thresholds/thorough.yaml: the same demands and attacks (up to 104 passes, 13 times as many)\n"
+        in run("init data")[1]
+    )
+    facts = open_suite(Path("data")).facts
+    names = [
+        [demand.dimension for demand in read_thresholds(path, label=path.name, suite=facts).demands]
+        for path in (THRESHOLDS, THOROUGH)
+    ]
+    assert names[1] == [*names[0], "adversarial_robustness"]
 
 
 def test_a_validation_set_next_to_test_images_is_no_shift(run: Run, snapshot: SnapshotAssertion) -> None:
@@ -158,7 +202,7 @@ def test_class_folders_in_the_current_folder(run: Run, snapshot: SnapshotAsserti
 
 def test_the_example_can_be_judged_as_it_is(run: Run, snapshot: SnapshotAssertion) -> None:
     code, out, err = run("init data --example digits --name digits")
-    assert (code, err, out.splitlines()[:4]) == (0, "", snapshot)
+    assert (code, err, out.splitlines()[:7]) == (0, "", snapshot)
     suite = open_suite(Path("data"))
     assert {len(suite.examples(view)) for view in (CLEAN, View("night"))} == {500}
     digit, mask = (Image.open(Path("data") / name / "one/0001.png") for name in ("val", "masks"))

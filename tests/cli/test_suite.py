@@ -66,7 +66,7 @@ sets:
     rows = {name: (images, where) for name, images, *_, where in set_rows(open_suite(tmp_path))}
     assert {name: rows[name] for name in ("tuning", "unknown/birds", "foggy", "flocks", "others")} == {
         "tuning": ("2", "tuning"),
-        "unknown/birds": ("3", "birds"),
+        "unknown/birds": ("3", "birds; 2 groups by path"),
         "foggy": ("3", "one for each group of fog"),
         "flocks": ("2", "one for each group of birds"),
         "others": ("missing", "one for each group of far"),

@@ -349,7 +349,13 @@ COMBINED: list[tuple[SuiteFacts, list[str]]] = [
         replace(SUITE, generates_corruptions=True),
         ["dimensions: {accuracy: {pipeline: app, set: fog, min: 0.5}}"],
     ),
-    (replace(SUITE, samples_corruptions=True), ["dimensions: {accuracy: {set: fog, min: 0.5}}"]),
+    (
+        replace(SUITE, samples_corruptions=True, corruptions=("fog",)),
+        [
+            "dimensions: {accuracy: {set: fog, min: 0.5}}",
+            "dimensions: {corruption_robustness: {parts: {fog: {min: 0.5}}}}",
+        ],
+    ),
     (replace(SUITE, unknown=("birds", "fog")), ["dimensions: {accuracy: {set: fog, min: 0.5}}"]),
     (replace(SUITE, class_names=("cat", "cat", *"cdefghij")), ["classes: {cat: {recall: {min: 0.5}}}"]),
 ]

@@ -40,6 +40,7 @@ def test_every_kind_of_set(tmp_path: Path) -> None:
             "cue_conflict": "cc",
             "corruptions": "c",
         },
+        left_out={"few": "it has one class folder"},
     )
 
 
@@ -87,6 +88,83 @@ def test_classes_may_have_names_of_sets(tmp_path: Path) -> None:
     assert detect_layout(tmp_path / "val") == Layout(".", ("bus", "mask", "train", "tram"))
 
 
+def test_folders_of_rejects_next_to_sets(tmp_path: Path) -> None:
+    tree(
+        tmp_path, *classes("val", "tuning", "other"), "rejects/1.ppm", "Not sure/a/1.ppm", "Not sure/b/2.ppm"
+    )
+    layout = detect_layout(tree(tmp_path, "background/1.ppm", "blurry/1.ppm", "noise/1.ppm"))
+    assert layout.unknown == {"background": "background", "not_sure": "Not sure", "rejects": "rejects"}
+    assert (layout.shifts, layout.validation) == ({"other": "other"}, {"tuning": "tuning"})
+    assert layout.left_out == dict.fromkeys(("blurry", "noise"), "it has no class folders")
+
+
+def test_classes_may_have_names_of_rejects(tmp_path: Path) -> None:
+    names = ("ant", "background", "other")
+    tree(tmp_path, *classes("val", names=names), "other/1.ppm")
+    assert detect_layout(tmp_path) == Layout("val", names, unknown={"other": "other"})
+    assert detect_layout(tmp_path / "val") == Layout(".", names)
+
+
+def write_list(path: Path, *images: str, header: str = "path,label") -> None:
+    """Write a CSV file; the label of an image is the name of its folder."""
+    rows = [f"{image},{Path(image).parent.name}" for image in images]
+    path.write_text("\n".join([header, *rows]), encoding="utf-8")
+
+
+def test_lists_are_the_readers_of_sets(tmp_path: Path) -> None:
+    """By the name of a folder or split, or as the list of all images of a folder."""
+    images = classes("val", "dusk", "all", "noon")
+    tree(tmp_path, *images, "rejects/1.ppm", "flat/ant.ppm", "flat/bee.ppm")
+    write_list(tmp_path / "val.csv", *images[:2])
+    write_list(tmp_path / "by_camera.csv", *images[2:4])
+    write_list(tmp_path / "dev.csv", *images[4:6])
+    write_list(tmp_path / "half.csv", *images[6:])
+    (tmp_path / "test.csv").write_text("path,label\nflat/ant.ppm,ant\nflat/bee.ppm,bee\n", encoding="utf-8")
+    layout = detect_layout(tmp_path)
+    assert (layout.clean, layout.classes) == ("test", ("ant", "bee"))
+    assert {path: one.path for path, one in layout.lists.items()} == {
+        "val": "val.csv",
+        "dusk": "by_camera.csv",
+        "dev": "dev.csv",
+        "noon": "half.csv",
+        "test": "test.csv",
+    }
+    assert layout.validation == {"dev": "dev", "val": "val"}
+    assert (layout.shifts, layout.unknown) == ({"dusk": "dusk", "noon": "noon"}, {"rejects": "rejects"})
+    assert layout.left_out == {"all": "dev.csv lists its images"}
+
+
+def test_lists_that_are_no_readers(tmp_path: Path) -> None:
+    images = classes("val", "night")
+    tree(tmp_path, *images, *classes("masks", "train"), "val/ant/2.ppm")
+    write_list(tmp_path / "val.csv", *images[:2])
+    write_list(tmp_path / "a.csv", *images[:2])
+    write_list(tmp_path / "images.csv", *images)
+    write_list(tmp_path / "night.csv", *images[:2])
+    write_list(tmp_path / "one.csv", images[0])
+    write_list(tmp_path / "semicolons.csv", header="path;label")
+    write_list(tmp_path / "other_column.csv", header="path,class")
+    write_list(tmp_path / "elsewhere.csv", "ant/1.ppm", "bee/1.ppm")
+    write_list(tmp_path / "train_and_more.csv", *images)
+    tree(tmp_path, *classes("odd"), "odd/ant/2.ppm")
+    write_list(tmp_path / "few.csv", *classes("odd"))
+    header = "line 1: the header must name path and label, got "
+    assert detect_layout(tmp_path).left_out == {
+        "1 image of val": "not in val.csv",
+        "a.csv": "val.csv lists images of val, too",
+        "elsewhere.csv": "line 2: there is no file ant/1.ppm",
+        "few.csv": "it lacks 1 image of odd",
+        "images.csv": "it lists images outside of night",
+        "masks": "masks",
+        "night.csv": "it lists images outside of night",
+        "one.csv": "its only label is 'ant', and a set needs two",
+        "other_column.csv": f"{header}path, class",
+        "semicolons.csv": f"{header}path;label. Separate columns by commas",
+        "train": "training images",
+        "train_and_more.csv": "training images",
+    }
+
+
 def test_links_back_are_not_followed(tmp_path: Path) -> None:
     tree(tmp_path, *classes("val", "night"))
     (tmp_path / "a_link").symlink_to(tmp_path)
@@ -108,8 +186,8 @@ def test_shifts_get_names_that_manifests_allow(tmp_path: Path) -> None:
 
 
 NOTHING = (
-    "Expected: val/<class>/<image>, or <class>/<image>. For other layouts write quba-data.yaml by hand (csv, "
-    "arrays, parquet and others)."
+    "Expected: val/<class>/<image>, <class>/<image>, or val.csv with the columns path and label. For other "
+    "layouts write quba-data.yaml by hand (arrays, parquet and others)."
 )
 
 
@@ -119,7 +197,8 @@ NOTHING = (
         ([], f"no test images in folders of two or more classes. {NOTHING}"),
         (
             [*classes("train"), "val/1.png", *classes("test", names=("ant",))],
-            f"no test images in folders of two or more classes, but train (training images). {NOTHING}",
+            "no test images in folders of two or more classes, but test (it has one class folder), train "
+            f"(training images), val (it has no class folders). {NOTHING}",
         ),
         (
             classes("photos", "sketches", "mixed_same"),
@@ -128,8 +207,13 @@ NOTHING = (
         ),
         (
             ["ant/1.png", "bee/1.png", *classes("night")],
-            "class folders stand next to other folders (night). Move the class folders into a folder of "
-            "their own, such as val.",
+            "class folders (ant, bee) next to other folders (night). Move the class folders into a folder "
+            "val, and images of no class into a folder rejects.",
+        ),
+        (
+            ["images/1.png", "val.csv"],
+            "no test images in folders of two or more classes, but val.csv (line 1: the header must name "
+            f"path and label, got nothing), images (it has no class folders). {NOTHING}",
         ),
     ],
 )

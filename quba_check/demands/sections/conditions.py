@@ -119,7 +119,7 @@ def _problem_of(request: Request, suite: SuiteFacts) -> str:
     elif suite.spaces.get(name) is not None and not (is_share or _is_accuracy(request)):
         problem = "its labels are not the model's classes"
     elif is_corruption and suite.samples_corruptions:
-        problem = "each image is shown under one of all corruptions"
+        problem = "each image is shown under one of all corruptions, by sample: one in the manifest"
     elif is_corruption and request.pipeline and suite.generates_corruptions:
         problem = "corruptions are made after the resize of a pipeline; give a stored set"
     elif rule is not None:

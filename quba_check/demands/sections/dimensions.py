@@ -69,6 +69,10 @@ def _parts(
     allowed = [part.name for part in parts.values() if part.better is not None]
     shown = listed(allowed) or f"demands on {dimension.name} itself"
     hint = f"Allowed on the suite '{file.suite.name}': {shown}."
+    if file.suite.samples_corruptions and name in file.suite.corruptions:
+        hint += (
+            f" Its manifest shows each image under one corruption; without sample: one, {name} has a value."
+        )
     if name not in parts:
         problem = f"{dimension.name} has no part '{name}'.{did_you_mean(name, allowed)}"
         raise file.error(location, problem, shown="", hint=hint)

@@ -19,12 +19,13 @@ CsvRow = tuple[int, dict[str, str]]
 """Last line of a row that is not empty, from 1, and its text by column; empty if the row is too short."""
 
 
-def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None]:
+def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Generator[CsvRow, None, None]:
     """Yield the rows of a CSV file with the given columns; other columns are skipped.
 
     Args:
         path: the file, in UTF-8, with or without a byte order mark.
         columns: the required columns. `labels` is read for `label` if the file has it instead.
+        others: read the other columns, too.
 
     Raises:
         SuiteError: the file cannot be read, is not a CSV file, or lacks a column.
@@ -45,9 +46,10 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
                 required = " and ".join(filter(None, (", ".join(columns[:-1]), columns[-1])))
-                raise SuiteError(f"the header must name {required}", where=f"{path}:1", got=got)
+                hint = "Separate columns by commas." if len(header) == 1 and {*got} & {*";\t|"} else ""
+                raise SuiteError(f"the header must name {required}", where=f"{path}:1", got=got, hint=hint)
             for row in rows:
-                yield rows.line_num, {column: row[column] for column in columns}
+                yield rows.line_num, {column: row[column] for column in (header if others else columns)}
     except UnicodeDecodeError:
         raise SuiteError("not a text file in UTF-8.", where=f"{path}") from None
     except csv.Error as error:

@@ -57,6 +57,7 @@ def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:
 def test_wrong_csv_files(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     mistakes = [
         "file,label\na.png,pear",
+        "path;label\na.png;pear",
         "",
         "path,label",
         "path,label\na.png,3",
