@@ -304,7 +304,7 @@ def _calibration_bound(suite: Suite) -> str:
 
 
 def _demands(suite: Suite) -> dict[str, str]:
-    """Return the bounds of dimensions, without attacks; empty for those that the images do not allow."""
+    """Return the bounds of dimensions; empty for those that the images do not allow."""
     per_class = Counter(example.label for example in suite.examples(CLEAN))
     is_balanced = min(per_class[label] for label in range(len(suite.classes))) > 1
     sets = suite.facts.spaces

@@ -41,12 +41,14 @@ class ImageList:
     columns: Mapping[str, Mapping[str, int]]
 
     def are_in(self, folder: str) -> list[bool]:
-        """Return for each folder of images if it is another one, or lies in that at any depth."""
+        """Return for each folder of images True if it is in another one."""
         return [folder == "." or f"{one}/".startswith(f"{folder}/") for one in self.folders]
 
 
 def read_image_list(root: Path, path: str) -> ImageList:
-    """Read a CSV file with the columns `path` and `label` or `labels`, and check that its images exist.
+    """Read a CSV file with the columns `path` and `label` or `labels`.
+
+    All of its images must exist.
 
     Args:
         root: the data folder.
@@ -75,7 +77,7 @@ def read_image_list(root: Path, path: str) -> ImageList:
 
 
 def _is_offered(column: str, values: Mapping[str, int]) -> bool:
-    """Return True for columns that may be groups, with two images for most values, or slices."""
+    """Return True for slices, and for groups of which most have several images."""
     most = sorted(values.values(), reverse=True)
     if len(values) > MOST_SLICES:
         return most[len(values) // 2] > 1 and EMPTY not in values  # an image without a group is an error

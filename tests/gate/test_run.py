@@ -153,7 +153,7 @@ def test_a_manifest_that_init_wrote_is_judged(
     names = "clean, corruptions, night, sketch, mixed_same, mixed_rand, cue_conflict"
     assert f"data/quba-data.yaml: 3 classes; {names}\n" in capsys.readouterr().out
     before = passes()
-    record = quba_check.judge(gate.model, "data", store=gate.store)
+    record = quba_check.judge(gate.model, "data", "thresholds/thorough.yaml", store=gate.store)
     expected = {f"{name}[{'max' if name == 'calibration_error' else 'min'}]" for name in NINE}
     assert {row.name for row in record.verdicts} == expected - {"parameters[min]"}
     assert {row.outcome for row in record.verdicts} <= {"pass", "fail"}

@@ -13,8 +13,8 @@ def files_page() -> str:
     """Return the page of the YAML files that users write."""
     return page(
         "Files: keys of threshold file, manifest and preprocessing file",
-        "`quba-check schema thresholds` (or `suite`, `preprocessing`) prints a JSON Schema for editors; a first line "
-        "`# yaml-language-server: $schema=FILE` names it.",
+        "`quba-check schema thresholds` (or `suite`, `preprocessing`) prints a JSON Schema for editors; "
+        "a first line `# yaml-language-server: $schema=FILE` names it.",
         *format_sections(
             "Threshold file",
             SCHEMAS["thresholds"](),
