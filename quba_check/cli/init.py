@@ -144,7 +144,7 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: s
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {len(suite.classes):,} classes; {sets}\n")
     for path, reason in sorted(layout.left_out.items()):
-        sys.stdout.write(f"  left out: {path} ({reason})\n")
+        sys.stdout.write(f"  left out: {one_line(path)} ({one_line(reason)})\n")
     for note in suite.unread_notes():
         sys.stdout.write(f"  {note}\n")
     return suite

@@ -181,15 +181,14 @@ def _read_lists(root: Path, path: str, layout: Layout) -> list[ImageList]:
     lists = []
     for name in file_names(root / path, lambda name: name.lower().endswith(".csv")):
         file = _joined(path, name)
-        reason = _no_set(name.lower())
-        if reason is None:
-            try:
-                lists.append(read_image_list(root, file))
-                continue
-            except SuiteError as error:
-                text = str(error).rstrip(".").removeprefix(f"{root / file}:").strip()
-                reason = ("line " if text[:1].isdecimal() else "") + text.replace(f"{root}/", "")
-        layout.left_out[file] = reason
+        if reason := "images of no class" if _is_reject(name[: -len(".csv")]) else _no_set(name.lower()):
+            layout.left_out[file] = reason
+            continue
+        try:
+            lists.append(read_image_list(root, file))
+        except SuiteError as error:
+            text = str(error).rstrip(".").removeprefix(f"{root / file}:").strip().replace(f"{root}/", "")
+            layout.left_out[file] = f"line {text}" if text[:1].isdecimal() else text
     return lists
 
 

@@ -146,11 +146,14 @@ def test_lists_that_are_no_readers(tmp_path: Path) -> None:
     write_list(tmp_path / "other_column.csv", header="path,class")
     write_list(tmp_path / "elsewhere.csv", "ant/1.ppm", "bee/1.ppm")
     write_list(tmp_path / "train_and_more.csv", *images)
+    write_list(tmp_path / "Rejects.csv", "rejects/1.ppm")
+    tree(tmp_path, "rejects/1.ppm")
     tree(tmp_path, *classes("odd"), "odd/ant/2.ppm")
     write_list(tmp_path / "few.csv", *classes("odd"))
     header = "line 1: the header must name path and label, got "
     assert detect_layout(tmp_path).left_out == {
         "1 image of val": "not in val.csv",
+        "Rejects.csv": "images of no class",
         "a.csv": "val.csv lists images of val, too",
         "elsewhere.csv": "line 2: there is no file ant/1.ppm",
         "few.csv": "it lacks 1 image of odd",
