@@ -98,6 +98,30 @@ def test_corruptions_made_of_clean_images_have_their_classes(tmp_path):
     assert rows[-1][0] == "shifts"
 
 
+def test_sampled_corruptions_are_as_many_as_the_clean_images(tmp_path):
+    write(tmp_path, **{"val/apple": 3, "val/pear": 1})
+    (tmp_path / "quba-data.yaml").write_text(
+        "schema: 1\nname: x\nclasses: [apple, pear]\n"
+        "sets: {clean: {reader: folder, path: val}, corruptions: {generate: from clean, sample: one}}\n",
+        encoding="utf-8",
+    )
+    where = "made from clean, one for each image"
+    assert set_rows(open_suite(tmp_path))[1] == ("corruptions", "4", "-", "own", "2 of 2", "1-3", where)
+
+
+def test_groups_and_slices_stand_next_to_the_path(tmp_path):
+    write(tmp_path, a=2, b=1)
+    rows = "a/0.png,apple,s1,yes\na/1.png,pear,s1,no\nb/0.png,pear,s2,yes\n"
+    (tmp_path / "val.csv").write_text(f"path,label,sender,kids\n{rows}", encoding="utf-8")
+    (tmp_path / "quba-data.yaml").write_text(
+        "schema: 1\nname: x\nclasses: [apple, pear]\nsets:\n"
+        "  clean: {reader: csv, path: val.csv, group: sender, slices: [kids], properties: [size]}\n",
+        encoding="utf-8",
+    )
+    row = set_rows(open_suite(tmp_path))[0]
+    assert row[-1] == "val.csv; 2 groups by sender; kids=no 1, kids=yes 2; size"
+
+
 def test_paths_that_do_not_fit_stand_below_the_table(tmp_path, snapshot):
     write(tmp_path, **{"val/apple": 3, "val/pear": 1, "val/fig": 2, "c/fog/1/apple": 1})
     (tmp_path / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
