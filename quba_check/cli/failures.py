@@ -1,119 +1,185 @@
-"""`quba-check failures`: the misclassified clean images of a stored run, or its worst slices."""
+"""`quba-check failures`: wrong or unknown images of a stored run, or its worst slices."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 
-from quba_check.cli.files import Place, check_not_read, read_run, write_output
-from quba_check.cli.parser import COUNT, INPUT, OUTPUT, check_read, store_option, value_option
-from quba_check.comparison.misclassified import Failure, failures_csv
+from quba_check.cli.files import check_not_read, read_run, write_output
+from quba_check.cli.parser import COUNT, INPUT, OUTPUT, PLACE, Checked, check_read, store_option, value_option
+from quba_check.comparison.misclassified import Failure, failures_csv, rejects
 from quba_check.comparison.misclassified import failures as failures_of
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import short_class_names
-from quba_check.errors import OptionError
+from quba_check.core.view import UNKNOWN_PREFIX
+from quba_check.errors import OptionError, UserError
+from quba_check.gate.options import file_ending_in
 from quba_check.messages import allowed_names, one_line
 from quba_check.records.files import read_record
 from quba_check.reports.explanation import LEAST_IMAGES, slices_text
 from quba_check.reports.tables import shorten, table_text, terminal_width
+from quba_check.storage.locations import default_location, local_folder
 
 LIMIT = 20
-"""Images in the table without --limit."""
+"""Images in the table and on the page without --limit."""
 STDOUT = Path("-")
 HEADINGS = ("index", "loss", "confidence", "label", "predicted", "path")
 WIDEST = 120
 LONGEST_CLASS = 14
-OF_IMAGES = ("baseline", "output", "slice_name", "limit", "store")
+PAGE = Checked(file_ending_in(".html"))
+OF_CLEAN = ("baseline", "slice_name", "class")
+OF_IMAGES = (*OF_CLEAN, "predicted", "set_name", "output", "html", "data", "limit", "store")
 OF_SLICES = ("dimension", "least")
-"""Parameters of the lists of images and of slices."""
+"""Parameters of the lists of clean images, of all images, and of slices."""
 
 
 @click.command("failures", epilog="Example: quba-check failures textured.json --baseline demo.json")
 @click.argument("record", type=INPUT, metavar="RECORD.json")
 @value_option("--baseline", "RECORD.json", "list only the images that this earlier run got right", INPUT)
-@value_option(
-    "--csv output", "FILE", "write all of them as CSV, instead of the table; - is standard output", OUTPUT
-)
+@value_option("--class", "NAME", "only images of a class")
+@value_option("--predicted", "NAME", "only images that the model took for a class")
 @value_option("--slice slice_name", "NAME", "only images of a slice, such as lighting=night")
-@value_option("--limit", "N", f"images in the table (default: {LIMIT})", COUNT)
+@value_option("--set set_name", "NAME", "list the most confident images of an unknown set instead")
+@value_option("--csv output", "FILE", "write all as CSV, instead of the table; - is standard output", OUTPUT)
+@value_option("--html", "FILE.html", "write a page with pictures, instead of the table", PAGE)
+@value_option("--data", "DIR", "folder or URL of these images (else the run's)", PLACE)
+@value_option("--limit", "N", f"images in the table or on the page (default: {LIMIT})", COUNT)
 @click.option("--slices", is_flag=True, help="list the slices, each compared with all other images, instead")
 @value_option("--dimension", "NAME", "of the slices (default: accuracy)", default="accuracy")
 @value_option("--least", "N", f"images of a slice (default: {LEAST_IMAGES})", COUNT, default=LEAST_IMAGES)
 @store_option
-def failures(
-    record: Path,
-    baseline: Path | None,
-    output: Path | None,
-    slice_name: str | None,
-    limit: int | None,
-    slices: bool,
-    dimension: str,
-    least: int,
-    store: Place,
-) -> None:
-    """List the clean images that a stored run got wrong, highest loss first.
+def failures(record: Path, **given: Any) -> None:
+    """List the clean images that a stored run got wrong, the most confident first.
 
     With --slices, list the slices of the manifest's columns and properties instead, the worst first.
     """
-    unread, mode, other = (OF_IMAGES, "with", "without") if slices else (OF_SLICES, "without", "with")
-    check_read(dict.fromkeys(unread, f"{other} --slices"), f"{mode} --slices")
-    if output is not None:
-        check_read({"limit": "without --csv"}, "with --csv, which writes all images")
-    if slices:
-        write_output(slices_text(read_record(record), dimension, least))
+    _check(record, given)
+    if given["slices"]:
+        write_output(slices_text(read_record(record), given["dimension"], given["least"]))
         return
-    check_not_read(output, [record, *([baseline] if baseline else [])], "--csv")
-    run = read_run(record, store)
-    before = read_run(baseline, store) if baseline else None
-    if slice_name is not None:
-        names = [name for column in run.clean_answers().slices.values() for name in column.names]
-        if slice_name not in names:
-            hint = allowed_names(slice_name, names) if names else "The run has none."
-            raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
-    wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
-    wrong = [image for image in wrong if slice_name is None or slice_name in image.slices]
-    if output is None:
-        write_output(_text(run, wrong, before, limit or LIMIT, slice_name))
-    elif output == STDOUT:
-        write_output(failures_csv(wrong))
-    else:
-        write_output(failures_csv(wrong), output)
-        sys.stderr.write(f"{output}: {len(wrong):,} wrong images\n")
-    if wrong and wrong[0].loss is None:
+    run, output, html = read_run(record, given["store"]), given["output"], given["html"]
+    text, images = (_clean_images if given["set_name"] is None else _unknown_images)(run, given)
+    selection = [given[name] for name in ("set_name", "slice_name", "class") if given[name]]
+    selection += [f"called {given['predicted']}"] if given["predicted"] else []
+    text = f"{run.record.model.name} on {run.record.suite.name}: {text}"
+    text += f" ({', '.join(selection)})" if selection else ""
+    listed = images[: given["limit"] or LIMIT]
+    kind = "wrong" if given["set_name"] is None else "unknown"
+    if html is not None:
+        write_output(_page(run, text, listed, len(images), given), html)
+        sys.stderr.write(f"{html}: {len(listed):,} of {len(images):,} {kind} images\n")
+    if output == STDOUT:
+        write_output(failures_csv(images))
+    elif output is not None:
+        write_output(failures_csv(images), output)
+        sys.stderr.write(f"{output}: {len(images):,} {kind} images\n")
+    elif html is None:
+        write_output(_text(run, text, listed, len(images)))
+    if images and images[0].confidence is None:
         sys.stderr.write(
             f"{record}: its answers were stored by an earlier version, without confidence and loss. "
             "Run the gate again to get them.\n"
         )
 
 
-def _text(
-    run: StoredRun, wrong: Sequence[Failure], baseline: StoredRun | None, limit: int, slice_name: str | None
-) -> str:
-    """Return the number of wrong images, and a table of the first ones."""
-    record, answers, listed = run.record, run.clean_answers(), wrong[:limit]
-    columns = answers.slices.values()
-    counts = [] if slice_name is None else [int(column.rows(slice_name).sum()) for column in columns]
-    images = max(counts, default=len(answers.names))
-    text = (
-        f"{record.model.name} on {record.suite.name}: {len(wrong):,} of {images:,} clean images "
-        f"{'is' if len(wrong) == 1 else 'are'} wrong{f', and right in {baseline.file}' if baseline else ''}"
-        f"{f' ({slice_name})' if slice_name else ''}\n"
-    )
-    short = dict(zip(answers.classes, map(one_line, short_class_names(answers.classes)), strict=True))
+def _check(record: Path, given: Mapping[str, Any]) -> None:
+    """Refuse options that are not read, and files that are."""
+    if given["slices"]:
+        check_read(dict.fromkeys(OF_IMAGES, "without --slices"), "with --slices")
+    else:
+        check_read(dict.fromkeys(OF_SLICES, "with --slices"), "without --slices")
+    if given["set_name"] is not None:
+        check_read(dict.fromkeys(OF_CLEAN, "without --set"), "with --set, which lists unknown images")
+    if given["html"] is None:
+        check_read({"data": "with --html FILE.html"}, "without --html")
+        if given["output"] is not None:
+            check_read({"limit": "without --csv"}, "with --csv, which writes all images")
+    for name, option in (("output", "--csv"), ("html", "--html")):
+        check_not_read(given[name], filter(None, [record, given["baseline"]]), option)
+
+
+def _clean_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[Failure]]:
+    """Return the selected wrong clean images, and their number in words."""
+    before = read_run(given["baseline"], given["store"]) if given["baseline"] else None
+    answers, slice_name = run.clean_answers(), given["slice_name"]
+    label, predicted = (_class(given[name], name, answers.classes) for name in ("class", "predicted"))
+    selected = np.ones(len(answers.names), np.bool_)
+    if label is not None:
+        selected &= answers.label == answers.classes.index(label)
+    if slice_name is not None:
+        columns = {name: column for column in answers.slices.values() for name in column.names}
+        if slice_name not in columns:
+            hint = allowed_names(slice_name, columns) if columns else "The run has none."
+            raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
+        selected &= columns[slice_name].rows(slice_name)
+    wrong = [
+        image
+        for image in failures_of(run, before)
+        if (before is None or image.is_lost)
+        and slice_name in (None, *image.slices)
+        and label in (None, image.label)
+        and predicted in (None, image.predicted)
+    ]
+    verb, lost = "is" if len(wrong) == 1 else "are", f", and right in {before.file}" if before else ""
+    return f"{len(wrong):,} of {selected.sum():,} clean images {verb} wrong{lost}", wrong
+
+
+def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[Failure]]:
+    """Return the selected ones of the most confident unknown images, and their number in words."""
+    name, images = given["set_name"], rejects(run.record)
+    sets = [*dict.fromkeys(image.set.removeprefix(UNKNOWN_PREFIX) for image in images)]
+    if name not in sets:
+        hint = allowed_names(name, sets) if sets else "The run did not measure unknown_detection."
+        problem = f"none of the most confident unknown images is in '{name}'"
+        raise OptionError(problem, where="--set", hint=hint)
+    predicted = _class(given["predicted"], "predicted", [image.predicted for image in images])
+    shown = [image for image in rejects(run.record, name) if predicted in (None, image.predicted)]
+    return f"{len(shown):,} of the {len(images):,} most confident unknown images", shown
+
+
+def _class(given: str | None, option: str, names: Sequence[str]) -> str | None:
+    """Return the class with a whole or short name; None for None."""
+    whole = dict(zip([*short_class_names(names), *names], [*names, *names], strict=True))
+    if given is not None and given not in whole:
+        hint = allowed_names(given, whole)
+        raise OptionError(f"there is no class '{given}'", where=f"--{option}", hint=hint)
+    return whole.get(given or "")
+
+
+def _page(run: StoredRun, title: str, listed: Sequence[Failure], n: int, given: Mapping[str, Any]) -> str:
+    """Return a page with pictures of images."""
+    from quba_check.cli.formats import picture_source
+    from quba_check.page.pictures import contact_sheet
+    from quba_check.page.render import render_sheet
+
+    source = picture_source(run, given["data"], local_folder(given["store"] or default_location()))
+    if isinstance(source, str):
+        raise UserError(source)
+    note = f"The most confident first, {len(listed):,} of {n:,}. Record: {run.file}."
+    return render_sheet(title, contact_sheet(source, listed, note))
+
+
+def _text(run: StoredRun, title: str, listed: Sequence[Failure], n: int) -> str:
+    """Return the title, and a table of images."""
+    classes = [] if run.images is None or run.images.clean is None else run.images.clean.classes
+    short = dict(zip(classes, map(one_line, short_class_names(classes)), strict=True))
     rows = [
         (
             "-" if image.index is None else str(image.index),
             *("-" if number is None else f"{number:.3f}" for number in (image.loss, image.confidence)),
-            *(shorten(short[name], LONGEST_CLASS) for name in (image.label, image.predicted)),
+            *(shorten(short.get(one, one) or "-", LONGEST_CLASS) for one in (image.label, image.predicted)),
             one_line(image.path),
         )
         for image in listed
     ]
+    text = f"{title}\n"
     if rows:
         text += table_text(HEADINGS, rows, HEADINGS[:3], cut=["path"], width=terminal_width(WIDEST))
-    if len(listed) < len(wrong):
-        text += f"shown: {len(listed):,} of {len(wrong):,}; --limit N shows more, --csv FILE writes all\n"
+    if len(listed) < n:
+        text += f"shown: {len(listed):,} of {n:,}; --limit N shows more, --csv FILE writes all\n"
     return text

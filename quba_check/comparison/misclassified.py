@@ -1,4 +1,4 @@
-"""Misclassified clean images: of one run, or of only one of two runs."""
+"""Misclassified clean images, of one run or of only one of two, and the most confident unknown images."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.view import CLEAN_SET
+from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX
 from quba_check.errors import UserError
 from quba_check.metrics.answer_pairs import FlipKind, PairedAnswers
 from quba_check.records.per_image import CleanAnswers
+from quba_check.records.record import Record
 from quba_check.storage.csv_text import csv_text
 
 FAILURE_HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
@@ -20,17 +21,18 @@ FLIP_HEADINGS = ("image", "kind", "label", "before", "after")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A misclassified clean image.
+    """A misclassified clean image, or an unknown image.
 
     Attributes:
         index: its position in the set; None if the run did not store it.
         path: its file, relative to the suite's folder.
-        label: its class.
+        label: its class; empty for an unknown image.
         predicted: the class that the model chose.
         confidence: probability of that class; None if the run did not store it.
         loss: cross-entropy, -log of the probability of the true class; None if the run did not store it.
         is_lost: the baseline classifies it correctly; False without a baseline.
         slices: names of the slices that it belongs to, such as `lighting=night`.
+        set: name of its set.
     """
 
     index: int | None
@@ -41,10 +43,11 @@ class Failure:
     loss: float | None
     is_lost: bool = False
     slices: tuple[str, ...] = ()
+    set: str = CLEAN_SET
 
 
 def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]:
-    """Return the misclassified images, by decreasing loss and then by position.
+    """Return the misclassified images, the most confident first, then by decreasing loss and position.
 
     Args:
         run: the run.
@@ -78,7 +81,21 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
         )
         for number, row in enumerate(rows)
     ]
-    return sorted(wrong, key=lambda failure: -(failure.loss or 0.0))
+    return sorted(wrong, key=lambda failure: (-(failure.confidence or 0.0), -(failure.loss or 0.0)))
+
+
+def rejects(record: Record, name: str = "") -> list[Failure]:
+    """Return the most confident unknown images of a record, those of a set or of all sets.
+
+    A record keeps ten of them, with the short name of the predicted class.
+    """
+    row = record.measured.get("unknown_detection")
+    columns = ("set", "image", "predicted", "probability")
+    return [
+        Failure(None, str(image), "", str(predicted), float(probability), None, set=str(of))
+        for of, image, predicted, probability in (row.table_rows("most_confident", *columns) if row else ())
+        if name in ("", str(of).removeprefix(UNKNOWN_PREFIX))
+    ]
 
 
 def failures_csv(wrong: Sequence[Failure]) -> str:

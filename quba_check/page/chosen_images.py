@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.comparison.misclassified import failures
+from quba_check.comparison.misclassified import Failure, failures, rejects
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.request import target_name
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, UNKNOWN_PREFIX
@@ -52,6 +52,11 @@ class ChosenImage:
     is_lost: bool = False
     before: str | None = None
 
+    @classmethod
+    def of(cls, one: Failure) -> ChosenImage:
+        """Return a wrong or unknown image."""
+        return cls(one.set, one.path, one.label, one.predicted, one.confidence, one.loss, one.is_lost)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -85,6 +90,10 @@ def choose_images(
         return Choice(note="No pictures: this dimension has no value.")
     if demand.dimension == PARITY:
         return Choice(note="The section 'Same model?' shows clean images with a lost answer.")
+    unknown = rejects(run.record, (demand.part or "").removesuffix("_fpr95"))
+    if demand.dimension == "unknown_detection" and unknown:
+        note = "The most confident unknown images. A known class among them is a sign that the set leaks."
+        return Choice(tuple(map(ChosenImage.of, unknown[:n])), note)
     try:
         if demand.dimension in BY_LOSS:
             return _choice_by_loss(run, n, baseline)
@@ -127,12 +136,8 @@ def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choic
     n_lost = sum(failure.is_lost for failure in worst)
     further = [failure for failure in others if failure.is_lost][: n - n_lost]
     count = f"{len(wrong):,} of {len(run.clean_answers().names):,}"
-    note = f"Wrong clean images, {count}, highest loss first.{problem}"
-    chosen = (
-        ChosenImage(CLEAN_SET, one.path, one.label, one.predicted, one.confidence, one.loss, one.is_lost)
-        for one in (*worst, *further)
-    )
-    return Choice(tuple(chosen), note)
+    note = f"Wrong clean images, {count}, the most confident first.{problem}"
+    return Choice(tuple(map(ChosenImage.of, (*worst, *further))), note)
 
 
 def _choice_by_harm(

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from PIL import Image, UnidentifiedImageError
 
+from quba_check.comparison.misclassified import Failure
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import QubaError
 from quba_check.page.chosen_images import Choice, ChosenImage, choose_images, choose_lost
@@ -21,6 +22,8 @@ SIDE = 96
 """Largest side of a picture in pixels."""
 TOTAL, SMALLEST_LIMIT, LARGEST_LIMIT = 320_000, 1_600, 4_000
 """Bytes of all pictures, and bounds on the limit of one: 200 pictures take about 430 kB in base64."""
+SHEET_SIDE, SHEET_LIMIT = 192, 12_000
+"""Largest side in pixels and size in bytes of a picture on a contact sheet."""
 QUALITIES = (80, 65, 50, 35, 25, 15, 5)
 _ORIENTATION = 0x0112
 _WIDE_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
@@ -122,7 +125,15 @@ def make_pictures(
     return pictures
 
 
-def read_thumbnail(source: ImageSource, image: ChosenImage, limit: int) -> Thumbnail:
+def contact_sheet(source: ImageSource, images: Sequence[Failure], note: str) -> DemandPictures:
+    """Return larger pictures of wrong or unknown images, with a note."""
+    chosen = map(ChosenImage.of, images)
+    shown = tuple((image, read_thumbnail(source, image, SHEET_LIMIT, SHEET_SIDE)) for image in chosen)
+    missing = sum(not picture.content for _, picture in shown)
+    return DemandPictures(shown, note + f" Without a picture: {missing:,}." * bool(missing))
+
+
+def read_thumbnail(source: ImageSource, image: ChosenImage, limit: int, side: int = SIDE) -> Thumbnail:
     """Read an image and make a small picture of it.
 
     The picture shows what the model is given: as in the gate, EXIF orientation and transparency are ignored.
@@ -131,6 +142,7 @@ def read_thumbnail(source: ImageSource, image: ChosenImage, limit: int) -> Thumb
         source: opens the image.
         image: the image.
         limit: largest size in bytes, where a lower quality allows it.
+        side: largest side in pixels.
 
     Returns:
         The picture, or a note about a missing or damaged image.
@@ -139,7 +151,7 @@ def read_thumbnail(source: ImageSource, image: ChosenImage, limit: int) -> Thumb
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about damaged EXIF data and very large images
             with source.open_image(image.set, image.path) as opened:
-                return make_thumbnail(opened, limit)
+                return make_thumbnail(opened, limit, side)
     except QubaError as why:
         return Thumbnail(note=str(why))
     except UnidentifiedImageError:
@@ -148,12 +160,13 @@ def read_thumbnail(source: ImageSource, image: ChosenImage, limit: int) -> Thumb
         return Thumbnail(note=f"cannot be decoded as an image ({reason(why) or type(why).__name__})")
 
 
-def make_thumbnail(image: Image.Image, limit: int) -> Thumbnail:
-    """Return a picture of an opened image, at most `SIDE` pixels wide and high.
+def make_thumbnail(image: Image.Image, limit: int, side: int = SIDE) -> Thumbnail:
+    """Return a picture of an opened image.
 
     Args:
         image: the image; it is decoded.
         limit: largest size in bytes, where a lower quality allows it.
+        side: largest width and height in pixels.
     """
     notes = []
     if image.getexif().get(_ORIENTATION, 1) != 1:
@@ -162,9 +175,9 @@ def make_thumbnail(image: Image.Image, limit: int) -> Thumbnail:
         notes.append("its transparency is ignored, as in the gate")
     if image.mode in _WIDE_MODES:
         notes.append("values above 255 are cut off, as in the gate")
-    image.draft("RGB", (2 * SIDE, 2 * SIDE))
+    image.draft("RGB", (2 * side, 2 * side))
     small = image.convert("RGB")
-    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return Thumbnail(_webp(small, limit), *small.size, "; ".join(notes))
 
 

@@ -24,7 +24,7 @@ from quba_check.page.changes import better_model, changes, same_models
 from quba_check.page.columns import Column, Reference, columns, reference
 from quba_check.page.demands import DemandView, demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
-from quba_check.page.pictures import Pictures
+from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import ranking
 from quba_check.page.strips import change_chart
@@ -190,6 +190,18 @@ def render_page(
         "script": Markup(script),  # noqa: S704  files of this package
     }
     return environment.get_template("page.html").render(view)
+
+
+def render_sheet(title: str, shown: DemandPictures) -> str:
+    """Return a page of pictures alone, under a title."""
+    style = (TEMPLATES / STYLE).read_text("utf-8")
+    view = {
+        "title": title,
+        "shown": shown,
+        "policy": content_security_policy(style, ""),
+        "style": Markup(style),  # noqa: S704  a file of this package
+    }
+    return _environment().get_template("sheet.html").render(view)
 
 
 def content_security_policy(style: str, script: str) -> str:
