@@ -117,14 +117,9 @@ def _clean_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[F
             hint = allowed_names(slice_name, columns) if columns else "The run has none."
             raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
         selected &= columns[slice_name].rows(slice_name)
-    wrong = [
-        image
-        for image in failures_of(run, before)
-        if (before is None or image.is_lost)
-        and slice_name in (None, *image.slices)
-        and label in (None, image.label)
-        and predicted in (None, image.predicted)
-    ]
+    wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
+    wrong = [image for image in wrong if slice_name in (None, *image.slices) and label in (None, image.label)]
+    wrong = [image for image in wrong if predicted in (None, image.predicted)]
     verb, lost = "is" if len(wrong) == 1 else "are", f", and right in {before.file}" if before else ""
     return f"{len(wrong):,} of {selected.sum():,} clean images {verb} wrong{lost}", wrong
 
@@ -137,7 +132,7 @@ def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list
         hint = allowed_names(name, sets) if sets else "The run did not measure unknown_detection."
         problem = f"none of the most confident unknown images is in '{name}'"
         raise OptionError(problem, where="--set", hint=hint)
-    predicted = _class(given["predicted"], "predicted", [image.predicted for image in images])
+    predicted = _class(given["predicted"], "predicted", [str(image.predicted) for image in images])
     shown = [image for image in rejects(run.record, name) if predicted in (None, image.predicted)]
     return f"{len(shown):,} of the {len(images):,} most confident unknown images", shown
 
@@ -167,12 +162,12 @@ def _page(run: StoredRun, title: str, listed: Sequence[Failure], n: int, given: 
 def _text(run: StoredRun, title: str, listed: Sequence[Failure], n: int) -> str:
     """Return the title, and a table of images."""
     classes = [] if run.images is None or run.images.clean is None else run.images.clean.classes
-    short = dict(zip(classes, map(one_line, short_class_names(classes)), strict=True))
+    short = {"": "-", **dict(zip(classes, map(one_line, short_class_names(classes)), strict=True))}
     rows = [
         (
             "-" if image.index is None else str(image.index),
             *("-" if number is None else f"{number:.3f}" for number in (image.loss, image.confidence)),
-            *(shorten(short.get(one, one) or "-", LONGEST_CLASS) for one in (image.label, image.predicted)),
+            *(shorten(short.get(one, one), LONGEST_CLASS) for one in (image.label, str(image.predicted))),
             one_line(image.path),
         )
         for image in listed

@@ -21,29 +21,31 @@ FLIP_HEADINGS = ("image", "kind", "label", "before", "after")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A misclassified clean image, or an unknown image.
+    """An image that counts against a model: misclassified, unknown, or one that lowers another value.
 
     Attributes:
         index: its position in the set; None if the run did not store it.
         path: its file, relative to the suite's folder.
-        label: its class; empty for an unknown image.
-        predicted: the class that the model chose.
+        label: its class; empty if it has none.
+        predicted: the class that the model chose; None if the run did not store it.
         confidence: probability of that class; None if the run did not store it.
         loss: cross-entropy, -log of the probability of the true class; None if the run did not store it.
         is_lost: the baseline classifies it correctly; False without a baseline.
         slices: names of the slices that it belongs to, such as `lighting=night`.
         set: name of its set.
+        before: the class that the reference of `parity` chose; None without one.
     """
 
     index: int | None
     path: str
     label: str
-    predicted: str
-    confidence: float | None
-    loss: float | None
+    predicted: str | None
+    confidence: float | None = None
+    loss: float | None = None
     is_lost: bool = False
     slices: tuple[str, ...] = ()
     set: str = CLEAN_SET
+    before: str | None = None
 
 
 def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]:
@@ -92,7 +94,7 @@ def rejects(record: Record, name: str = "") -> list[Failure]:
     row = record.measured.get("unknown_detection")
     columns = ("set", "image", "predicted", "probability")
     return [
-        Failure(None, str(image), "", str(predicted), float(probability), None, set=str(of))
+        Failure(None, str(image), "", str(predicted), float(probability), set=str(of))
         for of, image, predicted, probability in (row.table_rows("most_confident", *columns) if row else ())
         if name in ("", str(of).removeprefix(UNKNOWN_PREFIX))
     ]

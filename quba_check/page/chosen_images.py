@@ -29,36 +29,6 @@ Listing = Callable[[str], Sequence[tuple[str, str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenImage:
-    """An image that lowers the value of a demand.
-
-    Attributes:
-        set: name of its set.
-        path: its file, relative to the suite's folder.
-        label: its class; empty if it has none.
-        predicted: the class that the model chose; None if the run did not store it.
-        confidence: probability of that class; None if the run did not store it.
-        loss: cross-entropy; None if the run did not store it.
-        is_lost: the baseline classifies it correctly.
-        before: the class that the reference of `parity` chose; None without one.
-    """
-
-    set: str
-    path: str
-    label: str
-    predicted: str | None = None
-    confidence: float | None = None
-    loss: float | None = None
-    is_lost: bool = False
-    before: str | None = None
-
-    @classmethod
-    def of(cls, one: Failure) -> ChosenImage:
-        """Return a wrong or unknown image."""
-        return cls(one.set, one.path, one.label, one.predicted, one.confidence, one.loss, one.is_lost)
-
-
-@dataclass(frozen=True, slots=True)
 class Choice:
     """The images chosen for a demand.
 
@@ -67,7 +37,7 @@ class Choice:
         note: how they were chosen, or why there are none.
     """
 
-    images: tuple[ChosenImage, ...] = ()
+    images: tuple[Failure, ...] = ()
     note: str = ""
 
 
@@ -93,7 +63,7 @@ def choose_images(
     unknown = rejects(run.record, (demand.part or "").removesuffix("_fpr95"))
     if demand.dimension == "unknown_detection" and unknown:
         note = "The most confident unknown images. A known class among them is a sign that the set leaks."
-        return Choice(tuple(map(ChosenImage.of, unknown[:n])), note)
+        return Choice(tuple(unknown[:n]), note)
     try:
         if demand.dimension in BY_LOSS:
             return _choice_by_loss(run, n, baseline)
@@ -118,7 +88,7 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
         return Choice()
     names: dict[object, str] = dict(zip(answers.index.tolist(), answers.names, strict=True))
     chosen = (
-        ChosenImage(CLEAN_SET, names[index], str(label), str(after), before=str(before))
+        Failure(None, names[index], str(label), str(after), before=str(before))
         for index, _, label, before, after in lost
         if index in names
     )
@@ -137,7 +107,7 @@ def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choic
     further = [failure for failure in others if failure.is_lost][: n - n_lost]
     count = f"{len(wrong):,} of {len(run.clean_answers().names):,}"
     note = f"Wrong clean images, {count}, the most confident first.{problem}"
-    return Choice(tuple(map(ChosenImage.of, (*worst, *further))), note)
+    return Choice((*worst, *further), note)
 
 
 def _choice_by_harm(
@@ -197,17 +167,17 @@ def _harm(run: StoredRun, target: str, sign: float) -> dict[str, NDArray[np.floa
     return {name: sign * values for name, values in run.images.influences.get(target, {}).items()}
 
 
-def _images_of(run: StoredRun, name: str, listing: Listing) -> list[ChosenImage]:
+def _images_of(run: StoredRun, name: str, listing: Listing) -> list[Failure]:
     """Return the images of a set in the order of stored results."""
     if name == CLEAN_SET:
         answers = run.clean_answers()
         return [
-            ChosenImage(CLEAN_SET, path, answers.classes[label])
+            Failure(None, path, answers.classes[label], None)
             for path, label in zip(answers.names, answers.label.tolist(), strict=True)
         ]
     is_cue = name == CUE_CONFLICT_SET  # an image that lowers the shape bias is decided for its texture
     return [
-        ChosenImage(name, path, label, texture if is_cue else None)
+        Failure(None, path, label, texture if is_cue else None, set=name)
         for path, label, texture in listing(name)
         if not is_cue or label != texture
     ]

@@ -88,6 +88,16 @@ def columns(runs: Sequence[StoredRun]) -> tuple[Column, ...]:
     return tuple(Column(index, run, name) for index, (run, name) in enumerate(zip(runs, names, strict=True)))
 
 
+def in_common(lists: Sequence[Sequence[object]]) -> list[object]:
+    """Return the items that several lists have in common; none for a single list.
+
+    >>> in_common([["a", "b", "c"], ["c", "a"]]), in_common([["a"]])
+    (['a', 'c'], [])
+    """
+    first, *others = lists
+    return [item for item in first if others and all(item in other for other in others)]
+
+
 def shorten(text: str, longest: int = LONGEST_NAME) -> str:
     """Return text cut to a length, with an ellipsis.
 

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from quba_check.comparison.misclassified import Failure
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import QubaError
-from quba_check.page.chosen_images import Choice, ChosenImage, choose_images, choose_lost
+from quba_check.page.chosen_images import Choice, choose_images, choose_lost
 from quba_check.reports.notes import PARITY
 from quba_check.storage.user_files import reason
 
@@ -71,7 +71,7 @@ class DemandPictures:
         same_as: name of an earlier demand of the run with the same pictures; empty if there is none.
     """
 
-    pictures: tuple[tuple[ChosenImage, Thumbnail], ...] = ()
+    pictures: tuple[tuple[Failure, Thumbnail], ...] = ()
     note: str = ""
     same_as: str = ""
 
@@ -127,13 +127,12 @@ def make_pictures(
 
 def contact_sheet(source: ImageSource, images: Sequence[Failure], note: str) -> DemandPictures:
     """Return larger pictures of wrong or unknown images, with a note."""
-    chosen = map(ChosenImage.of, images)
-    shown = tuple((image, read_thumbnail(source, image, SHEET_LIMIT, SHEET_SIDE)) for image in chosen)
+    shown = tuple((image, read_thumbnail(source, image, SHEET_LIMIT, SHEET_SIDE)) for image in images)
     missing = sum(not picture.content for _, picture in shown)
     return DemandPictures(shown, note + f" Without a picture: {missing:,}." * bool(missing))
 
 
-def read_thumbnail(source: ImageSource, image: ChosenImage, limit: int, side: int = SIDE) -> Thumbnail:
+def read_thumbnail(source: ImageSource, image: Failure, limit: int, side: int = SIDE) -> Thumbnail:
     """Read an image and make a small picture of it.
 
     The picture shows what the model is given: as in the gate, EXIF orientation and transparency are ignored.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.view import CLEAN_SET
 from quba_check.messages import listed, one_line, visible
 from quba_check.page.columns import Column
 from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
 from quba_check.records.record import ComputeRow, InputRow, Record
+from quba_check.reports.verdict_labels import DIGITS, NAMES_SHOWN
 
 MOST_VIEWS = 4
 """Largest number of views named with their common hash."""
@@ -41,6 +44,33 @@ def missing_values(record: Record) -> dict[str, list[str]]:
             reason = row.unmeasurable if isinstance(row, UnmeasurableRow) else "no selected demand needs it"
             names.setdefault(reason, []).append(name)
     return names
+
+
+def readable_time(time: str) -> str:
+    """Return a time of a record in words; other text unchanged.
+
+    >>> readable_time("2026-01-02T03:04:05+00:00"), readable_time("2026-12-31T23:59:00+01:00")
+    ('2 Jan 2026, 03:04 UTC', '31 Dec 2026, 23:59 UTC+01:00')
+    >>> readable_time("yesterday")
+    'yesterday'
+    """
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    return f"{moment.day} {moment:%b %Y, %H:%M %Z}".strip()
+
+
+def card_facts(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield names and values that identify a run: its model file, images, time and commit."""
+    files = [f"{name} SHA-256 {digest[:DIGITS]}…" for name, digest in record.model.files.items()]
+    clean = record.suite.sets.get(CLEAN_SET)
+    groups = f" in {clean.groups:,} groups" if clean and clean.groups else ""
+    yield "Model file", listed(files, NAMES_SHOWN)
+    yield "Test images", f"{clean.images:,}{groups}" if clean else ""
+    time = readable_time(record.environment.time)
+    yield "Measured", f"{time} on {record.suite.name}, protocol {record.protocol}"
+    yield "Commit", (record.environment.git or "")[:DIGITS]
 
 
 def facts(record: Record) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,11 +20,19 @@ from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.messages import one_line, visible
 from quba_check.page.changes import better_model, changes, same_models
-from quba_check.page.columns import Column, Reference, columns, reference
+from quba_check.page.columns import Column, Reference, columns, in_common, reference
 from quba_check.page.demands import DemandView, demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
 from quba_check.page.pictures import DemandPictures, Pictures
-from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
+from quba_check.page.provenance import (
+    card_facts,
+    commands,
+    facts,
+    hashes,
+    input_text,
+    missing_values,
+    set_rows,
+)
 from quba_check.page.ranking import ranking
 from quba_check.page.strips import change_chart
 from quba_check.records.record import Record
@@ -105,25 +112,11 @@ def grades(record: Record, population: Reference) -> list[GradeRow]:
     return [grade for grade in record.files_by_grade() if is_expected or grade.score is not None]
 
 
-def readable_time(time: str) -> str:
-    """Return a time of a record in words; other text unchanged.
-
-    >>> readable_time("2026-01-02T03:04:05+00:00"), readable_time("2026-12-31T23:59:00+01:00")
-    ('2 Jan 2026, 03:04 UTC', '31 Dec 2026, 23:59 UTC+01:00')
-    >>> readable_time("yesterday")
-    'yesterday'
-    """
-    try:
-        moment = datetime.fromisoformat(time)
-    except ValueError:
-        return time
-    return f"{moment.day} {moment:%b %Y, %H:%M %Z}".strip()
-
-
 _FILTERS = (
     astuple,
     blocking,
     breakable,
+    card_facts,
     change_cells,
     change_chart,
     commands,
@@ -134,12 +127,12 @@ _FILTERS = (
     head_of,
     hashes,
     heading,
+    in_common,
     input_text,
     meaning_of,
     missing_values,
     one_line,
     paper,
-    readable_time,
     record_notes,
     summary_line,
     with_code,
@@ -169,9 +162,8 @@ def render_page(
     """
     if not runs:
         raise UserError("there is no record to show", where="report", allowed="one record or several")
-    records, known, environment = columns(runs), reference(runs, population), _environment()
+    records, known = columns(runs), reference(runs, population)
     compared_with = known if known.fits(run.record for run in runs) else Reference(None)
-    style = (TEMPLATES / STYLE).read_text("utf-8")
     script = "\n".join((TEMPLATES / name).read_text("utf-8") for name in SCRIPTS)
     view: dict[str, Any] = {
         "columns": records,
@@ -185,23 +177,20 @@ def render_page(
         "dimensions": dimension_views(records, compared_with),
         "sets": set_rows(records),
         "ranking": ranking(records, known),
-        "policy": content_security_policy(style, script),
-        "style": Markup(style),  # noqa: S704  a file of this package
-        "script": Markup(script),  # noqa: S704  files of this package
     }
-    return environment.get_template("page.html").render(view)
+    return _rendered("page.html", view, script)
 
 
 def render_sheet(title: str, shown: DemandPictures) -> str:
     """Return a page of pictures alone, under a title."""
+    return _rendered("sheet.html", {"title": title, "shown": shown})
+
+
+def _rendered(template: str, view: Mapping[str, Any], script: str = "") -> str:
     style = (TEMPLATES / STYLE).read_text("utf-8")
-    view = {
-        "title": title,
-        "shown": shown,
-        "policy": content_security_policy(style, ""),
-        "style": Markup(style),  # noqa: S704  a file of this package
-    }
-    return _environment().get_template("sheet.html").render(view)
+    of_package = {"style": Markup(style), "script": Markup(script)}  # noqa: S704  files of this package
+    policy = content_security_policy(style, script)
+    return _environment().get_template(template).render({**view, **of_package, "policy": policy})
 
 
 def content_security_policy(style: str, script: str) -> str:

@@ -15,12 +15,12 @@ from support.generated_images import Images
 from support.rows import verdict
 from support.runs_compared import CLASSES, stored
 
+from quba_check.comparison.misclassified import Failure
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.page.chosen_images import ChosenImage
 from quba_check.page.pictures import make_pictures, make_thumbnail, read_thumbnail
 from quba_check.records.verdict import VerdictRow
 
-IMAGE = ChosenImage("clean", "a.png", "ape")
+IMAGE = Failure(None, "a.png", "ape", None)
 
 
 class Files:

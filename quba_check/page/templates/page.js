@@ -24,10 +24,10 @@ const hash = (() => {
   const rows = [...document.querySelectorAll("details.demand")];
   const addressOf = (row) => row.id.slice(2);
   const rowOf = (address) => rows.find((row) => addressOf(row) === address);
-  const silent = new Set(); // rows whose next event is the page's own doing
+  const known = new Map(rows.map((row) => [row, row.open])); // events of other states are the reader's doing
   const toggle = (row, isOpen) => {
-    if (!row || row.open === isOpen) return;
-    silent.add(row);
+    if (!row) return;
+    known.set(row, isOpen);
     row.open = isOpen;
   };
   let shown = null;
@@ -47,10 +47,12 @@ const hash = (() => {
     hash.set({ d: address });
   };
   hash.listen(show);
+  if (rowOf(hash.get("d"))) rows.forEach((row) => toggle(row, false)); // a link to a demand opens that one alone
   show();
   for (const row of rows) {
     row.addEventListener("toggle", () => {
-      if (silent.delete(row)) return;
+      if (known.get(row) === row.open) return;
+      known.set(row, row.open);
       if (row.open) setAddress(addressOf(row));
       else if (hash.get("d") === addressOf(row)) setAddress(null);
     });
