@@ -20,6 +20,7 @@ from quba_check.dimensions._ratios import shows_same_images
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import RowSource, requested_parts, requested_views, with_requests
 from quba_check.dimensions._rows import NO_PROBABILITIES, Rows
+from quba_check.dimensions._validation import LONGEST_TEXT
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.answer_pairs import QUANTILE, Mask, PairedAnswers, probability_changes, quantile
 from quba_check.stats.estimate import Estimate
@@ -145,17 +146,18 @@ class AnswerPairs(PairedAnswers[Rows]):
             for kind, mask in (*self.flips.items(), ("right to right", right))
             for row in sorted(np.flatnonzero(mask).tolist(), key=lambda row: -changes[row])
         ]
-        index = np.tile(judged.tables[0].index, len(judged.tables))
+        first = judged.tables[0]
+        images = np.tile(first.extra.get("name", first.index), len(judged.tables))
         rows = [
             (
-                int(index[row]),
+                str(images[row])[-LONGEST_TEXT:],
                 kind,
                 *(names[column[row]] for column in (judged.label, reference.predicted, judged.predicted)),
                 float(changes[row]),
             )
             for kind, row in flipped[:SHOWN]
         ]
-        columns = ("index", "kind", "label", "before", "after", "probability_change")
+        columns = ("image", "kind", "label", "before", "after", "probability_change")
         shown = len(columns) - (self.changes is None)
         return Table(columns[:shown], tuple(row[:shown] for row in rows))
 

@@ -116,7 +116,7 @@ class TableReader:
         table = dict(self.shards(stored, numbers).columns)
         self._last = None
         examples = [one for number in numbers for one in self._cache_keys.examples(stored, number)]
-        if stored.set.startswith(UNKNOWN_PREFIX):  # these images are named in a table of the measurement
+        if is_clean or stored.set.startswith(UNKNOWN_PREFIX):  # tables of measurements name these images
             table["name"] = np.array([example.full_name for example in examples])
         table |= self._groups(stored, numbers, examples) | _acceptable(stored, examples)
         if is_clean:

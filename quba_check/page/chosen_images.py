@@ -80,19 +80,15 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
         n: largest number of images.
     """
     row = run.record.measured.get(PARITY)
-    columns = ("index", "kind", "label", "before", "after")
+    columns = ("image", "kind", "label", "before", "after")
     rows = row.table_rows("flipped_images", *columns) if row is not None else ()
-    lost = [cells for cells in rows if cells[1] == "lost"][:n]
-    answers = None if run.images is None else run.images.clean
-    if not lost or answers is None or answers.index is None:
-        return Choice()
-    names: dict[object, str] = dict(zip(answers.index.tolist(), answers.names, strict=True))
-    chosen = (
-        Failure(None, names[index], str(label), str(after), before=str(before))
-        for index, _, label, before, after in lost
-        if index in names
-    )
-    return Choice(tuple(chosen), "Lost answers: right before, wrong now. The largest changes come first.")
+    lost = [
+        Failure(None, str(image), str(label), str(after), before=str(before))
+        for image, kind, label, before, after in rows
+        if kind == "lost"
+    ]
+    note = "Lost answers: right before, wrong now. The largest changes come first."
+    return Choice(tuple(lost[:n]), note) if lost else Choice()
 
 
 def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choice:
@@ -123,6 +119,8 @@ def _choice_by_harm(
     target = target_name(demand.dimension, part)
     sign = 1.0 if (row.parts.get(part or "", row).better or row.better) == "low" else -1.0
     harm_by_set = {name: harm for name, harm in _harm(run, target, sign).items() if only in (None, name)}
+    if not harm_by_set and demand.dimension == "classes" and "@" not in demand.target:
+        return _choice_by_loss(run, n, baseline)
     if len(harm_by_set) != 1:
         return Choice(note="No pictures: the run stored no results of single images for this demand.")
     ((name, harm),) = harm_by_set.items()

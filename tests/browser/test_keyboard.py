@@ -23,7 +23,7 @@ def test_the_way_by_keyboard(open_page: OpenPage) -> None:
     tab_to(page, "header a")
     page.keyboard.press("Enter")
     wait_for_address(page, "#d=accuracy")
-    opened = page.locator("details.demand[open]")
+    opened = page.locator("[id='d=accuracy'][open]")
     opened.wait_for()
     assert has_focus(page, "details.demand summary")
     page.keyboard.press("Enter")

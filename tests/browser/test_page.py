@@ -110,17 +110,27 @@ def test_an_address_opens_its_demand(open_page: OpenPage) -> None:
     assert opened.bounding_box()["y"] < 900  # type: ignore[index]
 
 
+def test_the_first_three_failed_demands_are_open(open_page: OpenPage) -> None:
+    page = open_page("failed")
+    assert [is_open(page, place) for place in range(4)] == [True, True, True, False]
+    assert "#" not in page.url
+    page.locator("details.demand").nth(0).locator("summary").click()
+    page.locator("details.demand").nth(0).and_(page.locator(":not([open])")).wait_for()
+    assert "#" not in page.url
+    assert page.locator("details.demand[open]").count() == 2
+
+
 def test_back_and_reload_restore_the_state(open_page: OpenPage) -> None:
     page = open_page("failed")
     demands = page.locator("details.demand")
-    first, second = (demands.nth(place).get_attribute("id") for place in (0, 1))
-    for place, name in enumerate((first, second)):
+    first, second = (demands.nth(place).get_attribute("id") for place in (3, 4))
+    for place, name in enumerate((first, second), 3):
         demands.nth(place).locator("summary").click()
         wait_for_address(page, f"#{name}")
     page.go_back()
     wait_for_address(page, f"#{first}")
-    demands.nth(1).and_(page.locator(":not([open])")).wait_for()
-    assert is_open(page, 0)
+    demands.nth(4).and_(page.locator(":not([open])")).wait_for()
+    assert is_open(page, 3)
     page.go_forward()
     wait_for_address(page, f"#{second}")
     page.locator(f"[id='{second}'][open]").wait_for()

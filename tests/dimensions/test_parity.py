@@ -69,9 +69,9 @@ def test_tables_by_hand():
     assert rows(outcome, "reference") == ((3, 0.6),)
     images = [row[:-1] for row in rows(outcome, "flipped_images")]
     assert images == [
-        (1, "lost", "cat", "cat", "dog"),
-        (3, "gained", "dog", "cat", "dog"),
-        (4, "wrong to wrong", "owl", "dog", "cat"),
+        ("1", "lost", "cat", "cat", "dog"),
+        ("3", "gained", "dog", "cat", "dog"),
+        ("4", "wrong to wrong", "owl", "dog", "cat"),
     ]
     assert sum(row[2] for row in rows(outcome, "probability_changes")) == 5
 

@@ -54,7 +54,7 @@ def test_pictures_of_lost_answers() -> None:
 
 
 def test_runs_without_pictures_of_lost_answers() -> None:
-    for run in (parity_run(with_images=False), parity_run(same=True), StoredRun("a.json", record())):
+    for run in (parity_run(same=True), StoredRun("a.json", record())):
         assert choose_lost(run, 5) == Choice()
     assert make_pictures([parity_run()], ["no images"], 5) == {}
 
