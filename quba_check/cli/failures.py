@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from quba_check.cli.files import check_not_read, read_run, write_output
+from quba_check.cli.formats import picture_source
 from quba_check.cli.parser import COUNT, INPUT, OUTPUT, PLACE, Checked, check_read, store_option, value_option
 from quba_check.comparison.misclassified import Failure, failures_csv, rejects
 from quba_check.comparison.misclassified import failures as failures_of
@@ -20,6 +21,8 @@ from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import file_ending_in
 from quba_check.messages import allowed_names, one_line
+from quba_check.page.pictures import DemandPictures, contact_sheet
+from quba_check.page.render import render_sheet
 from quba_check.records.files import read_record
 from quba_check.reports.explanation import LEAST_IMAGES, slices_text
 from quba_check.reports.tables import shorten, table_text, terminal_width
@@ -45,9 +48,9 @@ OF_SLICES = ("dimension", "least")
 @value_option("--predicted", "NAME", "only images that the model took for a class")
 @value_option("--slice slice_name", "NAME", "only images of a slice, such as lighting=night")
 @value_option("--set set_name", "NAME", "list the most confident images of an unknown set instead")
-@value_option("--csv output", "FILE", "write all as CSV, instead of the table; - is standard output", OUTPUT)
-@value_option("--html", "FILE.html", "write a page with pictures, instead of the table", PAGE)
-@value_option("--data", "DIR", "folder or URL of these images (else the run's)", PLACE)
+@value_option("--csv output", "FILE", "write all of them as CSV; - is standard output", OUTPUT)
+@value_option("--html", "FILE.html", "write a page with their pictures", PAGE)
+@value_option("--data", "DIR", "folder or URL of these pictures (else the run's)", PLACE)
 @value_option("--limit", "N", f"images in the table or on the page (default: {LIMIT})", COUNT)
 @click.option("--slices", is_flag=True, help="list the slices, each compared with all other images, instead")
 @value_option("--dimension", "NAME", "of the slices (default: accuracy)", default="accuracy")
@@ -71,8 +74,10 @@ def failures(record: Path, **given: Any) -> None:
     listed = images[: given["limit"] or LIMIT]
     kind = "wrong" if given["set_name"] is None else "unknown"
     if html is not None:
-        write_output(_page(run, text, listed, len(images), given), html)
-        sys.stderr.write(f"{html}: {len(listed):,} of {len(images):,} {kind} images\n")
+        note = f"{len(listed):,} of {len(images):,} {kind} images, the most confident first"
+        shown = _pictures(run, listed, note, given)
+        write_output(render_sheet(text, shown), html)
+        sys.stderr.write(f"{html}: {shown.note}\n")
     if output == STDOUT:
         write_output(failures_csv(images))
     elif output is not None:
@@ -141,22 +146,17 @@ def _class(given: str | None, option: str, names: Sequence[str]) -> str | None:
     """Return the class with a whole or short name; None for None."""
     whole = dict(zip([*short_class_names(names), *names], [*names, *names], strict=True))
     if given is not None and given not in whole:
-        hint = allowed_names(given, whole)
+        hint = allowed_names(given, dict.fromkeys(short_class_names(names)))
         raise OptionError(f"there is no class '{given}'", where=f"--{option}", hint=hint)
     return whole.get(given or "")
 
 
-def _page(run: StoredRun, title: str, listed: Sequence[Failure], n: int, given: Mapping[str, Any]) -> str:
-    """Return a page with pictures of images."""
-    from quba_check.cli.formats import picture_source
-    from quba_check.page.pictures import contact_sheet
-    from quba_check.page.render import render_sheet
-
+def _pictures(run: StoredRun, images: list[Failure], note: str, given: dict[str, Any]) -> DemandPictures:
+    """Return pictures of images. Raises UserError: the data folder is missing."""
     source = picture_source(run, given["data"], local_folder(given["store"] or default_location()))
     if isinstance(source, str):
         raise UserError(source)
-    note = f"The most confident first, {len(listed):,} of {n:,}. Record: {run.file}."
-    return render_sheet(title, contact_sheet(source, listed, note))
+    return contact_sheet(source, images, note)
 
 
 def _text(run: StoredRun, title: str, listed: Sequence[Failure], n: int) -> str:

@@ -129,7 +129,7 @@ def contact_sheet(source: ImageSource, images: Sequence[Failure], note: str) -> 
     """Return larger pictures of wrong or unknown images, with a note."""
     shown = tuple((image, read_thumbnail(source, image, SHEET_LIMIT, SHEET_SIDE)) for image in images)
     missing = sum(not picture.content for _, picture in shown)
-    return DemandPictures(shown, note + f" Without a picture: {missing:,}." * bool(missing))
+    return DemandPictures(shown, f"{note}; {missing:,} cannot be shown" if missing else note)
 
 
 def read_thumbnail(source: ImageSource, image: Failure, limit: int, side: int = SIDE) -> Thumbnail:

@@ -30,6 +30,8 @@ def test_another_model_has_other_answers_and_a_noise_floor(
     judged = {row.name: row for row in record.verdicts}
     assert judged["parity.agreement[min]"].outcome == "fail"
     assert judged["accuracy[max_drop]"].outcome == "pass"  # as many are gained as lost
+    images = record.measured["parity"].table_rows("flipped_images", "image", "label")
+    assert {Path(str(image)).parts[:2] for image, _ in images} <= {("val", str(label)) for _, label in images}
     message = judged["class_balance[max_relative_drop]"].message
     assert f"in the reference {OTHER} to" in message
     assert "paired image by image" in message

@@ -34,11 +34,12 @@ def run(
     influences: dict[str, dict[str, list[float]]],
     better: str = "high",
     parts: dict[str, float] | None = None,
+    **columns: object,
 ) -> StoredRun:
     """A run with per-image results of one dimension, and clean answers of six images."""
     quantity = {"unit": "ratio", "n": 6, "better": better}
     values = {name: {"value": value, **quantity} for name, value in (parts or {}).items()}
-    row = {"value": 0.5, **quantity, "parts": values}
+    row = {"value": 0.5, **quantity, "parts": values, **columns}
     content = record(measurements={dimension: row}, suite=SUITE)
     label = np.arange(6) % 3
     answers = CleanAnswers(NAMES, label, label, CLASSES)
@@ -83,6 +84,10 @@ UNKNOWN = run(
     *("unknown_detection", {"unknown_detection.near": NEAR}),
     parts={"near": 0.6, "far": 0.9, "near_fpr95": 0.5, "far_fpr95": 0.4},
 )
+REJECTED = {"columns": ["set", "image", "predicted", "probability"]}
+REJECTED |= {"rows": [["unknown/near", "n.png", "bee", 0.9], ["unknown/far", "f.png", "ape", 0.8]]}
+UNKNOWN_TABLE = run("unknown_detection", {}, tables={"most_confident": REJECTED})
+CLASSES_RUN = run("classes", {"classes.bee.recall": {"clean": [0.0, -0.5, 0.0, 0.0, 0.5, 0.0]}})
 Case = tuple[StoredRun, str, int] | tuple[StoredRun, str, int, StoredRun]
 CASES: dict[str, Case] = {
     "wrong clean images by loss": (LOSSES, "accuracy", 2),
@@ -101,6 +106,11 @@ CASES: dict[str, Case] = {
         f"the worst unknown set: {target}": (UNKNOWN, target, 2)
         for target in ("unknown_detection", "unknown_detection.near", "unknown_detection.near_fpr95")
     },
+    "the most confident unknown images": (UNKNOWN_TABLE, "unknown_detection", 9),
+    "the most confident one": (UNKNOWN_TABLE, "unknown_detection", 1),
+    "those of a set": (UNKNOWN_TABLE, "unknown_detection.far_fpr95", 9),
+    "images of a class": (CLASSES_RUN, "classes.bee.recall", 9),
+    "images of all classes": (CLASSES_RUN, "classes.each.recall", 9),
     "decided by texture": (run("shape_bias", {"shape_bias": {"cue_conflict": [-0.4, 0.6]}}), "shape_bias", 3),
     "a custom dimension, low is better": (
         run("flicker", {"flicker": {"clean": [0.1, -0.2, 0.7, -0.6, 0, 0]}}, better="low"),
