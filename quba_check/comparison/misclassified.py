@@ -1,4 +1,4 @@
-"""Misclassified clean images, of one run or of only one of two, and the most confident unknown images."""
+"""Misclassified clean images of one or two runs, and the most confident unknown images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLIP_HEADINGS = ("image", "kind", "label", "before", "after")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An image that counts against a model: misclassified, unknown, or one that lowers another value.
+    """An image that counts against a model: misclassified, unknown, or harmful to another value.
 
     Attributes:
         index: its position in the set; None if the run did not store it.

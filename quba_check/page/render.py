@@ -53,7 +53,7 @@ def breakable(name: str) -> Markup:
     Markup('tb.<wbr>f1<wbr>@set=gaussian_noise,<wbr>pipeline=app')
     """
     number, at, conditions = visible(name).partition("@")
-    pieces = [*re.split(r"(?<=[_.|,/])(?!\d)", number), *re.split(r"(?<=,)(?!\d)", at + conditions)]
+    pieces = [*re.split(r"(?<=[_.|,/])(?![\d.])", number), *re.split(r"(?<=,)(?!\d)", at + conditions)]
     return Markup("<wbr>").join(filter(None, pieces))
 
 
