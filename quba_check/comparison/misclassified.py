@@ -87,7 +87,7 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
 
 
 def rejects(record: Record, name: str = "") -> list[Failure]:
-    """Return the most confident unknown images of a record, those of a set or of all sets.
+    """Return the most confident unknown images of a record, of one set or all.
 
     A record keeps ten of them, with the short name of the predicted class.
     """

@@ -65,5 +65,5 @@ def test_failures(folder: Path, tiny_data: Path, capsys: pytest.CaptureFixture[s
         assert row["predicted"] != row["label"]
         # The true class is no likelier than the chosen one.
         assert float(row["loss"]) >= max(-np.log(float(row["confidence"])), np.log(2)) - 1e-5
-    losses = [float(row["loss"]) for row in rows]
-    assert losses == sorted(losses, reverse=True)
+    confidences = [float(row["confidence"]) for row in rows]
+    assert confidences == sorted(confidences, reverse=True)
