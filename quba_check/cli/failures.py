@@ -123,8 +123,7 @@ def _clean_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[F
             raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
         selected &= columns[slice_name].rows(slice_name)
     wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
-    wrong = [image for image in wrong if slice_name in (None, *image.slices) and label in (None, image.label)]
-    wrong = [image for image in wrong if predicted in (None, image.predicted)]
+    wrong = [image for image in wrong if image.is_of(label, predicted, slice_name)]
     verb, lost = "is" if len(wrong) == 1 else "are", f", and right in {before.file}" if before else ""
     return f"{len(wrong):,} of {selected.sum():,} clean images {verb} wrong{lost}", wrong
 

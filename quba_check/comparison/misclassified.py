@@ -47,6 +47,11 @@ class Failure:
     set: str = CLEAN_SET
     before: str | None = None
 
+    def is_of(self, label: str | None, predicted: str | None, slice_name: str | None) -> bool:
+        """Return True for an image of a class, predicted class and slice; None is any."""
+        is_selected = label in (None, self.label) and predicted in (None, self.predicted)
+        return is_selected and slice_name in (None, *self.slices)
+
 
 def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]:
     """Return the misclassified images, the most confident first, then by decreasing loss and position.

@@ -66,7 +66,7 @@ def choose_images(
         return Choice(tuple(unknown[:n]), note)
     try:
         if demand.dimension in BY_LOSS:
-            return _choice_by_loss(run, n, baseline)
+            return _choice_by_loss(run, demand, n, baseline)
         return _choice_by_harm(run, demand, row, n, listing, baseline)
     except QubaError as why:
         return Choice(note=f"No pictures: {why}")
@@ -91,17 +91,19 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
     return Choice(tuple(lost[:n]), note) if lost else Choice()
 
 
-def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choice:
+def _choice_by_loss(run: StoredRun, demand: VerdictRow, n: int, baseline: StoredRun | None) -> Choice:
     try:
         wrong, problem = failures(run, baseline), ""
     except UserError as why:
         wrong, problem = failures(run), f" Images lost against the baseline are unknown: {why}"
+    conditions = [demand.explanation.images.get(key) for key in ("class", "predicted", "slice")]
+    wrong = [image for image in wrong if image.is_of(*conditions)]
     if not wrong:
         return Choice(note=f"No pictures: no clean image is wrong.{problem}")
     worst, others = wrong[:n], wrong[n:]
     n_lost = sum(failure.is_lost for failure in worst)
     further = [failure for failure in others if failure.is_lost][: n - n_lost]
-    count = f"{len(wrong):,} of {len(run.clean_answers().names):,}"
+    count = ", ".join([f"{len(wrong):,} of {len(run.clean_answers().names):,}", *filter(None, conditions)])
     note = f"Wrong clean images, {count}, the most confident first.{problem}"
     return Choice((*worst, *further), note)
 
@@ -120,7 +122,7 @@ def _choice_by_harm(
     sign = 1.0 if (row.parts.get(part or "", row).better or row.better) == "low" else -1.0
     harm_by_set = {name: harm for name, harm in _harm(run, target, sign).items() if only in (None, name)}
     if not harm_by_set and demand.dimension == "classes" and "@" not in demand.target:
-        return _choice_by_loss(run, n, baseline)
+        return _choice_by_loss(run, demand, n, baseline)
     if len(harm_by_set) != 1:
         return Choice(note="No pictures: the run stored no results of single images for this demand.")
     ((name, harm),) = harm_by_set.items()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from quba_check.comparison.stored_run import StoredRun
+from quba_check.comparison.stored_run import THIS_RUN, StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.explanation import Explanation
 from quba_check.dimensions import registry
@@ -22,6 +21,7 @@ from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, QUBA, VerdictRow
 from quba_check.reports.cells import bound_text, limit_text, value_text, worst_part
+from quba_check.reports.unmet_demands import PICTURES, next_step
 from quba_check.reports.verdict_labels import LABELS, Label, label, most_severe
 
 
@@ -110,6 +110,7 @@ def demands(
         cells = {}
         for (column, row, known), data in zip(judged, bounded, strict=True):
             headline, details = _message(row, known, column.record)
+            shown = pictures.get((column.number, row.id))
             cells[column.number] = Cell(
                 column=column,
                 verdict=row,
@@ -119,8 +120,10 @@ def demands(
                 headline=headline,
                 details=details,
                 chart=None if data is None else interval_chart(data, ends),
-                pictures=pictures.get((column.number, row.id)),
-                advice=() if row.is_met else tuple(advice(column.run, row, baseline)),
+                pictures=shown,
+                advice=()
+                if row.is_met
+                else tuple(advice(column.run, row, baseline, has_pictures=bool(shown))),
             )
         views.append(DemandView(address, cells))
     return tuple(sorted(views, key=lambda demand: LABELS.index(demand.worst.label)))
@@ -195,26 +198,19 @@ def _bounded(
     )
 
 
-ON_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance")
-"""Dimensions of clean images alone, whose errors `quba-check failures` lists."""
-
-
-def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Iterator[tuple[str, str]]:
+def advice(
+    run: StoredRun, row: VerdictRow, baseline: StoredRun | None, *, has_pictures: bool
+) -> Iterator[tuple[str, str]]:
     """Yield next steps for an unmet demand: keys of demands.html, with commands or empty texts."""
-    record = shlex.quote(run.file)
-    if row.outcome == "not run":
+    if row.outcome in ("not run", "unmeasurable"):
         yield row.outcome, ""
-        return
-    if row.outcome == "unmeasurable":
-        yield row.outcome, f"quba-check suite describe {shlex.quote(run.record.suite.root)}"
-        return
-    if row.bound in DROPS and baseline is not None:
-        yield "drop", f"quba-check compare {shlex.quote(baseline.file)} {record} --flips flips.csv"
-    if row.outcome == "fail" and row.explanation.reason:
+    elif row.outcome == "fail" and row.explanation.reason:
         yield "masked", ""
     elif row.dimension in (*PUBLISHED_DIMENSIONS, QUBA):
         yield row.dimension, ""
-    if row.dimension in ON_CLEAN_IMAGES and run.images is not None:
-        yield "failures", f"quba-check failures {record}"
+    path = "" if run.file == THIS_RUN else run.file
+    step = next_step(row, run.record, path, "" if baseline is None else baseline.file)
+    if step and not (has_pictures and PICTURES in step):
+        yield "cause", step
     if row.within_noise:
         yield "noise", ""

@@ -11,7 +11,7 @@ from quba_check.records.verdict import DROPS, VerdictRow
 
 OF_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance", "classes", "answers")
 """Dimensions whose failures are single images of the clean set."""
-NEXT = "next: "
+NEXT, PICTURES = "next: ", "--pictures=6"
 _SIZES = ("parameters", "size", "flops")
 
 
@@ -31,13 +31,14 @@ def unmet_lines(verdict: VerdictRow, record: Record, path: str) -> Iterator[str]
         yield f"  {NEXT}{step}"
 
 
-def next_step(verdict: VerdictRow, record: Record, path: str) -> str:
+def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = "") -> str:
     """Return the command that shows the cause of an unmet demand.
 
     Args:
         verdict: the verdict on the demand.
         record: its record.
         path: path of the record's file; empty if none was written.
+        baseline: path of the record that drops are counted from; by default that of the run.
 
     Returns:
         A command line; empty if the demand is met or was not judged, or without a file.
@@ -45,7 +46,7 @@ def next_step(verdict: VerdictRow, record: Record, path: str) -> str:
     if verdict.is_met or verdict.outcome == "not run" or not path:
         return ""
     explanation, dimension = verdict.explanation, verdict.dimension
-    baseline = next((file.path for file in record.inputs if file.kind == "baseline"), "")
+    baseline = baseline or next((file.path for file in record.inputs if file.kind == "baseline"), "")
     file = explanation.place.rpartition(":")[0] or verdict.file  # valid from the current folder
     # The same words as in the run: the doctor takes the options of the gate.
     words = ["doctor", *record.command[1:]] if record.command else ["report", path, "--to", "text"]
@@ -63,7 +64,7 @@ def next_step(verdict: VerdictRow, record: Record, path: str) -> str:
     elif verdict.bound in DROPS and baseline:
         words = ["compare", baseline, path]
     else:
-        words = ["report", path, "--pictures=6", "-o", "report.html"]
+        words = ["report", path, PICTURES, "-o", "report.html"]
     return shlex.join(["quba-check", *words])
 
 
