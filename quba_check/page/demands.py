@@ -121,9 +121,7 @@ def demands(
                 details=details,
                 chart=None if data is None else interval_chart(data, ends),
                 pictures=shown,
-                advice=()
-                if row.is_met
-                else tuple(advice(column.run, row, baseline, has_pictures=bool(shown))),
+                advice=tuple(advice(column.run, row, baseline, has_pictures=bool(shown))),
             )
         views.append(DemandView(address, cells))
     return tuple(sorted(views, key=lambda demand: LABELS.index(demand.worst.label)))
@@ -202,6 +200,8 @@ def advice(
     run: StoredRun, row: VerdictRow, baseline: StoredRun | None, *, has_pictures: bool
 ) -> Iterator[tuple[str, str]]:
     """Yield next steps for an unmet demand: keys of demands.html, with commands or empty texts."""
+    if row.is_met:
+        return
     if row.outcome in ("not run", "unmeasurable"):
         yield row.outcome, ""
     elif row.outcome == "fail" and row.explanation.reason:

@@ -20,7 +20,7 @@ from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.pytest_plugin.hooks import BUG, RESULT, USES_MODEL, DemandItem, text_width, write_lines
 from quba_check.pytest_plugin.options import STARTED, one_line_errors, selects
-from quba_check.pytest_plugin.progress_line import FinishedDimensions, ProgressLine
+from quba_check.pytest_plugin.progress_line import ProgressLine
 from quba_check.pytest_plugin.result_files import check_writable, collected_errors, write_results
 from quba_check.records.files import (
     IMAGES_SUFFIX,
@@ -36,8 +36,6 @@ from quba_check.reports.tables import wrap_text
 from quba_check.reports.terminal import render
 
 WARNED = "warned"
-SHORT_RUN = 60.0
-"""Seconds of a run below which its table comes soon enough, without a line for each finished dimension."""
 NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
 """Printed after a run of the demo."""
 _REPORT_CHARACTERS = "fE"
@@ -68,7 +66,6 @@ class Controller:
         self._progress = progress
         self._collector = ResultCollector()
         self._selected: set[str] = set()
-        self._finished: FinishedDimensions | None = None
         self.records: list[Record] = []
         self.paths: list[Path | None] = []
         self.page: Path | None = None
@@ -112,21 +109,14 @@ class Controller:
     def _select(self, node_ids: set[str]) -> None:
         demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
         if demands and not self._selected:
-            seconds = self._print_plan(demands)
-            is_long = seconds is None or seconds > SHORT_RUN
-            if is_long and getattr(self._config.option, "verbose", -2) >= -1:  # also with -q
-                self._finished = FinishedDimensions(demands, self._collector, self._config)
+            self._print_plan(demands)
         self._selected |= node_ids
 
-    def _print_plan(self, demands: list[PlannedDemand]) -> float | None:
-        """Print the plan of the demands: two lines, or a table for `--quba-plan`.
-
-        Returns:
-            The seconds that the run takes; None if unknown.
-        """
+    def _print_plan(self, demands: list[PlannedDemand]) -> None:
+        """Print the plan of the demands: two lines, or a table for `--quba-plan`."""
         gate, progress, shows_table = self._gate, self._progress, self._gate.options.plan
         if self._config.option.collectonly and not shows_table:
-            return None
+            return
         try:
             with one_line_errors():
                 gate.select(demands)
@@ -134,19 +124,17 @@ class Controller:
         except pytest.UsageError:
             if shows_table:
                 raise
-            return None  # the demand that needs the broken set reports it
+            return  # the demand that needs the broken set reports it
         if shows_table:
             write_lines(self._config, progress, plan_table(plan).splitlines())
-            return None
+            return
         missing = [view for view in plan.views if view.missing]
         passes = sum(view.forward + view.backward for view in missing)
         progress.writer.plan(passes)
-        seconds = run_time_left(progress.states())
         # Without pytest's terminal there is no such option.
         if getattr(self._config.option, "verbose", -1) >= 0:
-            text = "\n".join(plan_lines(plan, seconds))
+            text = "\n".join(plan_lines(plan, run_time_left(progress.states())))
             write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
-        return seconds
 
     def pytest_runtestloop(self) -> bool | None:
         """Run nothing for `--quba-plan`."""
@@ -164,10 +152,6 @@ class Controller:
                 self._collector.add(DemandResult.model_validate_json(text))
         elif (reason := _reason_without_verdict(report)) is not None:
             self._collector.crashed[report.nodeid] = reason
-        else:
-            return
-        if self._finished is not None:
-            self._finished.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -175,11 +159,8 @@ class Controller:
         text = getattr(report, RESULT, None)
         if text is None or hasattr(report, "wasxfail"):
             return None
-        # The line of the dimension replaces pytest's letters.
-        letter = "w" if self._finished is None else ""
-        if report.passed and DemandResult.model_validate_json(text).warns:
-            return WARNED, letter, ("WARNED", {"yellow": True})
-        return None if self._finished is None else (report.outcome, letter, report.outcome.upper())
+        warns = report.passed and DemandResult.model_validate_json(text).warns
+        return (WARNED, "w", ("WARNED", {"yellow": True})) if warns else None
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note that the user stopped the run; for `-x`, xdist raises a subclass of KeyboardInterrupt."""

@@ -2,7 +2,7 @@
 
 On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
 its row for itself, with and without xdist. Elsewhere a plain line is printed every 30 seconds while images
-are predicted. Both have a line for each dimension whose demands are judged.
+are predicted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from quba_check.gate.collector import ResultCollector
 from quba_check.gate.progress import (
     REFRESH_SECONDS,
     ProcessState,
@@ -31,18 +30,11 @@ from quba_check.gate.progress import (
     read_states,
     run_progress,
 )
-from quba_check.gate.threshold_files import PlannedDemand, distinct_label
-from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
-from quba_check.records.record import Record
-from quba_check.reports.terminal import finished_line
-from quba_check.reports.verdict_labels import LOOKS
 
 FOLDER = "quba_progress"
 """Key of a worker's input with the folder of the processes' states."""
 LOG_SECONDS = 30.0
 """Longest silence of a log while images are predicted, unless a single pass takes longer."""
-PERCENTAGE = 9
-"""Columns that pytest needs for ` [100%]` at the end of a row."""
 _DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\x1b8", "\r\x1b[K", "\x1b[B"
 
 
@@ -255,59 +247,4 @@ def _write_line(config: pytest.Config, text: str) -> None:
         elif writer.width_of_current_line:
             writer.line()
         writer.line(text)
-        writer.flush()
-
-
-class FinishedDimensions:
-    """Prints each dimension once all of its demands have a result.
-
-    Args:
-        demands: the selected demands.
-        collector: the results so far.
-        config: pytest's configuration.
-    """
-
-    def __init__(
-        self, demands: Sequence[PlannedDemand], collector: ResultCollector, config: pytest.Config
-    ) -> None:
-        self._collector, self._config = collector, config
-        keys = {planned.key for planned in demands}
-        groups: dict[tuple[str, str], list[PlannedDemand]] = {}
-        self._waiting: dict[str, tuple[str, list[PlannedDemand]]] = {}
-        for planned in demands:
-            words = distinct_label(planned.key, keys)
-            group = groups.setdefault((words, planned.demand.dimension), [])
-            group.append(planned)
-            self._waiting[planned.node_id] = words, group
-        self._width = max(
-            len(words + (group[0].demand.target if len(group) == 1 else dimension))
-            for (words, dimension), group in groups.items()
-        )
-
-    def add(self, node_id: str) -> None:
-        """Note the result of a demand, and print a finished dimension."""
-        words, group = self._waiting.pop(node_id, ("", []))
-        if group and not any(planned.node_id in self._waiting for planned in group):
-            self._print(words, group)
-
-    def _print(self, words: str, group: Sequence[PlannedDemand]) -> None:
-        """Print a line without its end, which pytest adds."""
-        results = [self._collector.results.get(planned.node_id) for planned in group]
-        judged = [result for result in results if result is not None]
-        missing: AnyMeasurementRow = NotMeasuredRow(not_measured=True)
-        part = Record.model_construct(  # of a record, what is known of the dimension
-            measurements={group[0].demand.dimension: missing} | self._collector.measurements(*group[0].key),
-            verdicts=tuple(self._collector.verdict(planned, "") for planned in group),
-            grades=tuple(result.grade for result in judged if result.grade is not None),
-        )
-        text, verdict, label = finished_line(part, words, self._width)
-        writer = self._config.get_terminal_writer()
-        if writer.width_of_current_line:
-            writer.line()
-        writer.write(text)
-        style = LOOKS[label].style.replace("dim", "light").replace("magenta", "purple")  # pytest's names
-        writer.write(verdict, **dict.fromkeys(style.split(), True))
-        is_wide = writer.width_of_current_line > writer.fullwidth - PERCENTAGE
-        if is_wide and self._config.get_verbosity() <= 0:  # else pytest adds its percentage past the edge
-            writer.line()
         writer.flush()

@@ -26,7 +26,6 @@ from quba_check.reports.cells import (
     CLASS_HEADINGS,
     bound_text,
     class_table,
-    demand_cells,
     interval_cell,
     name_cell,
     value_text,
@@ -86,37 +85,6 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     for cells in list(zip(*(columns[heading] for heading in widths), strict=True))[1:]:
         table.add_row(*cells)
     return table
-
-
-def finished_line(record: Record, model: str, width: int) -> tuple[str, str, Label]:
-    """Return a finished dimension as a line.
-
-    Several demands are counted, those with the most severe verdict.
-
-    Args:
-        record: the demands on one dimension, their measurements and grades; nothing else is read.
-        model: beginning of the line; empty if there is one model.
-        width: columns of model and name.
-
-    Returns:
-        The text up to the verdict, the verdict, and its label.
-    """
-    verdicts = record.verdicts
-    worst = most_severe(verdicts) or verdicts[0]
-    own = worst if len(verdicts) == 1 else None
-    row: Cell = record.measurements.get(worst.dimension)
-    if isinstance(row, MeasurementRow):
-        row = _whole(row, own) if own is None or own.part is None else record.judged(own)
-    value, interval, demand, verdict = (cell.plain for cell in _cells(row, own, verdicts))
-    if worst.is_on_grade:
-        cells = demand_cells(worst, record)
-        value, interval, demand, verdict = cells.value, cells.interval, cells.bound, label(worst)
-    name = model + (worst.dimension if own is None else own.target)
-    text = f"{name:<{width}} {value:>7} {interval:<14} "
-    if own is not None:
-        return f"{text}{demand:<9} ", verdict, label(worst)
-    count = [label(verdict) for verdict in verdicts].count(label(worst))
-    return text, f"{count} of {len(verdicts)} demands {LOOKS[label(worst)].phrase}", label(worst)
 
 
 def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -> dict[str, int]:

@@ -131,17 +131,3 @@ def test_demands_that_only_warn_are_counted_separately() -> None:
     assert ours.pytest_report_teststatus(report(result(0.4, "warn"), passed=True)) == warned
     assert ours.pytest_report_teststatus(report(result(0.6, "warn"), passed=True)) is None
     assert ours.pytest_report_teststatus(report(passed=True)) is None
-
-
-def test_the_line_of_a_dimension_replaces_the_letter() -> None:
-    ours = controller()
-    ours._finished = object()  # type: ignore[assignment]
-    assert ours.pytest_report_teststatus(report(result(0.4, "warn"), passed=True)) == (
-        "warned",
-        "",
-        ("WARNED", {"yellow": True}),
-    )
-    failed = report(result(0.4), failed=True, outcome="failed")
-    assert ours.pytest_report_teststatus(failed) == ("failed", "", "FAILED")
-    marked = report(result(0.4), skipped=True, outcome="skipped", wasxfail="known")
-    assert ours.pytest_report_teststatus(marked) is None

@@ -10,7 +10,7 @@ from support.tuned import record as tuned
 from quba_check.core.explanation import Explanation
 from quba_check.core.view import CORRUPTIONS
 from quba_check.reports.notes import record_notes
-from quba_check.reports.terminal import finished_line, render
+from quba_check.reports.terminal import render
 
 DEFAULT = "thresholds/default.yaml"
 
@@ -315,25 +315,3 @@ NOTES = {
 def test_notes(snapshot):
     texts = ["\n".join([f"{name}:", *record_notes(content)]) for name, content in NOTES.items()]
     assert "\n\n".join(texts) == snapshot
-
-
-def test_the_lines_of_finished_dimensions(snapshot):
-    unmeasurable = {"corruption_robustness": {"unmeasurable": "no images"}}
-    cases = [
-        [verdict(limit=0.89, outcome="pass", within_noise=True)],
-        [verdict("parameters", 5.0, bound="max", tier="warn")],
-        [verdict("corruption_robustness.fog", 0.6)],
-        [verdict("corruption_robustness.fog", 0.6), verdict("corruption_robustness", 0.6, "pass")],
-    ]
-    records = [
-        *(tuned(verdicts=verdicts) for verdicts in cases),
-        tuned(verdicts=[verdict("corruption_robustness", 0.6, "unmeasurable")], measurements=unmeasurable),
-        tuned(verdicts=[verdict("shape_bias", 0.6, "not run")]),
-        tuned(
-            verdicts=[verdict("quba.grade", "C", "pass", id="x.yaml::quba.grade[min]")],
-            grades=[GRADE | {"letters": ["A", "B"]}],
-        ),
-    ]
-    lines = [finished_line(tuned(verdicts=[verdict(limit=0.8, outcome="pass")]), "r50: ", 14)]
-    lines += [finished_line(content, "", 14) for content in records]
-    assert "".join(f"{text}{shown} [{label}]\n" for text, shown, label in lines) == snapshot

@@ -28,10 +28,7 @@ def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **expla
             {"name": "classes.cat.recall", "images": {"class": "tabby cat", "predicted": "dog"}},
             "failures runs/a.json --class 'tabby cat' --predicted dog",
         ),
-        (
-            {"name": "unknown_detection", "images": {"set": "near"}},
-            "failures runs/a.json --set near",
-        ),
+        ({"name": "unknown_detection", "images": {"set": "near"}}, "failures runs/a.json --set near"),
         (
             {"name": "accuracy", "bound": "max_drop", "inputs": INPUTS},
             "failures runs/a.json --baseline baselines/release/record.json",
