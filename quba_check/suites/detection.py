@@ -145,9 +145,8 @@ def _visit_sets(root: Path, path: str, inside: list[str], visited: _Visited) -> 
     has_splits = any(name in _SPLIT_NAMES or _no_set(name) for name in map(str.lower, splits))
     classes = [] if has_splits else _class_folders(folder, inside)
     if others := sorted(set(inside) - set(classes)) if classes else []:
-        problem = (
-            f"class folders ({listed(classes, _SHOWN)}) next to other folders ({listed(others, _SHOWN)})"
-        )
+        names = listed(others, _SHOWN)
+        problem = f"class folders ({listed(classes, _SHOWN)}) next to other folders ({names})"
         hint = "Move the class folders into a folder val, and images of no class into a folder rejects."
         raise SuiteError(problem, where=f"{folder}", hint=hint)
     if classes:
@@ -193,34 +192,25 @@ def _read_lists(root: Path, path: str, layout: Layout) -> list[ImageList]:
 
 
 def _use_lists(root: Path, visited: _Visited) -> None:
-    """Make CSV files the readers of the sets whose images they list.
-
-    A file belongs to the folder of its name; else, unless its name is that of a split, to the one with its
-    images, if it lists all of them.
-    """
+    """Make CSV files the readers of the sets with their names."""
     layout, folders = visited.layout, dict(visited.sets)
-    own_set = {one.path: one.path[: -len(".csv")] for one in visited.lists}
-    for one in sorted(visited.lists, key=lambda one: own_set[one.path] not in folders):
-        path = own_set[one.path]
-        if path not in folders and PurePosixPath(path).name.lower() not in _SPLIT_NAMES:
-            path = next((folder for folder in folders if any(one.are_in(folder))), path)
+    for one in visited.lists:
+        path = one.path[: -len(".csv")]
+        covered = [folder for folder in folders if any(one.are_in(folder))]
         names = folders.get(path, ())
         rest = sum(len(image_names(root / path / name)) for name in names) - one.images
-        if path in folders and not all(one.are_in(path)):
+        if names and not all(one.are_in(path)):
             layout.left_out[one.path] = f"it lists images outside of {path}"
-        elif path in layout.lists:
-            layout.left_out[one.path] = f"{layout.lists[path].path} lists images of {path}, too"
-        elif rest > 0 and path != own_set[one.path]:
-            layout.left_out[one.path] = f"it lacks {counted(rest, 'image')} of {path}"
+        elif covered and not names and PurePosixPath(path).name.lower() not in _SPLIT_NAMES:
+            layout.left_out[one.path] = f"its name is that of no set, as {covered[0]}.csv is"
         else:
             if rest > 0:
                 layout.left_out[f"{counted(rest, 'image')} of {path}"] = f"not in {one.path}"
             layout.lists[path] = one
             visited.sets[path] = names if set(one.classes) <= set(map(normal_form, names)) else one.classes
-            covered = (folder for folder in folders if folder != path and all(one.are_in(folder)))
-            layout.left_out |= dict.fromkeys(covered, f"{one.path} lists its images")
-    for folder in folders.keys() & layout.left_out.keys() - layout.lists.keys():
-        del visited.sets[folder]
+            for folder in {*covered} - {path}:
+                layout.left_out[folder] = f"{one.path} lists its images"
+                visited.sets.pop(folder, None)
 
 
 def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:

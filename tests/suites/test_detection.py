@@ -112,25 +112,20 @@ def write_list(path: Path, *images: str, header: str = "path,label") -> None:
 
 
 def test_lists_are_the_readers_of_sets(tmp_path: Path) -> None:
-    """By the name of a folder or split, or as the list of all images of a folder."""
-    images = classes("val", "dusk", "all", "noon")
+    """By the name of a folder or split."""
+    images = classes("val", "dusk", "all")
     tree(tmp_path, *images, "rejects/1.ppm", "flat/ant.ppm", "flat/bee.ppm")
     write_list(tmp_path / "val.csv", *images[:2])
-    write_list(tmp_path / "by_camera.csv", *images[2:4])
-    write_list(tmp_path / "dev.csv", *images[4:6])
-    write_list(tmp_path / "half.csv", *images[6:])
+    write_list(tmp_path / "dusk.csv", *images[2:4])
+    write_list(tmp_path / "dev.csv", *images[4:])
     (tmp_path / "test.csv").write_text("path,label\nflat/ant.ppm,ant\nflat/bee.ppm,bee\n", encoding="utf-8")
     layout = detect_layout(tmp_path)
     assert (layout.clean, layout.classes) == ("test", ("ant", "bee"))
     assert {path: one.path for path, one in layout.lists.items()} == {
-        "val": "val.csv",
-        "dusk": "by_camera.csv",
-        "dev": "dev.csv",
-        "noon": "half.csv",
-        "test": "test.csv",
+        name: f"{name}.csv" for name in ("val", "dusk", "dev", "test")
     }
     assert layout.validation == {"dev": "dev", "val": "val"}
-    assert (layout.shifts, layout.unknown) == ({"dusk": "dusk", "noon": "noon"}, {"rejects": "rejects"})
+    assert (layout.shifts, layout.unknown) == ({"dusk": "dusk"}, {"rejects": "rejects"})
     assert layout.left_out == {"all": "dev.csv lists its images"}
 
 
@@ -154,10 +149,10 @@ def test_lists_that_are_no_readers(tmp_path: Path) -> None:
     assert detect_layout(tmp_path).left_out == {
         "1 image of val": "not in val.csv",
         "Rejects.csv": "images of no class",
-        "a.csv": "val.csv lists images of val, too",
+        "a.csv": "its name is that of no set, as val.csv is",
         "elsewhere.csv": "line 2: there is no file ant/1.ppm",
-        "few.csv": "it lacks 1 image of odd",
-        "images.csv": "it lists images outside of night",
+        "few.csv": "its name is that of no set, as odd.csv is",
+        "images.csv": "its name is that of no set, as night.csv is",
         "masks": "masks",
         "night.csv": "it lists images outside of night",
         "one.csv": "its only label is 'ant', and a set needs two",
