@@ -8,7 +8,9 @@ from collections.abc import Callable
 WIDEST = 0.9
 """Width above which an interval of a fraction or ratio says nothing."""
 
-UNIT_SIGNS = {"millions": " M", "megabytes": " MB", "gigaflops": " GFLOPs"}
+RELATIVE = "relative"
+"""Unit of relative drops, shown in percent."""
+UNIT_SIGNS = {"millions": " M", "megabytes": " MB", "gigaflops": " GFLOPs", RELATIVE: "%"}
 """Ends of values by unit; other units are not shown."""
 _UNITS = ("bytes", "kB", "MB", "GB")
 
@@ -25,12 +27,14 @@ def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
     ('0.412', '25.557 M')
     >>> format_value(0.00447, "fraction")
     '0.0045'
-    >>> format_value(640, "images")
-    '640'
+    >>> format_value(640, "images"), format_value(0.483, "relative")
+    ('640', '48.3%')
     """
     if unit == "images":
         return f"{value:.0f}"
     decimals = digits if digits is not None else 4 if 0 < abs(value) < 0.1 else 3
+    if unit == RELATIVE:
+        value, decimals = 100 * value, max(decimals - 2, 0)
     return f"{value:.{decimals}f}{UNIT_SIGNS.get(unit, '')}"
 
 
@@ -65,7 +69,7 @@ def is_too_wide(ends: tuple[float, float], unit: str) -> bool:
     >>> is_too_wide((0.02, 0.98), "fraction"), is_too_wide((-0.2, 1.4), "score")
     (True, False)
     """
-    return unit in ("fraction", "ratio") and ends[1] - ends[0] > WIDEST
+    return unit in ("fraction", "ratio", RELATIVE) and ends[1] - ends[0] > WIDEST
 
 
 def format_distinct(value: float, limit: float, unit: str) -> tuple[str, str]:
@@ -94,7 +98,7 @@ def format_gap(value: float, limit: float, unit: str) -> str:
     """
     gap = abs(value - limit)
     number = format_distinct(value, limit, unit)[0].removesuffix(UNIT_SIGNS.get(unit, ""))
-    for digits in range(len(number.partition(".")[2]), 17):
+    for digits in range(len(number.partition(".")[2]) + 2 * (unit == RELATIVE), 17):
         text = format_value(gap, unit, digits=digits)
         if any(digit in "123456789" for digit in text):
             return text

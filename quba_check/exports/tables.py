@@ -11,7 +11,7 @@ from quba_check.core.request import target_name
 from quba_check.errors import UserError, extra_needed
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import QUBA, VerdictRow
+from quba_check.records.verdict import DROPS, QUBA, VerdictRow
 from quba_check.reports.cells import bound_text
 from quba_check.reports.verdict_labels import most_severe
 from quba_check.storage.csv_text import csv_text
@@ -26,6 +26,7 @@ COLUMNS = (
 and `upper` are the limits of the two-sided 95 % interval. Of several demands on a quantity the most severe
 verdict is shown, the first of equals; `bound` is its threshold unless that is a letter. `name`, such as
 `accuracy@set=night`, is the same text in CSV as elsewhere: the part `@set=night` gets an apostrophe in front.
+A demand on a drop has a row of its own, with the drop as its value and a `name` such as `accuracy[max_drop]`.
 """
 Row = dict[str, Any]
 """Values by column; None for an unknown one."""
@@ -35,20 +36,25 @@ _NUMBERS = ("value", "lower", "upper", "bound")
 
 
 def export_rows(records: Iterable[Record]) -> Iterator[Row]:
-    """Yield the rows of each record: dimensions with their parts, then score and grade.
+    """Yield the rows of each record: dimensions with parts and drops, then score and grade.
 
     A dimension or part without a value has a row only if it could not be measured.
     """
     for record in records:
         for name, row in record.measurements.items():
-            verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
+            demands = [verdict for verdict in record.verdicts if verdict.dimension == name]
+            verdicts = [verdict for verdict in demands if verdict.bound not in DROPS]
             if not isinstance(row, NotMeasuredRow):
                 yield _row(record, name, None, record.quantity(name), verdicts)
             parts = row.parts if isinstance(row, MeasurementRow) else {}
-            demanded = [verdict.part for verdict in verdicts if verdict.part is not None]
+            demanded = [verdict.part for verdict in demands if verdict.part is not None]
             for part in dict.fromkeys([*parts, *demanded]):
                 judged = next((verdict.judged for verdict in verdicts if verdict.part == part), None)
                 yield _row(record, name, part, judged or record.quantity(name, part), verdicts)
+            for verdict in demands:
+                if verdict.bound in DROPS:
+                    drop = _row(record, name, verdict.part, verdict.judged, [verdict])
+                    yield drop | {"name": verdict.name}
         yield from _grade_rows(record)
 
 

@@ -143,9 +143,7 @@ def _bound_text(row: VerdictRow) -> str:
     limit = ""
     if isinstance(row.limit, float) and not math.isfinite(row.limit):
         limit = "?"
-    elif isinstance(row.limit, float) and row.bound == "max_relative_drop":
-        limit = f"{100 * row.limit:.12g} %"
-    elif row.dimension in registry:
+    elif row.dimension in registry and row.bound != "max_relative_drop":
         limit = limit_text(row.limit, registry[row.dimension].unit)
     return bound_text(row, limit=limit).replace(">=", "≥").replace("<=", "≤")
 

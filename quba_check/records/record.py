@@ -259,8 +259,16 @@ class Record(JsonRow):
         return row.quantity(part) if isinstance(row, MeasurementRow) else None
 
     def judged(self, verdict: VerdictRow) -> QuantityRow | None:
-        """Return the value behind a verdict; None if the record has none."""
-        return verdict.judged or self.quantity(verdict.dimension, verdict.part)
+        """Return the value, gap or drop behind a verdict; None if the record has none."""
+        is_missing = verdict.judged is None and verdict.bound not in DROPS  # older records keep no drop
+        return self.quantity(verdict.dimension, verdict.part) if is_missing else verdict.judged
+
+    def bounded(self, verdict: VerdictRow) -> QuantityRow | None:
+        """Return the bounded number of a demand; None if the record has none.
+
+        For a drop this is the value itself.
+        """
+        return self.quantity(verdict.dimension, verdict.part) or verdict.judged
 
     def grade_of(self, verdict: VerdictRow) -> GradeRow | None:
         """Return the grade behind a demand on it; None if the record has none."""
@@ -270,7 +278,7 @@ class Record(JsonRow):
     def explained(self, verdict: VerdictRow) -> Explanation:
         """Return the explanation of a verdict; older records state its numbers elsewhere, but for drops."""
         explanation, grade = verdict.explanation, self.grade_of(verdict)
-        if explanation.value is not None or verdict.bound in DROPS:
+        if explanation.value is not None:
             return explanation
         if verdict.is_on_grade:
             if grade is None or grade.score is None or grade.letter is None:

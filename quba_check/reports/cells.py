@@ -14,7 +14,7 @@ from quba_check.core.request import NUMBERS
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_gap, format_value, interval_text
 from quba_check.records.measurement import AnyMeasurementRow, Cell, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, SIGNS, GradeRow, VerdictRow
+from quba_check.records.verdict import SIGNS, GradeRow, VerdictRow
 from quba_check.reports.comparison import signed_value
 
 NONE = "-"
@@ -59,7 +59,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
         comparison: the changes from a baseline to this record, if compared.
     """
     quantity, grade = record.judged(verdict), record.grade_of(verdict)
-    cells = DemandCells(bound_text(verdict, quantity), change=_change(verdict, comparison))
+    cells = DemandCells(bound_text(verdict, record.bounded(verdict)), change=_change(verdict, comparison))
     reasoned = replace(cells, gap=_reason(verdict), has_reason=True)
     if verdict.outcome in NOT_JUDGED:
         return reasoned
@@ -71,7 +71,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
             graded = replace(cells, value=grade.letter or NONE, interval=letters_text(grade) or NONE)
             return graded if verdict.is_met else replace(graded, gap=gap)
         value, unit, ends, n = grade.score, "score", grade.interval, None
-    elif verdict.bound in DROPS or quantity is None:  # no record keeps the numbers of a drop
+    elif quantity is None:  # older records keep no numbers of a drop
         return cells if verdict.outcome == "pass" else reasoned
     else:
         value, unit, n = quantity.value, quantity.unit, quantity.images or quantity.n
@@ -93,8 +93,7 @@ def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
         return NONE if verdict.is_met else "not shown to be met"
     is_short = value < limit
     if is_short != (verdict.bound == "min"):
-        is_needless = verdict.outcome == "fail" and verdict.waiver is not None
-        return "remove its waiver" if is_needless else "not shown to be met"
+        return "not shown to be met"
     return f"{'short' if is_short else 'over'} by {format_gap(value, limit, unit)}"
 
 
@@ -125,10 +124,12 @@ def bound_text(verdict: VerdictRow, quantity: QuantityRow | None = None, limit: 
 
     Args:
         verdict: the verdict.
-        quantity: the judged value, if known, for the unit and the word for a loss.
+        quantity: the bounded number, if known, for the unit and the word for a loss.
         limit: the threshold as text; by default as written in its file.
     """
     sign, unit = SIGNS[verdict.bound], "" if quantity is None else quantity.unit
+    if verdict.bound == "max_relative_drop" and isinstance(verdict.limit, float):
+        limit = limit or f"{100 * verdict.limit:.12g}%"
     if quantity is not None and quantity.better == "low":
         sign = sign.replace("drop", "worsening")
     return f"{sign} {limit or limit_text(verdict.limit, unit)}"

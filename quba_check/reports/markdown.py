@@ -11,7 +11,7 @@ from quba_check.comparison.compare import Comparison, compare
 from quba_check.comparison.stored_run import THIS_RUN, StoredRun
 from quba_check.errors import UserError
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, VerdictRow
+from quba_check.records.verdict import VerdictRow
 from quba_check.reports.cells import CLASS_HEADINGS, NONE, class_table, demand_cells, letters_text
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.notes import grade_line, parity_lines, record_notes
@@ -145,8 +145,6 @@ def _table(run: Run, verdicts: Sequence[VerdictRow], url: str = "") -> str:
     columns = ["verdict", "demand", "bound", "value", interval, "missed"]
     if run.comparison is not None:
         columns.append(f"change from {code(run.comparison.before.file, 40)}")
-    elif any(row.bound in DROPS for row in run.record.verdicts):
-        columns.append("change")
     rows = []
     for row in verdicts:
         mark = "❌" if row.blocks else LOOKS[label(row)].mark

@@ -21,7 +21,7 @@ from quba_check.records.measurement import (
     UnmeasurableRow,
 )
 from quba_check.records.record import Record
-from quba_check.records.verdict import VerdictRow
+from quba_check.records.verdict import DROPS, VerdictRow
 from quba_check.reports.cells import (
     CLASS_HEADINGS,
     bound_text,
@@ -49,7 +49,7 @@ NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
 LEGEND = f"{NOISE}: another sample of this size could flip the verdict"
 DEMAND, WORST_PART = "demand", "worst part"
-NAME = "dimension"
+NAME, DROP = "dimension", "drop"
 HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
 Cell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
@@ -58,8 +58,9 @@ Cell = AnyMeasurementRow | QuantityRow | None
 def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     """Return a table of dimensions, with further rows for parts with unmet demands.
 
-    Of several demands on a dimension it shows the one with the most severe verdict, the first of equals. The
-    column of intervals is left out if no dimension has one.
+    Of several demands on a dimension it shows the one with the most severe verdict, the first of equals;
+    drops have rows of their own, unless nothing else is demanded. The column of intervals is left out if no
+    dimension has one.
 
     Args:
         record: the record.
@@ -110,14 +111,17 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     """Yield the cells of each row: name, value, interval, demand, verdict, worst part."""
     for name, row in _shown(record).items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
-        own = most_severe([verdict for verdict in verdicts if verdict.part is None])
+        wholes = [verdict for verdict in verdicts if verdict.part is None]
+        own = most_severe([one for one in wholes if one.bound not in DROPS] or wholes)
         first = Text(name_cell(name, "" if own is None else own.title))
         yield [first, *_cells(_whole(row, own), own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
-            # Some parts exist only because a demand asks for them.
-            if verdict.part is not None and (label(verdict) in UNMET or verdict.requested):
-                part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
-                name_text = Text(name_cell(verdict.part, verdict.title, "  "))
+            # Some parts exist only because a demand asks for them. A drop is not the value of its number.
+            is_drop = verdict.bound in DROPS and verdict is not own
+            if is_drop or (verdict.part is not None and (label(verdict) in UNMET or verdict.requested)):
+                part = record.bounded(verdict) if isinstance(row, MeasurementRow) else row
+                part = NotMeasuredRow(not_measured=True) if is_drop and verdict.judged is None else part
+                name_text = Text(name_cell(verdict.part or DROP, verdict.title, "  "))
                 yield [name_text, *_cells(part, verdict, []), Text()]
 
 
@@ -140,14 +144,12 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
     missing = "unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured"
     quantity, value, interval = None, Text(missing, style="dim"), Text()
     if isinstance(row, QuantityRow):
-        quantity, interval = row, Text(interval_cell(row))
-        value = Text(value_text(row.value, row.unit, None if own is None else own.limit))
-    if own is None:
-        demand = f"{len(others)} on parts" if others else "-"
-    elif own.bound == "max_relative_drop" and isinstance(own.limit, float):  # % is shorter than 'relative'
-        demand = bound_text(own, quantity, f"{100 * own.limit:.12g}%").removeprefix("relative ")
-    else:
-        demand = bound_text(own, quantity)
+        quantity, shown = row, row if own is None else own.judged or row
+        value = Text(value_text(shown.value, shown.unit, None if own is None else own.limit))
+        interval = Text(interval_cell(shown))
+    demand = f"{len(others)} on parts" if others else "-"
+    if own is not None:  # % is shorter than 'relative'
+        demand = bound_text(own, quantity).removeprefix("relative ")
     verdict, decisive = Text("-", style="dim"), own or most_severe(others)
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)

@@ -24,11 +24,20 @@ def on_quba(part: str, limit: object, **changed: object) -> dict[str, object]:
     return VERDICT | demand | changed
 
 
+LOST = {
+    "bound": "max_drop",
+    "limit": 0.01,
+    "outcome": "fail",
+    "judged": {"value": 0.02, "unit": "fraction", "n": 1000, "interval": [0.01, 0.03], "better": "low"},
+}
 MEASURED = record().measurements
 CASES = {
     "values": record(verdicts=[VERDICT]),
     "of several demands the most severe": record(
-        verdicts=[VERDICT, VERDICT | {"bound": "max_drop", "limit": 0.01, "outcome": "fail"}]
+        verdicts=[VERDICT, VERDICT | {"limit": 0.95, "outcome": "fail"}]
+    ),
+    "drops have rows of their own": record(
+        verdicts=[VERDICT, VERDICT | LOST, VERDICT | LOST | {"bound": "max_relative_drop", "judged": None}]
     ),
     "without a value": record(
         measurements={"accuracy": MEASURED["accuracy"], "shape_bias": {"unmeasurable": "no set"}},

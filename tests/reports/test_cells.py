@@ -13,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Drop
 from quba_check.demands.demand import Demand, Policy
+from quba_check.number_format import RELATIVE
 from quba_check.records.record import Record
 from quba_check.records.verdict import Bound, VerdictRow
 from quba_check.reports.cells import DemandCells, class_table, demand_cells
@@ -33,28 +34,41 @@ def cells(demand: Demand, evidence: Drop, policy: Policy | None = None) -> Deman
 
 
 @pytest.mark.parametrize(
-    ("bound", "limit", "policy", "gap"),
+    ("bound", "limit", "policy", "texts"),
     [
-        ("max_drop", 0.01, "point", "drop 0.0400 is above 0.0100 (over by 0.0300)"),
-        ("max_relative_drop", 0.01, "point", "relative drop 0.0400 is above 0.0100 (over by 0.0300)"),
-        ("max_drop", 0.05, "fail", "drop 0.0400 is not shown to be at most 0.0500"),
-        ("max_drop", 0.05, "point", ""),
+        ("max_drop", 0.01, "point", ("drop <= 0.01", "0.0400", "0.0071..0.0729", "over by 0.0300")),
+        (
+            "max_relative_drop",
+            0.01,
+            "point",
+            ("relative drop <= 1%", "4.00%", "0.71%..7.29%", "over by 3.00%"),
+        ),
+        ("max_drop", 0.05, "fail", ("drop <= 0.05", "0.0400", "0.0071..0.0729", "not shown to be met")),
+        ("max_drop", 0.05, "point", ("drop <= 0.05", "0.0400", "0.0071..0.0729", "-")),
     ],
 )
-def test_a_drop_has_the_words_of_its_verdict(bound: Bound, limit: float, policy: str, gap: str) -> None:
-    found = cells(replace(CORRUPTION, bound=bound, threshold=limit), drop(0.04, 0.02), Policy(policy, 0.9))
-    sign = "relative drop" if bound == "max_relative_drop" else "drop"
-    gap = gap and f"corruption_robustness {gap}"
-    assert found == DemandCells(f"{sign} <= {limit}", gap=gap or "-", has_reason=bool(gap))
+def test_a_drop_is_shown_with_its_interval(
+    bound: Bound, limit: float, policy: str, texts: tuple[str, ...]
+) -> None:
+    unit = RELATIVE if bound == "max_relative_drop" else "ratio"
+    loss = drop(0.04, 0.02, unit=unit)
+    found = cells(replace(CORRUPTION, bound=bound, threshold=limit), loss, Policy(policy, 0.9))
+    assert found == DemandCells(*texts)
 
 
 def test_a_higher_error_is_a_worsening() -> None:
     demand = replace(CALIBRATION, bound="max_drop", threshold=0.01)
-    found = cells(demand, drop(0.04, 0.02, unit="fraction"))
-    assert (found.bound, found.gap) == (
-        "worsening <= 0.01",
-        "calibration_error worsening 0.0400 is above 0.0100 (over by 0.0300)",
-    )
+    verdict = decide(demand, drop(0.04, 0.02, unit="fraction"))
+    row = verdict_row(verdict, "t.yaml::x")
+    errors = {"calibration_error": quantity(0.09, 0.01, "fraction", better="low")}
+    assert demand_cells(row, record(measurements=errors)).bound == "worsening <= 0.01"
+
+
+def test_older_records_keep_no_numbers_of_a_drop() -> None:
+    verdict = decide(replace(CORRUPTION, bound="max_drop", threshold=0.1), drop(0.2, 0.01))
+    row = verdict_row(verdict, "t.yaml::x").model_copy(update={"judged": None})
+    gap = "corruption_robustness drop 0.200 is above 0.100 (over by 0.100)"
+    assert demand_cells(row, record()) == DemandCells("drop <= 0.1", gap=gap, has_reason=True)
 
 
 def test_a_drop_without_baseline() -> None:

@@ -144,6 +144,7 @@ TWO_FILES = [
 ]
 PATH = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml:12"
 METRICS = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
+LOST, GAINED = wide(0.015, -0.0115, 0.0432, "fraction"), wide(-0.1, -0.13, 0.02, "relative")
 CASES = {
     "everything": FULL,
     "a passing run": record(
@@ -167,6 +168,19 @@ CASES = {
         [
             demand("adversarial_robustness", 0.021234567, bound="max_drop"),
             demand("parameters", 0.07, bound="max_relative_drop"),
+        ],
+    ),
+    "a drop has a row of its own next to another demand": record(
+        {
+            "accuracy": wide(0.96, 0.936, 0.977, "fraction"),
+            "object_focus": wide(0.521, 0.459, 0.586),
+            "parameters": value(5.0, "millions", better="low"),
+        },
+        [
+            demand("accuracy", 0.93),
+            demand("accuracy", 0.01, "fail", bound="max_drop", judged=LOST),
+            demand("object_focus", 0.05, bound="max_relative_drop", judged=GAINED),
+            demand("parameters", 1, bound="max_drop"),  # an older record
         ],
     ),
     "worst parts are left out where their names would be cut": record(
