@@ -14,6 +14,7 @@ from quba_check.core.measurement import Drop, Unmeasurable
 from quba_check.core.request import Request, target_name
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import listed
+from quba_check.number_format import RELATIVE
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.verdict import SIGNS, VerdictRow
 
@@ -56,30 +57,28 @@ class OwnPreprocessing:
 
 
 def drop(
-    baseline: Baseline, request: Request, after: RunValue | None, *, relative: bool
+    baseline: str, request: Request, before: RunValue | None, after: RunValue | None, *, relative: bool
 ) -> Drop | Unmeasurable:
     """Return the loss of a number against the baseline.
 
     Args:
-        baseline: the run to compare with.
+        baseline: name of the run to compare with.
         request: the number.
+        before: its value in that run; None if it has none.
         after: its value in this run; None if it has none.
         relative: return a share of the baseline's value, which must be above 0.
     """
     dimension, name = request.dimension, target_name(request.dimension, request.part)
-    before = baseline.value_of(dimension, request.part)
     if before is None:
-        reason = f"{baseline.file} has no value of {name}. Allowed: a record of a run that measured it"
+        reason = f"{baseline} has no value of {name}. Allowed: a record of a run that measured it"
         return Unmeasurable(dimension, reason, missing_data=True)
     if after is None:
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
     if before.is_transferred != after.is_transferred:
-        reason = f"only one of {name} and that of {baseline.file} is of attacks computed on another model"
+        reason = f"only one of {name} and that of {baseline} is of attacks computed on another model"
         return Unmeasurable(dimension, reason)
     if relative and before.value <= 0 and not is_same(before, after):
-        reason = (
-            f"{name} is {before.value:g} in {baseline.file}, so a relative drop is undefined. Use max_drop"
-        )
+        reason = f"{name} is {before.value:g} in {baseline}, so a relative drop is undefined. Use max_drop"
         return Unmeasurable(dimension, reason)
     change = ratio(before, after) if relative else difference(before, after)
     gain, curve = change.value - relative, change.curve
@@ -89,12 +88,12 @@ def drop(
             curve = ConfidenceCurve(tuple(-limit for limit in reversed(curve.limits)))
     return Drop(
         0.0 - gain if request.better == "high" else gain,
-        request.number.unit,
+        RELATIVE if relative else request.number.unit,
         after.n,
         curve,
         before=before.value,
         after=after.value,
-        baseline=baseline.file,
+        baseline=baseline,
         paired=change.paired,
         groups=_groups(change, before, after),
         effective=None if change.effect is None or after.n is None else after.n / change.effect.factor,

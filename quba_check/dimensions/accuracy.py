@@ -108,7 +108,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no clean images.
     """
     whole, clean = accuracy_on(predictions, CLEAN), predictions[CLEAN]
-    parts = {part.name: int(part.name.removeprefix("top")) for part in _parts(facts.suite)}
+    # The answers of a record come without probabilities, and show the accuracy alone.
+    known = _parts(facts.suite) if clean.probabilities is not None else ()
+    parts = {part.name: int(part.name.removeprefix("top")) for part in known}
     ranks = _ranks(clean, clean_probabilities(predictions)) if parts else np.empty(0)
     measured = Measurement.of(
         "accuracy",

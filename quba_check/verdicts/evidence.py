@@ -20,6 +20,7 @@ from quba_check.errors import UserError
 from quba_check.grading import Population, grade, population, read_population, unreachable_grade
 from quba_check.records.verdict import QUBA
 from quba_check.verdicts.slices import with_slices
+from quba_check.verdicts.stored_answers import stored_value
 
 NO_BASELINE = (
     "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: "
@@ -65,11 +66,15 @@ def drop_from_baseline(
         run: the conditions of this run.
         measured: what this run measured, with the signs of a masked value.
     """
-    reason, parts = None, measured.parts if demand.part is None else ()
+    reason, parts, request = None, measured.parts if demand.part is None else (), demand.request
     if isinstance(baseline, StoredRun):
-        reason = incompatibility(baseline, demand.request, run, parts)
-    change = reason or drop(baseline, demand.request, after, relative=demand.bound == "max_relative_drop")
-    return replace(change, masked=measured.masked_for(demand.request)) if isinstance(change, Drop) else change
+        reason = incompatibility(baseline, request, run, parts)
+        before = None if reason else stored_value(baseline, request, run)
+    else:
+        before = baseline.value_of(demand.dimension, demand.part)
+    is_relative = demand.bound == "max_relative_drop"
+    change = reason or drop(baseline.file, request, before, after, relative=is_relative)
+    return replace(change, masked=measured.masked_for(request)) if isinstance(change, Drop) else change
 
 
 def population_of(thresholds: Thresholds) -> Population:

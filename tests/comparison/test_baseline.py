@@ -13,9 +13,9 @@ from support.answers import answers, column, facts
 from support.gated import CALIBRATION, CORRUPTION, LETTER
 from support.pairwise import pairwise
 from support.requests import answer_request, class_request, value
-from support.runs_compared import stored
+from support.runs_compared import dropped_from, stored
 
-from quba_check.comparison.baseline import drop, looser_demands
+from quba_check.comparison.baseline import looser_demands
 from quba_check.comparison.difference import RunValue
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
@@ -48,14 +48,14 @@ def dropped(
     """Return the drop of a measurement against a stored run with these predictions."""
     request = value(after.dimension, part or "", better=better)
     now = run_value(after, part)
-    return drop(stored("a.json", before), request, now, relative=how.get("relative", False))
+    return dropped_from(stored("a.json", before), request, now, relative=how.get("relative", False))
 
 
 @pytest.mark.parametrize(("uncertain", "outcome"), [("point", "pass"), ("fail", "unmeasurable")])
 def test_too_few_groups_do_not_pass_an_unpaired_drop(uncertain: Uncertain, outcome: str) -> None:
     run = replace(stored("a.json", RIGHT), images=None)
     after = run_value(replace(measured(1.0), groups=7), None)
-    found = drop(run, value("accuracy"), after, relative=False)
+    found = dropped_from(run, value("accuracy"), after, relative=False)
     assert isinstance(found, Drop)
     assert (found.groups, found.curve) == (7, None)
     asked = Demand(value("accuracy"), "max_drop", 0.1, "block", False, "x.yaml", 1)
@@ -114,7 +114,7 @@ def test_the_model_of_the_baseline_is_not_worse(bound: Bound, policy: Uncertain,
 
     def outcome(fingerprint: str) -> str:
         other = replace(after, fingerprint=fingerprint, answers=None)
-        loss = drop(baseline, value("accuracy"), other, relative=bound == "max_relative_drop")
+        loss = dropped_from(baseline, value("accuracy"), other, relative=bound == "max_relative_drop")
         return decide(replace(DROP, bound=bound), loss, Policy(policy, confidence)).outcome
 
     assert outcome(after.fingerprint) == "pass"
@@ -131,12 +131,12 @@ def test_equal_outputs_are_not_worse(uncertain: Uncertain, *, relative: bool) ->
     baseline = replace(run, record=run.record.model_copy(update={"measurements": rows}))
     after = run_value(replace(measured(0.0), outputs="x"), None, "another")
     asked = replace(DROP, bound="max_relative_drop" if relative else "max_drop")
-    loss = drop(baseline, value("accuracy"), after, relative=relative)
+    loss = dropped_from(baseline, value("accuracy"), after, relative=relative)
     assert isinstance(loss, Drop)
     assert (loss.value, loss.curve and loss.curve.interval(0.95)) == (0.0, (0.0, 0.0))
     assert decide(asked, loss, Policy(uncertain)).outcome == "pass"
     other = run_value(replace(measured(0.0), outputs="y"), None, "another")
-    loss = drop(baseline, value("accuracy"), other, relative=False)
+    loss = dropped_from(baseline, value("accuracy"), other, relative=False)
     assert isinstance(loss, Drop)
     assert loss.curve is None
 
@@ -185,7 +185,7 @@ def test_drops_of_a_named_slice_are_paired(request_: Request, size: int) -> None
     request, counted = replace(request_, slice="light=night"), OF_SLICES[request_]
     group = None if size == 1 else np.arange(N) // size
     (before, first), (after, second) = (at_night(request, seed, group) for seed in (1, 2))
-    loss = drop(OneValue(before), request, after, relative=False)
+    loss = dropped_from(OneValue(before), request, after, relative=False)
     change = first[counted] * 1.0 - second[counted]
     assert isinstance(loss, Drop)
     assert (loss.value, loss.paired) == (pytest.approx(change.mean()), True)
@@ -194,7 +194,7 @@ def test_drops_of_a_named_slice_are_paired(request_: Request, size: int) -> None
     assert loss.curve is not None
     assert np.ptp(loss.curve.interval(0.95)) == pytest.approx(2 * 1.96 * error, rel=0.1)
     assert before is not None
-    unpaired = drop(OneValue(replace(before, influences={})), request, after, relative=False)
+    unpaired = dropped_from(OneValue(replace(before, influences={})), request, after, relative=False)
     assert isinstance(unpaired, Drop)
     assert unpaired.curve is not None
     assert not unpaired.paired

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from support.answers import answers as table
 from support.answers import facts, reasons, values
 from support.requests import parity_request, served, value
+from support.runs_compared import dropped_from
 
-from quba_check.comparison.baseline import OwnPreprocessing, drop
+from quba_check.comparison.baseline import OwnPreprocessing
 from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import Drop, Measurement, Table
 from quba_check.core.serving import Resize, ServingPipeline
@@ -262,7 +263,7 @@ def drop_behind(own: list[bool], at: list[bool], group=None, *, keeps_images: bo
     run = Run(measure_dimension(registry["accuracy"], shown, known), keeps_images=keeps_images)
     assert isinstance(run.outcomes["accuracy"], Measurement)
     after = run.value_of("accuracy", request.part)
-    loss = drop(OwnPreprocessing(run, request), request, after, relative=False)
+    loss = dropped_from(OwnPreprocessing(run, request), request, after, relative=False)
     assert isinstance(loss, Drop)
     assert (loss.paired, loss.baseline) == (keeps_images, "the model's own preprocessing")
     assert loss.value == pytest.approx(np.mean(own) - np.mean(at))

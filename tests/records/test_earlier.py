@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from support.gate import thresholds
 from support.requests import class_request, on_slices, parity_request, value
+from support.runs_compared import dropped_from
 
-from quba_check.comparison.baseline import drop, looser_demands
+from quba_check.comparison.baseline import looser_demands
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.facts import SuiteFacts
@@ -98,7 +99,9 @@ def test_drops_from_it(request_: Request, paired: bool) -> None:
     run = earlier()
     after = run.value_of(request_.dimension, request_.part)
     assert isinstance(after, RunValue)
-    loss = drop(run, request_, replace(after, fingerprint="", answers=None, outputs=None), relative=False)
+    loss = dropped_from(
+        run, request_, replace(after, fingerprint="", answers=None, outputs=None), relative=False
+    )
     assert isinstance(loss, Drop)
     assert (loss.value, loss.paired) == (0, paired)
 

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from support.tuned import record
 
+from quba_check.comparison.baseline import Baseline, drop
+from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.measurement import Drop, Unmeasurable
+from quba_check.core.request import Request
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.stats.estimate import Estimate
 
@@ -27,3 +31,11 @@ def stored(
     row = content.measurements["accuracy"].model_copy(update={"n": len(chosen)})
     content = content.model_copy(update={"measurements": {**content.measurements, "accuracy": row}})
     return StoredRun(file, content, found if images else None)
+
+
+def dropped_from(
+    baseline: Baseline, request: Request, after: RunValue | None, *, relative: bool
+) -> Drop | Unmeasurable:
+    """Return the loss of a number against a run."""
+    before = baseline.value_of(request.dimension, request.part)
+    return drop(baseline.file, request, before, after, relative=relative)

@@ -1,0 +1,129 @@
+"""Drops from a record that did not measure the number: as from one that did, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.conditions import write_suite
+from support.gate import Gate
+
+from quba_check.cli.files import read_run
+from quba_check.records.per_image import PerImage
+from quba_check.records.record import Record
+
+SMALL = "min_images: 1, min_groups: 1"
+DEMANDS = """\
+dimensions:
+  accuracy:
+    max_drop: 0.01
+    slices: {site=b: {max_drop: 0.01, SMALL}, sex=f: {max_relative_drop: 1%, SMALL}}
+classes:
+  apple:
+    recall: {max_drop: 0.01, slices: {sex=f: {max_drop: 0.01, SMALL}}}
+    precision: {max_drop: 0.01}
+    specificity: {max_drop: 0.01}
+    npv: {max_relative_drop: 1%}
+    f1: {max_drop: 0.01}
+  apple|brick: [{prevalence: 0.3, precision: {max_drop: 0.01}}]
+  each: {recall: {max_drop: 0.01}}
+  macro: {f1: {max_drop: 0.01}}
+  not_as: {apple: {brick: {max_drop: 0.01}}}
+""".replace("SMALL", SMALL)
+UNDEMANDED = "dimensions: {accuracy: {min: 0}}"
+SHORT = "dimensions: {calibration_error: {max: 1}}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_suite(tmp_path_factory.mktemp("suite"))
+
+
+@pytest.fixture
+def suite_gate(gate: Gate, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    monkeypatch.chdir(gate.root)
+    return replace(gate, data=folder, model="acceptance.nets:other")
+
+
+@pytest.mark.parametrize("text", [UNDEMANDED, SHORT])
+def test_a_drop_from_answers_is_that_from_a_measured_value(suite_gate: Gate, text: str) -> None:
+    drops = []
+    for demanded in (text, DEMANDS):
+        suite_gate.judge(demanded, model="acceptance.nets:net", record="before.json")
+        drops.append([row.judged for row in suite_gate.judge(DEMANDS, baseline="before.json").verdicts])
+    assert drops[0] == drops[1]
+    assert sum(one is not None for one in drops[0]) >= 11
+
+
+def without_clean_hash(record: dict[str, Any]) -> None:
+    del record["suite"]["contents"]["clean"]
+
+
+def of_other_groups(record: dict[str, Any]) -> None:
+    record["suite"]["sets"]["clean"]["groups"] = None
+
+
+def of_unknown_slices(record: dict[str, Any]) -> None:
+    record["suite"]["sets"]["clean"]["slices"] = None
+
+
+REFUSED: dict[str, tuple[str, Callable[[dict[str, Any]], None] | None]] = {
+    "the threshold needs probabilities": ("apple: {at: {probability: 0.3}, recall: {max_drop: 1%}}", None),
+    "the ranking needs probabilities": ("apple: {auroc: {max_drop: 1%}}", None),
+    "of another set": ("apple: {set: night, recall: {max_drop: 1%}}", None),
+    "no hash of the images": ("apple: {recall: {max_drop: 1%}}", without_clean_hash),
+    "other groups": ("apple: {recall: {max_drop: 1%}}", of_other_groups),
+    "unknown slices": (
+        f"apple: {{recall: {{slices: {{sex=f: {{max_drop: 1%, {SMALL}}}}}}}}}",
+        of_unknown_slices,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_other_numbers_are_refused(suite_gate: Gate, case: str) -> None:
+    demand, change = REFUSED[case]
+    suite_gate.judge(UNDEMANDED, model="acceptance.nets:net", record="before.json")
+    content = json.loads(Path("before.json").read_text(encoding="utf-8"))
+    if change is not None:
+        change(content)
+        Path("before.json").write_text(json.dumps(content), encoding="utf-8")
+    (row,) = suite_gate.judge(f"classes: {{{demand}}}", baseline="before.json").verdicts
+    assert (row.outcome, row.judged) == ("unmeasurable", None)
+    assert row.explanation.reason == (
+        f"before.json has no value of {row.target}. Allowed: a record of a run that measured it"
+    )
+
+
+def test_answers_without_groups_are_refused(suite_gate: Gate) -> None:
+    suite_gate.judge(UNDEMANDED, model="acceptance.nets:net", record="before.json")
+    run = read_run(Path("before.json"), None)
+    assert run.images is not None
+    images = replace(run.images, groups={})
+    Path("before.npz").write_bytes(images.to_bytes(run.record))
+    (row,) = suite_gate.judge("classes: {apple: {recall: {max_drop: 1%}}}", baseline="before.json").verdicts
+    assert row.outcome == "unmeasurable"
+
+
+def test_a_recorded_accuracy_of_a_slice_outweighs_other_answers(suite_gate: Gate) -> None:
+    record = suite_gate.judge(UNDEMANDED, model="acceptance.nets:net", record="before.json")
+    run = read_run(Path("before.json"), None)
+    assert run.images is not None
+    assert run.images.clean is not None
+    clean = replace(run.images.clean, predicted=run.images.clean.label, confidence=None, loss=None)
+    Path("before.npz").write_bytes(PerImage({}, clean, run.images.groups).to_bytes(record))
+    text = f"dimensions: {{accuracy: {{slices: {{site=b: {{max_drop: 0.01, {SMALL}}}}}}}}}"
+    (row,) = suite_gate.judge(text, baseline="before.json").verdicts
+    first, *_ = row.explanation.details
+    assert first.startswith(f"from {value_of(record):.3f} in before.json")
+    assert first.endswith("unpaired")
+
+
+def value_of(record: Record) -> float:
+    quantity = record.quantity("accuracy", "@slice=site=b")
+    assert quantity is not None
+    return quantity.value
