@@ -46,7 +46,7 @@ _WAIVE = "Release the model until a day although it does not meet the bound."
 
 
 class WaiverEntry(Strict):
-    """An exception from a demand that ends; a needless one blocks."""
+    """An exception from a demand that ends; a run warns of a needless one."""
 
     until: Day = Field(description="Last day on which it holds, in UTC.")
     by: Words = Field(description="Who decided it.")

@@ -108,7 +108,7 @@ class VerdictRow(JsonRow):
         within_noise: the bound lies inside the interval of the value.
         policy: the file's rule for that.
         confidence: level of the interval.
-        judged: the value that was compared, for the worst slice and the largest gap.
+        judged: the value that was compared, for the worst slice, the largest gap and drops.
         note: slices that were not judged; empty if all were.
         waiver: the exception from the demand; None without one.
         title: its name for people; empty without one.
@@ -191,6 +191,11 @@ class VerdictRow(JsonRow):
     def is_met(self) -> bool:
         """True if it passed, was skipped, or is uncertain and its file allows that."""
         return self.outcome in ("pass", "skipped") or (self.outcome == "uncertain" and self.policy == "allow")
+
+    @property
+    def has_needless_waiver(self) -> bool:
+        """True if it is met without its waiver."""
+        return self.waiver is not None and self.is_met and self.outcome != "skipped"
 
     @property
     def blocks(self) -> bool:

@@ -93,13 +93,14 @@ def gitlab_report(
 
 def _of_record(record: Record, locate: Locate) -> Iterator[Annotation]:
     name = record.model.name
-    unmet = [row for row in record.verdicts if not row.is_met]
+    unmet = [row for row in record.verdicts if not row.is_met or row.has_needless_waiver]
     for row in sorted(unmet, key=lambda row: LABELS.index(label(row))):
         title = f"{label(row)} {row.shown_name} ({name})"
         path = locate(row)
         line = None if path is None else row.line  # the text names a file outside the repository
-        text = row.message or f"{row.shown_target}: {row.outcome}"
-        level = "warning" if row.outcome == "waived" else _BY_TIER[row.tier]
+        needless = f"It needs no waiver: remove it. {row.waiver}" if row.has_needless_waiver else ""
+        text = needless or row.message or f"{row.shown_target}: {row.outcome}"
+        level = "warning" if needless or row.outcome == "waived" else _BY_TIER[row.tier]
         yield Annotation(level, title, text, path, line)
     verdict = record.overall_verdict
     if verdict != "pass" and not any(row.blocks for row in unmet):

@@ -47,7 +47,6 @@ class Verdict:
         reason: why there is no value, or why the value is no evidence; else empty.
         within_noise: the bound lies inside the interval of the value.
         policy: the policy of the demand's file.
-        has_needless_waiver: the demand fails only because its waiver is not needed.
     """
 
     demand: Demand
@@ -62,7 +61,11 @@ class Verdict:
     reason: str = ""
     within_noise: bool = False
     policy: Policy = POINT
-    has_needless_waiver: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """True if it passed, or is uncertain and its file allows that."""
+        return self.outcome == "pass" or (self.outcome == "uncertain" and self.policy.uncertain == "allow")
 
     @property
     def enough_images(self) -> int | None:
@@ -100,8 +103,8 @@ class Verdict:
 def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iterable[float] = ()) -> Verdict:
     """Return the verdict on a demand. A value equal to the threshold meets it.
 
-    A waived demand that is not met is `waived` down to the waiver's worst value; one that is met fails, so
-    that the waiver is removed.
+    A waived demand that is not met is `waived` down to the waiver's worst value; one that is met passes, and
+    a run warns of its waiver.
 
     Args:
         demand: the demand.
@@ -116,10 +119,8 @@ def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Ite
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
     verdict, waiver = _judge(demand, evidence, policy, others), demand.waiver
-    if waiver is None or verdict.value is None or verdict.reason:
+    if waiver is None or verdict.value is None or verdict.reason or verdict.is_met:
         return verdict
-    if verdict.outcome == "pass" or (verdict.outcome == "uncertain" and policy.uncertain == "allow"):
-        return replace(verdict, outcome="fail", has_needless_waiver=True)
     allowed = _judge_by_point(replace(demand, threshold=waiver.limit, waiver=None), evidence)
     return replace(verdict, outcome="waived") if allowed.outcome == "pass" else verdict
 

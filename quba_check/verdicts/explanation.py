@@ -59,6 +59,8 @@ def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
     if demand.request.kind != "value" and isinstance(evidence, Measurement):
         judged = quantity_row(evidence.parts[str(demand.part)], demand.better)
         note = size_note(demand, evidence)
+    elif isinstance(evidence, Drop) and verdict.value is not None:
+        judged = quantity_row(evidence, "low")
     return demand.verdict_row(
         node,
         verdict.outcome,
@@ -81,14 +83,14 @@ def _headline(verdict: Verdict) -> str:
         return f"{target} {event}: {verdict.reason}"
     if verdict.reason:
         return f"{target} {_formatted(verdict, value)} is {verdict.reason}"
-    relation, needless = _relation(verdict), ", so it needs no waiver" if verdict.has_needless_waiver else ""
+    relation = _relation(verdict)
     if _is_uncertain(verdict) or isinstance(value, str) or isinstance(threshold, str):
-        bound = f"{_formatted(verdict, threshold)}{needless}{_score_and_percentile(verdict)}"
+        bound = f"{_formatted(verdict, threshold)}{_score_and_percentile(verdict)}"
         return f"{target} {_formatted(verdict, value)} {relation} {bound}"
     unit = verdict.unit or ""
     value_text, bound_text = format_distinct(value, threshold, unit)
-    if verdict.outcome == "pass" or needless:
-        return f"{target} {value_text} {relation} {bound_text}{needless}"
+    if verdict.outcome == "pass":
+        return f"{target} {value_text} {relation} {bound_text}"
     direction = "short" if demand.bound == "min" else "over"
     gap = format_gap(value, threshold, unit)
     return f"{target} {value_text} {relation} {bound_text} ({direction} by {gap})"
@@ -98,7 +100,7 @@ def _relation(verdict: Verdict) -> str:
     met, missed = ("at least", "below") if verdict.demand.bound == "min" else ("at most", "above")
     if _is_uncertain(verdict):
         return f"is not shown to be {met if verdict.policy.uncertain == 'fail' else missed}"
-    return f"is {met if verdict.outcome == 'pass' or verdict.has_needless_waiver else missed}"
+    return f"is {met if verdict.outcome == 'pass' else missed}"
 
 
 def _is_uncertain(verdict: Verdict) -> bool:
@@ -133,14 +135,14 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield from _step_details(verdict, evidence)
         yield from _parity_details(verdict, evidence)
     if isinstance(evidence, Drop):
-        before, after = format_distinct(evidence.before, evidence.after, verdict.unit or "")
+        before, after = format_distinct(evidence.before, evidence.after, verdict.demand.unit)
         row = "image" if evidence.groups is None or evidence.groups != evidence.n else "group"
         pairing = f"paired {row} by {row}" if evidence.paired else "unpaired"
         yield f"from {before} in {evidence.baseline} to {after}, {pairing}"
     ends = None if isinstance(evidence, Grade) else _interval(verdict)
     if verdict.within_noise and ends and not is_too_wide(ends, _unit(verdict)):
         yield _more_images(verdict)
-    if isinstance(evidence, Measurement) and verdict.outcome != "pass" and not verdict.has_needless_waiver:
+    if isinstance(evidence, Measurement) and verdict.outcome != "pass":
         yield from _temperature_advice(verdict, evidence)
 
 
@@ -196,13 +198,11 @@ def _rows_text(n: int, verdict: Verdict) -> str:
 
 
 def _waiver_details(verdict: Verdict) -> Iterator[str]:
-    """Yield the waiver of the demand, with what it lacks if the demand fails."""
+    """Yield the waiver of an unmet demand, with its shortfall if the demand fails."""
     waiver = verdict.demand.waiver
-    if waiver is None or verdict.value is None:
+    if waiver is None or verdict.value is None or verdict.is_met:
         return
-    if verdict.has_needless_waiver:
-        yield f"remove 'waive': {waiver}"
-    elif verdict.outcome == "waived":
+    if verdict.outcome == "waived":
         yield str(waiver)
     else:
         yield f"worse than its waiver allows, {_formatted(verdict, waiver.limit)}: {waiver}"

@@ -100,7 +100,7 @@ class ApproveAndWaive(RuleBasedStateMachine):
         judged = stored("run.json", [k % 3 if k < accuracy else (k + 1) % 3 for k in range(100)])
         record = what_if(judged, file, baseline).record
         is_waived = until is not None and least <= accuracy < 80
-        passes = is_waived if until is not None else accuracy >= 80
+        passes = is_waived or accuracy >= 80
         passes = passes and self.now is not None and self.now.accuracy - accuracy <= 5
         assert record.overall_verdict == ("pass" if passes else "fail")
         self.run = Run(accuracy, passes, until if is_waived else None)

@@ -14,7 +14,6 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.exports.tables import export_rows
 from quba_check.page.render import meaning_of, render_page
 from quba_check.records.verdict import EXIT_CODES, VerdictRow, Waiver
-from quba_check.reports.cells import demand_cells
 from quba_check.reports.ci import badge_message, github_commands
 from quba_check.reports.verdict_labels import label
 
@@ -54,5 +53,9 @@ def test_the_page_and_exports() -> None:
 
 
 def test_a_waiver_that_is_not_needed() -> None:
-    needless = VerdictRow.model_validate(row(limit=0.85, waiver=WAIVER))
-    assert demand_cells(needless, record(verdicts=[needless])).gap == "remove its waiver"
+    needless = record(verdicts=[row(outcome="pass", message="", limit=0.85, waiver=WAIVER)])
+    assert needless.overall_verdict == "pass"
+    assert github_commands([needless], lambda _: "gate.yaml") == (
+        "::warning file=gate.yaml,line=3,title=PASS accuracy[min] (r50)::It needs no waiver: remove it. "
+        "waived until 2027-01-31 by ann: new data\n"
+    )
