@@ -13,6 +13,7 @@ from quba_check.cli.files import Place, check_waivers, read_run
 from quba_check.cli.parser import Checked, record_argument, store_option, value_option
 from quba_check.comparison.baseline import looser_demands
 from quba_check.comparison.stored_run import RunConditions, differences
+from quba_check.demands.bounds import today
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given, unchecked
 from quba_check.gate.threshold_files import shown_path
@@ -23,6 +24,7 @@ from quba_check.records.baselines import (
     RECORD,
     Approval,
     approval_problem,
+    demanded_values,
     has_baseline,
     last_approval,
     project_root,
@@ -31,6 +33,7 @@ from quba_check.records.baselines import (
 from quba_check.records.files import read_record, read_record_and_digest
 from quba_check.records.record import Record
 from quba_check.reports.verdict_labels import release_line, summary_line
+from quba_check.verdicts.ahead import waiver_warnings
 
 
 def _name(given: Given) -> str:
@@ -83,7 +86,9 @@ def approve(path: Path, name: str | None, by: str | None, reason: str | None, st
         last = last_approval(folder / RECORD)
         lines.append(f"  replaces {before.model.name}, approved {last.get('time')} by {last.get('by')}")
         lines += [f"  looser: {text}" for text in looser_demands(before.verdicts, record.verdicts)]
-    approval = Approval(time, who, words, record.model.name, verdict, waived, digest)
+    lines += [f"  warning: {text}" for text in waiver_warnings(record.verdicts, today())]
+    values = demanded_values(record)
+    approval = Approval(time, who, words, record.model.name, verdict, waived, digest, values)
     write_baseline(folder, path.read_bytes(), None if images is None else images.to_bytes(record), approval)
     if images is None:
         lines.append(f"  no per-image results are next to {path} or in the store: drops are judged unpaired")

@@ -11,21 +11,33 @@ from quba_check.cli.files import Place, check_not_read, read_run, write_output
 from quba_check.cli.parser import INPUT, OUTPUT, format_option, store_option, value_option
 from quba_check.comparison.compare import compare as compare_runs
 from quba_check.comparison.misclassified import flips_csv
-from quba_check.reports.comparison import comparison_text
+from quba_check.errors import OptionError
+from quba_check.records.baselines import FOLDER, RECORD, approvals
+from quba_check.records.files import HISTORY
+from quba_check.reports.comparison import comparison_text, history_text
 
 
 @click.command("compare", epilog="Example: quba-check compare demo.json textured.json")
 @click.argument("before", type=INPUT, metavar="A.json")
-@click.argument("after", type=INPUT, metavar="B.json")
+@click.argument("after", type=INPUT, metavar="B.json", required=False)
 @value_option("--flips", "FILE.csv", "write the images whose answers changed", OUTPUT)
 @format_option("table", "json", "markdown")
 @click.option("--parts", is_flag=True, help="also show parts of dimensions (JSON has them)")
 @store_option
-def compare(before: Path, after: Path, flips: Path | None, form: str, parts: bool, store: Place) -> None:
+def compare(
+    before: Path, after: Path | None, flips: Path | None, form: str, parts: bool, store: Place
+) -> None:
     """Report what changed from record A to record B on the same images.
 
-    Differences have paired intervals. For accuracies, McNemar's exact test is printed too.
+    Differences have paired intervals. For accuracies, McNemar's exact test is printed too. Of one folder of
+    a baseline, such as baselines/release, print the demanded numbers of each approval.
     """
+    if after is None:
+        if not (history := approvals(before / RECORD)) or flips is not None:
+            allowed = f"two records, or a folder with {HISTORY}, such as {FOLDER}/release, without --flips"
+            raise OptionError(where="quba-check compare", got=f"'{before}' alone", allowed=allowed)
+        write_output(history_text(f"{before}", history, form))
+        return
     check_not_read(flips, [before, after], "--flips")
     first, second = (read_run(path, store) for path in (before, after))
     changes = compare_runs(first, second)

@@ -36,13 +36,16 @@ SUFFIXES = (".yaml", ".yml")
     INPUT,
 )
 @click.option("--digest", is_flag=True, help="print the digest of each file's demands, as attest states it")
+@click.option("--strict", is_flag=True, help="exit with 1 for warnings ahead too, such as a waiver that ends")
 def lint(
-    paths: tuple[Path, ...], images: int | None, record: Path | None, suite: Path | None, digest: bool
+    paths: tuple[Path, ...], images: int | None, record: Path | None, suite: Path | None, **switches: bool
 ) -> int:
     """Check threshold files: schema, names, bounds, and whether a realistic sample can decide them.
 
     PATH: files, folders with YAML files, shipped profiles. With --images or --record also print the
     differences that the demands detect, as power does. Exit code 0: no error and no warning; 1 otherwise.
+    Warnings ahead count with --strict alone: waivers that end soon, and with --record bounds far from the
+    values, and an old or eroding baseline.
     """
     registry.load_entry_points()
     stored = read_record(record) if record else None
@@ -52,7 +55,7 @@ def lint(
     tables = dict[str | None, str]()  # by the digest of the demands, shared by files that extend the same one
     for file in files:
         label = shown_path(Path(os.path.abspath(file)), Path.cwd())  # noqa: PTH100  links are kept
-        thresholds, of_file = lint_file(file, label, facts, stored, digest=digest)
+        thresholds, of_file = lint_file(file, label, facts, stored, digest=switches["digest"])
         findings |= dict.fromkeys(of_file)
         if thresholds and (images or stored):
             tables.setdefault(thresholds.inputs[0].demands, power_text(thresholds, images, stored))
@@ -62,8 +65,9 @@ def lint(
     write_output("".join(tables.values()))
     counts = Counter(finding.severity for finding in findings)
     summary = f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}"
+    summary += f", {counts['ahead']:,} ahead" if counts["ahead"] else ""
     write_output(f"{counted(len(files), 'file')}: {summary}\n")
-    return 1 if counts["error"] or counts["warning"] else 0
+    return 1 if counts["error"] or counts["warning"] or (switches["strict"] and counts["ahead"]) else 0
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quba_check.comparison.baseline import looser_demands
 from quba_check.comparison.stored_run import RunConditions, StoredRun, differences, stored_run
@@ -18,7 +18,7 @@ from quba_check.gate.options import Options
 from quba_check.gate.record_rows import decided_rules, suite_row
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.messages import listed
-from quba_check.records.baselines import FOLDER, RECORD, approved_record, baseline_folder
+from quba_check.records.baselines import FOLDER, RECORD, approvals, approved_record, baseline_folder
 from quba_check.records.files import HISTORY, read_record_and_digest
 from quba_check.storage.locations import local_folder
 from quba_check.storage.user_files import is_url
@@ -44,6 +44,8 @@ class SessionBaseline:
         self._root = root
         self.stated = list(dict.fromkeys(file.baseline for file in files if file.baseline is not None))
         """The different baselines that the threshold files state."""
+        self.approvals: list[dict[str, Any]] = []
+        """The history of the baseline, or the time of its run, once `run` is known."""
 
     @property
     def run(self) -> StoredRun | None:
@@ -73,6 +75,8 @@ class SessionBaseline:
             approved_record(str(path.absolute().parent), self._root, path.parent)
         label = shown_path(path, self._root)
         record, digest = read_record_and_digest(path, f"{origin}: {label}")
+        own = approvals(path) if path.name == RECORD else []
+        self.approvals = own or [{"time": record.environment.time}]
         return stored_run(path, label, record, self._options.store_location), digest
 
     @property

@@ -17,6 +17,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET
+from quba_check.demands.bounds import today
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
@@ -30,6 +31,7 @@ from quba_check.records.per_image import PerImage
 from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.storage.store import Store
+from quba_check.verdicts.ahead import baseline_warnings, waiver_warnings
 from quba_check.verdicts.evidence import grade_of
 
 if TYPE_CHECKING:
@@ -211,6 +213,7 @@ class ResultCollector:
             *(note for result in results for note in result.notes),
             *_reuse_notes(evaluation.store, contents.get(CLEAN_SET)),
         ]
+        verdicts = tuple(self.verdict(planned, missing_reason) for planned in demands)
         declared = ["unknown_detection"] if gate.suite.facts.unknown else []
         return Record(
             model=model_row(evaluation, model),
@@ -221,7 +224,7 @@ class ResultCollector:
                 for name in registry.names
                 if name in measurements or name not in ON_DEMAND or name in declared
             },
-            verdicts=tuple(self.verdict(planned, missing_reason) for planned in demands),
+            verdicts=verdicts,
             grades=tuple(self._grades(demands, measurements, gate.suite.facts)),
             environment=environment(str(classifier.device), compute, evaluation.seed),
             limit=gate.options.limit,
@@ -231,7 +234,7 @@ class ResultCollector:
             inputs=input_rows(gate, demands),
             command=gate.command,
             findings=finding_rows([*examined, *findings]),
-            warnings=tuple(_baseline_warnings(gate, protocol)),
+            warnings=(*_baseline_warnings(gate, protocol), *waiver_warnings(verdicts, today())),
             reference=None if reference is None else model_row(reference, reference.classifier.name),
             baseline=next(iter(gate.approved.stated), None),
         )
@@ -324,5 +327,6 @@ def _baseline_warnings(gate: GateSession, protocol: ProtocolName) -> Iterator[st
         yield f"the baseline {baseline.file} failed its own demands: {listed(failed)}"
     elif verdict != "pass":
         yield f"the baseline {baseline.file} was not released: the verdict of its own run is '{verdict}'"
+    yield from baseline_warnings(baseline.file, approved.approvals, today())
     if looser := approved.looser(gate.demands(gate.files), protocol):
         yield f"the demands are looser than those of {baseline.file}: {'; '.join(looser)}"

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from quba_check.errors import StoreError, UserError
 from quba_check.messages import printable
 from quba_check.records.files import HISTORY, IMAGES_SUFFIX, write_bytes, write_images
+from quba_check.records.measurement import QuantityRow
+from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.url_objects import UrlObjects
 from quba_check.storage.user_files import LARGEST_JSON, is_url, os_errors, parse_json, read_bytes, sha256
@@ -20,6 +27,9 @@ FOLDER = "baselines"
 """Folder of the baselines in a project's root, one folder each."""
 IMAGES_DIGEST = "images_sha256"
 """Key of a line of the history: SHA-256 (hex) of the record's per-image file; empty without one."""
+MOST_VALUES = 200
+"""Largest number of values in a line of the history."""
+_KEPT = {"value", "interval", "unit", "better"}
 RECORD = "record.json"
 """Name of the approved record in its folder."""
 NAME = re.compile(r"(?!.*\.json$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -40,6 +50,7 @@ class Approval:
         verdict: overall verdict of the record.
         waived: names of its waived demands.
         sha256: SHA-256 (hex) of the record.
+        values: the numbers behind its demands, by name, see `demanded_values`.
     """
 
     time: str
@@ -49,6 +60,7 @@ class Approval:
     verdict: str
     waived: tuple[str, ...]
     sha256: str
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def approved_record(location: str, root: Path, copies: Path) -> Path | None:
@@ -154,11 +166,32 @@ def write_baseline(folder: Path, record: bytes, images: bytes | None, approval: 
     write_bytes(earlier + json.dumps(line, ensure_ascii=False).encode() + b"\n", history)
 
 
+def approvals(record: Path) -> list[dict[str, Any]]:
+    """Return the lines of the history next to a record; a damaged line is empty."""
+    lines: list[dict[str, Any]] = []
+    with suppress(OSError):
+        for line in (record.parent / HISTORY).read_bytes().rstrip().splitlines():
+            lines.append({})
+            with suppress(ValueError, AttributeError):
+                lines[-1] = {key: printable(value) for key, value in parse_json(line).items()}
+    return lines
+
+
 def last_approval(record: Path) -> dict[str, Any]:
     """Return the last line of the history next to a record; empty without one."""
-    try:
-        line = (record.parent / HISTORY).read_bytes().rstrip().splitlines()[-1]
-        content = parse_json(line)
-        return {key: printable(value) for key, value in content.items()}
-    except (OSError, ValueError, IndexError, AttributeError):
-        return {}
+    return (approvals(record) or [{}])[-1]
+
+
+def demanded_values(record: Record) -> dict[str, Any]:
+    """Return the numbers behind the demands of a record as plain values."""
+    rows = {row.target: quantity for row in record.verdicts if (quantity := record.bounded(row)) is not None}
+    return {
+        name: one.model_dump(mode="json", include=_KEPT) for name, one in islice(rows.items(), MOST_VALUES)
+    }
+
+
+def approved_values(approval: Mapping[str, Any]) -> dict[str, QuantityRow]:
+    """Return the numbers of a line of the history; empty in lines of earlier versions."""
+    with suppress(ValidationError, AttributeError):
+        return {name: QuantityRow.model_validate(one) for name, one in approval.get("values", {}).items()}
+    return {}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.text import Text
 
 from quba_check.comparison.compare import ChangeRow, Comparison
 from quba_check.core.request import target_name
-from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
+from quba_check.number_format import UNIT_SIGNS, counted, format_distinct, format_value, interval_text
+from quba_check.records.baselines import approved_values
 from quba_check.reports.tables import code, code_block, json_text, markdown_table, table_text, wrapped
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
+_OF_HISTORY = ("number", "approved", "model", "by", "value", "interval")
 WIDTH = 80
 """Columns at which the lines around the table are wrapped."""
 _UNPAIRED = "*"
@@ -118,3 +121,28 @@ def signed_value(value: float, unit: str) -> str:
     """Return a change as text, with its sign."""
     text = format_value(value, unit)
     return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
+
+
+def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str) -> str:
+    """Return the numbers behind the demands at each approval of a baseline.
+
+    Args:
+        name: name of the baseline.
+        approvals: the lines of its history.
+        kind: `table`, `json` or `markdown`.
+    """
+    if kind == "json":
+        return json_text({"baseline": name, "approvals": approvals}, is_ascii=True)
+    title, values = f"{name}: {counted(len(approvals), 'approval')}", [*map(approved_values, approvals)]
+    rows = []
+    for number in dict.fromkeys(one for of_line in values for one in of_line) or ["-"]:
+        for line, of_line in zip(approvals, values, strict=True):
+            time, *who = (str(line.get(key, "-")) for key in ("time", "model", "by"))
+            cells, row = ["-", "-"], of_line.get(number)
+            if row is not None:
+                interval = interval_text(row.interval, row.unit, None) if row.interval else "-"
+                cells = [format_value(row.value, row.unit), interval]
+            rows.append([number, time[:10], *who, *cells])
+    if kind == "markdown":
+        return f"### {code(title)}\n\n{markdown_table(_OF_HISTORY, [[*map(code, row)] for row in rows])}\n"
+    return f"{title}\n{table_text(_OF_HISTORY, rows, right=['value'])}"

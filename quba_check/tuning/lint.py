@@ -11,13 +11,17 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.request import titled_name
+from quba_check.demands.bounds import today
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
+from quba_check.records.baselines import RECORD, approvals, baseline_folder, project_root
 from quba_check.records.record import Record
+from quba_check.storage.user_files import is_url
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects, pass_margin
 from quba_check.tuning.record_facts import check_protocol
 from quba_check.tuning.what_if import what_if
+from quba_check.verdicts.ahead import ERRORS, baseline_warnings, waiver_warnings, wide_bounds
 from quba_check.verdicts.slices import number_compared
 
 LARGEST_SAMPLE = 1_000_000
@@ -34,11 +38,11 @@ class LintFinding:
     """A finding about a threshold file.
 
     Attributes:
-        severity: `error`, `warning`, or `note` for a statement that nothing is wrong with.
+        severity: `error`, `warning`, `ahead` for what matters later, or `note` if nothing is wrong.
         text: `file:line: …`.
     """
 
-    severity: Literal["error", "warning", "note"]
+    severity: Literal["error", "warning", "ahead", "note"]
     text: str
 
 
@@ -59,12 +63,14 @@ def lint_file(
     Returns:
         The file, None if it has errors, and the findings.
     """
-    findings: list[LintFinding] = []
     try:
         thresholds = read_thresholds(path, label=label, suite=suite)
+        rows = (demand.verdict_row("", "not run") for demand in thresholds.demands)
+        ahead = ((row, text) for row in rows for text in waiver_warnings([row], today()))
+        findings = [LintFinding("ahead", f"{row.file}:{row.line}: {text}") for row, text in ahead]
         if record is not None:
             check_protocol(thresholds, record)
-            findings = [*_record_findings(thresholds, record)]
+            findings += _record_findings(thresholds, record)
         note = LintFinding("note", f"{label}: demands sha256:{thresholds.inputs[0].demands}")
         notes = [*([note] if digest else []), *_allowed_noise(thresholds)]
         return thresholds, [*notes, *findings, *demand_warnings(thresholds)]
@@ -83,11 +89,19 @@ def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
 
 
 def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFinding]:
-    """Yield needless waivers as errors, and notes on the worst of many slices."""
-    for verdict in what_if(StoredRun(record.model.name, record), thresholds).verdicts:
+    """Yield needless waivers as errors, warnings ahead, and notes on the worst of many slices."""
+    judged = what_if(StoredRun(record.model.name, record), thresholds)
+    ahead = [
+        f"{text}: more than {ERRORS} standard errors from its value" for text in wide_bounds(judged.record)
+    ]
+    if thresholds.baseline is not None and not is_url(thresholds.baseline):
+        folder = baseline_folder(thresholds.baseline, project_root())
+        ahead += baseline_warnings(thresholds.baseline, approvals(folder / RECORD), today())
+    yield from (LintFinding("ahead", f"{thresholds.label}: {text}") for text in ahead)
+    for verdict, row in zip(judged.verdicts, judged.record.verdicts, strict=True):
         demand, evidence = verdict.demand, verdict.evidence
         where = f"{demand.file}:{demand.line}: {demand.shown_name}"
-        if verdict.has_needless_waiver:
+        if row.has_needless_waiver:
             text = f"{where} is met by {record.model.name} without its waiver. Remove 'waive'."
             yield LintFinding("error", text)
         number = number_compared(demand, evidence) if isinstance(evidence, Measurement) else 1

@@ -1,15 +1,19 @@
-"""`quba-check compare` on terminals that lack characters."""
+"""`quba-check compare` on terminals that lack characters, and of a baseline alone."""
 
 from __future__ import annotations
 
 import io
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.runs_compared import stored
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.cli.main import main
+from quba_check.records.baselines import Approval, write_baseline
 
 
 @pytest.mark.parametrize(
@@ -26,3 +30,48 @@ def test_an_arrow_that_a_terminal_cannot_show(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding="ascii"))
     assert main(["compare", "a.json", "b.json", "--format", kind]) == 0
     assert f"{title}, protocol standard" in content.getvalue().decode("ascii").splitlines()[:2]
+
+
+@pytest.fixture
+def baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("baselines/release")
+    first = Approval("2026-01-01T00:00:00+00:00", "ann", "", "r50", "pass", (), "0" * 64)
+    values = {
+        "accuracy": {"value": 0.9, "unit": "fraction", "interval": [0.88, 0.92], "better": "high"},
+        "parameters": {"value": 5.289, "unit": "millions", "interval": None, "better": "low"},
+    }
+    for approval in (first, replace(first, by="bo", values=values), replace(first, values={"accuracy": 3})):
+        write_baseline(folder, b"{}", None, approval)
+    with (folder / "approvals.jsonl").open("a") as file:
+        file.write("damaged\n")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_the_values_of_approvals(
+    baseline: Path, form: str, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
+) -> None:
+    assert main(["compare", str(baseline), "--format", form]) == 0
+    assert capsys.readouterr().out == snapshot
+
+
+def test_the_lines_of_approvals(baseline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(baseline), "--format", "json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["baseline"] == "baselines/release"
+    assert [line.get("by") for line in content["approvals"]] == ["ann", "bo", "ann", None]
+
+
+@pytest.mark.parametrize(
+    "words", [["baselines/relase"], ["run.json"], ["baselines/release", "--flips=x.csv"]]
+)
+def test_one_path_is_the_folder_of_a_baseline(
+    baseline: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("run.json").write_text("{}", encoding="utf-8")
+    assert main(["compare", *words]) == 4
+    assert capsys.readouterr().err == (
+        f"ERROR: quba-check compare: got '{words[0]}' alone. Allowed: two records, or a folder with "
+        f"approvals.jsonl, such as {baseline}, without --flips.\n"
+    )

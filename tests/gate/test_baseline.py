@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from support.tiny import CLASSES, PER_CLASS
 from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
+from quba_check.demands.bounds import today
 from quba_check.errors import OptionError
 from quba_check.gate.baseline import SessionBaseline
 from quba_check.gate.options import Options
@@ -38,7 +40,7 @@ def approve(content: Record) -> Path:
     """Approve a record as the baseline `release`; return its file."""
     data = content.to_json().encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    approval = Approval("2026-01-01T00:00:00+00:00", "ann", "", "r50", "pass", (), sha256)
+    approval = Approval(f"{today()}T00:00:00+00:00", "ann", "", "r50", "pass", (), sha256)
     folder = Path.cwd() / "baselines" / "release"
     write_baseline(folder, data, None, approval)
     return folder / "record.json"
@@ -64,7 +66,7 @@ def test_a_worse_model(gate: Gate, before: dict[str, Any]) -> None:
     one = gate.judge(DROPS, baseline=BEFORE)
     assert headlines(one) == [
         "accuracy drop 0.333 is above 0.0100 (over by 0.323)",
-        "accuracy relative drop 0.333 is above 0.0200 (over by 0.313)",
+        "accuracy relative drop 33.3% is above 2.00% (over by 31.3%)",
     ]
     lines = one.verdicts[0].message.splitlines()
     assert lines[1] == "  from 1.000 in net.json to 0.667, paired image by image"
@@ -324,3 +326,16 @@ def test_an_option_replaces_the_stated_baseline(gate: Gate, tmp_path: Path) -> N
     session = gate.session(DROP, baseline=tmp_path / "old.json")
     assert session.approved.run is not None
     assert session.approved.run.file == "old.json"
+
+
+def test_an_old_baseline_and_a_waiver_that_ends(gate: Gate) -> None:
+    gate.judge("dimensions: {accuracy: {min: 0.1}}", record=BEFORE)
+    content = json.loads(BEFORE.read_text(encoding="utf-8"))
+    content["environment"]["time"] = f"{today() - timedelta(days=91)}T00:00:00+00:00"
+    Path("old.json").write_text(json.dumps(content), encoding="utf-8")
+    waive = f"waive: {{until: {today()}, by: ann, reason: new, at_least: 0.1}}"
+    text = f"dimensions: {{accuracy: [{{max_drop: 0.5}}, {{min: 0.99, {waive}}}]}}"
+    assert gate.judge(text, baseline=Path("old.json")).warnings == (
+        "the baseline old.json is 91 days old. Approve the model that is in use",
+        f"the waiver of accuracy[min] ends in 0 days: waived until {today()} by ann: new",
+    )

@@ -35,9 +35,11 @@ def test_an_approval_replaces_the_files_and_adds_a_line(tmp_path):
     }
     assert (folder / "approvals.jsonl").read_text().splitlines() == [
         '{"time": "2026-01-01T00:00:00+00:00", "by": "ann", "reason": "", "model": "r50", "verdict": "pass", '
-        f'"waived": [], "sha256": "{"0" * 64}", "images_sha256": "{hashlib.sha256(b"images").hexdigest()}"}}',
+        f'"waived": [], "sha256": "{"0" * 64}", "values": {{}}, '
+        f'"images_sha256": "{hashlib.sha256(b"images").hexdigest()}"}}',
         '{"time": "2026-02-01T00:00:00+00:00", "by": "bo", "reason": "fix in 2.4", "model": "r51", '
-        f'"verdict": "fail", "waived": ["accuracy[min]"], "sha256": "{"1" * 64}", "images_sha256": ""}}',
+        f'"verdict": "fail", "waived": ["accuracy[min]"], "sha256": "{"1" * 64}", "values": {{}}, '
+        '"images_sha256": ""}',
     ]
     assert last_approval(folder / "record.json")["by"] == "bo"
 
