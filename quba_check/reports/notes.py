@@ -12,7 +12,7 @@ from quba_check.records.measurement import MeasurementRow, QuantityRow, Unmeasur
 from quba_check.records.record import Record, SetRow
 from quba_check.records.verdict import GradeRow
 from quba_check.stats.clusters import LEAST_GROUPS
-from quba_check.verdicts.ahead import ERRORS, wide_bounds
+from quba_check.verdicts.ahead import WIDE, wide_bounds
 
 OUTPUTS: Mapping[str, str] = {
     "probabilities": "probabilities p: class scores are log p",
@@ -91,7 +91,7 @@ def record_notes(record: Record, *, with_noise: bool = True) -> tuple[str, ...]:
             "the verdict; 'uncertain: point' judges by the value alone and bounds no error rate"
         )
     if wide := wide_bounds(record):
-        lines.append(f"bounds more than {ERRORS} standard errors from the value: {listed(wide, 5)}")
+        lines.append(f"{WIDE}: {listed(wide, 3)}")
     lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note and not row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):

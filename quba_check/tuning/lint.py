@@ -21,7 +21,7 @@ from quba_check.storage.user_files import is_url
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects, pass_margin
 from quba_check.tuning.record_facts import check_protocol
 from quba_check.tuning.what_if import what_if
-from quba_check.verdicts.ahead import ERRORS, baseline_warnings, waiver_warnings, wide_bounds
+from quba_check.verdicts.ahead import WIDE, baseline_warnings, waiver_warnings, wide_bounds
 from quba_check.verdicts.slices import number_compared
 
 LARGEST_SAMPLE = 1_000_000
@@ -91,9 +91,7 @@ def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
 def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFinding]:
     """Yield needless waivers as errors, warnings ahead, and notes on the worst of many slices."""
     judged = what_if(StoredRun(record.model.name, record), thresholds)
-    ahead = [
-        f"{text}: more than {ERRORS} standard errors from its value" for text in wide_bounds(judged.record)
-    ]
+    ahead = [f"{WIDE}: {text}" for text in wide_bounds(judged.record)]
     if thresholds.baseline is not None and not is_url(thresholds.baseline):
         folder = baseline_folder(thresholds.baseline, project_root())
         ahead += baseline_warnings(thresholds.baseline, approvals(folder / RECORD), today())

@@ -17,6 +17,7 @@ SOON, OLD = timedelta(days=14), timedelta(days=90)
 """Time before the end of a waiver, and age of a baseline, from which on a run warns."""
 APPROVALS, ERRORS = 5, 5
 """Number of approvals that each make a value worse; standard errors by which a value beats its bound."""
+WIDE = f"a regression would pass, with the bound more than {ERRORS} standard errors away"
 
 
 def waiver_warnings(rows: Iterable[VerdictRow], day: date) -> Iterator[str]:
@@ -60,5 +61,5 @@ def wide_bounds(record: Record) -> list[str]:
         error, limit = (quantity.curve.at(1) - quantity.curve.at(-1)) / 2, float(row.limit)
         if abs(quantity.value - limit) > ERRORS * error:
             gap = format_gap(quantity.value, limit, quantity.unit)
-            texts.append(f"{row.shown_name} (a regression of {gap} would pass)")
+            texts.append(f"{row.shown_name} by {gap}")
     return texts

@@ -82,8 +82,8 @@ def test_what_matters_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert linted(text) == [ending]
     assert linted(text, run=record()) == [
         ending,
-        "ahead: x.yaml: corruption_robustness[min] (a regression of 0.320 would pass): more than 5 standard "
-        "errors from its value",
+        "ahead: x.yaml: a regression would pass, with the bound more than 5 standard errors away: "
+        "corruption_robustness[min] by 0.320",
         "ahead: x.yaml: the baseline release is 91 days old. Approve the model that is in use",
     ]
 

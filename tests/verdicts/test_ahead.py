@@ -80,7 +80,7 @@ def test_waivers(until: str, outcome: str, text: str) -> None:
 def test_bounds_far_from_the_value(limit: float, tier: str, bound: str, is_told: bool) -> None:
     verdicts = [row(limit=limit, outcome="pass", tier=tier, bound=bound)]
     measured = {"accuracy": quantity(0.9, 0.01, "fraction", better="high")}
-    told = ["accuracy[min] (a regression of 0.060 would pass)"]
+    told = ["accuracy[min] by 0.060"]
     assert wide_bounds(record(verdicts=verdicts, measurements=measured)) == (told if is_told else [])
     dropped = [*verdicts, row(limit=0.01, outcome="pass", bound="max_drop")]
     assert wide_bounds(record(verdicts=dropped, measurements=measured)) == []
