@@ -50,8 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {*JUDGING, "engine", "gate", "study", "tuning"},
     "page": {*JUDGING, "reports", "study"},
     "exports": {*VALUES, "reports"},
-    "cli": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING, "tuning"},
     "pytest_plugin": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING},
+    "cli": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING, "pytest_plugin", "tuning"},
     "__main__": {"cli"},
 }
 """For each folder or module, what it may import: only what stands above it."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from quba_check.cli.parser import INPUT
 from quba_check.errors import OptionError
-from quba_check.gate.options import OPTIONS, Options
+from quba_check.gate.options import OPTIONS
 from quba_check.number_format import counted
+from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.tables import terminal_width, wrap_text, wrapped
 from quba_check.storage.user_files import read_text
 
@@ -41,7 +41,6 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar=option.metavar,
             help=option.help,
             hidden=option.flag in WITHOUT_EFFECT,
-            required=option.key == "model",
         )(command)
     return command
 
@@ -75,20 +74,25 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     """Check from a few images that a model is set up correctly.
 
     Each problem is reported with evidence and a fix. FILE.yaml: threshold files, as for pytest. Takes the
-    options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
+    options of the gate, with or without quba-, and those in pytest.ini or pyproject.toml.
+    Exit code 0: healthy, 1: at least one problem, 6: no problem, but not all was examined in the time.
     """
     from quba_check.dimensions import registry
     from quba_check.gate.preflight import examinations, setup_lines
     from quba_check.gate.session import GateSession
-    from quba_check.gate.threshold_files import default_files
     from quba_check.models.process_setup import set_up_process
+    from quba_check.pytest_plugin.options import config_of, files_of, options_of
 
     set_up_process()
     registry.load_entry_points()
-    folder = Path.cwd()
-    thresholds = [*given["quba_thresholds"], *files]
-    options = Options.parse({**given, "quba_thresholds": thresholds}, folder)
-    session = GateSession(options, folder, files=tuple(default_files(options, folder)))
+    given = {**given, "quba_thresholds": (*given["quba_thresholds"], *files)}
+    config = config_of(given)
+    options = options_of(config)
+    if not options.models:
+        raise OptionError(
+            "is missing.", where="--model", hint="Name the model, here or in addopts of pytest.ini."
+        )
+    session = GateSession(options, config.rootpath, files=files_of(config, options))
     demands = session.demands(session.files)
     # This imports torch, which takes seconds: a missing file has been reported by now.
     from quba_check.doctor.examination import EXAMINATIONS
@@ -100,7 +104,7 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
         results.append(examination)
         if not as_json:
             click.echo(wrapped(setup_lines(session, [name]), terminal_width(WIDEST)))
-            healthy = "healthy" if examination.is_complete else "no problem found"
+            healthy = "healthy" if examination.is_complete else "no problem found, but not all was examined"
             checks = counted(len(examination.checks), "check")
             images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
             subject = f"{name} on {examination.suite}"
@@ -108,7 +112,9 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     if as_json:
         text = EXAMINATIONS.dump_json(tuple(results), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")
-    return 0 if all(examination.is_healthy for examination in results) else PROBLEMS
+    if not all(examination.is_healthy for examination in results):
+        return PROBLEMS
+    return 0 if all(examination.is_complete for examination in results) else EXIT_CODES["uncertain"]
 
 
 def print_findings(findings: Sequence[Finding], subject: str, healthy: str, extent: str) -> None:

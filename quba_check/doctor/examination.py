@@ -201,12 +201,12 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
         if check.is_final and any(finding.severity == "problem" for finding in own):
             break
     if budget.left_out:
-        longer = f"quba-check doctor, which takes up to {SECONDS:g} seconds, or " if subject.short else ""
+        longer = f"quba-check doctor, which takes up to {SECONDS:g} seconds" if subject.short else "repeat it"
         remark = subject.finding(
             TIME,
-            f"the doctor's {budget.seconds:g} seconds ended before {listed(budget.left_out)}.",
+            f"not examined: {listed(budget.left_out)}; the doctor's {budget.seconds:g} seconds ended first.",
             "",
-            f"measurements are not affected; for the rest: {longer}a faster --device",
+            f"measurements are not affected; for the rest: {longer}, on a less busy or faster device",
             severity="remark",
         )
         findings.append(remark)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from _pytest.config import get_config
 
 from quba_check.errors import OptionError, UserError, describe_bug
 from quba_check.gate.options import BY_METAVAR, OPTIONS, Given, Option, Options
@@ -58,6 +59,47 @@ def options_of(config: pytest.Config) -> Options:
             "predict too. Leave -n out; 'workers' in the file of --quba-executor-settings sets their number."
         )
     return options
+
+
+def config_of(given: Mapping[str, Any]) -> pytest.Config:
+    """Return pytest's configuration of a run with these options and those of its settings file.
+
+    Nothing is run, and the record of an earlier run stays.
+
+    Args:
+        given: values by option key.
+
+    Raises:
+        OptionError: pytest refuses the options in its settings file.
+    """
+    words = ["-pquba", "-s", "--assert=plain", "--override-ini=quba_report="]
+    for one in OPTIONS:
+        values = given[one.key] if one.repeatable else filter(None, [given[one.key]])
+        words += [one.flag if one.metavar is None else f"{one.flag}={value}" for value in values]
+    config = get_config()
+    try:
+        config.parse([*words, "--quba-report="])
+    except pytest.UsageError as error:
+        problem = str(error).rpartition("error: ")[2].partition("\n")[0]
+        raise OptionError(f"{problem}.", where=f"{config.inipath}") from None
+    return config
+
+
+def files_of(config: pytest.Config, options: Options) -> tuple[Path, ...]:
+    """Return the threshold files of a run, and write all its paths to `config.args`.
+
+    Raises:
+        ThresholdError: one of them is missing.
+    """
+    from quba_check.gate.named_files import threshold_files
+    from quba_check.gate.threshold_files import default_files, with_shipped_file
+
+    base, has_paths = config.invocation_params.dir, config.args_source is pytest.Config.ArgsSource.ARGS
+    given = [with_shipped_file(word, base) for word in config.args] if has_paths else []
+    if not has_paths or config.option.quba_thresholds:
+        given += map(str, default_files(options, config.rootpath))
+    config.args = given
+    return threshold_files(given, base)
 
 
 def device_of(config: pytest.Config) -> str:

@@ -34,6 +34,7 @@ from quba_check.pytest_plugin.options import (
     add_options,
     device_of,
     early_options,
+    files_of,
     one_line_errors,
     options_of,
 )
@@ -123,11 +124,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if _only_prints_help(config):
         return
-    from quba_check.gate.named_files import named_files, threshold_files
+    from quba_check.gate.named_files import named_files
 
-    base = config.invocation_params.dir
     if not config.option.model:
-        named = named_files(config.args, base)
+        named = named_files(config.args, config.invocation_params.dir)
         if named:
             raise pytest.UsageError(
                 f"{named[0]}: a threshold file judges a model, and none is named. Name one with --model=SPEC."
@@ -135,7 +135,6 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from quba_check.dimensions import registry
     from quba_check.gate.judge import Judge
-    from quba_check.gate.threshold_files import default_files, with_shipped_file
     from quba_check.models.process_setup import set_up_process
     from quba_check.pytest_plugin.hooks import GATE, JUDGE, GateHooks, ReportHooks
 
@@ -143,12 +142,7 @@ def pytest_configure(config: pytest.Config) -> None:
     with one_line_errors():
         registry.load_entry_points()
         options = options_of(config)
-        has_paths = config.args_source is pytest.Config.ArgsSource.ARGS
-        given = [with_shipped_file(word, base) for word in config.args] if has_paths else []
-        if not has_paths or config.option.quba_thresholds:
-            given += map(str, default_files(options, config.rootpath))
-        config.args = given
-        gate = _new_gate(config, options, threshold_files(given, base))
+        gate = _new_gate(config, options, files_of(config, options))
         gate.check_files()
     config.stash[GATE] = gate
     config.stash[JUDGE] = Judge(gate)

@@ -80,8 +80,30 @@ def test_the_order_is_estimated_or_read(here, capsys, monkeypatch, value) -> Non
 
 def test_what_the_time_left_out_is_said(here, capsys, monkeypatch, snapshot: SnapshotAssertion) -> None:
     monkeypatch.setattr("quba_check.doctor.examination.SECONDS", 0)
-    assert doctor() == 0
+    assert doctor() == 6
     assert capsys.readouterr() == (snapshot, "")
+
+
+def test_the_settings_of_pytest_are_read_as_in_a_run(here, capsys) -> None:
+    (here / "old.json").write_text("of an earlier run", encoding="utf-8")
+    settings = f"addopts = --model={NETS}:net g.yaml -x\nquba_data = data\nquba_report = old.json\n"
+    (here / "pytest.ini").write_text(f"[pytest]\n{settings}", encoding="utf-8")
+    assert main(["doctor", "--store=store"]) == 0
+    assert "healthy" in capsys.readouterr().out
+    assert (here / "old.json").read_text(encoding="utf-8") == "of an earlier run"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("", "--model: is missing. Name the model, here or in addopts of pytest.ini."),
+        ("addopts = --quba-dat=x --model=y", "pytest.ini: unrecognized arguments: --quba-dat=x."),
+    ],
+)
+def test_settings_that_cannot_be_used(here, capsys, settings: str, message: str) -> None:
+    (here / "pytest.ini").write_text(f"[pytest]\n{settings}\n", encoding="utf-8")
+    assert main(["doctor"]) == 4
+    assert capsys.readouterr() == ("", f"ERROR: {message}\n")
 
 
 def test_a_command_of_the_gate_can_be_repeated(here, capsys) -> None:

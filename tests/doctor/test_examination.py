@@ -43,8 +43,8 @@ def test_checks_without_time_are_left_out():
     assert (kept, remark.severity) == (finding("b"), "remark")
     assert kept.as_note() == "doctor: b is wrong. Fix: train it."
     assert remark.text() == (
-        "m.pt: the doctor's 9 seconds ended before b, c, d.\n"
-        "  fix: measurements are not affected; for the rest: a faster --device"
+        "m.pt: not examined: b, c, d; the doctor's 9 seconds ended first.\n"
+        "  fix: measurements are not affected; for the rest: repeat it, on a less busy or faster device"
     )
 
 
