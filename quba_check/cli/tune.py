@@ -48,7 +48,6 @@ LIST = "list"
 Z = 1.645
 """Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
 STANDARD_ERRORS, PERCENT = Checked(number_within(0, 4)), Checked(number_within(0, 100))
-WITH_Z = {"z": "with a single run"}
 
 
 def _published_model(ctx: click.Context, param: click.Parameter, name: str | None) -> PublishedModel | None:
@@ -131,7 +130,7 @@ def _check_sources(sources: Sequence[str]) -> None:
     if sources != ["--percentile"]:
         check_read({"population": "with --percentile P"}, "without --percentile")
     if sources != ["records"]:
-        check_read(WITH_Z, "for values of other models")
+        check_read({"z": "with records"}, "for values of other models")
 
 
 def _distinct_records(paths: Sequence[Path]) -> tuple[dict[str, Record], list[str]]:
@@ -150,8 +149,6 @@ def _distinct_records(paths: Sequence[Path]) -> tuple[dict[str, Record], list[st
             problem = f"{one} and {other} differ in {listed(names)}"
             allowed = "records of one protocol on the same images and classes"
             raise OptionError(problem, where=_WHERE, allowed=allowed)
-    if len(records) > 1:
-        check_read(WITH_Z, f"for the worst of {len(records)} runs")
     return records, notes
 
 

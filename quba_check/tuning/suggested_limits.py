@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 import numpy as np
 
@@ -42,9 +43,10 @@ class SuggestedLimit:
 def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, SuggestedLimit]:
     """Return limits supported by stored runs, by dimension.
 
-    For one run it is the confidence limit on the bad side at z standard errors; for several, such as seeds,
-    the worst of their values. Limits are rounded outward to the first digit of the noise, or finer if they
-    would be 0.
+    For one run it is the confidence limit on the bad side at z standard errors. For several, such as seeds,
+    it is as far from their mean as the root of two squares: the distance of the worst value from that limit,
+    and z standard deviations of the values. Limits are rounded outward to the first digit of the noise, or
+    finer if they would be 0.
 
     Args:
         records: stored runs by name, of the same protocol.
@@ -138,10 +140,15 @@ def _suggestion(
         low, high = curve.interval(0.95)
         noise = row.value - low if lower_is_worse else high - row.value
         step = 10.0 ** math.floor(math.log10(noise)) if noise > 0 else LEAST_STEP
-        edge = row.value if len(rows) > 1 else curve.at(-z if lower_is_worse else z)
+        edge = curve.at(-z if lower_is_worse else z)
+        if len(rows) > 1:
+            values = [one.value for one in rows.values()]
+            margin, mean = math.hypot(edge - row.value, z * stdev(values)), fmean(values)
+            lowest = max(min(edge, mean - margin), min(edge, 0.0))  # a share is not below 0
+            edge = lowest if lower_is_worse else max(edge, mean + margin)
     value = format_value(row.value, row.unit)
     spread = f" ({interval_text((low, high), row.unit, row.n)})" if curve is not None else ""
-    origin = f"{spread} in {worst}" if len(rows) == 1 else f", the worst of {len(rows)}: {worst}"
+    origin = f"{spread} in {worst}" + f", the worst of {len(rows)}" * (len(rows) > 1)
     # Every model meets a limit of 0.
     while (limit := _rounded(edge, step, down=lower_is_worse)) == 0 < edge and step > LEAST_STEP:
         step /= 10

@@ -95,12 +95,31 @@ def test_a_limit_that_every_model_meets():
     assert dimensions_without_effect(suggestions) == ("object_focus", "shape_bias")
 
 
-def test_several_runs_give_the_worst_value():
-    suggestions = suggest_limits(
-        {"a.json": record(0.9), "b.json": record(0.893), "c.json": record(0.91)}, 1.645
-    )
-    assert suggestions["accuracy"].limit == 0.89
-    assert suggestions["accuracy"].reason == "0.893, the worst of 3: b.json"
+@pytest.mark.parametrize(
+    ("worst", "limit", "reason"),
+    [
+        (0.893, 0.87, "0.893 (0.873..0.913) in b.json, the worst of 3"),
+        (0.8, 0.76, "0.800 (0.780..0.820) in b.json, the worst of 3"),
+        (0.9, 0.88, "0.900 (0.880..0.920) in a.json, the worst of 3"),
+    ],
+)
+def test_several_runs_have_their_spread_and_standard_error_in_the_margin(worst, limit, reason):
+    """Of 0.9, 0.8 and 0.91: 0.87 less the root of (1.645 · 0.061)² + (1.645 · 0.01)²; at least one's own."""
+    records = {"a.json": record(0.9), "b.json": record(worst), "c.json": record(0.91)}
+    assert suggest_limits(records, 1.645)["accuracy"] == SuggestedLimit(limit, reason)
+
+
+def test_errors_of_several_runs_have_a_margin_upwards_and_shares_end_at_0():
+    rows = [
+        {
+            "calibration_error": quantity(error, 0.01, "fraction", better="low", parts={}),
+            "shape_bias": quantity(share, 0.0, "fraction", better="high", parts={}) | wilson(share, 256),
+        }
+        for error, share in ((0.03, 1 / 256), (0.09, 0.2))
+    ]
+    records = {f"{number}.json": record(measurements=own) for number, own in enumerate(rows)}
+    limits = suggest_limits(records, 1.645)
+    assert {name: one.limit for name, one in limits.items()} == {"calibration_error": 0.14, "shape_bias": 0.0}
 
 
 @given(st.floats(0.001, 0.999), st.floats(1e-5, 0.05), st.floats(0, 3))
