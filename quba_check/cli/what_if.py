@@ -104,7 +104,7 @@ def _sentence(verdict: Verdict) -> str:
         return f"compares suites: {caveat}"
     if not verdict.reason or verdict.value is not None:
         return verdict.reason and f"is {verdict.reason}"
-    return f"{'was skipped' if verdict.outcome == 'skipped' else 'could not be measured'}: {verdict.reason}"
+    return f"{'was skipped' if verdict.outcome == 'skipped' else 'could not be judged'}: {verdict.reason}"
 
 
 def _reasons(headings: Sequence[str], judged: Sequence[WhatIf]) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Policy:
     """The rule of a threshold file for uncertain demands.
 
     Attributes:
-        uncertain: `point` judges by the value alone and bounds no error rate. `fail` passes a demand only if
+        uncertain: `point` compares the value alone and ignores its interval. `fail` passes a demand only if
             the confidence limit clears the bound: a model that misses any bound passes the gate with at
             most the error of one demand (intersection-union test, Berger 1982). `allow` blocks only for
             demonstrated failures: a model that meets all demands is blocked with at most the error of one

@@ -30,7 +30,7 @@ from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, me
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
-from quba_check.storage.store import Store
+from quba_check.storage.user_files import parse_json
 from quba_check.verdicts.ahead import baseline_warnings, waiver_warnings
 from quba_check.verdicts.evidence import grade_of
 
@@ -211,7 +211,7 @@ class ResultCollector:
             *_baseline_notes(gate, compute.precision),
             *([] if reference is None else _reference_notes(gate, evaluation, reference.classifier)),
             *(note for result in results for note in result.notes),
-            *_reuse_notes(evaluation.store, contents.get(CLEAN_SET)),
+            *_reuse_notes(evaluation, contents.get(CLEAN_SET)),
         ]
         verdicts = tuple(self.verdict(planned, missing_reason) for planned in demands)
         declared = ["unknown_detection"] if gate.suite.facts.unknown else []
@@ -271,19 +271,22 @@ class ResultCollector:
                 yield GradeRow(file=label, **asdict(grade))
 
 
-def _reuse_notes(store: Store, content: str | None) -> Iterator[str]:
-    """Yield a note on earlier records about the same clean images.
+def _reuse_notes(evaluation: Evaluation, content: str | None) -> Iterator[str]:
+    """Yield a note on other models in earlier records about the same clean images.
 
     A store at a URL is not searched: each record would be a request.
     """
+    store, models = evaluation.store, {evaluation.classifier.fingerprint}
     if content is None or store.is_remote:
         return
-    earlier = 0
     for file in store.objects.list("runs"):
-        with suppress(FileNotFoundError):  # another process removed it
-            earlier += file.name.endswith(".json") and content.encode() in store.objects.get(file.name)
-    if earlier:
-        yield f"{ordinal(earlier + 1)} verdict on these clean images, by the records in the store"
+        with suppress(FileNotFoundError, ValueError, KeyError):  # removed by another process, or damaged
+            text = store.objects.get(file.name) if file.name.endswith(".json") else b""
+            if content.encode() in text:
+                models.add(parse_json(text)["model"]["fingerprint"])
+    if len(models) > 1:
+        count = ordinal(len(models))
+        yield f"{count} model judged on these clean images: the best of several looks better than it is"
 
 
 def _demands(gate: GateSession) -> Iterator[Demand]:
@@ -294,7 +297,7 @@ def _reference_notes(gate: GateSession, evaluation: Evaluation, reference: Class
     """Yield notes on a reference: unused, or with another preprocessing."""
     model = evaluation.classifier
     if not any(demand.is_comparative for demand in _demands(gate)) and evaluation.surrogate is None:
-        yield f"the reference {reference.name} decides nothing: no demand is on parity or has a drop"
+        yield f"the reference {reference.name} is not used: no demand is on parity or has a drop"
     elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
         yield f"the reference {reference.name} prepares images differently: {text}"
 
@@ -307,7 +310,7 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
     is_on_parity = gate.options.reference is None
     if not any(one.is_comparative and (is_on_parity or one.needs_baseline) for one in _demands(gate)):
         reason = "no demand has max_drop or max_relative_drop"
-        yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
+        yield f"the baseline {baseline.file} is not used: {reason}"
         return
     for note in precision_notes(baseline.record.environment.precision, precision):
         yield f"the baseline {baseline.file} and this run: {note}"

@@ -250,7 +250,8 @@ class Options:
     )
     limit: int | None = option(
         "N",
-        "read at most N images of each set: a stratified sample, the same for every model",
+        "read at most N images of each set, the same for every model: a sample stratified by class, of a set "
+        "with groups random whole groups",
         whole_number(1),
     )
     store: str | Path | None = option(

@@ -315,7 +315,7 @@ _KINDS: Mapping[type, type] = {
 def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
     """Return the outcome that a row stores; the inverse of `row_of`."""
     if isinstance(row, NotMeasuredRow):
-        return Unmeasurable(dimension, "the run did not measure it")
+        return Unmeasurable(dimension, "this run did not measure it")
     outcome: Outcome = _value_of(row, dimension)
     return outcome
 

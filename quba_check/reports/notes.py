@@ -87,8 +87,8 @@ def record_notes(record: Record, *, with_noise: bool = True) -> tuple[str, ...]:
     noisy = [row.shown_target for row in record.verdicts if row.within_noise and row.policy == "point"]
     if noisy and with_noise:  # judged by the value alone, with the bound inside its interval
         lines.append(
-            f"within noise (~): {listed(dict.fromkeys(noisy), 5)}: another sample of this size could flip "
-            "the verdict; 'uncertain: point' judges by the value alone and bounds no error rate"
+            f"within noise (~): {listed(dict.fromkeys(noisy), 5)}: on other images the verdict could "
+            "be the opposite: 'uncertain: point' compares the value alone and ignores its interval"
         )
     if wide := wide_bounds(record):
         lines.append(f"{WIDE}: {listed(wide, 3)}")
@@ -136,7 +136,9 @@ def _set_notes(record: Record) -> Iterator[str]:
             yield f"{name}: {images.generated} from the clean images, not the stored ImageNet-C"
     sets = record.suite.sets.items()
     reduced = [
-        f"{name} to {row.images:,} of {row.found:,} images" for name, row in sets if row.found is not None
+        f"{name} to {row.images:,} of {row.found:,} images{' in whole groups' * (row.groups is not None)}"
+        for name, row in sets
+        if row.found is not None
     ]
     if reduced:
         yield f"limited: {', '.join(reduced)}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from quba_check.demands.demand import Thresholds
+from quba_check.messages import listed
 from quba_check.number_format import format_value
 from quba_check.records.record import Record
 from quba_check.reports.cells import name_cell
 from quba_check.reports.tables import table_text
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects
+from quba_check.tuning.record_facts import judged_quantity
 
 HEADINGS = ("demand", "bound", "±", "blocked at", "passed at")
 
@@ -28,10 +32,18 @@ def power_text(thresholds: Thresholds, images: int | None, record: Record | None
     text = f"{thresholds.label}, policy {thresholds.policy.uncertain}, {sizes}:\n"
     text += f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"
     text += table_text(HEADINGS, map(_cells, effects))
-    if any(effect.error is None for effect in effects):
-        why = "this run has no standard error" if record else "needs the standard error of a run: --record"
-        text += f"-: {why}. Sizes, counts and grades have none.\n"
-    return text
+    reasons = defaultdict(list)
+    for demand in (effect.demand for effect in effects if effect.error is None):
+        why = "needs the standard error of a run, --record; sizes, counts and grades have none"
+        if record is not None:
+            is_missing = not demand.is_on_grade and judged_quantity(demand, record) is None
+            why = (
+                "this run did not measure it (or it is masked)"
+                if is_missing
+                else "no standard error in this run"
+            )
+        reasons[why].append(demand.shown_name)
+    return text + "".join(f"-: {listed(names)}: {why}.\n" for why, names in reasons.items())
 
 
 def _cells(effect: DetectableEffect) -> list[str]:

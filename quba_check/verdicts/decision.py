@@ -211,7 +211,7 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
     quantity = evidence.quantity(demand.part)
     if quantity is None:
         measured = listed(evidence.parts) or "no parts"
-        reason = f"{evidence.dimension} has no part '{demand.part}' here. Measured: {measured}."
+        reason = f"this run did not measure '{demand.part}'; of {evidence.dimension} it measured: {measured}"
         return Verdict(demand, "unmeasurable", evidence, reason=reason)
     return _judge_number(demand, evidence, quantity)
 

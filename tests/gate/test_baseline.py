@@ -106,7 +106,7 @@ def test_a_baseline_of_other_images(gate: Gate, before: dict[str, Any]) -> None:
 
 
 def test_a_baseline_that_nothing_is_compared_with(gate: Gate, before: dict[str, Any]) -> None:
-    note = "the baseline net.json decides nothing in this run: no demand has max_drop or max_relative_drop"
+    note = "the baseline net.json is not used: no demand has max_drop or max_relative_drop"
     assert note in gate.judge("dimensions: {accuracy: {min: 0}}", baseline=BEFORE).notes
     assert note not in gate.judge(DROPS, baseline=BEFORE).notes
 

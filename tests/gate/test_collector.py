@@ -55,18 +55,23 @@ def test_results_in_any_order_make_one_record_in_file_order(session: GateSession
     assert measured == {"accuracy", "parameters", "class_balance"}
 
 
-def test_a_record_counts_the_verdicts_on_its_clean_images(gate: Gate, tmp_path: Path) -> None:
+def test_a_record_counts_the_models_judged_on_its_clean_images(gate: Gate, tmp_path: Path) -> None:
     session = gate.session(THREE, store=tmp_path / "store")
     collector = collected(session)
     (first,) = records(collector, session)
-    assert not any("verdict" in note for note in first.notes)
+    assert not any("judged" in note for note in first.notes)
     other = {**first.suite.contents, "clean": "0" * 32}
     of_others = first.model_copy(update={"suite": first.suite.model_copy(update={"contents": other})})
-    for number, record in enumerate((first, of_others, first)):
+    second = first.model_copy(update={"model": first.model.model_copy(update={"fingerprint": "2"})})
+    of_others = of_others.model_copy(update={"model": first.model.model_copy(update={"fingerprint": "3"})})
+    for number, record in enumerate((first, of_others, first, second, second)):
         write_record(record, session.store / "runs" / f"{number}.json")
+    (session.store / "runs" / "damaged.json").write_bytes(first.suite.contents["clean"].encode())
     (session.store / "runs" / "0.npz").write_bytes(first.suite.contents["clean"].encode())
-    (third,) = records(collector, session)
-    assert third.notes[-1] == "3rd verdict on these clean images, by the records in the store"
+    (last,) = records(collector, session)
+    assert last.notes[-1] == (
+        "2nd model judged on these clean images: the best of several looks better than it is"
+    )
 
 
 def test_demands_without_a_result(session: GateSession) -> None:

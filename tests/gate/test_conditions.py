@@ -179,7 +179,7 @@ def test_behind_a_pipeline_other_models_decide_nothing(gate: Gate) -> None:
     ):
         record = gate.judge(text, **options)
         assert outcomes(record) == {"accuracy@pipeline=app[max_drop]": "pass"}
-        assert f"the {name} decides nothing" in " ".join(record.notes)
+        assert f"the {name} is not used" in " ".join(record.notes)
     session = gate.session(DROPS, reference=OTHER)
     loaded_judge(session)
     assert session.loaded.references["standard"].engine.run_views

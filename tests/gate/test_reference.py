@@ -86,7 +86,7 @@ def test_a_baseline_without_its_predictions(gate: Gate) -> None:
 
 def test_a_reference_that_decides_nothing_is_reported(gate: Gate) -> None:
     notes = gate.judge(ACCURACY, model=OTHER, reference=NET).notes
-    assert "the reference acceptance.nets:net decides nothing: no demand is on parity or has a drop" in notes
+    assert "the reference acceptance.nets:net is not used: no demand is on parity or has a drop" in notes
 
 
 def test_a_model_without_preprocessing_takes_that_of_the_reference(

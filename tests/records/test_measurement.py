@@ -119,7 +119,7 @@ def test_parts_slices_and_gaps_have_a_direction():
 
 def test_a_row_without_a_value_is_no_measurement():
     assert outcome_of("accuracy", NotMeasuredRow(not_measured=True)) == Unmeasurable(
-        "accuracy", "the run did not measure it"
+        "accuracy", "this run did not measure it"
     )
 
 

@@ -43,10 +43,10 @@ OTHER_SUITE = "quba: {min_grade: F, allow_other_suite: true}"
 @pytest.mark.parametrize(
     ("text", "measurements", "reason"),
     [
-        ("dimensions: {shape_bias: {min: 0.1}}", {}, "the run did not measure it"),
+        ("dimensions: {shape_bias: {min: 0.1}}", {}, "this run did not measure it"),
         (
             *("dimensions: {corruption_robustness: {parts: {snow: {min: 0.7}}}}", {}),
-            "corruption_robustness has no part 'snow' here. Measured: fog.",
+            "this run did not measure 'snow'; of corruption_robustness it measured: fog",
         ),
         (
             *("quba: {min_grade: C}", {}),
