@@ -208,6 +208,28 @@ def test_power(run, snapshot: SnapshotAssertion) -> None:
     assert run("power", "never.yaml", "--images", "100", "--record", "a.json")[1] == snapshot
 
 
+def test_power_on_slices_is_a_difference_or_a_reason(run) -> None:
+    values = {f"site={name}": quantity(0.9, 0.02, "fraction", n=500) for name in "ab"}
+    row = quantity(0.9, 0.01, "fraction", better="high", parts={}, slices={"site": {"values": values}})
+    other = quantity(0.1, 0.01, "fraction", better="low", parts={})
+    sliced = record(measurements={"accuracy": row, "calibration_error": other})
+    Path("sliced.json").write_text(later(sliced).to_json(), encoding="utf-8")
+    worst = "slices: {site: {worst: {%s: 0.5}, min_images: 500, min_groups: 1}}"
+    Path("sliced.yaml").write_text(
+        "schema: 1\ndimensions:\n"
+        f"  accuracy: {{{worst % 'min'}}}\n  calibration_error: {{{worst % 'max'}}}\n",
+        encoding="utf-8",
+    )
+    code, told, err = run("power", "sliced.yaml", "--record", "sliced.json")
+    assert err == ""
+    accuracy, error, reason = told.splitlines()[-3:]
+    assert (code, len(accuracy.split())) == (0, 6)
+    assert error.split()[-3:] == ["-", "-", "-"]
+    assert (
+        reason == "-: calibration_error@slice=site:worst[max]: this run did not measure it (or it is masked)."
+    )
+
+
 @pytest.mark.parametrize(
     "words",
     [

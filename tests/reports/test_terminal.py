@@ -323,6 +323,9 @@ NOTES = {
     "groups": by_groups(groups=351, effective=480.2),
     "groups without a count": by_groups(),
     "few groups": by_groups(groups=7),
+    "limited": record(
+        {}, sets={"clean": {"images": 90, "found": 500, "groups": 12}, "night": {"images": 100, "found": 500}}
+    ),
 }
 
 
