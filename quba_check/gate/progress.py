@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 0.5
 RECENT_SECONDS = 60.0
 """Seconds of work whose passes give the speed of a process."""
-STEADY_SECONDS = 2.0
+STEADY_SECONDS = 0.1
 """Seconds of work below which a speed says little."""
 _STALE_SECONDS = 10 * REFRESH_SECONDS
 

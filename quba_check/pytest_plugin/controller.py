@@ -6,6 +6,7 @@ import itertools
 import os
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.plan import plan_lines, plan_table
 from quba_check.reports.tables import wrap_text
 from quba_check.reports.terminal import render
+from quba_check.storage.atomic import write_atomically
+from quba_check.storage.store import content_hash
 
 WARNED = "warned"
 NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
@@ -133,7 +136,10 @@ class Controller:
         progress.writer.plan(passes)
         # Without pytest's terminal there is no such option.
         if getattr(self._config.option, "verbose", -1) >= 0:
-            text = "\n".join(plan_lines(plan, run_time_left(progress.states())))
+            seconds = run_time_left(progress.states())
+            with suppress(OSError, ValueError, ZeroDivisionError):
+                seconds = passes / float(self._speed_file().read_text()) if seconds is None else seconds
+            text = "\n".join(plan_lines(plan, seconds))
             write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
 
     def pytest_runtestloop(self) -> bool | None:
@@ -170,6 +176,11 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End workers, write the records, and set the exit code by their verdicts."""
+        if self._progress.speed:
+            file = self._speed_file()
+            with suppress(OSError):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(file, f"{self._progress.speed}".encode())
         with collected_errors(self.errors):
             self._gate.close()
         if self._stopped and session.testsfailed:  # pytest takes -x of xdist for an interrupt
@@ -257,6 +268,12 @@ class Controller:
                 self.paths[number] = path
         self.page, errors, self.warnings = write_results(self._gate, self.records, self.paths)
         self.errors += errors
+
+    def _speed_file(self) -> Path:
+        """Return the file with the speed of the last run of these networks."""
+        models = [one.classifier for one in self._gate.loaded.evaluations.values()]
+        key = sorted({f"{type(one.module).__name__} {one.facts.parameters} {one.device}" for one in models})
+        return self._gate.store / "speeds" / content_hash(key)
 
     def _upload(self, path: Path) -> None:
         """Copy a record and its per-image file to the store, if the store is elsewhere."""

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 HEADINGS = ("view", "images", "from", "in store", "forward", "backward", "to store")
 NUMBERS = ("images", "in store", "forward", "backward", "to store")
+LONG_SECONDS = 300
+"""Time from which the plan states what would shorten the run."""
 NOTHING_RUN = "Nothing was run, and no record was written."
 
 
 def plan_lines(plan: RunPlan, seconds: float | None) -> list[str]:
-    """Return the plan in two lines.
+    """Return the plan in two lines, for a long run in three.
 
     Args:
         plan: the work of the run.
@@ -35,7 +37,19 @@ def plan_lines(plan: RunPlan, seconds: float | None) -> list[str]:
     space = f"{format_bytes(sum(view.bytes for view in views))} to store"
     devices = ", ".join(dict.fromkeys(model.device for model in plan.models))
     time = f"time on {devices} not known yet" if seconds is None else f"{time_text(seconds)} on {devices}"
-    return [f"{first}{stored}, {space}", f"{_passes(plan)}, {time}"]
+    shorter = [_shorter(plan, seconds)] if seconds is not None and seconds > LONG_SECONDS else []
+    return [f"{first}{stored}, {space}", f"{_passes(plan)}, {time}", *shorter]
+
+
+def _shorter(plan: RunPlan, seconds: float) -> str:
+    """Return options for a shorter run, first for the views with most passes."""
+    passes = dict.fromkeys(("", "no adversarial_robustness, ", "sample: one for the corruptions, "), 0)
+    for view in plan.views:
+        kind = 1 if view.view.attack else 2 if view.view.severity else 0
+        passes[[*passes][kind]] += view.forward + view.backward
+    limit = max(1, round(max(view.images for view in plan.views) * LONG_SECONDS / seconds))
+    gpu = ", a GPU" if any(model.device == "cpu" for model in plan.models) else ""
+    return f"to shorten it: {max(passes, key=passes.__getitem__)}--quba-limit {limit}{gpu}"
 
 
 def plan_table(plan: RunPlan) -> str:

@@ -33,3 +33,12 @@ def test_selected_demands_are_planned_before_a_run(judge: Judge) -> None:
 def test_an_error_ends_it_as_it_ends_a_run(judge_cold: Judge) -> None:
     result = judge_cold("thresholds/x.yaml", "--quba-plan", model="nets:nothing")
     assert usage_error(result).startswith("nets:nothing: ")
+
+
+def test_the_time_is_that_of_the_last_run_until_images_are_predicted(judge_cold: Judge) -> None:
+    judge_cold("thresholds/x.yaml", "-k", "accuracy")
+    (file,) = (judge_cold.store / "speeds").iterdir()
+    assert float(file.read_text()) > 0
+    file.write_text("0.5")
+    result = judge_cold("thresholds/x.yaml", "-k", "object_focus")
+    assert "12 forward passes, about 20 s on cpu" in result.outlines

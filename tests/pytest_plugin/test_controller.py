@@ -22,7 +22,7 @@ def controller(**options: Any) -> Controller:
     """A controller that writes no record: pytest was asked to collect only."""
     config: Any = SimpleNamespace(option=SimpleNamespace(collectonly=True, **options))
     gate: Any = SimpleNamespace(files=("x.yaml",), options=SimpleNamespace(plan=False), close=lambda: None)
-    return Controller(config, gate, SimpleNamespace())
+    return Controller(config, gate, SimpleNamespace(speed=0.0))
 
 
 def verdict(outcome: str = "pass", **changes: Any) -> dict[str, Any]:

@@ -35,7 +35,14 @@ WITHOUT_ATTACKS, STORED, NOTHING = (
 
 
 def test_lines_before_a_run(snapshot: SnapshotAssertion) -> None:
-    plans = ((ONE, 250), (WITHOUT_ATTACKS, None), (STORED, None), (NOTHING, None))
+    plans = (
+        (ONE, 250),
+        (ONE, 1000),
+        (WITHOUT_ATTACKS, 400),
+        (WITHOUT_ATTACKS, None),
+        (STORED, None),
+        (NOTHING, None),
+    )
     assert "\n\n".join("\n".join(plan_lines(plan, seconds)) for plan, seconds in plans) == snapshot
 
 
