@@ -246,13 +246,13 @@ def _group(record: Record, group: Label, width: int, path: str) -> Iterator[Text
     if group == "NOT RUN":
         yield from (_wrapped(f"  {line}", width) for line in _by_reason(rows))
         return
-    commands = set[str]()
+    last = ""
     for line in (line for row in rows for line in unmet_lines(row, record, path)):
         if not line.lstrip().startswith(NEXT):
             yield _wrapped(f"  {line}", width)
         else:  # one line, to be copied
-            yield Text(f"    {NEXT}as above" if line in commands else f"  {line}")
-            commands.add(line)
+            yield Text(f"    {NEXT}as above" if line == last else f"  {line}")
+            last = line
 
 
 def _by_reason(verdicts: Iterable[VerdictRow]) -> Iterator[str]:
