@@ -332,3 +332,16 @@ NOTES = {
 def test_notes(snapshot):
     texts = ["\n".join([f"{name}:", *record_notes(content)]) for name, content in NOTES.items()]
     assert "\n\n".join(texts) == snapshot
+
+
+def test_a_step_is_printed_once_for_failures_that_follow() -> None:
+    demands = [
+        demand(name, 0.9, "fail") for name in ("shape_bias", "object_focus", "accuracy", "ood_robustness")
+    ]
+    text = render(record({}, demands), width=80, colour=False, path="r.json")
+    assert [line.strip() for line in text.splitlines() if line.startswith("    next: ")] == [
+        "next: quba-check report r.json --pictures=6 -o report.html",
+        "next: as above",
+        "next: quba-check failures r.json",
+        "next: quba-check report r.json --pictures=6 -o report.html",
+    ]
