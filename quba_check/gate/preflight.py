@@ -95,10 +95,13 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
         models: names of models; those that are not loaded have no line.
     """
     loaded = {name: evaluation for (name, _), evaluation in gate.loaded.evaluations.items()}
+    texts: dict[str, list[str]] = {}
     for model in (name for name in models if name in loaded):
         preprocessing = loaded[model].classifier.preprocessing
         way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
-        yield f"model {model}: {preprocessing.describe()} (from {preprocessing.source}{way_out})"
+        text = f"{preprocessing.describe()} (from {preprocessing.source}{way_out})"
+        texts.setdefault(text, []).append(model)
+    yield from (f"model {listed(names)}: {text}" for text, names in texts.items())
     suite = gate.suite
     is_local = suite.location == str(suite.root)
     data = f"data {suite.name}: {shown_path(suite.root, Path.cwd()) if is_local else suite.location}"

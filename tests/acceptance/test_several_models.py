@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 
 import pytest
 from acceptance.runs import CLEAN_IMAGES, NINE, PGD_PASSES, Judge, closed_form
@@ -22,11 +21,6 @@ def test_each_is_measured_judged_and_recorded(judge: Judge) -> None:
             "*= quba-check nets:net =*",
         ]
     )
-    lines = "\n".join(result.outlines)
-    assert re.findall(r"^(nets:\w+): accuracy +\S+ \S+ +>= 0.5 +PASS", lines, re.MULTILINE) == [
-        "nets:other",
-        "nets:net",
-    ]
     assert result.outlines.count("recall, with its 95 % interval, and precision of each class:") == 2
     # The store has the predictions of nets:net alone; PGD takes other passes for nets:other.
     most, fewest = 10 * CLEAN_IMAGES, closed_form(runs=2)["forward"] - PGD_PASSES[0] + CLEAN_IMAGES
