@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from acceptance.runs import CLEAN_IMAGES, NINE, PGD_PASSES, Judge, closed_form
 
