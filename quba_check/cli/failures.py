@@ -21,7 +21,7 @@ from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import file_ending_in
 from quba_check.messages import allowed_names, one_line
-from quba_check.page.pictures import DemandPictures, contact_sheet
+from quba_check.page.pictures import contact_sheet
 from quba_check.page.render import render_sheet
 from quba_check.records.files import read_record
 from quba_check.reports.explanation import LEAST_IMAGES, slices_text
@@ -74,8 +74,11 @@ def failures(record: Path, **given: Any) -> None:
     listed = images[: given["limit"] or LIMIT]
     kind = "wrong" if given["set_name"] is None else "unknown"
     if html is not None:
+        source = picture_source(run, given["data"], local_folder(given["store"] or default_location()))
+        if isinstance(source, str):
+            raise UserError(source)
         note = f"{len(listed):,} of {len(images):,} {kind} images, the most confident first"
-        shown = _pictures(run, listed, note, given)
+        shown = contact_sheet(source, listed, note)
         write_output(render_sheet(text, shown), html)
         sys.stderr.write(f"{html}: {shown.note}\n")
     if output == STDOUT:
@@ -148,14 +151,6 @@ def _class(given: str | None, option: str, names: Sequence[str]) -> str | None:
         hint = allowed_names(given, dict.fromkeys(short_class_names(names)))
         raise OptionError(f"there is no class '{given}'", where=f"--{option}", hint=hint)
     return whole.get(given or "")
-
-
-def _pictures(run: StoredRun, images: list[Failure], note: str, given: dict[str, Any]) -> DemandPictures:
-    """Return pictures of images. Raises UserError: the data folder is missing."""
-    source = picture_source(run, given["data"], local_folder(given["store"] or default_location()))
-    if isinstance(source, str):
-        raise UserError(source)
-    return contact_sheet(source, images, note)
 
 
 def _text(run: StoredRun, title: str, listed: Sequence[Failure], n: int) -> str:

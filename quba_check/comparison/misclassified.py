@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,30 +65,19 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
         UserError: the predictions of a run are not stored, or the runs have different clean images.
     """
     answers = run.clean_answers()
-    rows = answers.wrong.tolist()
-    lost = [False] * len(rows)
+    rows, index = answers.wrong, answers.index
+    lost = np.zeros(len(rows), np.bool_)
     if baseline is not None:
-        lost = clean_pairs(baseline, run, "--baseline: ").flips["lost"][rows].tolist()
-    unknown: list[None] = [None] * len(rows)
-    if answers.index is not None:
-        positions: Sequence[int | None] = answers.index[rows].tolist()
-    else:
-        positions = rows if run.record.limit is None else unknown
-    confidence = unknown if answers.confidence is None else answers.confidence.tolist()
-    loss = unknown if answers.loss is None else answers.loss.tolist()
-    wrong = [
-        Failure(
-            positions[number],
-            answers.names[row],
-            answers.classes[answers.label[row]],
-            answers.classes[answers.predicted[row]],
-            confidence[number],
-            loss[number],
-            lost[number],
-            tuple(column.names[column.numbers[row]] for column in answers.slices.values()),
-        )
-        for number, row in enumerate(rows)
-    ]
+        lost = clean_pairs(baseline, run, "--baseline: ").flips["lost"][rows]
+    if index is None and run.record.limit is None:
+        index = np.arange(len(answers.label))
+    known = (None if index is None else index[rows], answers.confidence, answers.loss, lost)
+    columns = [[None] * len(rows) if one is None else one.tolist() for one in known]
+    wrong = []
+    for row, place, sureness, loss, is_lost in zip(rows.tolist(), *columns, strict=True):
+        label, predicted = (answers.classes[one[row]] for one in (answers.label, answers.predicted))
+        slices = tuple(one.names[one.numbers[row]] for one in answers.slices.values())
+        wrong.append(Failure(place, answers.names[row], label, predicted, sureness, loss, is_lost, slices))
     return sorted(wrong, key=lambda failure: (-(failure.confidence or 0.0), -(failure.loss or 0.0)))
 
 
@@ -111,22 +101,15 @@ def failures_csv(wrong: Sequence[Failure]) -> str:
     The last column has the slices of each image, if the run stored them.
     """
     has_slices = any(image.slices for image in wrong)
-    rows = (
-        (
-            image.index,
-            image.path,
-            image.label,
-            image.predicted,
-            *(number and float(f"{number:.6g}") for number in (image.confidence, image.loss)),
-            *(["; ".join(image.slices)] if has_slices else []),
-        )
-        for image in wrong
-    )
+    rows = []
+    for image in wrong:
+        numbers = (number and float(f"{number:.6g}") for number in (image.confidence, image.loss))
+        slices = ["; ".join(image.slices)] if has_slices else []
+        rows.append((image.index, image.path, image.label, image.predicted, *numbers, *slices))
     return csv_text((*FAILURE_HEADINGS, *(["slices"] if has_slices else [])), rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Flip:
+class Flip(NamedTuple):
     """A clean image with different answers of two runs.
 
     Attributes:
@@ -158,13 +141,10 @@ def flips(before: StoredRun, after: StoredRun, where: str = "") -> list[Flip]:
     pairs = clean_pairs(before, after, where)
     first, second = pairs.reference, pairs.judged
     kinds = {row: kind for kind, mask in pairs.flips.items() for row in np.flatnonzero(mask).tolist()}
+    columns = second.label, first.predicted, second.predicted
     return [
-        Flip(
-            second.names[row],
-            kinds[row],
-            *(second.classes[column[row]] for column in (second.label, first.predicted, second.predicted)),
-        )
-        for row in sorted(kinds)
+        Flip(second.names[row], kind, *(second.classes[column[row]] for column in columns))
+        for row, kind in sorted(kinds.items())
     ]
 
 
@@ -175,7 +155,7 @@ def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
         UserError: see `flips`.
     """
     flipped = flips(before, after, "--flips: ")
-    return csv_text(FLIP_HEADINGS, map(astuple, flipped)), len(flipped)
+    return csv_text(FLIP_HEADINGS, flipped), len(flipped)
 
 
 def clean_pairs(before: StoredRun, after: StoredRun, where: str = "") -> PairedAnswers[CleanAnswers]:

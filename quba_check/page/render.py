@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -113,7 +112,6 @@ def grades(record: Record, population: Reference) -> list[GradeRow]:
 
 
 _FILTERS = (
-    astuple,
     blocking,
     breakable,
     card_facts,
