@@ -123,7 +123,12 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
             f"{before.file} and {after.file} cannot be compared: they differ in {listed(reasons)}",
             allowed="two runs of one protocol on the same images and classes",
         )
-    values = tuple(_common_values(before, after))
+    values = [
+        (name, part, quantity, first, second)
+        for name, row in after.record.measured.items()
+        for part, quantity in ((None, row), *row.parts.items())
+        if (first := before.value_of(name, part)) and (second := after.value_of(name, part))
+    ]
     if not values:
         raise UserError(
             f"{before.file} and {after.file} cannot be compared: no dimension has a value in both",
@@ -140,17 +145,6 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
         answers=_answers(before, after),
         same_predictions=has_same,
     )
-
-
-def _common_values(
-    before: StoredRun, after: StoredRun
-) -> Iterator[tuple[str, str | None, QuantityRow, RunValue, RunValue]]:
-    """Yield dimension, part, row of the second run, and the values of both runs."""
-    for name, row in after.record.measured.items():
-        for part, quantity in ((None, row), *row.parts.items()):
-            first, second = before.value_of(name, part), after.value_of(name, part)
-            if first is not None and second is not None:
-                yield name, part, quantity, first, second
 
 
 def _row(name: str, part: str | None, quantity: QuantityRow, before: RunValue, after: RunValue) -> ChangeRow:
@@ -239,10 +233,5 @@ def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
 
 
 def _side_row(run: StoredRun) -> SideRow:
-    record = run.record
-    return SideRow(
-        file=run.file,
-        model=record.model.name,
-        fingerprint=record.model.fingerprint,
-        time=record.environment.time,
-    )
+    model, time = run.record.model, run.record.environment.time
+    return SideRow(file=run.file, model=model.name, fingerprint=model.fingerprint, time=time)

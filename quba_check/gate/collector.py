@@ -18,7 +18,6 @@ from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET
 from quba_check.demands.bounds import today
-from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
 from quba_check.gate.record_rows import environment, model_row, suite_row
@@ -149,23 +148,19 @@ class ResultCollector:
         groups: dict[tuple[str, ProtocolName], list[PlannedDemand]] = {}
         for planned in demands:
             groups.setdefault(planned.key, []).append(planned)
+        chosen = {key: [one for one in group if one.node_id in selected] for key, group in groups.items()}
         # A protocol without selected demands has no record: its demands count as unselected in the other one.
-        without_record = Counter(
-            model
-            for (model, _), group in groups.items()
-            if not any(planned.node_id in selected for planned in group)
-            for _ in group
-        )
+        without_record = Counter(one.model for key in chosen if not chosen[key] for one in groups[key])
         return [
             self._record(
                 gate,
-                chosen,
-                unselected=len(group) - len(chosen) + without_record[model],
+                own,
+                unselected=len(groups[model, protocol]) - len(own) + without_record[model],
                 interrupted=interrupted,
                 missing_reason=STOPPED if stopped else NOT_CALLED,
             )
-            for (model, _), group in groups.items()
-            if (chosen := [planned for planned in group if planned.node_id in selected])
+            for (model, protocol), own in chosen.items()
+            if own
         ]
 
     def _record(
@@ -289,14 +284,11 @@ def _reuse_notes(evaluation: Evaluation, content: str | None) -> Iterator[str]:
         yield f"{count} model judged on these clean images: the best of several looks better than it is"
 
 
-def _demands(gate: GateSession) -> Iterator[Demand]:
-    return (demand for file in gate.files for demand in gate.thresholds(file).demands)
-
-
 def _reference_notes(gate: GateSession, evaluation: Evaluation, reference: Classifier) -> Iterator[str]:
     """Yield notes on a reference: unused, or with another preprocessing."""
     model = evaluation.classifier
-    if not any(demand.is_comparative for demand in _demands(gate)) and evaluation.surrogate is None:
+    demands = (planned.demand for planned in gate.demands(gate.files))
+    if not any(one.is_comparative for one in demands) and evaluation.surrogate is None:
         yield f"the reference {reference.name} is not used: no demand is on parity or has a drop"
     elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
         yield f"the reference {reference.name} prepares images differently: {text}"
@@ -308,7 +300,8 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
     if baseline is None:
         return
     is_on_parity = gate.options.reference is None
-    if not any(one.is_comparative and (is_on_parity or one.needs_baseline) for one in _demands(gate)):
+    demands = (planned.demand for planned in gate.demands(gate.files))
+    if not any(one.is_comparative and (is_on_parity or one.needs_baseline) for one in demands):
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} is not used: {reason}"
         return
