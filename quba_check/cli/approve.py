@@ -18,18 +18,7 @@ from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given, unchecked
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed, one_line
-from quba_check.records.baselines import (
-    FOLDER,
-    NAME,
-    RECORD,
-    Approval,
-    approval_problem,
-    demanded_values,
-    has_baseline,
-    last_approval,
-    project_root,
-    write_baseline,
-)
+from quba_check.records import baselines
 from quba_check.records.files import read_record, read_record_and_digest
 from quba_check.records.record import Record
 from quba_check.reports.verdict_labels import release_line, summary_line
@@ -38,7 +27,7 @@ from quba_check.verdicts.ahead import waiver_warnings
 
 def _name(given: Given) -> str:
     text = str(given.value)
-    if not NAME.fullmatch(text):
+    if not baselines.NAME.fullmatch(text):
         allowed = "letters, digits, '_', '.' and '-', without .json at the end, such as release"
         raise OptionError(where=given.flag, got=f"'{text}'", allowed=allowed)
     return text
@@ -67,8 +56,9 @@ def approve(path: Path, name: str | None, by: str | None, reason: str | None, st
     record, digest = read_record_and_digest(path)
     words, verdict = one_line(reason or "").strip(), record.overall_verdict
     check_waivers(record, path)
-    name = name or (record.baseline if record.baseline and NAME.fullmatch(record.baseline) else "release")
-    folder = project_root() / FOLDER / name
+    stated = record.baseline or ""
+    name = name or (stated if baselines.NAME.fullmatch(stated) else "release")
+    folder = baselines.project_root() / baselines.FOLDER / name
     before, problems = _earlier(folder)
     problems += [release_line(record)] if verdict != "pass" else []
     if before is not None:
@@ -83,13 +73,14 @@ def approve(path: Path, name: str | None, by: str | None, reason: str | None, st
     label = shown_path(folder, Path.cwd())
     lines = [f"approved: {record.model.name} as {label}, by {who}", f"  {summary_line(record)}"]
     if before is not None:
-        last = last_approval(folder / RECORD)
+        last = baselines.last_approval(folder / baselines.RECORD)
         lines.append(f"  replaces {before.model.name}, approved {last.get('time')} by {last.get('by')}")
         lines += [f"  looser: {text}" for text in looser_demands(before.verdicts, record.verdicts)]
     lines += [f"  warning: {text}" for text in waiver_warnings(record.verdicts, today())]
-    values = demanded_values(record)
-    approval = Approval(time, who, words, record.model.name, verdict, waived, digest, values)
-    write_baseline(folder, path.read_bytes(), None if images is None else images.to_bytes(record), approval)
+    values = baselines.demanded_values(record)
+    approval = baselines.Approval(time, who, words, record.model.name, verdict, waived, digest, values)
+    content = None if images is None else images.to_bytes(record)
+    baselines.write_baseline(folder, path.read_bytes(), content, approval)
     if images is None:
         lines.append(f"  no per-image results are next to {path} or in the store: drops are judged unpaired")
     lines.append(f"in the threshold file: baseline: {name}")
@@ -105,11 +96,11 @@ def _user() -> str:
 
 def _earlier(folder: Path) -> tuple[Record | None, list[str]]:
     """Return the replaced record; None without one, and the reasons if it cannot be used."""
-    path = folder / RECORD
-    if not has_baseline(folder):
+    path = folder / baselines.RECORD
+    if not baselines.has_baseline(folder):
         return None, []
     try:
-        problem = approval_problem(path, shown_path(path, Path.cwd()))
+        problem = baselines.approval_problem(path, shown_path(path, Path.cwd()))
         return (None, [problem]) if problem else (read_record(path), [])
     except UserError as error:
         return None, [str(error).rstrip(".")]

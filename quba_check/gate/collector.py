@@ -286,9 +286,8 @@ def _reuse_notes(evaluation: Evaluation, content: str | None) -> Iterator[str]:
 
 def _reference_notes(gate: GateSession, evaluation: Evaluation, reference: Classifier) -> Iterator[str]:
     """Yield notes on a reference: unused, or with another preprocessing."""
-    model = evaluation.classifier
-    demands = (planned.demand for planned in gate.demands(gate.files))
-    if not any(one.is_comparative for one in demands) and evaluation.surrogate is None:
+    model, demands = evaluation.classifier, gate.demands(gate.files)
+    if evaluation.surrogate is None and not any(planned.demand.is_comparative for planned in demands):
         yield f"the reference {reference.name} is not used: no demand is on parity or has a drop"
     elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
         yield f"the reference {reference.name} prepares images differently: {text}"

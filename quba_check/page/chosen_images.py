@@ -55,8 +55,7 @@ def choose_images(
     """
     if demand.is_on_grade:
         return Choice(note="No pictures: the grade combines all dimensions.")
-    row = run.record.measured.get(demand.dimension)
-    if row is None:
+    if demand.dimension not in run.record.measured:
         return Choice(note="No pictures: this dimension has no value.")
     if demand.dimension == PARITY:
         return Choice(note="The section 'Same model?' shows clean images with a lost answer.")
@@ -67,7 +66,7 @@ def choose_images(
     try:
         if demand.dimension in BY_LOSS:
             return _choice_by_loss(run, demand, n, baseline)
-        return _choice_by_harm(run, demand, row, n, listing, baseline)
+        return _choice_by_harm(run, demand, n, listing, baseline)
     except QubaError as why:
         return Choice(note=f"No pictures: {why}")
 
@@ -109,14 +108,10 @@ def _choice_by_loss(run: StoredRun, demand: VerdictRow, n: int, baseline: Stored
 
 
 def _choice_by_harm(
-    run: StoredRun,
-    demand: VerdictRow,
-    row: MeasurementRow,
-    n: int,
-    listing: Listing,
-    baseline: StoredRun | None,
+    run: StoredRun, demand: VerdictRow, n: int, listing: Listing, baseline: StoredRun | None
 ) -> Choice:
     """Return the images that harm the value most, then further lost ones."""
+    row = run.record.measured[demand.dimension]
     part, only = _explaining_part(demand, row)
     target = target_name(demand.dimension, part)
     sign = 1.0 if (row.parts.get(part or "", row).better or row.better) == "low" else -1.0

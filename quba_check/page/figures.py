@@ -91,10 +91,8 @@ def _corruptions(columns: Columns, names: Names) -> Iterator[Figure | None]:
 def _shifts(columns: Columns) -> Rows:
     """Return the values on each set; other parts are only reported."""
     parts = (part for column in columns for part in column.parts("ood_robustness").items())
-    return _points(
-        columns,
-        {name: ("ood_robustness", name) for name, part in parts if part.better and not part.requested},
-    )
+    names = (name for name, part in parts if part.better and not part.requested)
+    return _points(columns, {name: ("ood_robustness", name) for name in names})
 
 
 def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
@@ -128,6 +126,7 @@ def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
         series: sorted(classes, key=lambda row: row[2].value)
         for series, classes in _tables(columns, tables.classes).items()
     }
+    title = "Accuracy of each class"
     has_others = max(map(len, rows.values()), default=0) > WORST_CLASSES
     if has_others:
         curves, marks = {}, {}
@@ -136,27 +135,21 @@ def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
             steps = range(0, len(values), -(-len(values) // MOST_POINTS))
             curves[series] = [(k / len(values), values[k]) for k in steps]
             marks[series] = [("lowest", 0.0, values[0], 6.0), ("median", 0.5, median(values), 6.0)]
-        axes, title = ("share of the classes", "accuracy"), "Accuracy of each class, sorted"
-        yield curves_figure(f"{title}: from the worst to the best.", axes, curves, marks, names, title=title)
+        axes, caption = ("share of the classes", "accuracy"), f"{title}, sorted: from the worst to the best."
+        yield curves_figure(caption, axes, curves, marks, names, title=f"{title}, sorted")
     scale = round_scale([])
     for column in columns:
         worst = rows.get(column.number, [])[:WORST_CLASSES]
-        which = (
-            f"The {len(worst)} classes with the lowest accuracy" if has_others else "Accuracy of each class"
-        )
-        cells = (
-            (
-                name,
-                points_chart(name, {column.number: point}, scale, [column.short]),
-                f"{point.text} ({images:,})",
-                "–" if sureness is None else f"{sureness:.3f}",
-            )
-            for name, images, point, sureness in worst
-        )
+        which = f"The {len(worst)} classes with the lowest accuracy" if has_others else title
+        cells = []
+        for name, images, point, sureness in worst:
+            chart = points_chart(name, {column.number: point}, scale, [column.short])
+            probability = "–" if sureness is None else f"{sureness:.3f}"
+            cells.append((name, chart, f"{point.text} ({images:,})", probability))
         if worst:
             caption = f"{which}{_of(column, names)}, and the mean probability of the true class (p)"
             headings = ("class", axis(scale), "accuracy (n)", "p")
-            yield Figure(caption, headings=headings, rows=tuple(cells), kind="strips")
+            yield Figure(caption, headings=headings, rows=(*cells,), kind="strips")
 
 
 def _single_classes(columns: Columns, names: Names) -> Iterator[Figure | None]:
@@ -183,14 +176,9 @@ def _confusions(column: Column, of: str) -> Iterator[Figure]:
         hits = {name: round(images * point.value) for name, (images, point) in recalls.items()}
         cells = {(label, answer): (n, share) for label, answer, n, share in confused}
         yield matrix(caption, "class", [*known], hits, cells)
-    if largest := confused[:WORST_CLASSES]:
-        yield Figure(
-            caption=f"The largest confusions{of}",
-            headings=("class", "called", "images", "share of the class"),
-            rows=tuple(
-                (label, answer, f"{n:,}", f"{100 * share:.1f} %") for label, answer, n, share in largest
-            ),
-        )
+    if largest := [(*row[:2], f"{row[2]:,}", f"{100 * row[3]:.1f} %") for row in confused[:WORST_CLASSES]]:
+        headings = ("class", "called", "images", "share of the class")
+        yield Figure(f"The largest confusions{of}", headings=headings, rows=(*largest,))
 
 
 def _roc(columns: Columns, names: Names) -> Iterator[Figure]:
@@ -239,18 +227,17 @@ def _points(columns: Columns, sources: Mapping[str, tuple[str, str | None]]) -> 
     }
 
 
+_ATTACKS = {
+    "clean images": ("accuracy", None),
+    "FGSM": ("adversarial_robustness", "fgsm_accuracy"),
+    "PGD": ("adversarial_robustness", "pgd_accuracy"),
+}
+_BACKGROUNDS = {"same class": ("object_focus", "mixed_same"), "random class": ("object_focus", "mixed_rand")}
 _DRAW: Mapping[str, Draw] = {
     "adversarial_robustness": _strips(
         "attack",
         "Accuracy on clean images and under two attacks that move no pixel by more than 8/255.",
-        lambda columns: _points(
-            columns,
-            {
-                "clean images": ("accuracy", None),
-                "FGSM": ("adversarial_robustness", "fgsm_accuracy"),
-                "PGD": ("adversarial_robustness", "pgd_accuracy"),
-            },
-        ),
+        partial(_points, sources=_ATTACKS),
     ),
     "corruption_robustness": _corruptions,
     "ood_robustness": _strips(
@@ -264,10 +251,7 @@ _DRAW: Mapping[str, Draw] = {
         "background",
         "Accuracy on objects before a background of the same and of a random class. The gap is what the "
         "model takes from the background.",
-        lambda columns: _points(
-            columns,
-            {"same class": ("object_focus", "mixed_same"), "random class": ("object_focus", "mixed_rand")},
-        ),
+        partial(_points, sources=_BACKGROUNDS),
     ),
     "parity": _listing(
         "Answers that one step of a pipeline alone changes{}",

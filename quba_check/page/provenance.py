@@ -134,15 +134,14 @@ def input_text(row: InputRow) -> str:
     return visible((row.text or "").replace("\t", "    "), "\n").rstrip("\n")
 
 
-def commands(column: Column, columns: Sequence[Column], baseline: StoredRun | None) -> dict[str, str]:
-    """Return the commands that measure, judge and show the record again."""
+def commands(
+    column: Column, columns: Sequence[Column], baseline: StoredRun | None
+) -> Iterator[tuple[str, str]]:
+    """Yield words and commands that measure, judge and show the record again."""
     files = [column.run.file for column in columns]
     words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
-    command = column.record.command
-    return {
-        **({"Measure again": one_line(shlex.join(command))} if command else {}),
-        "Print the verdict again, with the exit code of the gate": (
-            f"quba-check verdict {shlex.quote(column.run.file)}"
-        ),
-        "Make this page again": f"quba-check report {shlex.join(words)} -o report.html",
-    }
+    if command := column.record.command:
+        yield "Measure again", one_line(shlex.join(command))
+    verdict = f"quba-check verdict {shlex.quote(column.run.file)}"
+    yield "Print the verdict again, with the exit code of the gate", verdict
+    yield "Make this page again", f"quba-check report {shlex.join(words)} -o report.html"

@@ -11,14 +11,8 @@ from markupsafe import Markup
 
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
+from quba_check.grading import PublishedModel, published
 from quba_check.grading.population import Population
-from quba_check.grading.published import (
-    PublishedModel,
-    published_details,
-    published_population,
-    screened_population,
-    suspect_sentence,
-)
 from quba_check.messages import listed
 from quba_check.page.columns import Column, Reference, shorten
 from quba_check.reports.ranking import excerpt
@@ -50,14 +44,14 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
         models = _models(records, population)
     except PopulationError as problem:
         return {} if suite else {"problem": str(problem), "suite": ""}
-    details = published_details(population)
+    details = published.published_details(population)
     dimensions = tuple(population.mu)
     names = [column.name for column in records]
     own = sorted((model for model in models if model.is_own), key=lambda model: int(model.file or 0))
     ranked = [model for model in models if model.rank is not None]
     count = sum(not model.is_own for model in ranked)
     suspects = sorted({cause for model in models for cause in model.suspect})
-    twins = {twin.name: twin for twin in (published_population(), screened_population())}
+    twins = {twin.name: twin for twin in (published.published_population(), published.screened_population())}
     view = {
         "population": population.name,
         "problem": "",
@@ -69,7 +63,7 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
         "filters": list(_filters(details.values())),
         "populations": twins if population in twins.values() else {population.name: population},
         "rows": [model and _cells(model, dimensions, names, details) for model in excerpt(ranked, ROWS)],
-        "doubts": list(map(suspect_sentence, suspects)),
+        "doubts": list(map(published.suspect_sentence, suspects)),
         "study": study_tables(population),
     }
     return {**view, "data": script_json(_script_data(view, details))}

@@ -18,20 +18,12 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.messages import one_line, visible
+from quba_check.page import provenance
 from quba_check.page.changes import better_model, changes, same_models
 from quba_check.page.columns import Column, Reference, columns, in_common, reference
 from quba_check.page.demands import DemandView, demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
 from quba_check.page.pictures import DemandPictures, Pictures
-from quba_check.page.provenance import (
-    card_facts,
-    commands,
-    facts,
-    hashes,
-    input_text,
-    missing_values,
-    set_rows,
-)
 from quba_check.page.ranking import ranking
 from quba_check.page.strips import change_chart
 from quba_check.records.record import Record
@@ -114,21 +106,21 @@ def grades(record: Record, population: Reference) -> list[GradeRow]:
 _FILTERS = (
     blocking,
     breakable,
-    card_facts,
+    provenance.card_facts,
     change_cells,
     change_chart,
-    commands,
-    facts,
+    provenance.commands,
+    provenance.facts,
     formula,
     grade_line,
     grades,
     head_of,
-    hashes,
+    provenance.hashes,
     heading,
     in_common,
-    input_text,
+    provenance.input_text,
     meaning_of,
-    missing_values,
+    provenance.missing_values,
     one_line,
     paper,
     record_notes,
@@ -173,7 +165,7 @@ def render_page(
         "better_model": better_model(records),
         "changes": changes(records, baseline),
         "dimensions": dimension_views(records, compared_with),
-        "sets": set_rows(records),
+        "sets": provenance.set_rows(records),
         "ranking": ranking(records, known),
     }
     return _rendered("page.html", view, script)
