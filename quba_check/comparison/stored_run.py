@@ -14,7 +14,7 @@ from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed, one_line
 from quba_check.records.files import IMAGES_SUFFIX
-from quba_check.records.measurement import MeasurementRow, measurements_of
+from quba_check.records.measurement import measurements_of
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record, SuiteRow
 from quba_check.storage.opening import stored_files
@@ -42,11 +42,9 @@ class StoredRun:
 
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
         """Return the value of a dimension or part; None if the run has none."""
-        row = self.record.measurements.get(dimension)
-        if not isinstance(row, MeasurementRow):
-            return None
-        images, fingerprint = self.images or PerImage(), self.record.model.fingerprint
-        return RunValue.of(row, dimension, part, images, fingerprint)
+        row, fingerprint = self.record.measured.get(dimension), self.record.model.fingerprint
+        images = self.images or PerImage()
+        return None if row is None else RunValue.of(row, dimension, part, images, fingerprint)
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with influences if stored."""
@@ -180,9 +178,8 @@ def differences(before: Record, run: RunConditions) -> list[str]:
 
 def _sampling(before: Record, run: RunConditions) -> str:
     """Return the options behind different images of two runs, as text."""
-    limits = before.limit, run.limit
     if before.limit != run.limit:
-        ours, theirs = ("no limit" if limit is None else f"{limit:,}" for limit in limits)
+        ours, theirs = ("no limit" if one is None else f"{one:,}" for one in (before.limit, run.limit))
         return f" (--quba-limit: {ours} and {theirs})"
     if run.limit is not None and before.environment.seed != run.seed:
         return f" (--quba-seed: {before.environment.seed} and {run.seed})"

@@ -226,12 +226,10 @@ def matrix(
             return Tinted(short_count(count), round((LEVELS - 1) * (1 - share / largest)))
         return Tinted(short_count(hits[row])) if row == column and hits.get(row) else ""
 
-    return Figure(
-        caption,
-        headings=(corner, *(shorten(name, 16) for name in names)),
-        rows=tuple((name, *(content(name, other) for other in names)) for name in names),
-        kind="matrix" if len(names) <= MOST_NUMBERED else "matrix dense",
-    )
+    headings = (corner, *(shorten(name, 16) for name in names))
+    rows = tuple((name, *(content(name, other) for other in names)) for name in names)
+    kind = "matrix" if len(names) <= MOST_NUMBERED else "matrix dense"
+    return Figure(caption, headings=headings, rows=rows, kind=kind)
 
 
 def heatmap(caption: str, headings: tuple[str, ...], rows: Mapping[str, Sequence[float | None]]) -> Figure:

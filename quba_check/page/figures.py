@@ -64,10 +64,8 @@ def _listing(
 
     def draw(columns: Columns, names: Names) -> Iterator[Figure]:
         for column in columns:
-            rows = [
-                (*map(str, cells[:-1]), shown(tables.number_of(cells[-1]) or 0.0))
-                for cells in column.table_rows(*source, *headings)
-            ]
+            cells = column.table_rows(*source, *headings)
+            rows = [(*map(str, row[:-1]), shown(tables.number_of(row[-1]) or 0.0)) for row in cells]
             if rows:
                 yield Figure(caption.format(_of(column, names)), headings=headings, rows=(*rows,))
 

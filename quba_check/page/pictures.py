@@ -167,13 +167,12 @@ def make_thumbnail(image: Image.Image, limit: int, side: int = SIDE) -> Thumbnai
         limit: largest size in bytes, where a lower quality allows it.
         side: largest width and height in pixels.
     """
-    notes = []
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        notes.append("the rotation in its EXIF data is ignored, as in the gate")
-    if image.has_transparency_data:
-        notes.append("its transparency is ignored, as in the gate")
-    if image.mode in _WIDE_MODES:
-        notes.append("values above 255 are cut off, as in the gate")
+    differences = {
+        "the rotation in its EXIF data is ignored": image.getexif().get(_ORIENTATION, 1) != 1,
+        "its transparency is ignored": image.has_transparency_data,
+        "values above 255 are cut off": image.mode in _WIDE_MODES,
+    }
+    notes = [f"{note}, as in the gate" for note, is_shown in differences.items() if is_shown]
     image.draft("RGB", (2 * side, 2 * side))
     small = image.convert("RGB")
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)

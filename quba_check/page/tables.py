@@ -96,10 +96,8 @@ def points(column: Column, dimension: str, name: str, x: str, y: str) -> list[tu
 def operating_points(column: Column, target: str) -> list[Marked]:
     """Return the operating points of a class's ROC curve."""
     texts, numbers = ("target", "set", "rule"), ("recall", "specificity", "threshold")
-    marked = []
-    for name, in_set, rule, recall, specificity, threshold in complete_rows(
-        column, "classes", "operating_points", texts, numbers
-    ):
+    rows, marked = complete_rows(column, "classes", "operating_points", texts, numbers), []
+    for name, in_set, rule, recall, specificity, threshold in rows:
         if name + ("" if in_set == CLEAN_SET else f"@set={in_set}") == target:
             # A rule by probability states its threshold.
             suffix = "" if rule.startswith("probability") else f", threshold {threshold:.4g}"
@@ -111,11 +109,10 @@ def answer_thresholds(column: Column) -> list[Marked]:
     """Return share and error of the images that are answered at the demanded thresholds."""
     whole, numbers = column.measured("answers"), ("threshold", "answered", "wrong")
     total = whole.n if whole else None
+    rows = complete_rows(column, "answers", "thresholds", ("score",), numbers)
     return [
         (f"{score} from {threshold:.4g}", answered / total, wrong / answered, 6.0)
-        for score, threshold, answered, wrong in complete_rows(
-            column, "answers", "thresholds", ("score",), numbers
-        )
+        for score, threshold, answered, wrong in rows
         if total and answered
     ]
 

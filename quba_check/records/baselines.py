@@ -77,9 +77,8 @@ def approved_record(location: str, root: Path, copies: Path) -> Path | None:
     path = _copied(location, copies) if is_url(location) else baseline_folder(location, root) / RECORD
     if not has_baseline(path.parent):
         return None
-    if problem := approval_problem(
-        path, f"{location.rstrip('/')}/{RECORD}" if is_url(location) else str(path)
-    ):
+    label = f"{location.rstrip('/')}/{RECORD}" if is_url(location) else str(path)
+    if problem := approval_problem(path, label):
         raise UserError(problem, where="baseline", hint="Restore it, or approve a record again.")
     return path
 
@@ -185,9 +184,8 @@ def last_approval(record: Path) -> dict[str, Any]:
 def demanded_values(record: Record) -> dict[str, Any]:
     """Return the numbers behind the demands of a record as plain values."""
     rows = {row.target: quantity for row in record.verdicts if (quantity := record.bounded(row)) is not None}
-    return {
-        name: one.model_dump(mode="json", include=_KEPT) for name, one in islice(rows.items(), MOST_VALUES)
-    }
+    kept = islice(rows.items(), MOST_VALUES)
+    return {name: one.model_dump(mode="json", include=_KEPT) for name, one in kept}
 
 
 def approved_values(approval: Mapping[str, Any]) -> dict[str, QuantityRow]:

@@ -120,15 +120,13 @@ def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
             f"--quba-report: {path} is in the folder of an approved record. Allowed: another folder. "
             "'quba-check approve' replaces the approved record."
         )
-    if baseline is not None and (
-        _is_same(path, baseline)
-        or _is_same(path.with_suffix(IMAGES_SUFFIX), baseline.with_suffix(IMAGES_SUFFIX))
-    ):
+    files = (path, path.with_suffix(IMAGES_SUFFIX))
+    if baseline is not None and any(map(_is_same, files, (baseline, baseline.with_suffix(IMAGES_SUFFIX)))):
         raise OptionError(
             f"--quba-report: {path} is the file of --quba-baseline, which the record of this run would "
             "replace. Allowed: another file."
         )
-    for file in (path, path.with_suffix(IMAGES_SUFFIX)):
+    for file in files:
         check_replaceable(file, "--quba-report")
 
 

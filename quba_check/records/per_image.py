@@ -80,8 +80,7 @@ class CleanAnswers:
     @property
     def correct(self) -> NDArray[np.bool_]:
         """(n,) True for the correctly classified images."""
-        correct: NDArray[np.bool_] = self.predicted == self.label
-        return correct
+        return np.equal(self.predicted, self.label)
 
     @property
     def wrong(self) -> NDArray[np.intp]:
