@@ -131,14 +131,8 @@ def at(place: float, *shapes: Shape) -> Shape:
 
 def bar(start: float, end: float, middle: float, height: float, class_: str) -> Shape:
     """Return a horizontal bar between two places across, in percent."""
-    return shape(
-        "rect",
-        x=f"{start:.1f}%",
-        y=middle - height / 2,
-        width=f"{max(end - start, 0):.1f}%",
-        height=height,
-        class_=class_,
-    )
+    x, width = f"{start:.1f}%", f"{max(end - start, 0):.1f}%"
+    return shape("rect", x=x, y=middle - height / 2, width=width, height=height, class_=class_)
 
 
 def _interval(scale: Scale, ends: tuple[float, float], y: float, class_: str) -> list[Shape]:
