@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -22,12 +22,11 @@ from quba_check.demo.digits import SPLITS, write_digits
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, SuiteError
 from quba_check.gate.options import one_of
-from quba_check.gate.threshold_files import shown_path
+from quba_check.gate.threshold_files import shown_path, thresholds_at
 from quba_check.messages import listed, one_line
 from quba_check.records.files import write_text
 from quba_check.storage.user_files import os_errors
 from quba_check.suites.detection import Layout, detect_layout
-from quba_check.suites.image_lists import MOST_SLICES, ImageList
 from quba_check.suites.label_spaces import imagenet_classes
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
 from quba_check.suites.manifest.reading import manifest_line, read_manifest, yaml_scalar
@@ -50,14 +49,13 @@ _ACCURACY = 0.8
 """Accuracy to demand, and of the models behind the bound on calibration_error."""
 _ECE = 0.05
 """Expected calibration error of these models on infinitely many images."""
-_ATTACKED = "adversarial_robustness"
-_THOROUGH_TEXT = f"""\
+_THOROUGH_TEXT = """\
 # Written by quba-check init: default.yaml and attacks, for pytest --model=MODEL thresholds/thorough.yaml.
 # All corruptions, also for demands on single ones: remove sample: one from quba-data.yaml.
 schema: 1
 extends: default.yaml
 dimensions:
-  {_ATTACKED}: {{min: 0.05, tier: warn}}
+  adversarial_robustness: {min: 0.05, tier: warn}
 """
 _KEPT = "kept, as it exists already"
 
@@ -90,14 +88,14 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
     if keeps_thresholds:
         sys.stdout.write(f"{THRESHOLDS}: {_KEPT}\n")
     else:
-        demands = _demands(suite)
-        write_text(_thresholds_text(name or suite.name, demands), thresholds)
-        names = [name for name, bound in demands.items() if bound]
-        passes, attacked = _passes(suite, names), _passes(suite, [*names, _ATTACKED])
+        write_text(_thresholds_text(suite, name or suite.name), thresholds)
+        passes = _passes(suite, thresholds)
         cost = f"about {passes:,} passes of the model"
         sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers ({cost})\n")
-        if not (Path.cwd() / THOROUGH).exists():
-            write_text(_THOROUGH_TEXT, Path.cwd() / THOROUGH)
+        thorough = Path.cwd() / THOROUGH
+        if not thorough.exists():
+            write_text(_THOROUGH_TEXT, thorough)
+            attacked = _passes(suite, thorough)
             cost = f"up to {attacked:,} passes, {attacked / passes:.0f} times as many"
             sys.stdout.write(f"{THOROUGH}: the same demands and attacks ({cost})\n")
     quoted = shlex.quote(str(folder))
@@ -214,24 +212,21 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
 
 
 def _set_lines(layout: Layout, path: str, name: str, suite: Suite | None, indent: str) -> list[str]:
-    """Return the lines of a set, with comments that offer columns of its CSV file."""
-    table = layout.lists.get(path)
-    entry = _entry(path, name, suite, table)
-    if table is None or not table.columns:
+    """Return the lines of a set, with comments on its CSV file; without a suite, it may lack classes."""
+    comments = layout.lists[path].comments if path in layout.lists else []
+    reader = "cue-conflict" if name == CUE_CONFLICT_SET else "csv" if path in layout.lists else "folder"
+    entry: Entry = {"reader": reader, "path": path}
+    labels = set()
+    if suite is not None:
+        examples = suite.examples(View(name))
+        entry["expected"] = len(examples)
+        labels = {example.label for example in examples}
+    if reader == "folder" and len(labels) < len(layout.classes):
+        entry["partial"] = True
+    if not comments:
         return [f"{indent}{manifest_line(name, entry)}"]
-    lines = [f"{name}:", *(f"  {key}: {yaml_scalar(value)}" for key, value in entry.items())]
-    slices = {}
-    for column, values in table.columns.items():
-        if len(values) > MOST_SLICES:
-            why = f"{len(values):,} values for {table.images:,} images; then each value is one observation"
-            lines.append(f"  # group: {yaml_scalar(column)}  # {why}")
-        else:
-            shown = listed(f"{value} {images:,}" for value, images in values.items())
-            slices[yaml_scalar(column)] = one_line(f"{column} {shown}")
-    if slices:
-        why = f"{'; '.join(slices.values())}; demands can bound the worst"
-        lines.append(f"  # slices: [{', '.join(slices)}]  # {why}")
-    return [f"{indent}{line}" for line in lines]
+    keys = (f"{key}: {yaml_scalar(value)}" for key, value in entry.items())
+    return [f"{indent}{name}:", *(f"{indent}  {line}" for line in (*keys, *comments))]
 
 
 def _classes_lines(layout: Layout) -> list[str]:
@@ -263,18 +258,6 @@ def _flow(items: Sequence[str]) -> str:
     return f"[{inside}]"
 
 
-def _entry(path: str, name: str, suite: Suite | None, table: ImageList | None) -> Entry:
-    """Return the manifest entry of a set; without a suite, it may lack classes."""
-    reader = "cue-conflict" if name == CUE_CONFLICT_SET else "folder" if table is None else "csv"
-    entry: Entry = {"reader": reader, "path": path if table is None else table.path}
-    if suite is not None:
-        examples = suite.examples(View(name))
-        entry["expected"] = len(examples)
-        if len({example.label for example in examples}) == len(suite.classes):
-            return entry
-    return entry | {"partial": True} if reader == "folder" else entry
-
-
 def _size_line(suite: Suite) -> str:
     """Return the manifest line of the default input size."""
     examples = suite.examples(CLEAN)
@@ -303,8 +286,16 @@ def _calibration_bound(suite: Suite) -> str:
     return f"{{max: {math.sqrt(ece * ace):.2g}}}  # for {n:,} images of {classes:,} classes"
 
 
-def _demands(suite: Suite) -> dict[str, str]:
-    """Return the bounds of dimensions; empty for those that the images do not allow."""
+def _passes(suite: Suite, path: Path) -> int:
+    """Return the passes through the model for a threshold file, counted in images: those of PGD at most."""
+    demands = thresholds_at(path, suite.facts).demands
+    views = chain.from_iterable(registry[demand.dimension].views(suite.facts) for demand in demands)
+    distinct = {replace(view, columns="top1", space=None) for view in views}
+    return sum(suite.counts([view])[view.set].images * sum(PASSES[view.attack]) for view in distinct)
+
+
+def _thresholds_text(suite: Suite, title: str) -> str:
+    """Return a threshold file with demands on all dimensions measurable on the suite, without attacks."""
     per_class = Counter(example.label for example in suite.examples(CLEAN))
     is_balanced = min(per_class[label] for label in range(len(suite.classes))) > 1
     sets = suite.facts.spaces
@@ -317,18 +308,8 @@ def _demands(suite: Suite) -> dict[str, str]:
         "object_focus": "{min: 0.8}" if {"mixed_same", "mixed_rand"} <= set(sets) else "",
         "shape_bias": "{min: 0.2, tier: warn}" if "cue_conflict" in sets else "",
     }
-    return demands | ({"unknown_detection": "{min: 0.8}"} if suite.facts.unknown else {})
-
-
-def _passes(suite: Suite, dimensions: Iterable[str]) -> int:
-    """Return the passes through the model, counted in images: those of PGD at most."""
-    views = chain.from_iterable(registry[name].views(suite.facts) for name in dimensions)
-    distinct = {replace(view, columns="top1", space=None) for view in views}
-    return sum(suite.counts([view])[view.set].images * sum(PASSES[view.attack]) for view in distinct)
-
-
-def _thresholds_text(title: str, demands: Mapping[str, str]) -> str:
-    """Return a threshold file with demands, given by dimension; an empty one is left out."""
+    if suite.facts.unknown:
+        demands["unknown_detection"] = "{min: 0.8}"
     lines = [f"  {name}: {bound}" for name, bound in demands.items() if bound]
     lines.append("  # parameters: {max: 30}  # in millions")
     if absent := [name for name, bound in demands.items() if not bound]:

@@ -4,81 +4,75 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from quba_check.errors import SuiteError
+from quba_check.messages import listed, one_line
 from quba_check.suites.label_spaces import ClassList, normal_form
-from quba_check.suites.manifest.set_schema import SEPARATORS
+from quba_check.suites.manifest.reading import yaml_scalar
 from quba_check.suites.readers.csv_list import csv_images, csv_rows
 from quba_check.suites.readers.listing import LABEL, LABELS
 from quba_check.suites.slices import EMPTY
 
-MOST_SLICES = 10
+_MOST_SLICES = 10
 """Most values of a column that is offered as slices; one with more may be offered as groups."""
 _IMAGES = 50
 """Images of a slice that demands judge unless they state another number."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageList:
+class ImageList(NamedTuple):
     """A CSV file that the reader `csv` accepts.
 
     Attributes:
-        path: relative to the data folder.
-        images: number of its images.
         classes: its labels, sorted; numbers by their value.
-        folders: the folders of its images, relative to the data folder.
-        columns: number of images of each value, by column that may serve as groups or slices.
+        folders: the folders next to the file with its images.
+        comments: lines for the manifest that offer columns as groups and slices.
     """
 
-    path: str
-    images: int
     classes: tuple[str, ...]
-    folders: tuple[str, ...]
-    columns: Mapping[str, Mapping[str, int]]
-
-    def are_in(self, folder: str) -> list[bool]:
-        """Return for each folder of images True if it is in another one."""
-        return [folder == "." or f"{one}/".startswith(f"{folder}/") for one in self.folders]
+    folders: set[str]
+    comments: list[str]
 
 
-def read_image_list(root: Path, path: str) -> ImageList:
+def read_image_list(path: Path, folder: str) -> ImageList:
     """Read a CSV file with the columns `path` and `label` or `labels`.
 
-    All of its images must exist.
-
     Args:
-        root: the data folder.
-        path: the file, relative to it.
+        path: the file.
+        folder: name of the folder next to it that must hold its images; empty for any.
 
     Raises:
-        SuiteError: the file cannot be the reader of a set.
+        SuiteError: it cannot be the reader of a set: an image is missing or outside of the folder, or it has
+            fewer than two labels.
     """
-    with closing(csv_rows(root / path, ("path", LABEL), others=True)) as lines:
-        rows = [cells for _, cells in lines]
+    rows = [cells for _, cells in csv_rows(path, ("path", LABEL), others=True)]
     texts = (text for row in rows for text in ([row[LABEL]] if LABEL in row else row[LABELS].split("|")))
     names = {normal_form(text.strip()) for text in texts} - {""}
-    if rows and len(names) == 1:
-        raise SuiteError(f"its only label is '{names.pop()}', and a set needs two", where=f"{root / path}")
-    numeric = all(name.isdecimal() for name in names)
-    classes = tuple(sorted(names, key=lambda name: (len(name), name) if numeric else (0, name)))
-    images = csv_images(root / path, ClassList.plain(classes))
-    folders = {os.path.relpath(folder, root) for folder in {os.path.dirname(one.path) for one in images}}  # noqa: PTH120
-    columns = {
-        column: values
-        for column in rows[0]
-        if column not in ("path", LABEL, LABELS, "")
-        and _is_offered(column, values := Counter(row[column].strip() or EMPTY for row in rows))
-    }
-    return ImageList(path, len(images), classes, tuple(sorted(folders)), columns)
+    classes = tuple(sorted(names, key=lambda name: (len(name) if name.isdecimal() else 0, name)))
+    images = csv_images(path, ClassList.plain(classes))
+    if len(classes) < 2:
+        raise SuiteError(f"its only label is '{classes[0]}', and a set needs two", where=f"{path}")
+    folders = {os.path.relpath(image.path, path.parent).partition("/")[0] for image in images}
+    if folder and folders != {folder}:
+        raise SuiteError(f"it lists images outside of {folder}", where=f"{path}")
+    return ImageList(classes, folders, list(_comments(rows)))
 
 
-def _is_offered(column: str, values: Mapping[str, int]) -> bool:
-    """Return True for slices, and for groups of which most have several images."""
-    most = sorted(values.values(), reverse=True)
-    if len(values) > MOST_SLICES:
-        return most[len(values) // 2] > 1 and EMPTY not in values  # an image without a group is an error
-    return most[1:] >= [_IMAGES] and not set(SEPARATORS) & set("".join([column, *values]))
+def _comments(rows: Sequence[dict[str, str]]) -> Iterator[str]:
+    """Yield a comment for each column that may be the group, then one for all that may be slices."""
+    slices = {}
+    for column in (name for name in rows[0] if name not in ("path", LABEL, LABELS)):
+        values = Counter(row[column].strip() or EMPTY for row in rows)
+        images = sorted(values.values(), reverse=True)
+        if len(values) <= _MOST_SLICES:
+            if len(images) > 1 and images[1] >= _IMAGES:
+                shown = listed(f"{value} {number:,}" for value, number in values.items())
+                slices[yaml_scalar(column)] = one_line(f"{column} {shown}")
+        elif images[len(images) // 2] > 1 and EMPTY not in values:  # an image without a group is an error
+            why = f"{len(values):,} values for {len(rows):,} images; then each value is one observation"
+            yield f"# group: {yaml_scalar(column)}  # {why}"
+    if slices:
+        why = f"{'; '.join(slices.values())}; demands can bound the worst"
+        yield f"# slices: [{', '.join(slices)}]  # {why}"

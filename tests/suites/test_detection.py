@@ -40,7 +40,7 @@ def test_every_kind_of_set(tmp_path: Path) -> None:
             "cue_conflict": "cc",
             "corruptions": "c",
         },
-        left_out={"few": "it has one class folder"},
+        left_out={"few/bee": "no class folders"},
     )
 
 
@@ -89,13 +89,16 @@ def test_classes_may_have_names_of_sets(tmp_path: Path) -> None:
 
 
 def test_folders_of_rejects_next_to_sets(tmp_path: Path) -> None:
-    tree(
-        tmp_path, *classes("val", "tuning", "other"), "rejects/1.ppm", "Not sure/a/1.ppm", "Not sure/b/2.ppm"
-    )
+    tree(tmp_path, *classes("val", "tuning", "other", "Not sure"), "rejects/1.ppm")
     layout = detect_layout(tree(tmp_path, "background/1.ppm", "blurry/1.ppm", "noise/1.ppm"))
-    assert layout.unknown == {"background": "background", "not_sure": "Not sure", "rejects": "rejects"}
-    assert (layout.shifts, layout.validation) == ({"other": "other"}, {"tuning": "tuning"})
-    assert layout.left_out == dict.fromkeys(("blurry", "noise"), "it has no class folders")
+    assert layout.unknown == {
+        "background": "background",
+        "not_sure": "Not sure",
+        "other": "other",
+        "rejects": "rejects",
+    }
+    assert (layout.shifts, layout.validation) == ({}, {"tuning": "tuning"})
+    assert layout.left_out == dict.fromkeys(("blurry", "noise"), "no class folders")
 
 
 def test_classes_may_have_names_of_rejects(tmp_path: Path) -> None:
@@ -120,46 +123,48 @@ def test_lists_are_the_readers_of_sets(tmp_path: Path) -> None:
     write_list(tmp_path / "dev.csv", *images[4:])
     (tmp_path / "test.csv").write_text("path,label\nflat/ant.ppm,ant\nflat/bee.ppm,bee\n", encoding="utf-8")
     layout = detect_layout(tmp_path)
-    assert (layout.clean, layout.classes) == ("test", ("ant", "bee"))
-    assert {path: one.path for path, one in layout.lists.items()} == {
-        name: f"{name}.csv" for name in ("val", "dusk", "dev", "test")
-    }
-    assert layout.validation == {"dev": "dev", "val": "val"}
-    assert (layout.shifts, layout.unknown) == ({"dusk": "dusk"}, {"rejects": "rejects"})
+    assert (layout.clean, layout.classes) == ("test.csv", ("ant", "bee"))
+    assert set(layout.lists) == {"val.csv", "dusk.csv", "dev.csv", "test.csv"}
+    assert layout.validation == {"dev": "dev.csv", "val": "val.csv"}
+    assert (layout.shifts, layout.unknown) == ({"dusk": "dusk.csv"}, {"rejects": "rejects"})
     assert layout.left_out == {"all": "dev.csv lists its images"}
 
 
+def test_training_images_of_a_list_are_in_no_set(tmp_path: Path) -> None:
+    """The list of another split than its folder may leave some out."""
+    images = classes("images", names=("ant", "bee", "cat"))
+    write_list(tree(tmp_path, *images) / "val.csv", *images[:2])
+    write_list(tmp_path / "train.csv", images[2])
+    layout = detect_layout(tmp_path)
+    assert (layout.clean, layout.classes, layout.shifts) == ("val.csv", ("ant", "bee"), {})
+    assert layout.left_out == {"images": "val.csv lists its images", "train.csv": "training images"}
+    write_list(tree(tmp_path / "sorted", *classes(".")) / "val.csv", *classes("."))
+    assert detect_layout(tmp_path / "sorted").clean == "val.csv"
+
+
 def test_lists_that_are_no_readers(tmp_path: Path) -> None:
-    images = classes("val", "night")
-    tree(tmp_path, *images, *classes("masks", "train"), "val/ant/2.ppm")
-    write_list(tmp_path / "val.csv", *images[:2])
-    write_list(tmp_path / "a.csv", *images[:2])
-    write_list(tmp_path / "images.csv", *images)
-    write_list(tmp_path / "night.csv", *images[:2])
-    write_list(tmp_path / "one.csv", images[0])
-    write_list(tmp_path / "semicolons.csv", header="path;label")
-    write_list(tmp_path / "other_column.csv", header="path,class")
-    write_list(tmp_path / "elsewhere.csv", "ant/1.ppm", "bee/1.ppm")
-    write_list(tmp_path / "train_and_more.csv", *images)
-    write_list(tmp_path / "Rejects.csv", "rejects/1.ppm")
-    tree(tmp_path, "rejects/1.ppm")
-    tree(tmp_path, *classes("odd"), "odd/ant/2.ppm")
-    write_list(tmp_path / "few.csv", *classes("odd"))
-    header = "line 1: the header must name path and label, got "
-    assert detect_layout(tmp_path).left_out == {
-        "1 image of val": "not in val.csv",
-        "Rejects.csv": "images of no class",
-        "a.csv": "its name is that of no set, as val.csv is",
-        "elsewhere.csv": "line 2: there is no file ant/1.ppm",
-        "few.csv": "its name is that of no set, as odd.csv is",
-        "images.csv": "its name is that of no set, as night.csv is",
+    tree(tmp_path, *classes("val", "masks", "train"), "rejects/1.ppm")
+    for name in ("Rejects", "a", "train_and_more"):
+        write_list(tmp_path / f"{name}.csv", *classes("val"))
+    write_list(tmp_path / "val.csv", *classes("val", "train"))
+    write_list(tmp_path / "test.csv", header="path;label")
+    write_list(tmp_path / "valid.csv", header="path,class")
+    write_list(tmp_path / "eval.csv", "ant/1.ppm", "bee/1.ppm")
+    write_list(tmp_path / "dev.csv", *classes("val")[:1])
+    layout = detect_layout(tmp_path)
+    assert (layout.clean, layout.lists) == ("val", {})
+    header, name = "the header must name path and label, got ", "its name is that of no set, as val.csv is"
+    assert layout.left_out == {
+        "Rejects.csv": name,
+        "a.csv": name,
+        "dev.csv": "dev.csv: its only label is 'ant', and a set needs two",
+        "eval.csv": "eval.csv:2: there is no file ant/1.ppm",
         "masks": "masks",
-        "night.csv": "it lists images outside of night",
-        "one.csv": "its only label is 'ant', and a set needs two",
-        "other_column.csv": f"{header}path, class",
-        "semicolons.csv": f"{header}path;label. Separate columns by commas",
+        "test.csv": f"test.csv:1: {header}path;label",
         "train": "training images",
         "train_and_more.csv": "training images",
+        "val.csv": "val.csv: it lists images outside of val",
+        "valid.csv": f"valid.csv:1: {header}path, class",
     }
 
 
@@ -195,8 +200,8 @@ NOTHING = (
         ([], f"no test images in folders of two or more classes. {NOTHING}"),
         (
             [*classes("train"), "val/1.png", *classes("test", names=("ant",))],
-            "no test images in folders of two or more classes, but test (it has one class folder), train "
-            f"(training images), val (it has no class folders). {NOTHING}",
+            "no test images in folders of two or more classes, but test/ant (no class folders), train "
+            f"(training images), val (no class folders). {NOTHING}",
         ),
         (
             classes("photos", "sketches", "mixed_same"),
@@ -210,8 +215,8 @@ NOTHING = (
         ),
         (
             ["images/1.png", "val.csv"],
-            "no test images in folders of two or more classes, but val.csv (line 1: the header must name "
-            f"path and label, got nothing), images (it has no class folders). {NOTHING}",
+            "no test images in folders of two or more classes, but val.csv (val.csv:1: the header must "
+            f"name path and label, got nothing), images (no class folders). {NOTHING}",
         ),
     ],
 )

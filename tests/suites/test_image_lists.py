@@ -1,4 +1,4 @@
-"""CSV files that list images: classes, folders, and columns offered as groups and slices."""
+"""CSV files that list images: classes, folders, and comments that offer columns as groups and slices."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from quba_check.suites.image_lists import read_image_list
 
 
 def test_columns_that_may_be_groups_or_slices(tmp_path: Path) -> None:
-    """Not: constant, unique, rare or mostly single values, marks in names of slices, images without group."""
+    """Not: constant, unique, rare or mostly single values, images without group."""
     tree(tmp_path, *(f"img/{i}.ppm" for i in range(120)))
-    header = "path,label,sender,kids,constant,id,rare,single,marked,gaps"
+    header = "path,label,sender,kids,constant,id,rare,single,gaps"
     rows = [
-        f"img/{i}.ppm,{'ab'[i % 2]},s{i // 3},{i < 60},x,{i},{i < 10},{max(i, 40)},{i % 2}=,{i // 3 or ''}"
+        f"img/{i}.ppm,{'ab'[i % 2]},s{i // 3},{i < 60},x,{i},{i < 10},{max(i, 40)},{i // 3 or ''}"
         for i in range(120)
     ]
     (tmp_path / "val.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
-    read = read_image_list(tmp_path, "val.csv")
-    assert (read.images, read.classes, read.folders) == (120, ("a", "b"), ("img",))
-    assert {name: len(values) for name, values in read.columns.items()} == {"sender": 40, "kids": 2}
-    assert read.columns["kids"] == {"True": 60, "False": 60}
+    read = read_image_list(tmp_path / "val.csv", "img")
+    assert (read.classes, read.folders) == (("a", "b"), {"img"})
+    assert read.comments == [
+        "# group: sender  # 40 values for 120 images; then each value is one observation",
+        "# slices: [kids]  # kids True 60, False 60; demands can bound the worst",
+    ]
 
 
 def test_classes_that_are_numbers_have_the_order_of_numbers(tmp_path: Path) -> None:
     tree(tmp_path, *(f"{i}.ppm" for i in range(11)))
     rows = [f"{i}.ppm,{i}|{(i + 1) % 11}" for i in range(11)]
     (tmp_path / "val.csv").write_text("\n".join(["path,labels", *rows]), encoding="utf-8")
-    assert read_image_list(tmp_path, "val.csv").classes == tuple(map(str, range(11)))
+    assert read_image_list(tmp_path / "val.csv", "").classes == tuple(map(str, range(11)))

@@ -46,8 +46,7 @@ def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Gen
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
                 required = " and ".join(filter(None, (", ".join(columns[:-1]), columns[-1])))
-                hint = "Separate columns by commas." if len(header) == 1 and {*got} & {*";\t|"} else ""
-                raise SuiteError(f"the header must name {required}", where=f"{path}:1", got=got, hint=hint)
+                raise SuiteError(f"the header must name {required}", where=f"{path}:1", got=got)
             for row in rows:
                 yield rows.line_num, {column: row[column] for column in (header if others else columns)}
     except UnicodeDecodeError:
