@@ -26,6 +26,7 @@ from quba_check.strict_yaml import Strict, describe
 from quba_check.strict_yaml.schema import SchemaVersion
 from quba_check.suites.label_spaces import IMAGENET
 from quba_check.suites.manifest.set_schema import (
+    TEXT_OR_KEYS,
     AnySet,
     CorruptionsEntry,
     CueConflictEntry,
@@ -240,10 +241,7 @@ Classes = Annotated[
     Discriminator(_kind),
 ]
 """`imagenet` or the name of a text file; names; names with readable ones."""
-Space = Annotated[
-    Annotated[str, Tag("(text)")] | Annotated[SpaceEntry, Tag("(keys)")],
-    Discriminator(lambda value: "(text)" if isinstance(value, str) else "(keys)"),
-]
+Space = Annotated[Annotated[str, Tag("(text)")] | Annotated[SpaceEntry, Tag("(keys)")], TEXT_OR_KEYS]
 
 
 class ManifestEntry(Strict):

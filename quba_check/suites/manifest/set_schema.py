@@ -42,10 +42,9 @@ class GroupRule(Strict):
         return self
 
 
-Group = Annotated[
-    Annotated[str, Tag("(text)")] | Annotated[GroupRule, Tag("(keys)")],
-    Discriminator(lambda value: "(text)" if isinstance(value, str) else "(keys)"),
-]
+TEXT_OR_KEYS = Discriminator(lambda value: "(text)" if isinstance(value, str) else "(keys)")
+"""Selects the alternative by type, for errors with its own line and message."""
+Group = Annotated[Annotated[str, Tag("(text)")] | Annotated[GroupRule, Tag("(keys)")], TEXT_OR_KEYS]
 """A column, or a rule for paths."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -160,11 +159,10 @@ class BoxFile(Objects):
         indices = {
             name: example.index for example, names_ in zip(examples, names, strict=True) for name in names_
         }
-        with closing(csv_rows(self.path, COLUMNS)) as rows:
-            for line, cells in rows:
-                box = _box(f"{self.path}:{line}", cells)
-                if (index := indices.get(cells["path"])) is not None:
-                    self._boxes.setdefault(index, []).append((line, box))
+        for line, cells in csv_rows(self.path, COLUMNS):
+            box = _box(f"{self.path}:{line}", cells)
+            if (index := indices.get(cells["path"])) is not None:
+                self._boxes.setdefault(index, []).append((line, box))
         if not self._boxes:
             expected = " or ".join(names[0])
             problem = f"no box for any of the {len(examples):,} clean images"

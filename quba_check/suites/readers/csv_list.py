@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from quba_check.core.predictions import NO_CLASS
@@ -19,7 +18,7 @@ CsvRow = tuple[int, dict[str, str]]
 """Last line of a row that is not empty, from 1, and its text by column; empty if the row is too short."""
 
 
-def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Generator[CsvRow, None, None]:
+def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Iterator[CsvRow]:
     """Yield the rows of a CSV file with the given columns; other columns are skipped.
 
     Args:
@@ -83,8 +82,8 @@ def csv_images(
         own = tuple(cells[column] for column in columns)
         return where, LabelledImage(cells["path"], labels[0], cells=own, also=labels[1:])
 
-    with closing(csv_rows(path, (*_COLUMNS[: 1 + is_labelled], *columns))) as rows:
-        images = list_files(map(listed_row, rows), path.parent, {})
+    rows = csv_rows(path, (*_COLUMNS[: 1 + is_labelled], *columns))
+    images = list_files(map(listed_row, rows), path.parent, {})
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images
@@ -96,5 +95,4 @@ def csv_paths(path: Path, *, is_labelled: bool = True, **_others: object) -> lis
     Raises:
         SuiteError: the file cannot be read, or lacks a column.
     """
-    with closing(csv_rows(path, _COLUMNS[: 1 + is_labelled])) as rows:
-        return [path.parent / cells["path"] for _, cells in rows]
+    return [path.parent / cells["path"] for _, cells in csv_rows(path, _COLUMNS[: 1 + is_labelled])]
