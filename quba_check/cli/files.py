@@ -108,10 +108,9 @@ def check_waivers(record: Record, path: Path) -> None:
     """
     for row in record.verdicts:
         if row.outcome == "waived" and row.waiver is not None and row.waiver.until < today():
-            raise UserError(
-                f"{path}: the waiver of {row.shown_name} has expired, got {row.waiver.until}. "
-                f"Allowed: {today()} or later. Run the gate again."
-            )
+            problem, got = f"the waiver of {row.shown_name} has expired", f"{row.waiver.until}"
+            allowed, hint = f"{today()} or later", "Run the gate again."
+            raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=hint)
 
 
 def check_not_read(output: Path | None, records: Iterable[Path], option: str = "--output") -> None:

@@ -192,9 +192,8 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
     largest number of images of a class with images (per corruption and severity for corruptions).
     """
     present = {view: _images_per_class(suite, view) for view in suite.views() if not suite.is_generated(view)}
-    counts = suite.counts()
-    if suite.facts.samples_corruptions and CORRUPTIONS_SET in counts:
-        counts |= suite.counts([SAMPLED])
+    is_sampled = suite.facts.samples_corruptions and suite.missing(SAMPLED) is None
+    counts = suite.counts() | suite.counts([SAMPLED] if is_sampled else [])
     rows: list[tuple[str, ...]] = []
     for name, space in suite.facts.spaces.items():
         # Generated corruptions have the classes of the clean images.

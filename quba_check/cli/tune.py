@@ -188,8 +188,7 @@ def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
     """Check that a file is about the protocol of the values; by default `standard`."""
     stated = thresholds.protocol or "standard"
     if stated != protocol:
-        raise OptionError(
-            f"{thresholds.label}: its thresholds belong to protocol {stated}, the values to protocol "
-            f"{protocol}, which measures {listed(CROSS_PROTOCOL)} differently. "
-            f"Allowed: a file with 'protocol: {protocol}', or a new file with -o."
-        )
+        values = f"the values to protocol {protocol}, which measures {listed(CROSS_PROTOCOL)} differently"
+        problem = f"its thresholds belong to protocol {stated}, {values}"
+        allowed = f"a file with 'protocol: {protocol}', or a new file with -o"
+        raise OptionError(problem, where=thresholds.label, allowed=allowed)

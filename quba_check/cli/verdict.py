@@ -129,8 +129,7 @@ def _check_time(record: Record, path: Path, since: datetime | None) -> None:
     if since is None:
         return
     try:
-        time = datetime.fromisoformat(record.environment.time)
-        is_older = time < since
+        is_older = datetime.fromisoformat(record.environment.time) < since
     except (ValueError, TypeError):  # not a time, or one without an offset
         is_older = True
     if is_older:

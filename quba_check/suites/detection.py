@@ -8,6 +8,7 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
+from posixpath import join
 
 from quba_check.core.view import (
     CORRUPTIONS,
@@ -37,6 +38,8 @@ _CUES = ("cue_conflict", "cue-conflict", "cue_conflicts", "cc")
 _NO_SETS = {"train": "training images", "mask": "masks", "annotation": "masks", "segmentation": "masks"}
 """Reasons to skip a folder, by the beginning of its name."""
 _SPLIT_NAMES = frozenset((*SPLITS, *_VALIDATION))
+_Sets = dict[str, tuple[str, ...]]
+"""Classes by path of a set."""
 _DEEPEST = 3
 _SHOWN = 5
 
@@ -74,7 +77,7 @@ def detect_layout(root: Path) -> Layout:
     Raises:
         SuiteError: a folder cannot be read, or the clean images are not found.
     """
-    layout, sets = Layout(), dict[str, tuple[str, ...]]()
+    layout, sets = Layout(), _Sets()
     with each_folder_once():
         _visit(root, "", layout, sets, set())
     layout.clean = _clean(root, sets, layout.left_out)
@@ -85,7 +88,7 @@ def detect_layout(root: Path) -> Layout:
     return layout
 
 
-def _visit(root: Path, path: str, layout: Layout, sets: dict[str, tuple[str, ...]], seen: set[str]) -> None:
+def _visit(root: Path, path: str, layout: Layout, sets: _Sets, seen: set[str]) -> None:
     """Look for sets in a folder and in the folders inside."""
     folder = root / path
     if (real := os.path.realpath(folder)) in seen:
@@ -101,27 +104,23 @@ def _visit(root: Path, path: str, layout: Layout, sets: dict[str, tuple[str, ...
     elif set(inside := folder_names(folder)) & set(CORRUPTIONS):
         conditions = [f"{name}/{severity}" for name in CORRUPTIONS for severity in SEVERITIES]
         if missing := sum(not (folder / condition).is_dir() for condition in conditions):
-            reason = f"{missing} of {len(conditions)} corruptions and severities are missing"
-            layout.left_out[path] = reason
+            layout.left_out[path] = f"{missing} of {len(conditions)} corruptions and severities are missing"
         else:
             layout.others[CORRUPTIONS_SET] = path
     else:
         inside = _visit_sets(root, path, inside, layout, sets)
         for child in inside if len(PurePosixPath(path).parts) < _DEEPEST else ():
-            _visit(root, _joined(path, child), layout, sets, seen)
+            _visit(root, join(path, child), layout, sets, seen)
 
 
-def _visit_sets(
-    root: Path, path: str, inside: list[str], layout: Layout, sets: dict[str, tuple[str, ...]]
-) -> list[str]:
+def _visit_sets(root: Path, path: str, inside: list[str], layout: Layout, sets: _Sets) -> list[str]:
     """Look for CSV files and class folders in a folder; return the folders to visit, by name."""
-    lists = _read_lists(root, path, inside, layout.left_out)
-    layout.lists |= lists
+    lists = _read_lists(root, path, inside, layout)
     deep = [child for child in inside if folder_names(root / path / child)]
     for file, one in lists.items():
-        sets[file] = one.classes
+        layout.lists[file], sets[file] = one, one.classes
         others = one.folders & {*deep} - {_name(file)}
-        layout.left_out |= {_joined(path, child): f"{file} lists its images" for child in others}
+        layout.left_out |= {join(path, child): f"{file} lists its images" for child in others}
         inside = [child for child in inside if child not in one.folders]
     if classes := _class_folders(root / path, inside, [*deep, *map(_name, lists)]):
         sets[path or "."] = tuple(classes)
@@ -140,30 +139,24 @@ def _is_reject(name: str) -> bool:
     return _set_name(name, ()) in _REJECTS
 
 
-def _joined(path: str, child: str) -> str:
-    return f"{path}/{child}".lstrip("/")
-
-
 def _no_set(name: str) -> str | None:
     return next((text for start, text in _NO_SETS.items() if name.startswith(start)), None)
 
 
-def _read_lists(
-    root: Path, path: str, inside: Iterable[str], left_out: dict[str, str]
-) -> dict[str, ImageList]:
+def _read_lists(root: Path, path: str, inside: Iterable[str], layout: Layout) -> dict[str, ImageList]:
     """Return by path the CSV files in a folder that are sets: with the name of a split or a folder inside."""
     lists = {}
     for file in file_names(root / path, lambda name: name.lower().endswith(".csv")):
-        csv, name = _joined(path, file), _name(file)
+        csv, name = join(path, file), _name(file)
         if reason := _no_set(name.lower()):
-            left_out[csv] = reason
+            layout.left_out[csv] = reason
         elif _is_reject(name) or (name not in inside and name.lower() not in _SPLIT_NAMES):
-            left_out[csv] = "its name is that of no set, as val.csv is"
+            layout.left_out[csv] = "its name is that of no set, as val.csv is"
         else:
             try:
                 lists[csv] = read_image_list(root / csv, name if name in inside else "")
             except SuiteError as error:
-                left_out[csv] = str(error).replace(f"{root}/", "").rstrip(".")
+                layout.left_out[csv] = str(error).replace(f"{root}/", "").rstrip(".")
     return lists
 
 

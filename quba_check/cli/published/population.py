@@ -26,10 +26,9 @@ def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
     """
     name = name or output.stem
     if name in BUILT_IN:
-        raise OptionError(
-            f"the name '{name}' is taken. Allowed: any but {', '.join(BUILT_IN)}; give one with --name.",
-            where="quba-check published population",
-        )
+        where = "quba-check published population"
+        allowed = f"any but {', '.join(BUILT_IN)}; give one with --name"
+        raise OptionError(f"the name '{name}' is taken", where=where, allowed=allowed)
     check_not_read(output, paths)
     records = {str(path): read_record(path) for path in dict.fromkeys(paths)}
     file = population_from_records(records, name)

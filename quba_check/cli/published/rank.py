@@ -32,9 +32,8 @@ def parse_dimension(given: Given) -> tuple[str, str, float]:
     """
     dimension, equals, text = given.value.partition("=")
     if not equals:
-        raise OptionError(
-            where=given.flag, got=f"'{given.value}'", allowed="DIMENSION=NUMBER, such as accuracy=2"
-        )
+        allowed = "DIMENSION=NUMBER, such as accuracy=2"
+        raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
     if dimension not in PUBLISHED_DIMENSIONS:
         hint = allowed_names(dimension, PUBLISHED_DIMENSIONS)
         raise OptionError("unknown dimension", where=given.flag, got=f"'{dimension}'", hint=hint)
@@ -72,10 +71,8 @@ def _unique(
     for name in numbers:
         given = [f"{number:g}" for other, number in pairs if other == name]
         if len(given) > 1:
-            raise OptionError(
-                f"{name} is given {len(given)} times, got {listed(given)}. Allowed: once for each dimension.",
-                where=f"{ctx.command_path}: {param.opts[0]}",
-            )
+            where, problem = f"{ctx.command_path}: {param.opts[0]}", f"{name} is given {len(given)} times"
+            raise OptionError(problem, where=where, got=listed(given), allowed="once for each dimension")
     return numbers
 
 

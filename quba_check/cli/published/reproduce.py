@@ -63,10 +63,9 @@ def reproduce(model: PublishedModel, form: str, spec: str | None, **given: Any) 
     ImageNet family. All of it takes hours on a GPU: begin with --limit 5000. Predictions are stored.
     """
     if spec is None and model.timm is None:
-        raise OptionError(
-            f"{COMMAND}: ID: no name in timm is known for '{model.id}'. Allowed: --model=SPEC with its "
-            f"weights, or a model that '{COMMAND} --list' prints."
-        )
+        allowed = f"--model=SPEC with its weights, or a model that '{COMMAND} --list' prints"
+        problem = f"no name in timm is known for '{model.id}'"
+        raise OptionError(problem, where=f"{COMMAND}: ID", allowed=allowed)
     set_up_process()
     rows = reproductions(model, _outcomes(model, spec, **given))
     write_output((reproduction_json if form == "json" else reproduction_text)(model, rows))
@@ -83,11 +82,9 @@ def _outcomes(
     folder = store or default_location()
     suite = find_suite(data, local_folder(folder), SubsetSampler(limit, 0))
     if suite.name != SUITE or len(suite.classes) != CLASSES:
-        raise OptionError(
-            f"the published values are of {SUITE} with {CLASSES:,} classes, got '{suite.name}' with "
-            f"{len(suite.classes):,}. Allowed: a folder with the ImageNet family.",
-            where=f"{COMMAND}: --data",
-        )
+        problem = f"the published values are of {SUITE} with {CLASSES:,} classes"
+        got, allowed = f"'{suite.name}' with {len(suite.classes):,}", "a folder with the ImageNet family"
+        raise OptionError(problem, where=f"{COMMAND}: --data", got=got, allowed=allowed)
     subject: str | Classifier = text
     outcomes: dict[ProtocolName, dict[str, Outcome]] = {}
     for protocol in ORDER:

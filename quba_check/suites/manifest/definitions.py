@@ -221,11 +221,9 @@ def define_restriction(
     if isinstance(entry.restrict, str):
         whole, source = read_classes(document, entry.restrict, "restrict"), entry.restrict
     elif entry.classes == IMAGENET:
-        where = document.at(("restrict",))
-        raise SuiteError(
-            f"{where}: restrict: classes: imagenet keeps all of ImageNet's classes. List the classes to "
-            "score under classes, or remove restrict."
-        )
+        problem = "classes: imagenet keeps all of ImageNet's classes"
+        hint = "List the classes to score under classes, or remove restrict."
+        raise error_at(document, ("restrict",), problem, hint=hint)
     else:
         whole, source = imagenet_list(), "ImageNet"
     columns = _columns(document, classes, whole, source)

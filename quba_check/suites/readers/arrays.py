@@ -57,9 +57,8 @@ def _read_array(path: Path, name: str = "") -> Array:
     except OSError as error:
         raise SuiteError(f"cannot be read ({reason(error)}).", where=f"{path}") from None
     except Exception:  # noqa: BLE001  numpy and zipfile raise any error for a damaged file, also MemoryError
-        raise SuiteError(
-            "cannot be read as an array. It is damaged, or holds Python objects.", where=f"{path}"
-        ) from None
+        problem = "cannot be read as an array. It is damaged, or holds Python objects."
+        raise SuiteError(problem, where=f"{path}") from None
     if start.startswith((_GZIP, _IDX)):
         return idx_array(path)
     raise SuiteError(f"{path}: not a file of arrays. Allowed: .npy, .npz, or idx, also gzipped, as MNIST's.")
@@ -101,9 +100,8 @@ def idx_array(path: Path) -> NDArray[np.generic]:
         is_packed = file.read(2) == _GZIP
     content = _gunzip(path) if is_packed else np.memmap(path, np.uint8, "r")
     if len(content) < 4 or bytes(content[:2]) != _IDX:
-        raise error(
-            "not an idx file", got=f"the beginning {bytes(content[:4]).hex(' ')}", hint="Expected: 00 00."
-        )
+        beginning = f"the beginning {bytes(content[:4]).hex(' ')}"
+        raise error("not an idx file", got=beginning, hint="Expected: 00 00.")
     kind, dimensions = int(content[2]), int(content[3])
     if kind not in _IDX_TYPES:
         allowed = listed(f"{number:#04x}" for number in _IDX_TYPES)
@@ -167,15 +165,12 @@ def array_images(
     _check_images(pixels, label)
     stored_labels = _flat_labels(stored_labels, labels_label)
     if len(stored_labels) != len(pixels):
-        raise SuiteError(
-            where=labels_label, got=f"{len(stored_labels)} labels for {len(pixels)} images in {label}"
-        )
+        got = f"{len(stored_labels)} labels for {len(pixels)} images in {label}"
+        raise SuiteError(where=labels_label, got=got)
     number, parts = part
     if len(pixels) % parts:
-        raise SuiteError(
-            f"got {len(pixels)} images. Allowed: a multiple of {parts}, the same number of each severity.",
-            where=label,
-        )
+        allowed = f"a multiple of {parts}, the same number of each severity"
+        raise SuiteError(where=label, got=f"{len(pixels)} images", allowed=allowed)
     rows = range(number * len(pixels) // parts, (number + 1) * len(pixels) // parts)
     file = path.as_posix()
     return [
@@ -194,19 +189,16 @@ def array_member(path: Path, member: str) -> Image.Image:
 def _check_images(pixels: Array, where: str) -> None:
     is_image = pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] in (1, 3))
     if pixels.dtype != np.uint8 or not is_image or not pixels.size:
-        raise SuiteError(
-            f"{where}: got {_describe(pixels)}. "
-            "Allowed: uint8 of images x height x width, or of images x height x width x 3."
-        )
+        allowed = "uint8 of images x height x width, or of images x height x width x 3"
+        raise SuiteError(where=where, got=_describe(pixels), allowed=allowed)
 
 
 def _flat_labels(labels: Array, where: str) -> Array:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
-        raise SuiteError(
-            where=where, got=_describe(labels), allowed="a whole number or a class name for each image"
-        )
+        allowed = "a whole number or a class name for each image"
+        raise SuiteError(where=where, got=_describe(labels), allowed=allowed)
     return np.char.decode(labels) if labels.dtype.kind == "S" else labels
 
 

@@ -18,7 +18,7 @@ from quba_check.messages import listed
 from quba_check.storage.user_files import file_kind, read_json, read_text
 from quba_check.suites.example import Example
 from quba_check.suites.label_spaces import SHOWN, ClassList, normal_form
-from quba_check.suites.readers.listing import IMAGE_SUFFIXES, LabelledImage, folder_names, image_names
+from quba_check.suites.readers.listing import ENDINGS, LabelledImage, folder_names, image_names
 
 
 def folder_images(
@@ -40,9 +40,8 @@ def folder_images(
             or there are no folders.
     """
     if outside := image_names(path):
-        raise SuiteError(
-            "an image outside the class folders. Expected: <class>/<image>.", where=f"{path / outside[0]}"
-        )
+        problem = "an image outside the class folders. Expected: <class>/<image>."
+        raise SuiteError(problem, where=f"{path / outside[0]}")
     images: list[LabelledImage] = []
     for name in folder_names(path):
         folder = path / name
@@ -53,9 +52,7 @@ def folder_images(
             raise SuiteError(classes.unknown_text("class folder", name), where=f"{folder}")
         files = image_names(folder)
         if not files:
-            raise SuiteError(
-                f"{folder}: no image in this class folder. Images end in {', '.join(IMAGE_SUFFIXES)}."
-            )
+            raise SuiteError("no image in this class folder", where=f"{folder}", hint=ENDINGS)
         prefix = folder.as_posix()
         images += [LabelledImage(f"{prefix}/{file}", label) for file in files]
     if not images:
@@ -69,11 +66,12 @@ def _check_complete(path: Path, images: Sequence[LabelledImage], classes: Sequen
     present = {image.label for image in images}
     absent = [name for number, name in enumerate(classes) if number not in present]
     if absent:
-        raise SuiteError(
-            f"{path}: class folders are missing, got {len(present)} of {len(classes)}. "
-            f"Missing: {listed(absent, SHOWN)}. Add them, or allow it in quba-data.yaml: partial: true "
-            "in the set's entry, or restrict: true to score only classes that have folders."
+        problem, got = "class folders are missing", f"{len(present)} of {len(classes)}"
+        advice = (
+            "Add them, or allow it in quba-data.yaml: partial: true in the set's entry, or restrict: true"
         )
+        hint = f"Missing: {listed(absent, SHOWN)}. {advice} to score only classes that have folders."
+        raise SuiteError(problem, where=f"{path}", got=got, hint=hint)
 
 
 _CLASSES = 1000
@@ -94,17 +92,14 @@ def relabelled(images: Sequence[LabelledImage], path: Path, classes: ClassList) 
         SuiteError: the file cannot be read, or has no list of classes for an image.
     """
     if len(classes.names) != _CLASSES:
-        raise SuiteError(
-            f"numbers ImageNet's {_CLASSES:,} classes, got {len(classes.names)}. Allowed: classes: imagenet.",
-            where=f"{path}",
-        )
+        problem, got = f"numbers ImageNet's {_CLASSES:,} classes", f"{len(classes.names)}"
+        raise SuiteError(problem, where=f"{path}", got=got, allowed="classes: imagenet")
     rows = read_json(path, str(path), SuiteError)
     for image in images:
         number = _NUMBER.search(image.path)
         if number is None:
-            raise SuiteError(
-                f"has no labels in {path.name}", where=image.path, allowed="ILSVRC2012_val_NUMBER.JPEG"
-            )
+            problem, allowed = f"has no labels in {path.name}", "ILSVRC2012_val_NUMBER.JPEG"
+            raise SuiteError(problem, where=image.path, allowed=allowed)
         position = int(number[1]) - 1
         row = rows[position] if isinstance(rows, list) and 0 <= position < len(rows) else None
         if not isinstance(row, list):
@@ -127,9 +122,7 @@ def unlabelled_images(path: Path, _classes: ClassList) -> list[LabelledImage]:
     """
     images = [LabelledImage(image, NO_CLASS) for image in images_below(path)]
     if not images:
-        raise SuiteError(
-            f"{path}: no image in this folder or those below it. Images end in {', '.join(IMAGE_SUFFIXES)}."
-        )
+        raise SuiteError("no image in this folder or those below it", where=f"{path}", hint=ENDINGS)
     return images
 
 
@@ -177,7 +170,7 @@ def training_images(path: Path) -> list[Example]:
     else:
         raise error(f"there is no {path}", allowed="a folder of images, or a text file with a path a line")
     if not names:
-        raise error(f"{path} names no images", hint=f"Images end in {', '.join(IMAGE_SUFFIXES)}.")
+        raise error(f"{path} names no images", hint=ENDINGS)
     return [Example(index, name, NO_CLASS) for index, name in enumerate(names)]
 
 
@@ -232,9 +225,8 @@ def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]
     for file in image_names(path):
         fields = file.split("_", maxsplit=5)
         if len(fields) < 6:
-            raise SuiteError(
-                "the name does not state a class. Expected: *_*_*_*_<category>_*.png.", where=f"{path / file}"
-            )
+            problem = "the name does not state a class. Expected: *_*_*_*_<category>_*.png."
+            raise SuiteError(problem, where=f"{path / file}")
         label = classes.number(fields[4])
         if label is None:
             raise SuiteError(classes.unknown_text("class", fields[4]), where=f"{path / file}")

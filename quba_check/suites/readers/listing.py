@@ -21,6 +21,8 @@ from quba_check.storage.user_files import Kind, file_kind, is_utf8, reason
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Suffixes of images, in any case. Other files, and names that begin with a dot, are skipped."""
+ENDINGS = f"Images end in {', '.join(IMAGE_SUFFIXES)}."
+"""A hint for messages."""
 SIDE_SUFFIXES = (".txt", ".json", ".csv", ".tsv", ".xml", ".md", ".yaml", ".yml", ".html", ".db", ".ini")
 """Suffixes of files that lie next to images and are none."""
 Result = TypeVar("Result")

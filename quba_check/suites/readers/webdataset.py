@@ -86,9 +86,8 @@ def _read_index(path: Path) -> dict[str, _Span]:
         with tarfile.open(path, "r:") as tar:
             entries = list(tar)
     except Exception:  # noqa: BLE001  tarfile raises any error for a damaged header
-        raise SuiteError(
-            f"{path}: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
-        ) from None
+        problem = "cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
+        raise SuiteError(problem, where=f"{path}") from None
     contents = _contents(entries)
     spans: dict[str, _Span] = {}
     size = path.stat().st_size
@@ -103,10 +102,9 @@ def _read_index(path: Path) -> dict[str, _Span]:
             if sum(content) > size:
                 raise SuiteError("states more bytes than the tar file holds.", where=f"{path}[{name}]")
         elif _sample(name) is not None:
-            raise SuiteError(
-                f"{path}[{name}]: is neither a file nor a link to a file in the tar file. "
-                "'tar --dereference' packs the files that links lead to."
-            )
+            problem = "is neither a file nor a link to a file in the tar file"
+            hint = "'tar --dereference' packs the files that links lead to."
+            raise SuiteError(problem, where=f"{path}[{name}]", hint=hint)
     return spans
 
 
@@ -172,16 +170,14 @@ def _label(shard: Path, parts: dict[str, str], content: Callable[[str], bytes]) 
     """Return the label of a sample, and its place for messages."""
     name = parts.get(_CLASS) or parts.get(_JSON)
     if name is None:
-        raise SuiteError(
-            f"{shard}[{parts[_IMAGE]}]: an image without a label. Expected: a .cls or .json next to it."
-        )
+        problem = "an image without a label. Expected: a .cls or .json next to it."
+        raise SuiteError(problem, where=f"{shard}[{parts[_IMAGE]}]")
     where = f"{shard}[{name}]"
     try:
         return content(name).decode() if _CLASS in parts else json.loads(content(name))["label"], where
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise SuiteError(
-            "not a label", where=where, hint='Expected: text in a .cls, or {"label": …} in a .json.'
-        ) from None
+        hint = 'Expected: text in a .cls, or {"label": …} in a .json.'
+        raise SuiteError("not a label", where=where, hint=hint) from None
 
 
 def _cells(
