@@ -97,7 +97,7 @@ def _visit(root: Path, path: str, layout: Layout, sets: _Sets, seen: set[str]) -
     name = folder.name.lower() if path else ""
     if reason := _no_set(name):
         layout.left_out[path] = reason
-    elif _is_reject(name):
+    elif _is_reject(path):
         layout.unknown[_set_name(name, layout.unknown)] = path
     elif name in _CUES:
         layout.others[CUE_CONFLICT_SET] = path
@@ -119,10 +119,10 @@ def _visit_sets(root: Path, path: str, inside: list[str], layout: Layout, sets: 
     deep = [child for child in inside if folder_names(root / path / child)]
     for file, one in lists.items():
         layout.lists[file], sets[file] = one, one.classes
-        others = one.folders & {*deep} - {_name(file)}
+        others = sorted(one.folders & {*deep} - {_name(file)})
         layout.left_out |= {join(path, child): f"{file} lists its images" for child in others}
         inside = [child for child in inside if child not in one.folders]
-    if classes := _class_folders(root / path, inside, [*deep, *map(_name, lists)]):
+    if classes := _class_folders(root, path, inside, [*deep, *map(_name, lists)]):
         sets[path or "."] = tuple(classes)
         return []
     if path and not lists and image_names(root / path):
@@ -135,8 +135,9 @@ def _name(path: str) -> str:
     return re.sub(r"\.csv$", "", PurePosixPath(path).name, flags=re.IGNORECASE)
 
 
-def _is_reject(name: str) -> bool:
-    return _set_name(name, ()) in _REJECTS
+def _is_reject(path: str) -> bool:
+    place = PurePosixPath(path)
+    return _set_name(place.name, ()) in _REJECTS and place.parent.name.lower() not in _SPLIT_NAMES
 
 
 def _no_set(name: str) -> str | None:
@@ -150,11 +151,11 @@ def _read_lists(root: Path, path: str, inside: Iterable[str], layout: Layout) ->
         csv, name = join(path, file), _name(file)
         if reason := _no_set(name.lower()):
             layout.left_out[csv] = reason
-        elif _is_reject(name) or (name not in inside and name.lower() not in _SPLIT_NAMES):
+        elif _is_reject(join(path, name)) or (name not in inside and name.lower() not in _SPLIT_NAMES):
             layout.left_out[csv] = "its name is that of no set, as val.csv is"
         else:
             try:
-                lists[csv] = read_image_list(root / csv, name if name in inside else "")
+                lists[csv] = read_image_list(root / csv)
             except SuiteError as error:
                 layout.left_out[csv] = str(error).replace(f"{root}/", "").rstrip(".")
     return lists
@@ -217,22 +218,24 @@ def _set_name(folder: str, taken: Container[str]) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def _class_folders(folder: Path, inside: Iterable[str], splits: Collection[str]) -> list[str]:
+def _class_folders(root: Path, path: str, inside: Iterable[str], splits: Collection[str]) -> list[str]:
     """Return the class folders in a folder: those that hold images and no folders.
 
     At least two must have other names than splits, masks and other known folders.
 
     Args:
-        folder: the folder.
+        root: the data folder.
+        path: the folder, relative to it.
         inside: names of the folders in it.
         splits: names of sets next to them.
 
     Raises:
         SuiteError: there are other folders, too.
     """
+    folder = root / path
     classes = [name for name in inside if image_names(folder / name) and not folder_names(folder / name)]
     if splits:
-        classes = [name for name in classes if not _is_reject(name)]
+        classes = [name for name in classes if not _is_reject(join(path, name))]
     is_split = any(name in _SPLIT_NAMES or _no_set(name) for name in map(str.lower, splits))
     names = [name for name in map(str.lower, classes) if name not in (*SPLITS, *_CUES) and not _no_set(name)]
     if is_split or len(names) < 2:

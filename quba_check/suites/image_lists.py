@@ -13,7 +13,7 @@ from quba_check.messages import listed, one_line
 from quba_check.suites.label_spaces import ClassList, normal_form
 from quba_check.suites.manifest.reading import yaml_scalar
 from quba_check.suites.readers.csv_list import csv_images, csv_rows
-from quba_check.suites.readers.listing import LABEL, LABELS
+from quba_check.suites.readers.listing import LABEL, LABELS, folder_names
 from quba_check.suites.slices import EMPTY
 
 _MOST_SLICES = 10
@@ -36,16 +36,12 @@ class ImageList(NamedTuple):
     comments: list[str]
 
 
-def read_image_list(path: Path, folder: str) -> ImageList:
+def read_image_list(path: Path) -> ImageList:
     """Read a CSV file with the columns `path` and `label` or `labels`.
 
-    Args:
-        path: the file.
-        folder: name of the folder next to it that must hold its images; empty for any.
-
     Raises:
-        SuiteError: it cannot be the reader of a set: an image is missing or outside of the folder, or it has
-            fewer than two labels.
+        SuiteError: it cannot be the reader of a set: an image is missing, or outside of the class folders in
+            the folder with the name of the file, or there are fewer than two labels.
     """
     rows = [cells for _, cells in csv_rows(path, ("path", LABEL), others=True)]
     texts = (text for row in rows for text in ([row[LABEL]] if LABEL in row else row[LABELS].split("|")))
@@ -53,10 +49,11 @@ def read_image_list(path: Path, folder: str) -> ImageList:
     classes = tuple(sorted(names, key=lambda name: (len(name) if name.isdecimal() else 0, name)))
     images = csv_images(path, ClassList.plain(classes))
     if len(classes) < 2:
-        raise SuiteError(f"its only label is '{classes[0]}', and a set needs two", where=f"{path}")
+        raise SuiteError(f"its only label is '{classes[0]}', and a set needs two")
     folders = {os.path.relpath(image.path, path.parent).partition("/")[0] for image in images}
-    if folder and folders != {folder}:
-        raise SuiteError(f"it lists images outside of {folder}", where=f"{path}")
+    own = path.with_suffix("")
+    if folders != {own.name} and own.is_dir() and folder_names(own):
+        raise SuiteError(f"it lists images outside of {own.name}")
     return ImageList(classes, folders, list(_comments(rows)))
 
 

@@ -106,6 +106,9 @@ def test_classes_may_have_names_of_rejects(tmp_path: Path) -> None:
     tree(tmp_path, *classes("val", names=names), "other/1.ppm")
     assert detect_layout(tmp_path) == Layout("val", names, unknown={"other": "other"})
     assert detect_layout(tmp_path / "val") == Layout(".", names)
+    tree(tmp_path, "val/ant/thumbs/1.ppm")
+    text = "class folders (background, other) next to other folders (ant). Move the class folders into"
+    assert f"{tmp_path}/val: {text} a folder val" in error_text(detect_layout, tmp_path)
 
 
 def write_list(path: Path, *images: str, header: str = "path,label") -> None:
@@ -157,13 +160,13 @@ def test_lists_that_are_no_readers(tmp_path: Path) -> None:
     assert layout.left_out == {
         "Rejects.csv": name,
         "a.csv": name,
-        "dev.csv": "dev.csv: its only label is 'ant', and a set needs two",
+        "dev.csv": "its only label is 'ant', and a set needs two",
         "eval.csv": "eval.csv:2: there is no file ant/1.ppm",
         "masks": "masks",
         "test.csv": f"test.csv:1: {header}path;label",
         "train": "training images",
         "train_and_more.csv": "training images",
-        "val.csv": "val.csv: it lists images outside of val",
+        "val.csv": "it lists images outside of val",
         "valid.csv": f"valid.csv:1: {header}path, class",
     }
 

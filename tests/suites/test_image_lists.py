@@ -18,7 +18,7 @@ def test_columns_that_may_be_groups_or_slices(tmp_path: Path) -> None:
         for i in range(120)
     ]
     (tmp_path / "val.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
-    read = read_image_list(tmp_path / "val.csv", "img")
+    read = read_image_list(tmp_path / "val.csv")
     assert (read.classes, read.folders) == (("a", "b"), {"img"})
     assert read.comments == [
         "# group: sender  # 40 values for 120 images; then each value is one observation",
@@ -30,4 +30,4 @@ def test_classes_that_are_numbers_have_the_order_of_numbers(tmp_path: Path) -> N
     tree(tmp_path, *(f"{i}.ppm" for i in range(11)))
     rows = [f"{i}.ppm,{i}|{(i + 1) % 11}" for i in range(11)]
     (tmp_path / "val.csv").write_text("\n".join(["path,labels", *rows]), encoding="utf-8")
-    assert read_image_list(tmp_path / "val.csv", "").classes == tuple(map(str, range(11)))
+    assert read_image_list(tmp_path / "val.csv").classes == tuple(map(str, range(11)))
