@@ -212,16 +212,17 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
 
 
 def _set_lines(layout: Layout, path: str, name: str, suite: Suite | None, indent: str) -> list[str]:
-    """Return the lines of a set, with comments on its CSV file; without a suite, it may lack classes."""
+    """Return the lines of a set, with comments on its CSV file.
+
+    Without a suite, it may lack classes.
+    """
     comments = layout.lists[path].comments if path in layout.lists else []
     reader = "cue-conflict" if name == CUE_CONFLICT_SET else "csv" if path in layout.lists else "folder"
     entry: Entry = {"reader": reader, "path": path}
-    labels = set()
-    if suite is not None:
-        examples = suite.examples(View(name))
+    examples = () if suite is None else suite.examples(View(name))
+    if examples:
         entry["expected"] = len(examples)
-        labels = {example.label for example in examples}
-    if reader == "folder" and len(labels) < len(layout.classes):
+    if reader == "folder" and len({example.label for example in examples}) < len(layout.classes):
         entry["partial"] = True
     if not comments:
         return [f"{indent}{manifest_line(name, entry)}"]
@@ -287,7 +288,7 @@ def _calibration_bound(suite: Suite) -> str:
 
 
 def _passes(suite: Suite, path: Path) -> int:
-    """Return the passes through the model for a threshold file, counted in images: those of PGD at most."""
+    """Return the passes of a threshold file, counted in images: those of PGD at most."""
     demands = thresholds_at(path, suite.facts).demands
     views = chain.from_iterable(registry[demand.dimension].views(suite.facts) for demand in demands)
     distinct = {replace(view, columns="top1", space=None) for view in views}

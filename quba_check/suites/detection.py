@@ -114,7 +114,7 @@ def _visit(root: Path, path: str, layout: Layout, sets: _Sets, seen: set[str]) -
 
 
 def _visit_sets(root: Path, path: str, inside: list[str], layout: Layout, sets: _Sets) -> list[str]:
-    """Look for CSV files and class folders in a folder; return the folders to visit, by name."""
+    """Find CSV files and class folders; return the names of folders to visit."""
     lists = _read_lists(root, path, inside, layout)
     deep = [child for child in inside if folder_names(root / path / child)]
     for file, one in lists.items():
@@ -145,7 +145,10 @@ def _no_set(name: str) -> str | None:
 
 
 def _read_lists(root: Path, path: str, inside: Iterable[str], layout: Layout) -> dict[str, ImageList]:
-    """Return by path the CSV files in a folder that are sets: with the name of a split or a folder inside."""
+    """Return the CSV files of sets in a folder, by path.
+
+    They have the name of a split, or of a folder next to them. Others are left out.
+    """
     lists = {}
     for file in file_names(root / path, lambda name: name.lower().endswith(".csv")):
         csv, name = join(path, file), _name(file)
@@ -241,9 +244,8 @@ def _class_folders(root: Path, path: str, inside: Iterable[str], splits: Collect
     if is_split or len(names) < 2:
         return []
     if others := sorted(set(inside) - set(classes)):
-        problem = (
-            f"class folders ({listed(classes, _SHOWN)}) next to other folders ({listed(others, _SHOWN)})"
-        )
+        own, rest = listed(classes, _SHOWN), listed(others, _SHOWN)
+        problem = f"class folders ({own}) next to other folders ({rest})"
         hint = "Move the class folders into a folder val, and images of no class into a folder rejects."
         raise SuiteError(problem, where=f"{folder}", hint=hint)
     return classes

@@ -58,7 +58,7 @@ def read_image_list(path: Path) -> ImageList:
 
 
 def _comments(rows: Sequence[dict[str, str]]) -> Iterator[str]:
-    """Yield a comment for each column that may be the group, then one for all that may be slices."""
+    """Yield a comment for each column of groups, then one for all slices."""
     slices = {}
     for column in (name for name in rows[0] if name not in ("path", LABEL, LABELS)):
         values = Counter(row[column].strip() or EMPTY for row in rows)
