@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from quba_check.core.view import CLEAN_SET
 from quba_check.records.record import Record
@@ -12,6 +12,7 @@ from quba_check.records.verdict import DROPS, VerdictRow
 OF_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance", "classes", "answers")
 """Dimensions whose failures are single images of the clean set."""
 NEXT, PICTURES = "next: ", "--pictures=6"
+_OF_DOCTOR = ("data", "arch", "preprocessing", "thresholds")
 _SIZES = ("parameters", "size", "flops")
 
 
@@ -48,12 +49,11 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
     explanation, dimension = verdict.explanation, verdict.dimension
     baseline = baseline or next((file.path for file in record.inputs if file.kind == "baseline"), "")
     file = explanation.place.rpartition(":")[0] or verdict.file  # valid from the current folder
-    # The same words as in the run: the doctor takes the options of the gate.
-    words = ["doctor", *record.command[1:]] if record.command else ["report", path, "--to", "text"]
-    if verdict.is_on_grade:
+    options = list(_doctor_options(record.command))
+    if verdict.is_on_grade or (explanation.reason and not options):
         words = ["report", path, "--to", "text"]
     elif explanation.reason:
-        pass
+        words = ["doctor", *options]
     elif verdict.outcome == "uncertain" or (verdict.policy == "fail" and verdict.within_noise):
         words = ["power", file, "--record", path]
     elif dimension in _SIZES:
@@ -66,6 +66,15 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
     else:
         words = ["report", path, PICTURES, "-o", "report.html"]
     return shlex.join(["quba-check", *words])
+
+
+def _doctor_options(command: Sequence[str]) -> Iterator[str]:
+    """Yield the options of a run that the doctor takes, too, each with its value."""
+    for word, value in zip(command, [*command[1:], ""], strict=False):
+        name, _, joined = word.partition("=")
+        if name == "--model" or name.removeprefix("--quba-") in _OF_DOCTOR:
+            yield word
+            yield from [] if joined else [value]
 
 
 def _is_of_listed_images(verdict: VerdictRow) -> bool:

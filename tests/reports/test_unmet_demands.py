@@ -6,7 +6,7 @@ from support.tuned import record
 
 from quba_check.reports.unmet_demands import next_step, unmet_lines
 
-COMMAND = ["pytest", "--model=m.pt", "--quba-data=my photos"]
+COMMAND = ["pytest", "-q", "--model", "m.pt", "--quba-data=my photos", "--quba-report=r.json", "gate.yaml"]
 PATH = "runs/a.json"
 INPUTS = [{"kind": "baseline", "path": "baselines/release/record.json", "sha256": "0" * 64}]
 
@@ -53,7 +53,7 @@ def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **expla
         ),
         (
             {"name": "object_focus", "outcome": "unmeasurable", "reason": "no images"},
-            "doctor --model=m.pt '--quba-data=my photos'",
+            "doctor --model m.pt '--quba-data=my photos'",
         ),
         (
             {"name": "object_focus", "outcome": "unmeasurable", "reason": "no images", "command": ()},
