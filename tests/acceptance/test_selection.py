@@ -31,7 +31,7 @@ def test_a_keyword_measures_only_what_it_selects(judge_cold: Judge) -> None:
     assert (grade["score"], grade["letter"], grade["complete"]) == (None, None, False)
     assert grade["missing"] == [name for name in NINE if name != "corruption_robustness"]
     rows = [line.split()[:2] for line in result.outlines if line.startswith(NINE)]
-    assert rows == [["corruption_robustness.fog", "0.800"], ["corruption_robustness", "0.860"]]
+    assert rows == [["corruption_robustness", "0.860"]]
 
 
 def test_an_id_selects_one_demand(judge: Judge) -> None:
