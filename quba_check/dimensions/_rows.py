@@ -23,7 +23,7 @@ from quba_check.metrics.class_metrics import Classes, Mask, class_scores
 from quba_check.metrics.decided import Groups, MixedGroupError, decide, decide_by_any, slices_of_groups
 from quba_check.stats.clusters import GroupEffect, Sides, group_effect
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import Limits, Scores
+from quba_check.stats.intervals import Limits, Scores, share_limits
 
 NO_PROBABILITIES = f"the baseline's record keeps no probabilities. Give the model itself: {GIVE_REFERENCE}"
 
@@ -231,6 +231,23 @@ class Rows:
             images=shown if shown < n else None,
             eligible=None if possible is None else len(possible),
             eligible_groups=None if possible is None or group is None else len(np.unique(group[possible])),
+        )
+
+    def share(self, hits: Mask, counted: Mask | None = None) -> Quantity:
+        """Return the share of hits among all rows, or among the rows that count.
+
+        Args:
+            hits: (r,) True for a hit.
+            counted: (r,) True for the rows that count, which the answers decide; None if all count.
+        """
+        estimate, k = Estimate.mean(hits, "rows"), int(np.count_nonzero(hits))
+        n = len(hits) if counted is None else int(np.count_nonzero(counted))
+        if counted is not None:
+            estimate /= Estimate.mean(counted, "rows")
+        sides = None if counted is None or n == len(hits) else counted.astype(np.int8)
+        eligible = None if sides is None else np.ones_like(hits)
+        return self.quantity(
+            estimate, lambda z, effect: share_limits(k / effect, n / effect, z), sides, eligible
         )
 
     def adopted(self, quantity: Quantity) -> Quantity:

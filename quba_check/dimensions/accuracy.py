@@ -18,8 +18,6 @@ from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, shar
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import RowSource, requested_parts, requested_views, with_requests
 from quba_check.dimensions._rows import Rows
-from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import share_limits
 
 TOP: Mapping[int, str] = {3: "three", 5: "five", 10: "ten"}
 """Numbers of classes of the top-k accuracies, as words."""
@@ -82,13 +80,9 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
 
 def _quantity(request: Request, rows: Rows) -> Quantity:
     """Return the accuracy, or a top-k accuracy, on some rows."""
-    hits = rows.correct
-    if request.metric:
-        hits = _ranks(rows.table, rows.probabilities) < int(request.metric.removeprefix("top"))
-    n, count = len(hits), int(np.count_nonzero(hits))
-    return rows.quantity(
-        Estimate.mean(hits, "rows"), lambda z, effect: share_limits(count / effect, n / effect, z)
-    )
+    if not request.metric:
+        return rows.share(rows.correct)
+    return rows.share(_ranks(rows.table, rows.probabilities) < int(request.metric.removeprefix("top")))
 
 
 @dimension(

@@ -37,8 +37,6 @@ from quba_check.metrics.selective import (
     threshold_for_accuracy,
     threshold_for_share,
 )
-from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import share_limits
 
 NORMALISED = 1e-3
 """Largest |logsumexp| of log-probabilities, whose probabilities add up to 1."""
@@ -163,27 +161,12 @@ def _quantity(
     else:
         answered = np.zeros(len(table), bool) if threshold is None else scores >= np.float32(threshold)
     if request.metric == "share":
-        share = _share(rows, Estimate.mean(answered, "rows"), answered, np.ones_like(answered))
-        return replace(share, notes=notes)
-    right = answered & rows.correct
+        return replace(rows.share(answered), notes=notes)
     if not answered.any():
         is_below = threshold is not None and not at.by_class
         reason = f": every {request.score} is below {threshold:.9g}" if is_below else ""
         raise UnmeasurableError(f"no image is answered{reason}")
-    accuracy = Estimate.mean(right, "rows") / Estimate.mean(answered, "rows")
-    return replace(_share(rows, accuracy, right, answered), notes=notes)
-
-
-def _share(rows: Rows, estimate: Estimate, hits: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Quantity:
-    """Return the share of hits among the rows that count."""
-    k, n = int(np.count_nonzero(hits)), int(np.count_nonzero(counted))
-    depends = not counted.all()
-    return rows.quantity(
-        estimate,
-        lambda z, effect: share_limits(k / effect, n / effect, z),
-        counted.astype(np.int8) if depends else None,
-        np.ones_like(counted) if depends else None,
-    )
+    return replace(rows.share(answered & rows.correct, answered), notes=notes)
 
 
 def _search(chosen: ChosenOn, source: RowSource, outputs: str | None) -> Guarantee:

@@ -22,9 +22,8 @@ from quba_check.dimensions._requested import RowSource, requested_parts, request
 from quba_check.dimensions._rows import NO_PROBABILITIES, Rows
 from quba_check.dimensions._validation import LONGEST_TEXT
 from quba_check.errors import InvariantError, UnmeasurableError
-from quba_check.metrics.answer_pairs import QUANTILE, Mask, PairedAnswers, probability_changes, quantile
-from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import quantile_limits, share_limits
+from quba_check.metrics.answer_pairs import QUANTILE, PairedAnswers, probability_changes, quantile
+from quba_check.stats.intervals import quantile_limits
 
 NOTHING_TO_LOSE = (
     "no answer can be lost: those before are right on no image. Check the classes and the preprocessing of "
@@ -72,15 +71,9 @@ class AnswerPairs(PairedAnswers[Rows]):
         elif metric == "negative_flips" and not self.reference.correct.any():
             raise UnmeasurableError(NOTHING_TO_LOSE)
         else:
-            quantity = self._share(~self.differs if metric == "agreement" else self.flips["lost"])
+            quantity = self.judged.share(~self.differs if metric == "agreement" else self.flips["lost"])
         exact = ConfidenceCurve((quantity.value,) * len(SCORES))  # no other sample would change it
         return replace(quantity, curve=exact) if self.is_same else quantity
-
-    def _share(self, hits: Mask) -> Quantity:
-        n, count = len(hits), int(np.count_nonzero(hits))
-        return self.judged.quantity(
-            Estimate.mean(hits, "rows"), lambda z, effect: share_limits(count / effect, n / effect, z)
-        )
 
     def _largest_change(self) -> Quantity:
         changes = self.changes
