@@ -5,23 +5,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from quba_check.dimensions._measuring import measure_dimension
-from quba_check.dimensions._ratios import share
-from quba_check.dimensions._registry import Registry, dimension, registry
-from quba_check.dimensions._requested import COMPARES, request_views, worst_quantity
-from quba_check.dimensions._slices import measure_slices
-
-__all__ = [
-    "COMPARES",
-    "Registry",
-    "dimension",
-    "measure_dimension",
-    "measure_slices",
-    "registry",
-    "request_views",
-    "share",
-    "worst_quantity",
-]
+from quba_check.dimensions._measuring import measure_dimension as measure_dimension
+from quba_check.dimensions._ratios import share as share
+from quba_check.dimensions._registry import Registry as Registry
+from quba_check.dimensions._registry import dimension as dimension
+from quba_check.dimensions._registry import registry as registry
+from quba_check.dimensions._requested import COMPARES as COMPARES
+from quba_check.dimensions._requested import request_views as request_views
+from quba_check.dimensions._requested import worst_quantity as worst_quantity
+from quba_check.dimensions._slices import measure_slices as measure_slices
 
 for _module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
     if not _module.name.startswith("_"):

@@ -145,7 +145,7 @@ def confusion_table(clean: Predictions, suite: SuiteFacts, largest: int | None =
     classes = suite.class_count
     if largest is None and classes > MOST_CLASSES:
         largest = MOST_CONFUSIONS
-    images = _counts(clean.label, classes)
+    images = class_counts("recall", clean.label, clean.predicted, classes).n
     is_confused = ~clean.correct & _is_class(clean.label, classes) & _is_class(clean.predicted, classes)
     cells, counts = np.unique(
         clean.label[is_confused] * classes + clean.predicted[is_confused], return_counts=True
@@ -165,17 +165,17 @@ def class_table(clean: Predictions, suite: SuiteFacts) -> Table:
     Cells of undefined numbers are empty.
     """
     classes, rows = suite.class_count, Rows((clean,), CLEAN)
-    names, images = table_class_names(suite.class_names, classes), _counts(rows.label, classes).tolist()
-    recalls, precisions = (_rates(EachClass.of(name, rows, classes)) for name in ("recall", "precision"))
+    recall, precision = (EachClass.of(name, rows, classes) for name in ("recall", "precision"))
     f1 = class_counts("f1", rows.label, rows.predicted, classes)
     means: list[Cell] = [
         2 * hits / (n + hits) if n else "" for hits, n in zip(f1.hits.tolist(), f1.n.tolist(), strict=True)
     ]
     columns = (f"{rate}{end}" for rate in ("recall", "precision") for end in ("", "_low", "_high"))
-    cells = zip(names, images, recalls, precisions, means, strict=True)
+    names, images = table_class_names(suite.class_names, classes), recall.counts.n.tolist()
+    cells = zip(names, images, _rates(recall), _rates(precision), means, strict=True)
     return Table(
         ("class", "images", *columns, "f1"),
-        tuple((name, n, *recall, *precision, mean) for name, n, recall, precision, mean in cells),
+        tuple((name, n, *recalls, *precisions, mean) for name, n, recalls, precisions, mean in cells),
     )
 
 
@@ -207,7 +207,3 @@ def _notes(what: str, numbers: Sequence[int], suite: SuiteFacts) -> tuple[str, .
 
 def _is_class(number: NDArray[np.int64], classes: int) -> NDArray[np.bool_]:
     return (number >= 0) & (number < classes)
-
-
-def _counts(number: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    return np.bincount(number[_is_class(number, classes)], minlength=classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -288,6 +288,5 @@ def _decided(table: Predictions, groups: Groups, rule: DecidedSet) -> Prediction
     else:
         is_of = (right == rule.any_of).any(axis=1)
         rows = decide_by_any(groups, rule.any_of, is_of, table.predicted, table.probabilities)
-    columns = {item.name: getattr(rows, item.name) for item in fields(rows)}
     group = None if table.group is None else table.group[groups.first]
-    return Predictions(index=table.index[groups.first], group=group, **columns)
+    return Predictions(index=table.index[groups.first], group=group, **rows._asdict())

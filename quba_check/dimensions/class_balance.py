@@ -22,12 +22,13 @@ from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
 from quba_check.metrics.class_balance import (
     LEAST_IMAGES,
+    Evenness,
     accuracy_evenness,
     between_class_evenness,
     class_means,
     confidence_evenness,
 )
-from quba_check.stats.estimate import Estimate, geometric_mean, geometric_mean_of
+from quba_check.stats.estimate import geometric_mean, geometric_mean_of
 from quba_check.stats.intervals import normal_limits
 
 NAMED = 3
@@ -90,11 +91,8 @@ def _evenness(
     whole = geometric_mean_of([accuracy.estimate, confidence.estimate])
     debiased = geometric_mean([accuracy.debiased, confidence.debiased])
     hidden = [whole.value * part.hidden_error / (2 * part.estimate.value) for part in (accuracy, confidence)]
-    parts = {
-        "accuracy": _quantity(accuracy.estimate, n, accuracy.debiased, accuracy.hidden_error),
-        "confidence": _quantity(confidence.estimate, n, confidence.debiased, confidence.hidden_error),
-    }
-    return _quantity(whole, n, debiased, math.hypot(*hidden)), parts
+    parts = {"accuracy": _quantity(accuracy, n), "confidence": _quantity(confidence, n)}
+    return _quantity(Evenness(whole, debiased, math.hypot(*hidden)), n), parts
 
 
 def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:
@@ -109,10 +107,10 @@ def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:
     return Table(("class", "images", "accuracy", "true_probability"), tuple(zip(*columns, strict=True)))
 
 
-def _quantity(estimate: Estimate, n: int | None, debiased: float, hidden_error: float) -> Quantity:
-    """Return a value with limits; `hidden_error` is an error that the images do not show."""
-    curve = curve_of(partial(normal_limits, estimate, hidden_error=hidden_error), 0.0, 1.0)
-    return Quantity(estimate.value, "fraction", n, curve, debiased, influences=estimate.influences)
+def _quantity(evenness: Evenness, n: int) -> Quantity:
+    estimate = evenness.estimate
+    curve = curve_of(partial(normal_limits, estimate, hidden_error=evenness.hidden_error), 0.0, 1.0)
+    return Quantity(estimate.value, "fraction", n, curve, evenness.debiased, influences=estimate.influences)
 
 
 def _check_classes(label: NDArray[np.int64], suite: SuiteFacts, shown_set: str = "the clean set") -> None:

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.predictions import Predictions, most_frequent_class
+from quba_check.core.predictions import Predictions, joined, most_frequent_class
 from quba_check.core.view import CLEAN
 from quba_check.doctor import class_order, preprocessing
 from quba_check.doctor.finding import Finding
@@ -239,14 +239,10 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
     if not examples:
         return answers
     shown = subject.answers(examples)
-    names = ["index", "label", "predicted", "confidence", "true_probability"]
     if answers.acceptable is not None:
         acceptable = np.repeat(shown.label[:, None], answers.acceptable.shape[1], axis=1)
-        names, shown = [*names, "acceptable"], replace(shown, acceptable=acceptable)
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(answers, name), getattr(shown, name)]) for name in names
-    }
-    table = Predictions(**columns)
+        shown = replace(shown, acceptable=acceptable)
+    table = joined([answers, shown])
     return table.rows(np.argsort(table.index))
 
 

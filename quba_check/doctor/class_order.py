@@ -206,21 +206,15 @@ def order_finding(subject: ModelUnderTest, better: BetterOrder, *, is_fixed: boo
         better: the order.
         is_fixed: the order was found with a better preprocessing than the one in use.
     """
+    order, in_order = better.order, "in that one"
+    problem = f"the model's outputs are in another class order than the suite's: in {order.description}."
+    fix = _fix(subject, order)
+    if order.is_estimated and not subject.estimate_order:
+        problem, in_order = "the model's outputs look permuted.", "in an estimated one"
+        fix = "compare the class list with that of training; quba-check doctor --order estimates the order"
     fixed = "with the fixed preprocessing, " if is_fixed else ""
-    on_images = f"{fixed}on {better.n} clean images accuracy {better.before:.3f} in the suite's order, "
-    if better.order.is_estimated and not subject.estimate_order:
-        return subject.finding(
-            "class order",
-            "the model's outputs look permuted.",
-            f"{on_images}{better.after:.3f} in an estimated one",
-            "compare the class list with that of training; quba-check doctor --order estimates the order",
-        )
-    return subject.finding(
-        "class order",
-        f"the model's outputs are in another class order than the suite's: in {better.order.description}.",
-        f"{on_images}{better.after:.3f} in that one",
-        _fix(subject, better.order),
-    )
+    before = f"{fixed}on {better.n} clean images accuracy {better.before:.3f} in the suite's order"
+    return subject.finding("class order", problem, f"{before}, {better.after:.3f} {in_order}", fix)
 
 
 def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -177,17 +177,7 @@ class Population:
             PopulationError: see `score`; or fewer than ten such models.
         """
         positive = self._positive_weights(full_weights() if weights is None else weights)
-        key = tuple(sorted(positive.items()))
-        if key not in self._known_scores:
-            complete = [row for row in self.rows if positive.keys() <= row.values.keys()]
-            if len(complete) < LEAST_MODELS:
-                raise PopulationError(
-                    f"population '{self.name}': too few models have all of {listed(positive)}, "
-                    f"got {len(complete)}. Allowed: {LEAST_MODELS} or more."
-                )
-            scores = (self._score(row.values, positive) for row in complete)
-            self._known_scores[key] = tuple(sorted(scores))
-        return self._known_scores[key]
+        return _sorted_scores(self, tuple(positive.items()))
 
     def percentile(self, score: float, weights: Mapping[str, float] | None = None) -> float:
         """Return the share of lower scores in the population, in percent [0, 100].
@@ -198,11 +188,6 @@ class Population:
         """
         scores = self.scores(weights)
         return 100 * bisect_left(scores, score) / len(scores)
-
-    @cached_property
-    def _known_scores(self) -> dict[tuple[tuple[str, float], ...], tuple[float, ...]]:
-        """The scores by weights: a study asks for them once per model."""
-        return {}
 
     @cached_property
     def _normalised(self) -> tuple[dict[str, Normalisation], dict[str, str]]:
@@ -232,6 +217,19 @@ class Population:
                 hint = "To grade without it, give it the weight 0."
                 raise PopulationError(self.problems[name], where=f"{where}: {name}", hint=hint)
         return positive
+
+
+@lru_cache
+def _sorted_scores(population: Population, weights: tuple[tuple[str, float], ...]) -> tuple[float, ...]:
+    """Return the scores for weights above 0, which a study asks for once per model."""
+    positive = dict(weights)
+    complete = [row for row in population.rows if positive.keys() <= row.values.keys()]
+    if len(complete) < LEAST_MODELS:
+        raise PopulationError(
+            f"population '{population.name}': too few models have all of {listed(positive)}, "
+            f"got {len(complete)}. Allowed: {LEAST_MODELS} or more."
+        )
+    return tuple(sorted(population._score(row.values, positive) for row in complete))
 
 
 def _sign(name: str) -> int:

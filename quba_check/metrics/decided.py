@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +65,7 @@ class Groups:
         return reduced
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DecidedRows:
+class DecidedRows(NamedTuple):
     """One row per group: columns of predictions, by the same names.
 
     What a rule does not define is NaN, which no threshold reaches and no measurement accepts.
