@@ -119,6 +119,5 @@ def with_groups(
     if quantity.curve is None or effect.count < LEAST_GROUPS:
         return replace(quantity, curve=None)
     room = (0.0, 1.0) if quantity.unit in ("fraction", "ratio") and not is_signed else None
-    scores = effect.scores(np.array(SCORES))
-    curve = quantity.curve.widen(quantity.value, scores, effect.factor, room)
+    curve = quantity.curve.widen(quantity.value, effect.scores(np.array(SCORES)), effect.factor, room)
     return replace(quantity, curve=curve, effective=None if n is None else n / effect.factor)

@@ -58,8 +58,7 @@ class Ratio:
     @property
     def estimate(self) -> Estimate:
         """The ratio with its sampling error."""
-        clean = Estimate.mean(self.clean, CLEAN, is_reference=True)
-        return Estimate.mean(self.correct, self.sample) / clean
+        return Estimate.mean(self.correct, self.sample) / Estimate.mean(self.clean, CLEAN, is_reference=True)
 
     def upper_bounds(self, z: Scores, effect: float = 1.0) -> Limits:
         """Return the ratio of a model that is right on all images, at normal scores."""
@@ -124,8 +123,7 @@ def mean_quantity(values: NDArray[np.float64], highest: float, unit: str, sample
         unit: the unit of the numbers.
         sample: name of the images, as for `share`.
     """
-    shares = Estimate.mean(values / highest, sample)
-    estimate = delta_method(float(values.mean()), [(highest, shares)])
+    estimate = delta_method(float(values.mean()), [(highest, Estimate.mean(values / highest, sample))])
     return additive_quantity(estimate, len(values), unit, highest)
 
 

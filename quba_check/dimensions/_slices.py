@@ -97,8 +97,7 @@ class SlicedNumber:
     def _measured(self, masks: Masks) -> Mapping[str, OnSlice] | Unmeasurable:
         empty = next((view for view, mask in masks.items() if not mask.any()), None)
         if empty is not None:
-            reason = f"the set {empty.set} has no image of it"
-            return Unmeasurable(self.dimension, reason, missing_data=True)
+            return Unmeasurable(self.dimension, f"the set {empty.set} has no image of it", missing_data=True)
         try:
             return self.measure(masks)
         except QubaError as error:

@@ -92,5 +92,4 @@ def _matched(shifted: Predictions, clean: Predictions) -> Quantity | None:
         return None
     n, n_correct = int(is_shared.sum()), int(clean.correct[is_shared].sum())
     matched = Estimate.mean(clean.correct & is_shared, CLEAN) / Estimate.mean(is_shared, CLEAN)
-    curve = share_curve(n_correct, n)
-    return Quantity(n_correct / n, "fraction", n, curve, influences=matched.influences)
+    return Quantity(n_correct / n, "fraction", n, share_curve(n_correct, n), influences=matched.influences)

@@ -135,8 +135,7 @@ def check_pictures(
     listings.append(() if training is None else training_images(training))
     examples = [example for listing in listings for example in listing]
     sets = np.repeat([*range(len(names)), TRAINING], [len(listing) for listing in listings])
-    facts = facts_of_examples(suite, examples, digests, advance)
-    pictures = SetPictures(suite, names, examples, sets, facts)
+    pictures = SetPictures(suite, names, examples, sets, facts_of_examples(suite, examples, digests, advance))
     findings = [*_pairs_in_sets(pictures), *_spellings(pictures), *_bursts(pictures)]
     return pictures, sorted(findings, key=lambda finding: finding.severity)
 

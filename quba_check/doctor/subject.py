@@ -265,8 +265,7 @@ class ModelUnderTest:
         suffix = "" if space is None else f"@{spaces[-1].name}"
         names = ("label", "top1", "confidence", "true_probability")
         label, predicted, confidence, true = (columns[f"{name}{suffix}"] for name in names)
-        table = Predictions(columns["index"], label, predicted, confidence, true)
-        return table.rows(label != NO_CLASS)
+        return Predictions(columns["index"], label, predicted, confidence, true).rows(label != NO_CLASS)
 
     def clean_answers(self, variant: Variant, limit: int | None = None) -> Predictions:
         """Return the predictions for a clean sample; see `sample` and `answers`."""

@@ -139,8 +139,7 @@ def grade(
     effective = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     is_weightless = unmeasured and not any(effective.values())
     if is_weightless or not set(unmeasured) <= set(allow_missing):
-        reason = masked_reason(left_out, unmeasured)
-        return ungraded(reference, missing=unmeasured, not_graded=reason)
+        return ungraded(reference, missing=unmeasured, not_graded=masked_reason(left_out, unmeasured))
     other_suite = suite_difference(reference, suite, classes)
     score = reference.score(values, effective)
     if other_suite and not allow_other_suite:

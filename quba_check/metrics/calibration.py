@@ -155,8 +155,7 @@ def adaptive_calibration_error(
     ends = np.searchsorted(redraws[by_label], np.arange(classes + 1))
     errors, redraw_errors, influence = np.zeros(classes), np.zeros(REDRAWS), np.zeros(rows)
     for first in range(0, classes, CLASS_BLOCK):
-        columns = _columns(probabilities, first)
-        for k, column in enumerate(columns, start=first):
+        for k, column in enumerate(_columns(probabilities, first), start=first):
             is_positive = column > 0
             n = int(np.count_nonzero(is_positive))
             if n == 0:

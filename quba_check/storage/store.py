@@ -120,11 +120,10 @@ class Store:
         Raises:
             DamagedShardError: one is missing, truncated, altered, or another shard.
         """
-        with suppress(FileNotFoundError):
-            return self._read(keys)
-        self._listings.pop(keys[0].cache_entry, None)  # another process wrote the shards as one object
-        with suppress(FileNotFoundError):
-            return self._read(keys)
+        for _ in range(2):  # another process may have written the shards as one object
+            with suppress(FileNotFoundError):
+                return self._read(keys)
+            self._listings.pop(keys[0].cache_entry, None)
         raise DamagedShardError("is not a file", where=f"{self.label}/{_own_name(keys[0])}")
 
     def put(self, key: ShardKey, content: bytes) -> None:

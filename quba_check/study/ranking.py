@@ -298,8 +298,7 @@ def _own_reason(run: StoredRun, result: Grade, missing: Sequence[str]) -> str:
             return result.not_graded
         causes: dict[str, list[str]] = {}
         for name in missing:
-            row = run.record.measurements.get(name)
-            causes.setdefault(reason_for_none(name, row), []).append(name)
+            causes.setdefault(reason_for_none(name, run.record.measurements.get(name)), []).append(name)
         return "; ".join(f"missing {', '.join(names)} ({cause})" for cause, names in causes.items())
     if result.percentile is None:
         return f"{result.other_suite}: scores compare models on the same images"

@@ -71,5 +71,4 @@ def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: 
     if before is None:
         return evidence_of(demand, outcome)
     after, conditions = run.value_of(demand.dimension, demand.part), RunConditions.of(record)
-    loss = partial(drop_from_baseline, demand, before, after, conditions)
-    return evidence_of(demand, outcome, loss)
+    return evidence_of(demand, outcome, partial(drop_from_baseline, demand, before, after, conditions))

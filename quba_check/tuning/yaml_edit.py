@@ -86,8 +86,7 @@ def edit_limits(
 
     limited = [location[1] for location in limits if location[0] == "dimensions"]
     unlimited = tuple(name for name in suggestions if entries.get(name) is not None and name not in limited)
-    before = document.content.decode("utf-8-sig")
-    return Edit(before, edit(document, change), tuple(absent), unlimited)
+    return Edit(document.content.decode("utf-8-sig"), edit(document, change), tuple(absent), unlimited)
 
 
 def unified_diff(before: str, after: str, path: Path) -> str:

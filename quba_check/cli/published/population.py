@@ -30,8 +30,7 @@ def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
         allowed = f"any but {', '.join(BUILT_IN)}; give one with --name"
         raise OptionError(f"the name '{name}' is taken", where=where, allowed=allowed)
     check_not_read(output, paths)
-    records = {str(path): read_record(path) for path in dict.fromkeys(paths)}
-    file = population_from_records(records, name)
+    file = population_from_records({str(path): read_record(path) for path in dict.fromkeys(paths)}, name)
     write_text(file.to_json(), output)
     sys.stdout.write(f"{output}: {len(file.rows)} models, protocol {file.protocol}\n")
     for dimension, problem in file.population.problems.items():

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -186,7 +187,9 @@ def fitting_architecture(state: Mapping[str, Tensor], *, near: Iterable[str]) ->
     for name in dict.fromkeys([*candidates, *POPULAR]):
         if time.monotonic() > deadline:
             break
-        module = _meta_module(name)
+        module = None
+        with suppress(Exception), quiet(), torch.device("meta"):  # one that cannot be built is skipped
+            module = timm.create_model(name)
         if module is not None and match_prefix(state, module).is_fitting:
             return name
     return None
@@ -196,15 +199,6 @@ def base_name(name: str) -> str:
     """Return timm's own name of an architecture, without the pretrained tag."""
     config = get_pretrained_cfg(name)
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
-
-
-def _meta_module(name: str) -> nn.Module | None:
-    """Return an architecture on the meta device, None if it cannot be built there."""
-    try:
-        with quiet(), torch.device("meta"):
-            return cast(nn.Module, timm.create_model(name))
-    except Exception:  # noqa: BLE001  a candidate that cannot be built is skipped
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +274,7 @@ def match_prefix(state: Mapping[str, Tensor], module: nn.Module) -> StateDictMat
     first, *others = [prefix for prefix in prefixes if matches[prefix].is_fitting] or [
         min(prefixes, key=lambda prefix: matches[prefix].differences)
     ]
-    removed = tuple(filter(None, (first, *infixes)))
-    return replace(matches[first], removed=removed, rivals=tuple(others))
+    return replace(matches[first], removed=tuple(filter(None, (first, *infixes))), rivals=tuple(others))
 
 
 def _prefixes(state: Mapping[str, Tensor], ours: Mapping[str, Size]) -> list[str]:

@@ -147,8 +147,7 @@ def _configs(
     """
     labels = stated.get("id2label") or {}
     names = tuple(str(labels[number]) for number in sorted(labels, key=int))
-    values = {CLASS_NAMES: names, "outputs": "logits"}
-    configs = [PreprocessingConfig(values, f"{CONFIG} of {where}")]
+    configs = [PreprocessingConfig({CLASS_NAMES: names, "outputs": "logits"}, f"{CONFIG} of {where}")]
     if not (folder / PROCESSOR).is_file():
         return tuple(configs)
     content = read_json(folder / PROCESSOR, f"{spec.text}: {PROCESSOR}", ModelError)

@@ -77,8 +77,7 @@ def read_preprocessing(path: str | Path, label: str = "") -> PreprocessingConfig
     """
     label = label or str(path)
     document = read_yaml(Path(path), label, ModelError)
-    entry = validate(document, PreprocessingFile)
-    values = entry.model_dump(exclude_none=True, exclude={"schema_version"})
+    values = validate(document, PreprocessingFile).model_dump(exclude_none=True, exclude={"schema_version"})
     return PreprocessingConfig(values, label, departs=True, content=document.content)
 
 

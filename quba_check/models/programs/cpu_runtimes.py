@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -66,7 +66,6 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         allowed = "a TFLite file with its weights"
         raise ModelError("it keeps weights in another file", where=spec.text, allowed=allowed)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    ports = [(_tflite_port(entry), entry) for entry in outputs]
 
     def run(number: int, images: Any) -> Any:
         if tuple(interpreter.get_input_details()[0]["shape"]) != images.shape:
@@ -83,8 +82,8 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         spec,
         request,
         run,
-        [_tflite_port(entry) for entry in inputs],
-        [replace(port, scale=steps.get(entry["index"], port.scale)) for port, entry in ports],
+        [_tflite_port(entry, steps) for entry in inputs],
+        [_tflite_port(entry, steps) for entry in outputs],
         kind="a TFLite model",
         runtime=runtime,
         files=files,
@@ -94,11 +93,12 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     )
 
 
-def _tflite_port(entry: dict[str, Any]) -> Port:
+def _tflite_port(entry: dict[str, Any], steps: Mapping[int, float]) -> Port:
     """Return an input or output."""
     declared = entry["shape_signature"] if len(entry["shape_signature"]) else entry["shape"]
     scale, zero_point = entry["quantization"]
-    return Port(entry["name"], entry["dtype"].__name__, tuple(declared.tolist()), float(scale), zero_point)
+    step = steps.get(entry["index"], float(scale))
+    return Port(entry["name"], entry["dtype"].__name__, tuple(declared.tolist()), step, zero_point)
 
 
 def _tflite_steps(model: Any, schema: Any) -> dict[int, float]:
@@ -176,10 +176,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         request,
         lambda number, images: infer.infer([images])[compiled.outputs[number]],
         [_openvino_port(entry) for entry in compiled.inputs],
-        [
-            replace(_openvino_port(entry), scale=_openvino_step(output))
-            for entry, output in zip(compiled.outputs, model.outputs, strict=True)
-        ],
+        list(map(_openvino_port, compiled.outputs, map(_openvino_step, model.outputs))),
         kind="an OpenVINO model",
         runtime=runtime,
         files=files,
@@ -191,11 +188,11 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     )
 
 
-def _openvino_port(entry: Any) -> Port:
+def _openvino_port(entry: Any, step: float = 0.0) -> Port:
     """Return an input or output."""
     shape, name = entry.partial_shape, min(entry.names, default=entry.node.friendly_name)
     sides = () if shape.rank.is_dynamic else [-1 if side.is_dynamic else side.get_length() for side in shape]
-    return Port(str(name), entry.element_type.get_type_name(), tuple(sides))
+    return Port(str(name), entry.element_type.get_type_name(), tuple(sides), step)
 
 
 def _openvino_step(output: Any) -> float:

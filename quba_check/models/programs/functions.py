@@ -162,8 +162,7 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
         ModelError: a file cannot be read, or the preprocessing file normalises images that the function takes
             as they are.
     """
-    size = (model.size, model.size)
-    takes = ImageInput(size=size, channels=model.channels)
+    takes = ImageInput(size=(model.size, model.size), channels=model.channels)
     if model.input == "uint8":
         takes = replace(takes, dtype=torch.uint8, is_channels_last=True, scale=1 / 255)
     check_fits_input(takes, request, spec.text, ', or give NumpyModel(input="float32")')

@@ -51,8 +51,7 @@ def hidden_weights(module: nn.Module, *, spec: str) -> Weights:
     by_name = {name: value.dequantize() if value.is_quantized else value for name, value in tensors.values()}
     size = stored_bytes([*dense, *(value for _, value in tensors.values())])
     note = f"parameters counts {count:,} numbers outside of {spec}'s parameters, too" if count else ""
-    notes = tuple(filter(None, (note, uncounted)))
-    return Weights(parameters + count, size, uncounted, by_name, notes)
+    return Weights(parameters + count, size, uncounted, by_name, tuple(filter(None, (note, uncounted))))
 
 
 def count_weights(
