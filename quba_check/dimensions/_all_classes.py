@@ -21,14 +21,8 @@ from quba_check.dimensions._requested import worst_quantity
 from quba_check.dimensions._rows import Rows
 from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
-from quba_check.metrics.class_metrics import (
-    ClassCounts,
-    OfEachClass,
-    class_counts,
-    f1_limits,
-    macro_mean,
-    rows_of_share,
-)
+from quba_check.metrics import class_metrics
+from quba_check.metrics.class_metrics import OfEachClass
 from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
 from quba_check.stats.estimate import Influences, Sample
 from quba_check.stats.image_intervals import additive_limits
@@ -55,11 +49,11 @@ def quantity_of_all(
         UnmeasurableError: a class has no images.
     """
     names = table_class_names(suite.class_names, suite.class_count)
-    images = class_counts("recall", rows.label, rows.predicted, suite.class_count).n
+    images = class_metrics.class_counts("recall", rows.label, rows.predicted, suite.class_count).n
     if absent := [names[k] for k in np.flatnonzero(images == 0)]:
         reason = f"no image of the set {request.set} is of {listed(absent, NAMED)}"
         raise UnmeasurableError(reason, missing_data=True)
-    calls = class_counts("precision", rows.label, rows.predicted, suite.class_count).n
+    calls = class_metrics.class_counts("precision", rows.label, rows.predicted, suite.class_count).n
     notes = []
     if request.metric in ("precision", "f1") and not calls.all():
         never = listed((names[k] for k in np.flatnonzero(calls == 0)), NAMED)
@@ -69,7 +63,7 @@ def quantity_of_all(
         cells = zip(names, images.tolist(), each.values.tolist(), strict=True)
         return each.worst(rows), {request.name: Table(("class", "images", "value"), tuple(cells))}, notes
     metric = cast(Literal["recall", "precision", "f1"], request.metric)
-    mean = macro_mean(metric, rows.label, rows.predicted, suite.class_count, "rows")
+    mean = class_metrics.macro_mean(metric, rows.label, rows.predicted, suite.class_count, "rows")
     return rows.quantity(mean, partial(additive_limits, mean)), {}, notes
 
 
@@ -84,19 +78,19 @@ class EachClass:
     """
 
     metric: OfEachClass
-    counts: ClassCounts
+    counts: class_metrics.ClassCounts
     effects: tuple[GroupEffect, ...] = ()
     _limits: dict[tuple[int, int, bytes], Limits] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, metric: OfEachClass, rows: Rows, classes: int) -> EachClass:
         """Return the number of each class on the rows of a set."""
-        counts = class_counts(metric, rows.label, rows.predicted, classes)
+        counts = class_metrics.class_counts(metric, rows.label, rows.predicted, classes)
         effects, group = [], rows.group
         if group is None:
             return cls(metric, counts)
         for k, share in enumerate(counts.shares):
-            selected, hits = rows_of_share(metric, rows.label == k, rows.predicted == k)
+            selected, hits = class_metrics.rows_of_share(metric, rows.label == k, rows.predicted == k)
             rated: dict[Sample, Influences] = {"rows": hits[selected] - share}
             effect = group_effect(rated, {"rows": group[selected]}) if selected.any() else None
             effects.append(effect or GroupEffect(1.0, 1.0, 0))
@@ -111,7 +105,7 @@ class EachClass:
     def limits(self, k: int, z: Scores) -> Limits:
         """Return the (K,) limits of a class at normal scores."""
         hits, n, factor = int(self.counts.hits[k]), int(self.counts.n[k]), 1.0
-        limits_of = f1_limits if self.metric == "f1" else share_limits
+        limits_of = class_metrics.f1_limits if self.metric == "f1" else share_limits
         if self.effects:
             z, factor = self.effects[k].scores(z), self.effects[k].factor
             return limits_of(hits / factor, n / factor, z)
@@ -145,7 +139,7 @@ def confusion_table(clean: Predictions, suite: SuiteFacts, largest: int | None =
     classes = suite.class_count
     if largest is None and classes > MOST_CLASSES:
         largest = MOST_CONFUSIONS
-    images = class_counts("recall", clean.label, clean.predicted, classes).n
+    images = class_metrics.class_counts("recall", clean.label, clean.predicted, classes).n
     is_confused = ~clean.correct & _is_class(clean.label, classes) & _is_class(clean.predicted, classes)
     cells, counts = np.unique(
         clean.label[is_confused] * classes + clean.predicted[is_confused], return_counts=True
@@ -166,7 +160,7 @@ def class_table(clean: Predictions, suite: SuiteFacts) -> Table:
     """
     classes, rows = suite.class_count, Rows((clean,), CLEAN)
     recall, precision = (EachClass.of(name, rows, classes) for name in ("recall", "precision"))
-    f1 = class_counts("f1", rows.label, rows.predicted, classes)
+    f1 = class_metrics.class_counts("f1", rows.label, rows.predicted, classes)
     means: list[Cell] = [
         2 * hits / (n + hits) if n else "" for hits, n in zip(f1.hits.tolist(), f1.n.tolist(), strict=True)
     ]

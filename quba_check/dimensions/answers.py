@@ -27,16 +27,8 @@ from quba_check.dimensions._requested import (
 from quba_check.dimensions._rows import Rows
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.messages import listed
-from quba_check.metrics.selective import (
-    Guarantee,
-    answered_by_class,
-    aurc,
-    guaranteed_threshold,
-    least_answered,
-    risk_coverage,
-    threshold_for_accuracy,
-    threshold_for_share,
-)
+from quba_check.metrics import selective
+from quba_check.metrics.selective import Guarantee
 
 NORMALISED = 1e-3
 """Largest |logsumexp| of log-probabilities, whose probabilities add up to 1."""
@@ -157,7 +149,7 @@ def _quantity(
     if at.by_class:
         levels = np.array([level for _, level in at.by_class])
         notes = (f"answered from: {listed((f'{name} {level:.15g}' for name, level in at.by_class), 10)}",)
-        answered = answered_by_class(table.predicted, table.confidence, levels)
+        answered = selective.answered_by_class(table.predicted, table.confidence, levels)
     else:
         answered = np.zeros(len(table), bool) if threshold is None else scores >= np.float32(threshold)
     if request.metric == "share":
@@ -175,11 +167,11 @@ def _search(chosen: ChosenOn, source: RowSource, outputs: str | None) -> Guarant
     scores, correct = _scores(rows.table, chosen.score, outputs), rows.correct
     if at.confidence is not None:
         bounds = {"error": at.level, "confidence": at.confidence}
-        return guaranteed_threshold(scores, correct, **bounds, groups=rows.group)
+        return selective.guaranteed_threshold(scores, correct, **bounds, groups=rows.group)
     if at.rule == "accuracy":
-        threshold = threshold_for_accuracy(scores, correct, at.level)
+        threshold = selective.threshold_for_accuracy(scores, correct, at.level)
     else:
-        threshold = threshold_for_share(scores, at.level)
+        threshold = selective.threshold_for_share(scores, at.level)
     if threshold is None:
         raise UnmeasurableError(
             f"no {chosen.score} has an accuracy of {at.level:g} on the set {chosen.set}, with 30 answered "
@@ -190,7 +182,7 @@ def _search(chosen: ChosenOn, source: RowSource, outputs: str | None) -> Guarant
 
 
 def _area(rows: Rows, scores: ImageScores) -> Quantity:
-    return rows.adopted(additive_quantity(aurc(scores, rows.correct, "rows"), len(scores)))
+    return rows.adopted(additive_quantity(selective.aurc(scores, rows.correct, "rows"), len(scores)))
 
 
 def _scores(table: Predictions, score: AnswerScore, outputs: str | None = None) -> ImageScores:
@@ -200,7 +192,7 @@ def _scores(table: Predictions, score: AnswerScore, outputs: str | None = None) 
 
 def _curve(clean: Predictions) -> Table:
     """Return points of the risk-coverage curve at about equal distances of the share."""
-    threshold, answered, wrong = risk_coverage(_scores(clean, MOST_PROBABLE), clean.correct)
+    threshold, answered, wrong = selective.risk_coverage(_scores(clean, MOST_PROBABLE), clean.correct)
     n = len(clean)
     wanted = np.linspace(1, n, min(n, POINTS))
     rows = np.unique(np.searchsorted(answered, np.floor(wanted)))
@@ -233,7 +225,7 @@ def _note(chosen: ChosenOn, found: Guarantee, source: RowSource) -> str:
     guarantee = f"at most {100 * at.level:g} % of the answers to new images are wrong"
     confidence = f"with {100 * at.confidence:g} % confidence"
     if found.threshold is None:
-        least, unit, images = least_answered(at.level, at.confidence), "answers", f"{n:,} {images}"
+        least, unit, images = selective.least_answered(at.level, at.confidence), "answers", f"{n:,} {images}"
         if rows.group is not None:
             unit, images = "groups of answers", f"{len(np.unique(rows.group)):,} groups"
         return (

@@ -21,22 +21,8 @@ from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, mean
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import RowSource, requested_parts, requested_views, with_requests
 from quba_check.dimensions._rows import Rows
-from quba_check.metrics.calibration import (
-    CalibrationError,
-    adaptive_calibration_error,
-    expected_calibration_error,
-    reliability_bins,
-)
-from quba_check.metrics.temperature import (
-    LARGEST_BRIER,
-    LARGEST_NLL,
-    TemperatureFit,
-    brier_scores,
-    fit_temperature,
-    halves,
-    negative_log_likelihoods,
-    scale_held_out,
-)
+from quba_check.metrics import calibration, temperature
+from quba_check.metrics.temperature import TemperatureFit
 from quba_check.stats.estimate import geometric_mean, geometric_mean_of
 from quba_check.stats.intervals import log_normal_limits
 
@@ -46,8 +32,8 @@ ONE_SIDED = 1.6449
 """Normal score of a one-sided 95 % limit."""
 
 SCORES = {
-    "nll": (negative_log_likelihoods, LARGEST_NLL, "nats"),
-    "brier": (brier_scores, LARGEST_BRIER, "squared error"),
+    "nll": (temperature.negative_log_likelihoods, temperature.LARGEST_NLL, "nats"),
+    "brier": (temperature.brier_scores, temperature.LARGEST_BRIER, "squared error"),
 }
 """Parts that are means over images: the score of each image, its largest value, its unit."""
 
@@ -97,8 +83,8 @@ def _errors(
 ) -> tuple[Quantity, dict[str, Quantity]]:
     """Return value and parts of the answers to the clean images at some temperature."""
     n = len(clean)
-    ece = expected_calibration_error(confidence, clean.correct, bins=BINS, sample=CLEAN)
-    ace = adaptive_calibration_error(probabilities, clean.label, bins=BINS, sample=CLEAN)
+    ece = calibration.expected_calibration_error(confidence, clean.correct, bins=BINS, sample=CLEAN)
+    ace = calibration.adaptive_calibration_error(probabilities, clean.label, bins=BINS, sample=CLEAN)
     parts = {"ece": _quantity(n, ece), "ace": _quantity(n, ace)}
     for part, (scores, highest, unit) in SCORES.items():
         parts[part] = mean_quantity(scores(probabilities, clean.label), highest, unit, CLEAN)
@@ -109,12 +95,12 @@ def _advice(
     clean: Predictions, probabilities: NDArray[np.float32], parts: Mapping[str, Quantity], model: ModelFacts
 ) -> dict[str, Table]:
     """Return the best temperature and the values on held-out images, or the reason for none."""
-    fit = fit_temperature(probabilities, clean.label)
-    is_second = halves(clean.label, clean.group)
+    fit = temperature.fit_temperature(probabilities, clean.label)
+    is_second = temperature.halves(clean.label, clean.group)
     columns = ("temperature", "nll", "nll_scaled", "ece", "ece_scaled")
     if problem := _problem(clean, fit, is_second, model):
         return {"temperature": Table(columns, (), problem)}
-    scaled = scale_held_out(probabilities, clean.label, is_second)
+    scaled = temperature.scale_held_out(probabilities, clean.label, is_second)
     confidence = scaled[np.arange(len(clean)), clean.predicted]
     value, held_out = _errors(clean, confidence, scaled)
     row = [fit.temperature * model.temperature]
@@ -146,11 +132,11 @@ def _problem(clean: Predictions, fit: TemperatureFit, is_second: NDArray[np.bool
 
 
 def _reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], note: str = "") -> Table:
-    bins = reliability_bins(confidence, correct, bins=BINS)
+    bins = calibration.reliability_bins(confidence, correct, bins=BINS)
     return Table(("from", "to", "images", "confidence", "accuracy"), tuple(bins), note)
 
 
-def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
+def _quantity(n: int | None, *errors: calibration.CalibrationError) -> Quantity:
     """Geometric mean of one or more errors; without limits if one is 0."""
     value = geometric_mean(error.estimate.value for error in errors)
     debiased = geometric_mean(error.debiased for error in errors)

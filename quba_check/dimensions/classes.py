@@ -24,17 +24,8 @@ from quba_check.dimensions._requested import (
 )
 from quba_check.dimensions._rows import Rows
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.class_metrics import (
-    Mask,
-    f1_limits,
-    macro_mean,
-    one_vs_rest_auroc,
-    restated_share,
-    restated_share_limits,
-    roc_points,
-    rows_of_share,
-    threshold_at,
-)
+from quba_check.metrics import class_metrics
+from quba_check.metrics.class_metrics import Mask
 from quba_check.metrics.separation import auroc_limits
 from quba_check.stats.estimate import Estimate, delta_method
 from quba_check.stats.intervals import Limits, Scores, share_limits
@@ -63,7 +54,7 @@ def threshold_of(request: Request, source: RowSource) -> float | None:
     is_of = rows.is_of(request.classes)
     if not (~is_of if at.rule == "specificity" else is_of).any():
         raise _no_image(request, at.chosen_on, at.rule)
-    threshold = threshold_at(at.rule, at.level, rows.scores(request.classes), is_of)
+    threshold = class_metrics.threshold_at(at.rule, at.level, rows.scores(request.classes), is_of)
     if threshold is None:
         raise UnmeasurableError(
             f"no probability of {request.target} on the set {at.chosen_on} has a {at.rule} of {at.level:g}"
@@ -100,14 +91,14 @@ def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Qua
     if request.metric == "auroc":
         is_of = rows.is_of(request.classes)
         _check_both_sides(is_of, request)
-        area, of_rows = one_vs_rest_auroc(rows.scores(request.classes), is_of, "rows")
+        area, of_rows = class_metrics.one_vs_rest_auroc(rows.scores(request.classes), is_of, "rows")
         return rows.quantity(of_rows, partial(auroc_limits, area), is_of + np.int8(1))
     if request.prevalence is not None:
         return _restated(request, rows, threshold)
     is_of, is_called = _masks(request, rows, threshold)
     if request.metric == "confusion":
         is_called = np.isin(rows.predicted, request.others)
-    selected, hits = rows_of_share(request.metric, is_of, is_called)
+    selected, hits = class_metrics.rows_of_share(request.metric, is_of, is_called)
     if not selected.any():
         # No image is called so: with images that should be, the model fails, and no demand may skip that.
         lacks_data = request.metric not in ("precision", "npv") or not hits.any()
@@ -117,7 +108,7 @@ def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Qua
     limits_of = share_limits
     if request.metric == "f1":
         share = delta_method(2 * count / (n + count), [(2 / (1 + share.value) ** 2, share)])
-        limits_of = f1_limits
+        limits_of = class_metrics.f1_limits
 
     def limits(z: Scores, effect: float) -> Limits:
         return limits_of(count / effect, n / effect, z)
@@ -154,9 +145,9 @@ def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity
 
     def limits(z: Scores, effect: float) -> Limits:
         hits, n, false, m = (float(count / effect) for count in counts)
-        return restated_share_limits(prevalence, hits, n, false, m, z)
+        return class_metrics.restated_share_limits(prevalence, hits, n, false, m, z)
 
-    return rows.quantity(restated_share(prevalence, *shares), limits, is_of + np.int8(1))
+    return rows.quantity(class_metrics.restated_share(prevalence, *shares), limits, is_of + np.int8(1))
 
 
 def _share(selected: Mask, hits: Mask) -> Estimate:
@@ -178,7 +169,7 @@ def roc_table(request: Request, rows: Rows) -> dict[str, Table]:
     if is_of.all() or not is_of.any():
         return {}
     suffix = "" if request.set == CLEAN_SET else f"@set={request.set}"
-    points = roc_points(rows.scores(request.classes), is_of)
+    points = class_metrics.roc_points(rows.scores(request.classes), is_of)
     columns = ("threshold", "false_positive_rate", "recall")
     return {f"roc.{request.target}{suffix}": Table(columns, tuple(points))}
 
@@ -238,7 +229,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         )
         return replace(quantity, notes=(note,) if request.chosen_on else ())
 
-    balanced = macro_mean("recall", clean.label, clean.predicted, suite.class_count, CLEAN)
+    balanced = class_metrics.macro_mean("recall", clean.label, clean.predicted, suite.class_count, CLEAN)
     whole = Measurement.of("classes", additive_quantity(balanced, n))
     measured = with_requests(whole, source, quantity_of, partial(_of_each_class, suite))
     if points:
