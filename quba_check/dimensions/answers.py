@@ -8,7 +8,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity, Table
@@ -28,14 +27,13 @@ from quba_check.dimensions._rows import Rows
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.messages import listed
 from quba_check.metrics import selective
-from quba_check.metrics.selective import Guarantee
+from quba_check.metrics.selective import Guarantee, ImageScores
 
 NORMALISED = 1e-3
 """Largest |logsumexp| of log-probabilities, whose probabilities add up to 1."""
 POINTS = 100
 """Largest number of points of the risk-coverage curve in a record."""
 REMEDY = "state a probability or a margin under 'answers.at'"
-ImageScores = NDArray[np.float64]
 
 
 class ChosenOn(NamedTuple):
@@ -49,7 +47,7 @@ class ChosenOn(NamedTuple):
 
 def image_scores(
     table: Predictions, score: AnswerScore, outputs: str | None = None, remedy: str = ""
-) -> NDArray[np.float64]:
+) -> ImageScores:
     """Return the score of each image.
 
     It is a function of stored columns: the largest softmax probability (Hendrycks and Gimpel, ICLR 2017),
@@ -107,10 +105,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     clean, source = predictions[CLEAN], RowSource(predictions, facts.suite)
     found: dict[ChosenOn, Guarantee] = {}
     whole = Measurement.of("answers", _area(source.of(CLEAN_SET), _scores(clean, MOST_PROBABLE)))
-    outputs = facts.model.outputs
-    measured = with_requests(
-        whole, source, lambda request, rows: _quantity(request, rows, source, outputs, found)
-    )
+    quantity = partial(_quantity, source=source, outputs=facts.model.outputs, found=found)
+    measured = with_requests(whole, source, quantity)
     tables = {"risk_coverage": _curve(clean)}
     if any(one.threshold is not None for one in found.values()):
         tables["thresholds"] = _thresholds(found)
@@ -194,8 +190,7 @@ def _curve(clean: Predictions) -> Table:
     """Return points of the risk-coverage curve at about equal distances of the share."""
     threshold, answered, wrong = selective.risk_coverage(_scores(clean, MOST_PROBABLE), clean.correct)
     n = len(clean)
-    wanted = np.linspace(1, n, min(n, POINTS))
-    rows = np.unique(np.searchsorted(answered, np.floor(wanted)))
+    rows = np.unique(np.searchsorted(answered, np.floor(np.linspace(1, n, min(n, POINTS)))))
     columns = (threshold[rows], answered[rows] / n, (wrong / answered)[rows])
     points = zip(*(column.tolist() for column in columns), strict=True)
     return Table(("threshold", "share", "error"), tuple(points), "score: max_probability")

@@ -66,9 +66,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     between = between_class_evenness(clean.label, clean.true_probability, classes=suite.class_count)
     parts["between_class_confidence"] = Quantity(between, "fraction", whole.n)
     tables = {"classes": _class_table(clean, suite), "confusions": confusion_table(clean, suite, LARGEST)}
-    measured = Measurement.of(
-        "class_balance", whole, parts=parts, notes=never_right_notes(clean, suite), tables=tables
-    )
+    notes = never_right_notes(clean, suite)
+    measured = Measurement.of("class_balance", whole, parts=parts, notes=notes, tables=tables)
     return with_requests(
         measured,
         RowSource(predictions, suite),

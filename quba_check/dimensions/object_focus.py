@@ -41,16 +41,13 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     mean_same = Estimate.mean(same.correct, same.sample, is_reference=True)
     mean_clean = Estimate.mean(same.clean, CLEAN, is_reference=True)
     gain = (Estimate.mean(random.correct, random.sample) - mean_same) / mean_clean
+    largest = 1 / mean_clean.value
     return Measurement(
         "object_focus",
         1 + gain.value,
         "fraction",
         len(same.correct) + len(random.correct),
-        curve_of(
-            lambda z, effect: 1 + additive_limits(gain, z, effect),
-            1 - 1 / mean_clean.value,
-            1 + 1 / mean_clean.value,
-        ),
+        curve_of(lambda z, effect: 1 + additive_limits(gain, z, effect), 1 - largest, 1 + largest),
         influences=gain.influences,
         images=len(same.correct) if same.sample == random.sample else None,
         notes=reference_notes(predictions),

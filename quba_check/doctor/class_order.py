@@ -225,9 +225,8 @@ def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
     if sorted(order) in (sorted(classes), sorted(names)):
         return None
     unknown = next((name for name in order if name not in classes and name not in names), None)
-    n_different = len(set(order))
     problem = (
-        f"got {len(order)} names, {n_different} of them different; the suite has {len(classes)} classes."
+        f"got {len(order)} names, {len({*order})} of them different; the suite has {len(classes)} classes."
     )
     if unknown is not None:
         problem = f"'{unknown}' is not a class of the suite.{did_you_mean(unknown, [*classes, *names])}"

@@ -30,8 +30,7 @@ def crossed_dimensions(
     weights: Mapping[str, float], reference: Population, protocol: ProtocolName
 ) -> tuple[str, ...]:
     """Return the weighted dimensions with another definition under the population's protocol."""
-    is_crossed = reference.protocol != protocol
-    return tuple(name for name in CROSS_PROTOCOL if is_crossed and weights[name] > 0)
+    return tuple(name for name in CROSS_PROTOCOL if reference.protocol != protocol and weights[name] > 0)
 
 
 def suite_difference(reference: Population, suite: str | None, classes: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def model_files(*paths: Path) -> tuple[ModelFile, ...]:
     return tuple(ModelFile(path, *_state(path)) for path in paths)
 
 
-def file_digests(files: Iterable[ModelFile]) -> dict[str, str]:
+def file_digests(files: Sequence[ModelFile]) -> dict[str, str]:
     """Return the SHA-256 (hex) of the files that a model was loaded from, by name.
 
     The name is relative to the folder of the first file, for files below it.
@@ -124,7 +124,6 @@ def file_digests(files: Iterable[ModelFile]) -> dict[str, str]:
     Raises:
         ModelError: a file was changed or replaced since, so its digest may not be of what was loaded.
     """
-    files = list(files)
     digests: dict[str, str] = {}
     for file in files:
         if _state(file.path) != (file.sha256, file.identity):

@@ -101,8 +101,7 @@ def _read(path: Path) -> Tensor | None:
     try:
         with safe_open(path, framework="pt") as file:
             weights: Tensor = file.get_tensor(NAME)
-            checksum = (file.metadata() or {}).get("checksum")
-            return weights if checksum == _checksum(weights) else None
+            return weights if (file.metadata() or {}).get("checksum") == _checksum(weights) else None
     except (OSError, SafetensorError, TypeError):  # TypeError: dtypes that numpy does not have
         return None
 
