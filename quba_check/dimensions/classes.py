@@ -119,10 +119,9 @@ def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Qua
 
 def _of_each_class(suite: SuiteFacts, request: Request, rows: Rows) -> dict[str, Quantity]:
     """Return a number of each class that has images, by the class's name."""
-    names = table_class_names(suite.class_names, suite.class_count)
     return {
         name: class_quantity(replace(request, target=name, classes=(k,)), rows, None)
-        for k, name in enumerate(names)
+        for k, name in enumerate(table_class_names(suite.class_names, suite.class_count))
         if (rows.label == k).any()
     }
 

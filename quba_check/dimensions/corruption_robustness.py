@@ -33,8 +33,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
         return ()
     where = {name: f"under {name.replace('_', ' ')}, all severities" for name in suite.corruptions}
     where |= {f"severity_{severity}": f"at severity {severity}" for severity in SEVERITIES}
-    extra = suite.extra_corruptions
-    where |= {name: f"under {name.replace('_', ' ')}, not in the value" for name in extra}
+    where |= {name: f"under {name.replace('_', ' ')}, not in the value" for name in suite.extra_corruptions}
     return tuple(Part(name, "ratio", "high", f"relative accuracy {text}") for name, text in where.items())
 
 

@@ -120,9 +120,8 @@ def _category_table(label: NDArray[np.int64], hits: Masks, suite: SuiteFacts) ->
     count = int(classes.max(initial=-1)) + 1
     columns = [np.bincount(label[mask & in_class], minlength=count)[classes].tolist() for mask in hits]
     names = table_class_names(suite.class_names_of(CUE_CONFLICT_SET), count)
-    rows = zip([names[k] for k in classes], *columns, strict=True)
     return Table(
         ("category", "images", "shape_hits", "texture_hits"),
-        tuple(rows),
+        tuple(zip([names[k] for k in classes], *columns, strict=True)),
         "by the class of the shape; images whose texture is of the same class are left out",
     )

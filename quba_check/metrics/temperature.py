@@ -242,8 +242,7 @@ def brier_scores(probabilities: NDArray[np.float32], label: NDArray[np.int64]) -
     for first in range(0, len(label), step):
         block = probabilities[first : first + step].astype(np.float64)
         squares[first : first + step] = np.einsum("ij,ij->i", block, block)
-    scores = squares - 2 * _of_label(probabilities, label) + 1
-    return np.clip(scores, 0.0, LARGEST_BRIER)
+    return np.clip(squares - 2 * _of_label(probabilities, label) + 1, 0.0, LARGEST_BRIER)
 
 
 def _of_label(probabilities: NDArray[np.float32], label: NDArray[np.int64]) -> NDArray[np.float64]:
