@@ -181,13 +181,13 @@ def _class_details(record: Record) -> str:
 
 def _messages(run: Run) -> Iterator[str]:
     """Yield explanations of unmet demands, grades and notes, as the terminal shows them."""
-    record = run.record
+    record, shown = run.record, set[str]()
     for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
         if verdict.message:
-            first, *others = unmet_lines(verdict, record, run.path)
+            first, *others = unmet_lines(verdict, record, run.path, shown)
             yield from (f"{label(verdict)}: {first}", *others)
     yield from (grade_line(grade, record) for grade in record.grades)
-    yield from record_notes(record)
+    yield from record_notes(record, shown=shown)
     if run.comparison is not None:
         yield from filter(None, (answers_line(run.comparison), *run.comparison.notes))
 

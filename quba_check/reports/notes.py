@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from quba_check.core.grade import Grade
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
@@ -68,7 +68,7 @@ def answers_text(agreement: float, n: int) -> str:
     return f"{equal:,} of {n:,} answers ({percent:.1f} %)"
 
 
-def record_notes(record: Record, *, with_noise: bool = True) -> tuple[str, ...]:
+def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[str] = ()) -> tuple[str, ...]:
     """Return the notes on the run and its values.
 
     An unmeasurable dimension is left out if a verdict's message gives the reason.
@@ -76,6 +76,7 @@ def record_notes(record: Record, *, with_noise: bool = True) -> tuple[str, ...]:
     Args:
         record: the record.
         with_noise: name the verdicts that another sample could flip.
+        shown: notes on values that stand elsewhere.
     """
     lines = list(parity_lines(record))
     if record.interrupted:
@@ -95,7 +96,7 @@ def record_notes(record: Record, *, with_noise: bool = True) -> tuple[str, ...]:
     lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note and not row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
-            lines.extend(f"{name}: {note}" for note in row.all_notes if note != SAME)
+            lines.extend(f"{name}: {note}" for note in row.all_notes if note not in (SAME, *shown))
             lines.extend(_bias(name, row))
         elif isinstance(row, UnmeasurableRow) and not any(
             row.unmeasurable in verdict.message for verdict in record.verdicts

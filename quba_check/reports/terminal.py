@@ -209,13 +209,14 @@ def _paragraphs(record: Record, width: int, rule: str, path: str, *, classes: bo
         yield Text(f"\n{title}:\n{lines.rstrip()}")
     if grades := [_wrapped(line, width) for line in _grade_lines(record)]:
         yield from [Text(), *grades]
-    worst = most_severe(record.verdicts)
+    worst, shown = most_severe(record.verdicts), set[str]()
     yield _wrapped(verdict_line(record), width, style=LOOKS[label(worst)].style if worst else "")
     for group in LOOKS:
         if group != "PASS":
-            yield from _group(record, group, width, path)
-    if notes := [_wrapped(note, width, style="yellow") for note in record_notes(record, with_noise=False)]:
-        yield from [Text(), *notes]
+            yield from _group(record, group, width, path, shown)
+    notes = record_notes(record, with_noise=False, shown=shown)
+    yield from [Text()] if notes else []
+    yield from (_wrapped(note, width, style="yellow") for note in notes)
 
 
 def _grade_lines(record: Record) -> Iterator[str]:
@@ -238,7 +239,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
                 yield f"  {name} {bound_text(verdict)}: {label(verdict)}"
 
 
-def _group(record: Record, group: Label, width: int, path: str) -> Iterator[Text]:
+def _group(record: Record, group: Label, width: int, path: str, shown: set[str]) -> Iterator[Text]:
     rows = [row for row in record.verdicts if label(row) == group]
     if rows:
         yield Text()
@@ -247,7 +248,7 @@ def _group(record: Record, group: Label, width: int, path: str) -> Iterator[Text
         yield from (_wrapped(f"  {line}", width) for line in _by_reason(rows))
         return
     last = ""
-    for line in (line for row in rows for line in unmet_lines(row, record, path)):
+    for line in (line for row in rows for line in unmet_lines(row, record, path, shown)):
         if not line.lstrip().startswith(NEXT):
             yield _wrapped(f"  {line}", width)
         else:  # one line, to be copied

@@ -16,18 +16,19 @@ _OF_DOCTOR = ("data", "arch", "preprocessing", "thresholds")
 _SIZES = ("parameters", "size", "flops")
 
 
-def unmet_lines(verdict: VerdictRow, record: Record, path: str) -> Iterator[str]:
-    """Yield a demand's headline, and indented the facts behind it that tables and `record_notes` lack.
+def unmet_lines(verdict: VerdictRow, record: Record, path: str, shown: set[str]) -> Iterator[str]:
+    """Yield a demand's headline, and indented the facts behind it that tables lack.
 
     Args:
         verdict: the verdict on the demand.
         record: its record.
         path: path of the record's file; empty if none was written.
+        shown: notes that stand above, which are not repeated; its own are added.
     """
     known = verdict.explanation
     yield f"{known.headline or verdict.id}{f' [{known.place}]' if known.place else ''}"
-    shown = {note for row in record.measured.values() for note in row.all_notes}
     yield from (f"  {line}" for line in (*known.details, *known.notes) if line not in shown)
+    shown.update(known.notes)
     if step := next_step(verdict, record, path):
         yield f"  {NEXT}{step}"
 

@@ -4,6 +4,7 @@ import pytest
 from support.rows import verdict
 from support.tuned import record
 
+from quba_check.reports.notes import record_notes
 from quba_check.reports.unmet_demands import next_step, unmet_lines
 
 COMMAND = ["pytest", "-q", "--model", "m.pt", "--quba-data=my photos", "--quba-report=r.json", "gate.yaml"]
@@ -74,7 +75,7 @@ def test_without_a_file_there_is_none():
     assert step("accuracy", path="") == ""
 
 
-def test_what_tables_and_notes_state_is_not_repeated():
+def test_a_note_is_shown_once():
     explanation = {
         "headline": "accuracy 0.4 is below 0.5",
         "details": ["worst"],
@@ -83,11 +84,16 @@ def test_what_tables_and_notes_state_is_not_repeated():
         "place": "gate.yaml:3",
     }
     run = record(verdicts=[verdict("accuracy", 0.5, "fail", explanation=explanation)])
-    measured = run.measured["accuracy"].model_copy(update={"notes": ("score: energy",)})
-    run = run.model_copy(update={"measurements": {"accuracy": measured}})
-    assert [*unmet_lines(run.verdicts[0], run, PATH)] == [
+    shown = {"score: energy"}
+    assert [*unmet_lines(run.verdicts[0], run, PATH, shown)] == [
         "accuracy 0.4 is below 0.5 [gate.yaml:3]",
         "  worst",
         "  judged 2 of 3 slices",
         "  next: quba-check failures runs/a.json",
+    ]
+    assert shown == {"score: energy", "judged 2 of 3 slices"}
+    measured = run.measured["accuracy"].model_copy(update={"notes": ("score: energy", "several labels")})
+    run = run.model_copy(update={"measurements": {"accuracy": measured}})
+    assert [note for note in record_notes(run, shown=shown) if "accuracy" in note] == [
+        "accuracy: several labels"
     ]
