@@ -23,12 +23,13 @@ def unmet_lines(verdict: VerdictRow, record: Record, path: str, shown: set[str])
         verdict: the verdict on the demand.
         record: its record.
         path: path of the record's file; empty if none was written.
-        shown: notes that stand above, which are not repeated; its own are added.
+        shown: facts that stand above, which are not repeated; its own are added.
     """
     known = verdict.explanation
     yield f"{known.headline or verdict.id}{f' [{known.place}]' if known.place else ''}"
-    yield from (f"  {line}" for line in (*known.details, *known.notes) if line not in shown)
-    shown.update(known.notes)
+    facts = [line for line in (*known.details, *known.notes) if line not in shown]
+    yield from (f"  {line}" for line in facts)
+    shown.update(facts)
     if step := next_step(verdict, record, path):
         yield f"  {NEXT}{step}"
 

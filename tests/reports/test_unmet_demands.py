@@ -91,7 +91,7 @@ def test_a_note_is_shown_once():
         "  judged 2 of 3 slices",
         "  next: quba-check failures runs/a.json",
     ]
-    assert shown == {"score: energy", "judged 2 of 3 slices"}
+    assert shown == {"worst", "score: energy", "judged 2 of 3 slices"}
     measured = run.measured["accuracy"].model_copy(update={"notes": ("score: energy", "several labels")})
     run = run.model_copy(update={"measurements": {"accuracy": measured}})
     assert [note for note in record_notes(run, shown=shown) if "accuracy" in note] == [
