@@ -91,6 +91,8 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
 
 
 def _choice_by_loss(run: StoredRun, demand: VerdictRow, n: int, baseline: StoredRun | None) -> Choice:
+    if "set" in demand.explanation.images:
+        raise UserError("the run stored answers to clean images alone.")
     try:
         wrong, problem = failures(run, baseline), ""
     except UserError as why:

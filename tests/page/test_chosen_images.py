@@ -136,3 +136,16 @@ def text(run: StoredRun, target: str, n: int, baseline: StoredRun | None = None)
 
 def test_choices(snapshot: SnapshotAssertion) -> None:
     assert "\n\n".join(f"[{name}]\n{text(*case)}" for name, case in CASES.items()) == snapshot
+
+
+def test_the_images_are_those_that_a_failure_names() -> None:
+    explained = {"headline": "", "images": {"class": CLASSES[0], "predicted": CLASSES[1]}}
+    row = VerdictRow.model_validate(verdict("accuracy", explanation=explained))
+    choice = choose_images(LOSSES, row, 5, listing)
+    assert [(one.label, one.predicted) for one in choice.images] == [(CLASSES[0], CLASSES[1])]
+    assert choice.note.startswith(f"Wrong clean images, 1 of 6, {CLASSES[0]}, {CLASSES[1]}, ")
+    row = VerdictRow.model_validate(
+        verdict("accuracy", explanation={"headline": "", "images": {"set": "night"}})
+    )
+    note = "No pictures: the run stored answers to clean images alone."
+    assert choose_images(LOSSES, row, 5, listing).note == note
