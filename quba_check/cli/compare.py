@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import Place, check_not_read, read_run, write_output
-from quba_check.cli.parser import INPUT, OUTPUT, format_option, store_option, value_option
+from quba_check.cli.parser import INPUT, OUTPUT, check_read, format_option, store_option, value_option
 from quba_check.comparison.compare import compare as compare_runs
 from quba_check.comparison.misclassified import flips_csv
 from quba_check.errors import OptionError
@@ -33,8 +33,9 @@ def compare(
     a baseline, such as baselines/release, print the demanded numbers of each approval.
     """
     if after is None:
-        if not (history := approvals(before / RECORD)) or flips is not None:
-            allowed = f"two records, or a folder with {HISTORY}, such as {FOLDER}/release, without --flips"
+        check_read(dict.fromkeys(("flips", "parts", "store"), "with two records"), "for a baseline")
+        if not (history := approvals(before / RECORD)):
+            allowed = f"two records, or a folder with {HISTORY}, such as {FOLDER}/release"
             raise OptionError(where="quba-check compare", got=f"'{before}' alone", allowed=allowed)
         write_output(history_text(f"{before}", history, form))
         return

@@ -16,7 +16,7 @@ from quba_check.reports.cells import CLASS_HEADINGS, NONE, class_table, demand_c
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.notes import grade_line, parity_lines, record_notes
 from quba_check.reports.tables import code, code_block, markdown_table, prose, wrap_line
-from quba_check.reports.unmet_demands import unmet_lines
+from quba_check.reports.unmet_demands import next_step, unmet_lines
 from quba_check.reports.verdict_labels import (
     LABELS,
     LOOKS,
@@ -184,8 +184,9 @@ def _messages(run: Run) -> Iterator[str]:
     record, shown = run.record, set[str]()
     for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
         if verdict.message:
-            first, *others = unmet_lines(verdict, record, run.path, shown)
-            yield from (f"{label(verdict)}: {first}", *others)
+            first, *others = unmet_lines(verdict, shown)
+            step = next_step(verdict, record, run.path)
+            yield from (f"{label(verdict)}: {first}", *others, *([f"  next: {step}"] if step else []))
     yield from (grade_line(grade, record) for grade in record.grades)
     yield from record_notes(record, shown=shown)
     if run.comparison is not None:

@@ -34,7 +34,7 @@ from quba_check.reports.cells import (
 )
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import LEAST_WIDTH, printed, table_text, wrap_line
-from quba_check.reports.unmet_demands import NEXT, unmet_lines
+from quba_check.reports.unmet_demands import next_step, unmet_lines
 from quba_check.reports.verdict_labels import (
     LOOKS,
     UNMET,
@@ -248,12 +248,11 @@ def _group(record: Record, group: Label, width: int, path: str, shown: set[str])
         yield from (_wrapped(f"  {line}", width) for line in _by_reason(rows))
         return
     last = ""
-    for line in (line for row in rows for line in unmet_lines(row, record, path, shown)):
-        if not line.lstrip().startswith(NEXT):
-            yield _wrapped(f"  {line}", width)
-        else:  # one line, to be copied
-            yield Text(f"    {NEXT}as above" if line == last else f"  {line}")
-            last = line
+    for row in rows:
+        yield from (_wrapped(f"  {line}", width) for line in unmet_lines(row, shown))
+        if step := next_step(row, record, path):  # one line, to be copied
+            yield Text(f"    next: {'as above' if step == last else step}")
+            last = step
 
 
 def _by_reason(verdicts: Iterable[VerdictRow]) -> Iterator[str]:

@@ -6,23 +6,21 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from quba_check.core.view import CLEAN_SET
+from quba_check.gate.options import OPTIONS
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, VerdictRow
 
 OF_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance", "classes", "answers")
 """Dimensions whose failures are single images of the clean set."""
-NEXT, PICTURES = "next: ", "--pictures=6"
-_OF_DOCTOR = ("data", "arch", "preprocessing", "thresholds")
+PICTURES = "--pictures=6"
 _SIZES = ("parameters", "size", "flops")
 
 
-def unmet_lines(verdict: VerdictRow, record: Record, path: str, shown: set[str]) -> Iterator[str]:
+def unmet_lines(verdict: VerdictRow, shown: set[str]) -> Iterator[str]:
     """Yield a demand's headline, and indented the facts behind it that tables lack.
 
     Args:
         verdict: the verdict on the demand.
-        record: its record.
-        path: path of the record's file; empty if none was written.
         shown: facts that stand above, which are not repeated; its own are added.
     """
     known = verdict.explanation
@@ -30,8 +28,6 @@ def unmet_lines(verdict: VerdictRow, record: Record, path: str, shown: set[str])
     facts = [line for line in (*known.details, *known.notes) if line not in shown]
     yield from (f"  {line}" for line in facts)
     shown.update(facts)
-    if step := next_step(verdict, record, path):
-        yield f"  {NEXT}{step}"
 
 
 def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = "") -> str:
@@ -55,7 +51,7 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
     if verdict.is_on_grade or (explanation.reason and not options):
         words = ["report", path, "--to", "text"]
     elif explanation.reason:
-        words = ["doctor", *options]
+        words = ["doctor", *options, file]
     elif verdict.outcome == "uncertain" or (verdict.policy == "fail" and verdict.within_noise):
         words = ["power", file, "--record", path]
     elif dimension in _SIZES:
@@ -71,15 +67,18 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
 
 
 def _doctor_options(command: Sequence[str]) -> Iterator[str]:
-    """Yield the options of a run that the doctor takes, too, each with its value."""
+    """Yield the options of the gate in a run's command, which the doctor takes, too."""
+    takes_value = {option.flag: option.metavar is not None for option in OPTIONS}
     for word, value in zip(command, [*command[1:], ""], strict=False):
-        name, _, joined = word.partition("=")
-        if name == "--model" or name.removeprefix("--quba-") in _OF_DOCTOR:
+        name, joined, _ = word.partition("=")
+        if name in takes_value:
             yield word
-            yield from [] if joined else [value]
+            yield from [value] if takes_value[name] and not joined else []
 
 
 def _is_of_listed_images(verdict: VerdictRow) -> bool:
     """True if `quba-check failures` lists the images behind a value."""
     is_clean = verdict.explanation.images.get("set", CLEAN_SET) == CLEAN_SET
-    return verdict.dimension == "unknown_detection" or (verdict.dimension in OF_CLEAN_IMAGES and is_clean)
+    if verdict.dimension == "unknown_detection":
+        return verdict.bound not in DROPS  # runs keep no answers to compare
+    return verdict.dimension in OF_CLEAN_IMAGES and is_clean

@@ -63,15 +63,24 @@ def test_the_lines_of_approvals(baseline: Path, capsys: pytest.CaptureFixture[st
     assert [line.get("by") for line in content["approvals"]] == ["ann", "bo", "ann", None]
 
 
-@pytest.mark.parametrize(
-    "words", [["baselines/relase"], ["run.json"], ["baselines/release", "--flips=x.csv"]]
-)
+@pytest.mark.parametrize("path", ["baselines/relase", "run.json"])
 def test_one_path_is_the_folder_of_a_baseline(
-    baseline: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+    baseline: Path, path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("run.json").write_text("{}", encoding="utf-8")
-    assert main(["compare", *words]) == 4
+    assert main(["compare", path]) == 4
     assert capsys.readouterr().err == (
-        f"ERROR: quba-check compare: got '{words[0]}' alone. Allowed: two records, or a folder with "
-        f"approvals.jsonl, such as {baseline}, without --flips.\n"
+        f"ERROR: quba-check compare: got '{path}' alone. Allowed: two records, or a folder with "
+        f"approvals.jsonl, such as {baseline}.\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--flips=x.csv", "--parts", "--store=x"])
+def test_a_baseline_takes_no_option_of_two_records(
+    baseline: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", f"{baseline}", option]) == 4
+    assert capsys.readouterr().err == (
+        f"ERROR: quba-check compare: {option.partition('=')[0]}: is not read for a baseline. "
+        "Allowed: with two records.\n"
     )

@@ -38,6 +38,10 @@ def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **expla
             {"name": "shape_bias", "bound": "max_drop", "inputs": INPUTS},
             "compare baselines/release/record.json runs/a.json",
         ),
+        (
+            {"name": "unknown_detection", "bound": "max_drop", "inputs": INPUTS, "images": {"set": "near"}},
+            "compare baselines/release/record.json runs/a.json",
+        ),
         # Of a reference there is no record.
         ({"name": "accuracy", "bound": "max_drop"}, "failures runs/a.json"),
         ({"name": "corruption_robustness"}, "report runs/a.json --pictures=6 -o report.html"),
@@ -54,7 +58,7 @@ def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **expla
         ),
         (
             {"name": "object_focus", "outcome": "unmeasurable", "reason": "no images"},
-            "doctor --model m.pt '--quba-data=my photos'",
+            "doctor --model m.pt '--quba-data=my photos' --quba-report=r.json gate.yaml",
         ),
         (
             {"name": "object_focus", "outcome": "unmeasurable", "reason": "no images", "command": ()},
@@ -85,11 +89,10 @@ def test_a_note_is_shown_once():
     }
     run = record(verdicts=[verdict("accuracy", 0.5, "fail", explanation=explanation)])
     shown = {"score: energy"}
-    assert [*unmet_lines(run.verdicts[0], run, PATH, shown)] == [
+    assert [*unmet_lines(run.verdicts[0], shown)] == [
         "accuracy 0.4 is below 0.5 [gate.yaml:3]",
         "  worst",
         "  judged 2 of 3 slices",
-        "  next: quba-check failures runs/a.json",
     ]
     assert shown == {"worst", "score: energy", "judged 2 of 3 slices"}
     measured = run.measured["accuracy"].model_copy(update={"notes": ("score: energy", "several labels")})
