@@ -173,7 +173,7 @@ def render_page(
 
 def render_sheet(title: str, shown: DemandPictures) -> str:
     """Return a page of pictures alone, under a title."""
-    return _rendered("sheet.html", {"title": title, "shown": shown})
+    return _rendered("sheet.html", {"heading": title, "shown": shown})
 
 
 def _rendered(template: str, view: Mapping[str, Any], script: str = "") -> str:
