@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,13 @@ N = PER_CLASS * len(CLASSES)
 FOG, SNOW = View("corruptions", "fog", 3), View("corruptions", "snow", 1)
 ALL = [CLEAN, FGSM, PGD, FOG, SNOW]
 FILE_BYTES = 128 + N * SIDE * SIDE * 3 + N * 4
+
+
+@pytest.fixture(autouse=True)
+def disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk with room, whatever the real one has: a full one keeps no images."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 0, 10**12))
 
 
 @pytest.fixture
