@@ -95,7 +95,7 @@ class Work:
 
 def request(suite: Suite, architecture: str | None, *, exact: bool) -> LoadRequest:
     """Return the settings for loading a model of a suite, as far as this version has them."""
-    wanted = {"precision": "fp32", "compile": "off", "exact_preprocessing": True} if exact else {}
+    wanted = {"precision": "fp32", "runtime": "torch", "exact_preprocessing": True} if exact else {}
     known = {setting.name for setting in fields(LoadRequest)}
     return LoadRequest(
         classes=suite.classes,

@@ -191,7 +191,7 @@ class Engine:
             raise InvariantError(STATE_CHANGED)
 
     def _settle_compute(self, *, may_choose: bool = False) -> None:
-        settle_compute(self.classifier, self.store, self._executor, may_choose=may_choose)
+        settle_compute(self.cache_keys, self.store, self._executor, may_choose=may_choose)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))

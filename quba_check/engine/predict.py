@@ -111,7 +111,7 @@ class Passes:
         self._report_work(owners, finished=0, passes=2)
         attacked = fgsm_point(points, start.direction, view.radius)
         with torch.no_grad():
-            raw = self._classifier.raw(self._inputs(attacked), is_checked=False)
+            raw = self._classifier.raw(self._inputs(attacked), in_torch=True, is_checked=False)
             fools = self._fools(view, attacked, owners)
         self._report_work(owners, finished=1, passes=1)
         outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(view, pixels, attacked), **fools}
@@ -174,7 +174,9 @@ class Passes:
         if self._surrogate is not None:  # the judged model sees the last iterate alone
             with torch.no_grad():
                 inputs = self._inputs(current[chosen])
-                shown = self._classifier.raw(inputs, is_checked=False) if len(inputs) else step.logits[chosen]
+                shown = step.logits[chosen]
+                if len(inputs):
+                    shown = self._classifier.raw(inputs, in_torch=True, is_checked=False)
             is_right = torch.ones_like(is_correct[chosen])
             outputs = {"raw": shown, "always_right": is_right, "fools_reference": ~is_correct[chosen]}
         pixels = active["pixels"][part]

@@ -21,7 +21,7 @@ from quba_check.core.view import CLEAN, View
 from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import READ_AHEAD, BatchSettings, ImageStream, Job, batches, default_threads
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.compute_choice import checked_settings, half_precisions, noise_floor
+from quba_check.engine.compute_choice import checked_runtime, checked_settings, half_precisions, noise_floor
 from quba_check.engine.decisions import ShardArrays, attack_arrays, check_columns, shard_arrays
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
@@ -73,9 +73,12 @@ class Worker:
 
     def choose_compute(self) -> ComputeSettings:
         """Return the settings of the passes on this device; see `engine.compute_choice`."""
-        if not half_precisions(self.classifier.device):
-            return self.classifier.compute
-        return checked_settings(self.classifier, self.suite, self._preparation(CLEAN))
+        model = self.classifier
+        if half_precisions(model.device):
+            return checked_settings(model, self.suite, self._preparation(CLEAN))
+        if model.compute.runtime != "openvino":
+            return model.compute
+        return checked_runtime(model, self.suite, self._preparation(CLEAN))
 
     def noise_floor(self) -> str:
         """Return how well the model agrees with itself, in words; see `engine.compute_choice`."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError
 from quba_check.executors.choice import FORMS, parse_executor
-from quba_check.models.request import COMPILE, DEVICES, PRECISIONS, LoadRequest, check_choice, check_device
+from quba_check.models.request import DEVICES, PRECISIONS, RUNTIMES, LoadRequest, check_choice, check_device
 from quba_check.storage.user_files import is_url, user_location, user_path
 
 MOST_WORKERS = 256
@@ -25,7 +25,7 @@ NEEDED = {
     "executor_settings": ("executor", "which reads it", "--quba-executor=ray"),
 }
 """By the field of an option: the option that it needs, that option's role, and how to add it."""
-OF_LOADING = "arch", "device", "precision", "compile", "exact_preprocessing", "model_version", "trust_pickle"
+OF_LOADING = "arch", "device", "precision", "runtime", "exact_preprocessing", "model_version", "trust_pickle"
 """Fields that are settings for loading a model."""
 
 
@@ -227,7 +227,11 @@ class Options:
         f"{', '.join(PRECISIONS)} (auto: fp32, and half precision on GPUs if it keeps the answers)",
         one_of(*PRECISIONS),
     )
-    compile: str | None = option("WHEN", "torch.compile the model: on, off (default)", one_of(*COMPILE))
+    runtime: str | None = option(
+        "NAME",
+        "torch (default), openvino on CPUs (if it gives the answers of torch), or compile for torch.compile",
+        one_of(*RUNTIMES),
+    )
     exact_preprocessing: bool = option(
         None,
         "prepare every image with Pillow, as timm's transform does, in place of faster code that differs "

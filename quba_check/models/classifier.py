@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +27,7 @@ from quba_check.models.outputs import (
 from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing, grey
 from quba_check.models.request import LoadRequest, Precision
+from quba_check.models.runtimes import Program, compiled_program
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -83,7 +83,7 @@ class Classifier:
     surrogate: Classifier | None = field(repr=False, default=None)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
     _columns: dict[torch.device, Tensor] = field(init=False, repr=False, default_factory=dict)
-    _compiled: Callable[[Tensor], Any] | None = field(init=False, repr=False, default=None)
+    _program: Program | None = field(init=False, repr=False, default=None)
     _guard: Guard | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -116,8 +116,8 @@ class Classifier:
         """Run all further passes with these settings."""
         self.try_out(settings)
         self.is_open = False
-        if not settings.compiled:
-            self._compiled = None
+        if settings.runtime == "torch":
+            self._program = None
         if "_convolutions" in vars(self):
             self._convolutions.release()
         self._guard = self._guard and Guard(self.module, self.checksum)
@@ -192,12 +192,15 @@ class Classifier:
             self._dense[size] = mean.contiguous(memory_format=last), std.contiguous(memory_format=last)
         return self._dense[size]
 
-    def raw(self, inputs: Tensor, *, exact: bool = False, is_checked: bool = True) -> Tensor:
+    def raw(
+        self, inputs: Tensor, *, exact: bool = False, in_torch: bool = False, is_checked: bool = True
+    ) -> Tensor:
         """Return the unconverted outputs of the module.
 
         Args:
             inputs: normalised images on `device`, float32, (N, channels, H, W).
-            exact: compute in float32 and uncompiled under all settings, as attacks do.
+            exact: compute in float32 and in torch under all settings, as attacks do.
+            in_torch: compute in torch under all settings, as for attacked images.
             is_checked: check that the outputs are finite, which waits for the device. The engine checks whole
                 shards instead.
 
@@ -209,8 +212,8 @@ class Classifier:
             torch.OutOfMemoryError: memory runs out, for callers that continue with smaller batches.
         """
         if self.takes_single_images and len(inputs) > 1:
-            parts = [self.raw(image, exact=exact, is_checked=is_checked) for image in torch.split(inputs, 1)]
-            return torch.cat(parts)
+            settings = {"exact": exact, "in_torch": in_torch, "is_checked": is_checked}
+            return torch.cat([self.raw(image, **settings) for image in torch.split(inputs, 1)])
         half = self.compute.precision != "fp32" and not exact
         if self.compute.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
@@ -218,9 +221,14 @@ class Classifier:
         shape = "×".join(str(side) for side in inputs.shape[1:])
         problem = f"the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(problem, self.spec), torch.autocast(self.device.type, dtype=dtype, enabled=half):
-            is_compiled = self.compute.compiled and not exact and not torch.is_grad_enabled()
-            outputs = self._compiled_outputs(inputs) if is_compiled else self.module(inputs)
-            scores, place = class_scores(outputs)
+            is_other = self.compute.runtime != "torch" and not (exact or in_torch or torch.is_grad_enabled())
+            if not is_other:
+                scores, place = class_scores(self.module(inputs))
+            else:
+                self._program = self._program or compiled_program(
+                    self.compute.runtime, self.module, inputs, self.spec
+                )
+                scores, place = self._program(inputs)
             if place and (note := f"{place} is used") not in self.notes:
                 self.notes = (*self.notes, note)
             raw = check_outputs(scores, batch=len(inputs), head=self.head, spec=self.spec)
@@ -282,20 +290,6 @@ class Classifier:
     @cached_property
     def _convolutions(self) -> ConvolutionWeights:
         return ConvolutionWeights(self.module)
-
-    def _compiled_outputs(self, inputs: Tensor) -> Any:
-        """Return the outputs of the compiled module, which is compiled once for all batch sizes.
-
-        A batch of one image, for which torch would compile again, is doubled.
-        """
-        if self._compiled is None:
-            self._compiled = torch.compile(self.module)
-        batch = inputs.repeat(2, 1, 1, 1) if len(inputs) == 1 else inputs
-        torch._dynamo.maybe_mark_dynamic(batch, 0)
-        with model_errors("torch.compile fails (without it: --quba-compile=off):", where=self.spec):
-            outputs: Any = class_scores(self._compiled(batch))[0]
-        is_doubled = len(batch) != len(inputs) and isinstance(outputs, Tensor)
-        return outputs[: len(inputs)] if is_doubled else outputs
 
 
 class ConvolutionWeights:

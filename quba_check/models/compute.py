@@ -1,4 +1,4 @@
-"""Device, precision, memory format and compilation of a model's passes."""
+"""Device, precision, memory format and runtime of a model's passes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ import torch
 
 from quba_check.errors import OptionError
 from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.request import PROVIDERS, LoadRequest, Precision, check_device, check_precision
+from quba_check.models.request import (
+    PROVIDERS,
+    RUNTIMES,
+    LoadRequest,
+    Precision,
+    Runtime,
+    check_choice,
+    check_device,
+    check_precision,
+)
+from quba_check.models.runtimes import openvino_name
 
 STATED = "stated by --quba-precision"
 PROGRAM = "exported programs run as they are"
@@ -25,6 +35,9 @@ TOO_FEW = "the clean set has too few images for the check of half precision"
 NOT_CHECKED = "half precision cannot be checked on the clean set"
 FLIPPED = "half precision flips an answer"
 CHECKED = "half precision flips no answer"
+OPENVINO = "OpenVINO gives the answers of torch"
+OPENVINO_DIFFERS = "OpenVINO changes an answer or a class score"
+OPENVINO_NOT_CHECKED = "OpenVINO cannot be checked on the clean set"
 CHANNELS_LAST = {("cpu", "fp32"), ("cuda", "bf16"), ("cuda", "fp16")}
 """Devices and precisions with which convolutional networks run in memory format `channels_last`."""
 
@@ -36,16 +49,16 @@ class ComputeSettings:
     Attributes:
         precision: number format of passes without gradients. Those with gradients are always float32.
         channels_last: convolution weights and inputs are in memory format `channels_last`.
-        compiled: passes without gradients run through `torch.compile`.
+        runtime: what runs passes of unattacked images.
         requested: the requested precision; `auto` if chosen here.
         reason: reason for these settings.
-        images: number of images predicted both with these settings and in float32; 0 without a check.
+        images: number of images predicted both with these settings and by torch in float32; 0 if unchecked.
         flipped: number of these images with another top-1 answer.
     """
 
     precision: Precision = "fp32"
     channels_last: bool = False
-    compiled: bool = False
+    runtime: Runtime = "torch"
     requested: str = "fp32"
     reason: str = STATED
     images: int = 0
@@ -54,10 +67,11 @@ class ComputeSettings:
     def cache_settings(self) -> dict[str, Any]:
         """Return the settings that change the last bits of predictions, for cache keys.
 
-        Other memory formats and compilation are left out, so that predictions stored before stay valid.
+        The plain format and torch are left out, so that predictions stored before stay valid.
         """
-        changes = {"channels_last": self.channels_last, "compiled": self.compiled}
-        return {"precision": self.precision} | {name: True for name, is_on in changes.items() if is_on}
+        name = openvino_name() if self.runtime == "openvino" else self.runtime
+        changes = {"channels_last": self.channels_last, "runtime": self.runtime != "torch" and name}
+        return {"precision": self.precision} | {key: value for key, value in changes.items() if value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ComputeSettings:
@@ -67,8 +81,8 @@ class ComputeSettings:
             ValueError, TypeError: the values are not those of settings.
         """
         settings = cls(**values)
-        flags = {settings.channels_last, settings.compiled}
-        if settings.precision not in get_args(Precision) or not flags <= {True, False}:
+        is_known = settings.precision in get_args(Precision) and settings.runtime in RUNTIMES
+        if not is_known or settings.channels_last not in (True, False):
             raise ValueError(f"unknown settings {values!r}")
         return settings
 
@@ -77,9 +91,13 @@ PLAIN = ComputeSettings()
 
 
 def first_settings(
-    kind: str, request: LoadRequest, loaded: LoadedModule, precision: Precision
+    kind: str, request: LoadRequest, loaded: LoadedModule, precision: Precision, device: torch.device
 ) -> ComputeSettings:
-    """Return the settings of a model as loaded; `auto` may replace those that are stated."""
+    """Return the settings of a model as loaded; `auto` may replace those that are stated.
+
+    Raises:
+        OptionError: the runtime is unknown or not installed.
+    """
     reason = STATED
     if loaded.takes_single_images:
         reason = SINGLE_IMAGES
@@ -87,9 +105,14 @@ def first_settings(
         reason = PROGRAM
     elif kind == "demo" and request.precision == "auto":
         reason = DEMO
-    is_compiled = request.compile == "on" and reason in (STATED, DEMO)
     precision = loaded.precision or precision
-    return ComputeSettings(precision, compiled=is_compiled, requested=request.precision, reason=reason)
+    runtime = check_choice("--quba-runtime", request.runtime, RUNTIMES)
+    is_for_it = runtime != "openvino" or (device.type, precision) == ("cpu", "fp32")
+    if reason not in (STATED, DEMO) or not is_for_it:
+        runtime = "torch"
+    if runtime == "openvino":
+        openvino_name()
+    return ComputeSettings(precision, runtime=runtime, requested=request.precision, reason=reason)
 
 
 def resolve_device(text: str, worker: int | None = None) -> torch.device:

@@ -27,7 +27,7 @@ from quba_check.models.preprocessing.config import PreprocessingConfig, configs_
 from quba_check.models.preprocessing.preprocessing import SUITE_DEFAULTS, Preprocessing, preprocessing_of
 from quba_check.models.preprocessing.serving import with_version
 from quba_check.models.programs.weights import stored_bytes
-from quba_check.models.request import COMPILE, DEVICES, PROVIDERS, LoadRequest, check_choice
+from quba_check.models.request import DEVICES, PROVIDERS, LoadRequest
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
 TAKES_SINGLE_IMAGES = (
@@ -36,7 +36,7 @@ TAKES_SINGLE_IMAGES = (
 )
 UNUSED_VERSION = "{}: --quba-model-version has no effect, since it identifies functions on arrays alone"
 OWN_PRECISION = "{} computes in its own precision, not in {}"
-COMPILED_PROGRAM = "{} is an exported program and runs as it is: --quba-compile has no effect"
+RUNTIME_UNUSED = "{}: --quba-runtime={} has no effect on {}"
 
 
 def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
@@ -73,7 +73,6 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     error = partial(ModelError, where=spec.text)
     device = compute.resolve_device(request.device, request.worker)
     precision = compute.resolve_precision(request.precision, device)
-    check_choice("--quba-compile", request.compile, COMPILE)
     if request.device in PROVIDERS and spec.kind != "onnx":
         hint = f"Allowed for other models: {', '.join(DEVICES)}."
         raise error(f"--quba-device={request.device} runs ONNX files alone", hint=hint)
@@ -104,11 +103,14 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         raise error("does not state how pixels are scaled", hint=hint)
     preprocessing = preprocessing_of(configs, request, spec=spec.text)
     is_function = spec.kind == "callable" and loaded.is_program
+    settings = compute.first_settings(spec.kind, request, loaded, precision, device)
+    unused = settings.runtime != request.runtime
+    other = "exported programs" if loaded.is_program else f"{settings.precision} on {device}"
     is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
     notes = [
         *loaded.notes,
         *weights.notes,
-        *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
+        *([RUNTIME_UNUSED.format(spec.text, request.runtime, other)] if unused else []),
         *([UNUSED_VERSION.format(spec.text)] if request.model_version and not is_function else []),
         *([OWN_PRECISION.format(spec.text, request.precision)] if is_fixed else []),
         *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
@@ -123,7 +125,6 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     for parameter in parameters:  # attacks then compute gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
-    settings = compute.first_settings(spec.kind, request, loaded, precision)
     checksum = state_digest(tensors)
     original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
     original |= {f"hidden {name}": tensor for name, tensor in weights.hidden.items()}
@@ -160,6 +161,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     if request.precision == "auto" and settings.reason == compute.STATED:
         classifier.use(classifier.rule(precision))
         classifier.is_open = True
+    classifier.is_open |= settings.runtime == "openvino"  # it is checked on images
     return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
 
 

@@ -18,7 +18,8 @@ from quba_check.models.preprocessing.config import PreprocessingConfig
 Word = TypeVar("Word", bound=str)
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
-COMPILE = ("on", "off")
+Runtime = Literal["torch", "compile", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = ("torch", "compile", "openvino")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 _PROVIDERS = ("Tensorrt", "OpenVINO", "ROCM", "MIGraphX", "CoreML", "QNN", "CANN", "Xnnpack")
 PROVIDERS = {name.lower(): f"{name}ExecutionProvider" for name in _PROVIDERS}
@@ -46,7 +47,8 @@ class LoadRequest:
         pipeline: serving pipeline that replaces steps of the model's preprocessing; None for its own.
         device: one of `DEVICES`, or of `PROVIDERS` for ONNX files. `auto` tries CUDA, then MPS, then the CPU.
         precision: one of `PRECISIONS`. `auto` takes half precision on GPUs if it keeps the answers.
-        compile: one of `COMPILE`, for `torch.compile`.
+        runtime: one of `RUNTIMES`, for passes without gradients of torch modules. `openvino` computes in
+            float32 on CPUs, and is used if it gives the answers of torch on the first images.
         exact_preprocessing: prepare every image with Pillow, as timm's transform does.
         trust_pickle: accept files that run code while they are read.
         worker: number of this process among parallel ones; worker k takes GPU k mod n.
@@ -69,7 +71,7 @@ class LoadRequest:
     pipeline: ServingPipeline | None = None
     device: str = "auto"
     precision: str = "auto"
-    compile: str = "off"
+    runtime: str = "torch"
     exact_preprocessing: bool = False
     trust_pickle: bool = False
     worker: int | None = None

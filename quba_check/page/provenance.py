@@ -100,7 +100,11 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
 def compute_text(row: ComputeRow) -> str:
     """Return the settings of a run's passes in words."""
     batches = f"batches of {row.batch_size}" if row.batch_size else ""
-    formats = ("channels_last" if row.channels_last else "", "compiled" if row.compiled else "", batches)
+    formats = (
+        "channels_last" if row.channels_last else "",
+        row.runtime if row.runtime != "torch" else "",
+        batches,
+    )
     check = f", {row.flipped} of {row.images} answers flipped" if row.images else ""
     return f"{', '.join(filter(None, (row.precision, *formats)))} ({row.reason}{check})"
 

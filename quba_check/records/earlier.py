@@ -43,7 +43,18 @@ def translated(content: Any) -> Any:
     verdicts = content.get("verdicts", ())
     if isinstance(verdicts, list | tuple):
         verdicts = [_translated_verdict(row) for row in verdicts]
-    return content | {"measurements": rows, "verdicts": verdicts}
+    return _with_runtime(content) | {"measurements": rows, "verdicts": verdicts}
+
+
+def _with_runtime(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the name of the runtime, which was `compiled` or torch."""
+    environment = content.get("environment")
+    compute = environment.get("compute") if isinstance(environment, dict) else None
+    if not isinstance(environment, dict) or not isinstance(compute, dict) or "compiled" not in compute:
+        return content
+    settings = {key: value for key, value in compute.items() if key != "compiled"}
+    settings["runtime"] = "compile" if compute["compiled"] else "torch"
+    return content | {"environment": environment | {"compute": settings}}
 
 
 def renamed(dimension: str, part: str | None) -> tuple[str, str | None]:

@@ -162,17 +162,18 @@ class ComputeRow(JsonRow):
     Attributes:
         precision: number format of passes without gradients; those of attacks are float32.
         channels_last: convolution weights and inputs in memory format `channels_last`.
-        compiled: passes without gradients through `torch.compile`.
+        runtime: what runs passes of unattacked images: torch, compile (`torch.compile`) or openvino.
         batch_size: images of a pass; None for the default of the device, in older records.
         requested: the requested precision; `auto` if chosen by the rule.
         reason: reason for these settings.
-        images: images that were predicted both with these settings and in float32; 0 without a check.
+        images: images that were predicted both with these settings and by torch in float32; 0 without a
+            check.
         flipped: images of these with another top-1 answer.
     """
 
     precision: str
     channels_last: bool
-    compiled: bool
+    runtime: str
     batch_size: int | None = None
     requested: str
     reason: str

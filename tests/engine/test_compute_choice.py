@@ -61,12 +61,12 @@ def test_a_network_without_overlapping_windows_has_the_cache_keys_of_a_stated_pr
 
 
 class Elsewhere:
-    """A pool of one worker, in this process; it chooses `HALF`."""
+    """A pool of one worker, in this process, with its choice."""
 
     name = "elsewhere, 1 worker"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.choices, self.requests = folder, 0, 0
+    def __init__(self, folder: Path, choice: ComputeSettings = HALF) -> None:
+        self.folder, self.choice, self.choices, self.requests = folder, choice, 0, 0
 
     def executor(self, spec: WorkerSpec) -> Elsewhere:
         self.spec = spec
@@ -74,7 +74,7 @@ class Elsewhere:
 
     def choose_compute(self) -> ComputeSettings:
         self.choices += 1
-        return HALF
+        return self.choice
 
     def run(self, requests):
         worker = None
@@ -140,15 +140,16 @@ def test_a_stated_precision_is_not_checked_and_has_other_keys(evaluate, models) 
 
 def test_compilation_on_request(evaluate, monkeypatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda module: module)
-    evaluation = evaluate(compile="on", precision="fp32")
-    assert evaluation.engine.compute.compiled
+    evaluation = evaluate(runtime="compile", precision="fp32")
+    assert evaluation.engine.compute.runtime == "compile"
     accuracy(evaluation)
-    assert evaluation.classifier.compute == ComputeSettings(compiled=True)
-    assert evaluation.engine.cache_keys.model_settings["compiled"] is True
+    assert evaluation.classifier.compute == ComputeSettings(runtime="compile")
+    assert evaluation.engine.cache_keys.model_settings["runtime"] == "compile"
 
 
-def test_an_unknown_word_for_compile(evaluate) -> None:
-    assert error_text(OptionError, evaluate, compile="yes") == "--quba-compile: got 'yes'. Allowed: on, off."
+def test_an_unknown_runtime(evaluate) -> None:
+    expected = "--quba-runtime: got 'onnx'. Allowed: torch, compile, openvino."
+    assert error_text(OptionError, evaluate, runtime="onnx") == expected
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ GIVEN = {
     "protocol": ("released", "released"),
     "device": ("cuda:3", "cuda:3"),
     "precision": ("bf16", "bf16"),
-    "compile": ("off", "off"),
+    "runtime": ("openvino", "openvino"),
     "exact_preprocessing": (True, True),
     "batch_size": ("7", 7),
     "workers": ("0", 0),
@@ -71,7 +71,7 @@ def test_auto_is_a_batch_size() -> None:
     [
         ("device", "gpu"),
         ("device", "cuda:²"),
-        ("compile", "yes"),
+        ("runtime", "onnx"),
         ("cache_gb", "all"),
         ("cache_gb", "nan"),
         ("precision", "fp8"),

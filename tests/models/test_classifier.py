@@ -207,7 +207,7 @@ def test_compiled_passes_are_those_without_gradients(monkeypatch):
         return lambda x: sizes.append(len(x)) or module(x) + 1
 
     monkeypatch.setattr(torch, "compile", compiled)
-    loaded = of_module(network(), compute=ComputeSettings(compiled=True))
+    loaded = of_module(network(), compute=ComputeSettings(runtime="compile"))
     plain = of_module(network()).raw(PIXELS)
     with torch.no_grad():
         assert torch.equal(loaded.raw(PIXELS), plain + 1)
@@ -228,7 +228,7 @@ def test_one_compilation_serves_all_batch_sizes(monkeypatch):
 
     torch.compiler.reset()  # other tests may have used up the compilations of the same code
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
-    loaded = of_module(convolution(), compute=ComputeSettings(compiled=True))
+    loaded = of_module(convolution(), compute=ComputeSettings(runtime="compile"))
     plain = of_module(convolution())
     with torch.no_grad():
         for size in (3, 1, 4, 2, 3):
@@ -239,10 +239,10 @@ def test_one_compilation_serves_all_batch_sizes(monkeypatch):
 
 def test_a_failing_compilation_names_the_option(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda _: Failing(RuntimeError("no C++ compiler\nsecond line")))
-    loaded = of_module(network(), compute=ComputeSettings(compiled=True))
+    loaded = of_module(network(), compute=ComputeSettings(runtime="compile"))
     with torch.no_grad():
         assert message(loaded.raw, PIXELS) == (
-            "zoo:net: torch.compile fails (without it: --quba-compile=off): RuntimeError: no C++ compiler"
+            "zoo:net: torch.compile fails (without it: --quba-runtime=torch): RuntimeError: no C++ compiler"
         )
 
 

@@ -19,12 +19,12 @@ from quba_check.models.compute import (
 
 
 def test_settings_survive_json() -> None:
-    settings = ComputeSettings("bf16", True, False, "auto", "a test", 256, 1)
+    settings = ComputeSettings("bf16", True, "compile", "auto", "a test", 256, 1)
     assert ComputeSettings.from_dict(json.loads(json.dumps(asdict(settings)))) == settings
 
 
 @pytest.mark.parametrize(
-    "change", [{"precision": "fp8"}, {"channels_last": "yes"}, {"compiled": None}, {"candidates": 3}]
+    "change", [{"precision": "fp8"}, {"channels_last": "yes"}, {"runtime": None}, {"candidates": 3}]
 )
 def test_other_values_are_refused(change: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError)):
@@ -33,8 +33,8 @@ def test_other_values_are_refused(change: dict[str, object]) -> None:
 
 def test_plain_settings_have_the_cache_settings_of_earlier_versions() -> None:
     assert PLAIN.cache_settings() == {"precision": "fp32"}
-    changed = ComputeSettings("bf16", channels_last=True, compiled=True)
-    assert changed.cache_settings() == {"precision": "bf16", "channels_last": True, "compiled": True}
+    changed = ComputeSettings("bf16", channels_last=True, runtime="compile")
+    assert changed.cache_settings() == {"precision": "bf16", "channels_last": True, "runtime": "compile"}
 
 
 def machine(monkeypatch, *, gpus=0, mps=False):

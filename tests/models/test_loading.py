@@ -189,8 +189,8 @@ def test_compute_settings_follow_the_rule_unless_they_are_stated(checkpoint):
     assert (auto.compute, auto.is_open) == (rule, True)
     stated = load("net.pt", arch=ARCH, precision="fp32")
     assert (stated.compute, stated.is_open) == (PLAIN, False)
-    compiled = load("net.pt", arch=ARCH, precision="bf16", compile="on")
-    assert compiled.compute == ComputeSettings("bf16", compiled=True, requested="bf16")
+    compiled = load("net.pt", arch=ARCH, precision="bf16", runtime="compile")
+    assert compiled.compute == ComputeSettings("bf16", runtime="compile", requested="bf16")
 
 
 class Answers(nn.Module):
@@ -216,10 +216,10 @@ class Answers(nn.Module):
         (lambda scores: SimpleNamespace(logits=scores), "the output 'logits' is used"),
     ],
 )
-@pytest.mark.parametrize("compiled", ["off", "on"])
-def test_scores_within_other_outputs(within, note, compiled, zoo):
+@pytest.mark.parametrize("runtime", ["torch", "compile"])
+def test_scores_within_other_outputs(within, note, runtime, zoo):
     network = Answers(within)
-    classifier = load(zoo(network), compile=compiled)
+    classifier = load(zoo(network), runtime=runtime)
     images = torch.rand(3, 3, 2, 2)
     torch.testing.assert_close(classifier.raw(images), network.linear(images.flatten(1)))
     assert note in classifier.notes

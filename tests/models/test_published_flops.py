@@ -42,7 +42,7 @@ FAST = ("convnext_base", "deit3_base_patch16_224", "swin_base_patch4_window7_224
 class OnMeta(Classifier):
     """A classifier without memory for weights and images."""
 
-    def raw(self, inputs: Tensor, *, exact: bool = False, is_checked: bool = True) -> Tensor:
+    def raw(self, inputs: Tensor, **settings: bool) -> Tensor:
         return self.module(inputs)
 
 

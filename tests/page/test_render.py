@@ -358,12 +358,12 @@ def test_data_and_provenance(snapshot: SnapshotAssertion) -> None:
     contents = {"clean": "a" * 32, "sketch": "b" * 32, "fog/1": "a" * 32}
     clean = {"images": 400, "expected": 500, "found": 500, "preprocessing": "fast"}
     fog = {"images": 9, "expected": 10, "generated": "generated@48", "preprocessing": "exact"}
-    compute = {"precision": "bf16", "channels_last": True, "compiled": False, "requested": "auto"}
+    compute = {"precision": "bf16", "channels_last": True, "runtime": "openvino", "requested": "auto"}
     compute |= {"batch_size": 16, "images": 256, "flipped": 0, "gain": 1.9, "reason": "x"}
     plain = {
         "precision": "fp32",
         "channels_last": False,
-        "compiled": True,
+        "runtime": "torch",
         "requested": "fp32",
         "reason": "x",
     }

@@ -140,13 +140,11 @@ def test_of_several_outputs_the_table_is_read(tmp_path):
 
 def test_a_program_runs_as_it_is(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
-    classifier = load(path, precision="bf16", compile="on")
+    classifier = load(path, precision="bf16", runtime="compile")
     assert (classifier.compute.reason, classifier.is_open) == ("exported programs run as they are", False)
     assert classifier.compute.precision == "fp32"
     assert f"{path} computes in its own precision, not in bf16" in classifier.notes
-    assert (
-        f"{path} is an exported program and runs as it is: --quba-compile has no effect" in classifier.notes
-    )
+    assert f"{path}: --quba-runtime=compile has no effect on exported programs" in classifier.notes
 
 
 def test_an_operator_that_onnxruntime_does_not_know(tmp_path):

@@ -1,0 +1,166 @@
+"""Passes in OpenVINO: checked on the first images, used for unattacked ones, and left if they differ."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from engine.test_compute_choice import Elsewhere
+from support.evaluations import Evaluate, same
+from torch import Tensor
+
+from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.errors import SuiteError
+from quba_check.evaluation import Evaluation
+from quba_check.models import classifier
+from quba_check.models.compute import OPENVINO, OPENVINO_DIFFERS, OPENVINO_NOT_CHECKED, RULE, ComputeSettings
+from quba_check.models.runtimes import Program, compiled_program, openvino_name
+from quba_check.suites.suite import Suite
+
+N = 9
+SETTINGS = ComputeSettings(
+    channels_last=True, runtime="openvino", requested="auto", reason=OPENVINO, images=N
+)
+TORCH = replace(SETTINGS, runtime="torch", reason=RULE, images=0)
+FOG = View("corruptions", "fog", 3)
+
+
+@pytest.fixture
+def evaluate(evaluate: Evaluate) -> Evaluate:
+    return partial(evaluate, "Uncounted", runtime="openvino")
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of images of each pass in OpenVINO."""
+    sizes: list[int] = []
+    changed_program(monkeypatch, lambda scores: sizes.append(len(scores)) or scores)
+    return sizes
+
+
+def changed_program(monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) -> None:
+    """Let programs return other scores."""
+
+    def program(*arguments: Any) -> Program:
+        run = compiled_program(*arguments)
+        return lambda images: (change(run(images)[0]), "")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(classifier, "compiled_program", program)
+
+
+def unused(evaluation: Evaluation) -> list[str]:
+    return [note for note in evaluation.classifier.notes if "--quba-runtime" in note]
+
+
+def test_unattacked_images_run_in_openvino_after_a_check(evaluate, programs) -> None:
+    evaluation = evaluate()
+    evaluation.plan(["accuracy"])
+    assert evaluation.planned_work()[0].missing == N  # a plan predicts nothing
+    assert (programs, evaluation.classifier.is_open) == ([], True)
+    answers = evaluation.engine.predictions([CLEAN, FOG])
+    assert evaluation.engine.compute == SETTINGS
+    assert programs == [N, N, len(answers[FOG].label)]  # the check, and both views
+    assert unused(evaluation) == []
+    assert evaluation.engine.cache_keys.model_settings["runtime"] == openvino_name()
+    expected = evaluate(runtime="torch").engine.predictions([CLEAN, FOG])
+    for view in (CLEAN, FOG):
+        assert same(answers[view], expected[view])
+        np.testing.assert_allclose(answers[view].confidence, expected[view].confidence, atol=1e-6)
+
+
+def test_attacks_stay_in_torch(evaluate, programs) -> None:
+    evaluation = evaluate()
+    evaluation.engine.predictions([CLEAN])
+    programs.clear()
+    attacked = evaluation.engine.predictions([FGSM, PGD])
+    assert programs == []
+    expected = evaluate(runtime="torch").engine.predictions([FGSM, PGD])
+    assert all(same(attacked[view], expected[view], "confidence") for view in (FGSM, PGD))
+
+
+@pytest.mark.usefixtures("without_stored_check")
+def test_later_runs_read_the_choice_of_the_same_images(evaluate, programs, suite: Path, tmp_path) -> None:
+    evaluate().engine.predictions([CLEAN])
+    programs.clear()
+    again = evaluate()
+    assert again.engine.compute == SETTINGS  # also before anything was requested
+    again.engine.predictions([CLEAN])
+    assert programs == []
+    own = shutil.copytree(suite, tmp_path / "other")
+    shutil.copyfile(own / "val/brick/000.png", own / "val/apple/000.png")
+    evaluate(data=own).engine.predictions([CLEAN])
+    assert programs == [N, N]
+
+
+def test_a_worker_elsewhere_runs_openvino_as_well(evaluate, programs, tmp_path) -> None:
+    pool = Elsewhere(tmp_path / "elsewhere", SETTINGS)
+    answers = evaluate(workers=pool).engine.predictions([CLEAN])[CLEAN]
+    assert pool.choices == 1
+    assert N in programs
+    expected = evaluate(runtime="torch", store=tmp_path / "own").engine.predictions([CLEAN])[CLEAN]
+    assert same(answers, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "settings"),
+    [
+        (lambda scores: scores * (1 + 1e-6), SETTINGS),
+        (lambda scores: scores * (1 + 1e-3), replace(TORCH, reason=OPENVINO_DIFFERS, images=N)),
+        (lambda scores: -scores, replace(TORCH, reason=OPENVINO_DIFFERS, images=N, flipped=N)),
+    ],
+    ids=["rounding", "scores", "answers"],
+)
+def test_a_program_with_other_scores_is_not_used(evaluate, monkeypatch, change, settings) -> None:
+    changed_program(monkeypatch, change)
+    evaluation = evaluate()
+    evaluation.engine.predictions([CLEAN])
+    assert evaluation.engine.compute == settings
+    text = f"tiny_models:Uncounted: --quba-runtime=openvino is not used: {OPENVINO_DIFFERS}"
+    assert unused(evaluation) == ([] if settings is SETTINGS else [text])
+    is_torch = (
+        evaluation.engine.cache_keys.model_settings
+        == evaluate(runtime="torch").engine.cache_keys.model_settings
+    )
+    assert is_torch == (settings is not SETTINGS)
+
+
+def test_scores_that_are_not_finite_are_not_used(evaluate, monkeypatch) -> None:
+    changed_program(monkeypatch, lambda scores: scores * torch.nan)
+    evaluation = evaluate()
+    evaluation.engine.predictions([CLEAN])
+    assert evaluation.engine.compute.runtime == "torch"
+
+
+def test_a_module_that_cannot_be_converted_runs_in_torch(evaluate) -> None:
+    evaluation = evaluate()
+    evaluation.classifier.module.register_forward_hook(
+        lambda module, inputs, scores: scores if scores.mean() < 100 else -scores
+    )
+    answers = evaluation.engine.predictions([CLEAN])[CLEAN]
+    assert same(answers, evaluate(runtime="torch").engine.predictions([CLEAN])[CLEAN], "confidence")
+    (text,) = unused(evaluation)
+    start = "tiny_models:Uncounted: --quba-runtime=openvino is not used: OpenVINO cannot run it: "
+    assert text.startswith(start)
+
+
+def test_an_unreadable_image_is_left_to_its_shard(evaluate, suite: Path) -> None:
+    (suite / "val" / "apple" / "000.png").write_bytes(b"no image")
+    evaluation = evaluate()
+    with pytest.raises(SuiteError, match=r"000\.png"):
+        evaluation.engine.predictions([CLEAN])
+    assert evaluation.classifier.compute.reason == OPENVINO_NOT_CHECKED
+
+
+def test_images_of_the_whole_first_shard_are_compared(evaluate, monkeypatch) -> None:
+    listed = evaluate().suite.examples(CLEAN)
+    monkeypatch.setattr(Suite, "examples", lambda *_: [listed[0]] * 300)
+    sizes: list[int] = []
+    changed_program(monkeypatch, lambda scores: sizes.append(len(scores)) or scores)
+    assert evaluate().engine.worker.choose_compute().images == sum(sizes) == 64
