@@ -39,6 +39,7 @@ class ModelPlan:
         device: the device that runs the model.
         views: stored views to predict, without those that an earlier protocol of the model predicts already.
         shared: number of views left out for that reason.
+        may_run_openvino: True for a torch module in float32 on a CPU, without a requested runtime.
     """
 
     model: str
@@ -46,6 +47,7 @@ class ModelPlan:
     device: str
     views: tuple[PlannedView, ...]
     shared: int
+    may_run_openvino: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,10 @@ def plan_run(gate: GateSession) -> RunPlan:
         views = evaluation.planned_work()
         new = tuple(view for view in views if view.cache_entry not in seen)
         seen |= {view.cache_entry for view in new}
-        device = str(evaluation.classifier.device)
-        plans.append(ModelPlan(model, protocol, device, new, len(views) - len(new)))
+        classifier, shared = evaluation.classifier, len(views) - len(new)
+        plans.append(
+            ModelPlan(model, protocol, str(classifier.device), new, shared, classifier.may_run_openvino)
+        )
     return RunPlan(plans, gate.suite.name)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from quba_check.core.classes import Head
 from quba_check.core.facts import ModelFacts
 from quba_check.errors import ModelError
-from quba_check.models.compute import CHANNELS_LAST, PLAIN, RULE, ComputeSettings
+from quba_check.models.compute import CHANNELS_LAST, PLAIN, PROGRAM, RULE, SINGLE_IMAGES, ComputeSettings
 from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import Guard
 from quba_check.models.outputs import (
@@ -97,6 +97,13 @@ class Classifier:
         """True if JPEG files are prepared by `preprocessing.fast`."""
         is_exact = self.request is not None and self.request.exact_preprocessing
         return not is_exact and self.preprocessing.pipeline is None and can_be_fast(self.preprocessing)
+
+    @property
+    def may_run_openvino(self) -> bool:
+        """True for a torch module in float32 on a CPU, without another runtime."""
+        is_module = self.compute.reason not in (PROGRAM, SINGLE_IMAGES)
+        requested = "torch" if self.request is None else self.request.runtime
+        return is_module and (self.device.type, self.compute.precision, requested) == ("cpu", "fp32", "torch")
 
     def rule(self, precision: Precision) -> ComputeSettings:
         """Return the settings for a precision, by device and kind of network."""

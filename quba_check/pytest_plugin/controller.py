@@ -15,7 +15,7 @@ import pytest
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import BUG_EXIT_CODE, describe_bug
 from quba_check.gate.collector import DemandResult, ResultCollector
-from quba_check.gate.preflight import plan_run
+from quba_check.gate.preflight import RunPlan, plan_run
 from quba_check.gate.progress import run_time_left
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
@@ -32,7 +32,7 @@ from quba_check.records.files import (
 )
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
-from quba_check.reports.plan import plan_lines, plan_table
+from quba_check.reports.plan import plan_lines, plan_table, saving_line
 from quba_check.reports.tables import wrap_text
 from quba_check.reports.terminal import render
 from quba_check.storage.atomic import write_atomically
@@ -77,6 +77,7 @@ class Controller:
         self.exit_code: int | None = None
         self.is_model_tested = False
         self._bugs: list[str] = []
+        self._plan: RunPlan | None = None
         self._failed: list[Any] = []
         self._interrupted = False
         self._stopped = False
@@ -128,6 +129,7 @@ class Controller:
             if shows_table:
                 raise
             return  # the demand that needs the broken set reports it
+        self._plan = plan
         if shows_table:
             write_lines(self._config, progress, plan_table(plan).splitlines())
             return
@@ -236,6 +238,8 @@ class Controller:
             terminalreporter.write(text + (f"record: {file}\n" if file else ""))
         if self.page is not None:
             terminalreporter.write(f"page: {shown_path(self.page, Path.cwd())}\n")
+        if self._plan is not None and (line := saving_line(self._plan, self._progress.seconds)):
+            terminalreporter.write(f"next: {line}\n")
         if any(record.model.spec in DEMO_MODELS for record in self.records):
             terminalreporter.write(f"{NEXT_STEP}\n")
         is_judged = self.records or self.is_model_tested
@@ -272,7 +276,12 @@ class Controller:
     def _speed_file(self) -> Path:
         """Return the file with the speed of the last run of these networks."""
         models = [one.classifier for one in self._gate.loaded.evaluations.values()]
-        key = sorted({f"{type(one.module).__name__} {one.facts.parameters} {one.device}" for one in models})
+        key = sorted(
+            {
+                f"{type(one.module).__name__} {one.facts.parameters} {one.device} {one.compute.runtime}"
+                for one in models
+            }
+        )
         return self._gate.store / "speeds" / content_hash(key)
 
     def _upload(self, path: Path) -> None:

@@ -47,11 +47,12 @@ class ProgressLine:
     Attributes:
         writer: writes the state of this process.
         speed: passes a second of all processes; 0 before the end.
+        seconds: time of the passes of the process that took longest; 0 before the end.
     """
 
     def __init__(self, folder: Path) -> None:
         self.writer = ProgressWriter(folder, "main", self.update)
-        self.speed = 0.0
+        self.speed = self.seconds = 0.0
         self._folder = folder
         self._lock = threading.RLock()
         self._end = threading.Event()
@@ -92,7 +93,9 @@ class ProgressLine:
         self._end.set()
         if self._thread is not None:
             self._thread.join()
-        self.speed = sum(one.done / one.seconds for one in self.states() if one.seconds) or self.speed
+        states = self.states()
+        self.speed = sum(one.done / one.seconds for one in states if one.seconds) or self.speed
+        self.seconds = max([self.seconds, *(one.seconds for one in states)])
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @pytest.hookimpl(optionalhook=True)

@@ -22,7 +22,7 @@ PAGES: Mapping[str, str] = {
     "--quba-exact-preprocessing": "[resizing](models.md#which-code-resizes-the-images)",
     "--quba-protocol": "[protocols](dimensions.md#which-protocols-are-there)",
     "--quba-precision": "[settings](performance.md#which-settings-does-a-pass-take)",
-    "--quba-compile": "[settings](performance.md#which-settings-does-a-pass-take)",
+    "--quba-runtime": "[settings](performance.md#which-settings-does-a-pass-take)",
     "--quba-classes": "[table](result.md#how-well-is-each-class-recognised)",
     "--quba-limit": "[limits](performance.md#how-do-i-save-time)",
     "--quba-model-version": "[server](models.md#how-do-i-judge-a-model-behind-a-server)",
