@@ -151,7 +151,7 @@ def checked_runtime(classifier: Classifier, suite: Suite, prepare: Prepare) -> C
     batching, flipped, largest = Batching(classifier, None), 0, 0.0
     try:
         shard = shard_of(suite.examples(CLEAN), 0)
-        examples = shard[:: max(1, len(shard) // COMPARED_IMAGES)]
+        examples = shard[:: max(1, len(shard) // COMPARED_IMAGES)][:COMPARED_IMAGES]
         with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
             for _, images in batches(examples, prepare, batching.size, pool):
                 expected, scores = (_scores(classifier, one, images, batching) for one in (plain, settings))

@@ -89,7 +89,7 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "images of each set", "all" if record.limit is None else f"at most {record.limit:,}"
     yield "corruptions of each image", suite.sample
     yield "seed", str(environment.seed)
-    yield "device", f"{environment.device}, {environment.precision}"
+    yield "device", environment.arithmetic
     if environment.compute is not None:
         yield "compute settings", compute_text(environment.compute)
     yield "time", environment.time

@@ -202,6 +202,12 @@ class EnvironmentRow(JsonRow):
     git: str | None = None
     compute: ComputeRow | None = None
 
+    @property
+    def arithmetic(self) -> str:
+        """Device and precision, with the runtime if it is not torch."""
+        runtime = "torch" if self.compute is None else self.compute.runtime
+        return ", ".join([self.device, self.precision, *([] if runtime == "torch" else [runtime])])
+
 
 class Record(JsonRow):
     """The results of one model under one protocol.

@@ -194,7 +194,7 @@ def render(
 
 def _paragraphs(record: Record, width: int, rule: str, path: str, *, classes: bool) -> Iterator[Text | Table]:
     header = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
-    header += f", {record.environment.device}, {record.environment.precision}"
+    header += f", {record.environment.arithmetic}"
     yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
     yield (table := dimension_table(record, rule=rule, width=width))

@@ -167,6 +167,15 @@ def test_older_records_of_some_of_the_images_have_no_value() -> None:
     assert measured(row | {"stopped": None}).value == 0.5
 
 
+@pytest.mark.parametrize(("is_compiled", "arithmetic"), [(False, "cpu, fp32"), (True, "cpu, fp32, compile")])
+def test_a_compiled_run_has_a_runtime(is_compiled: bool, arithmetic: str) -> None:
+    compute = {"precision": "fp32", "channels_last": True, "compiled": is_compiled}
+    compute |= {"requested": "auto", "reason": "a rule"}
+    environment = CONTENT["environment"] | {"compute": compute}
+    content = CONTENT | {"measurements": {}, "environment": environment}
+    assert parse_record(json.dumps(content).encode(), "old.json").environment.arithmetic == arithmetic
+
+
 def measured(row: dict[str, Any]) -> Any:
     content = CONTENT | {"measurements": {"accuracy": row}}
     return parse_record(json.dumps(content).encode(), "old.json").measurements["accuracy"]
