@@ -16,7 +16,6 @@ over all cells).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,11 +24,11 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from simulated import print_summary, read_options
 
 from quba_check.metrics.selective import guaranteed_threshold
 
-CONFIDENCE, LEVEL, POINTS = 0.95, 0.01, 200_001
+CONFIDENCE, POINTS = 0.95, 200_001
 SIZES = (300, 1000, 5000)
 ERRORS = (0.01, 0.05)
 Numbers = NDArray[np.float64]
@@ -133,27 +132,17 @@ def cells() -> Iterator[Cell]:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--draws", type=int, default=200, help="sets of a cell (default 200)")
-    options.add_argument("--seed", type=int, default=0)
-    given = options.parse_args()
-    rng = np.random.default_rng(given.seed)
+    given, rng = read_options(__doc__, 200, "sets of a cell")
     print(f"{given.draws:,} sets a cell; sets whose threshold keeps the error on new images")
     print(f"\n{'images':>6} {'error':>5} {'kept':>7} {'answered':>8} {'possible':>8}  the model is wrong")
-    kept: dict[Cell, int] = {}
+    kept: dict[str, int] = {}
     for cell in cells():
         shares = [cell.draw(rng) for _ in range(given.draws)]
-        kept[cell] = sum(map(cell.keeps, shares))
-        numbers = f"{kept[cell] / given.draws:7.1%} {np.mean(shares):8.1%} {cell.best:8.1%}"
+        name = f"{cell.images} images, error {cell.error}, {cell}"
+        kept[name] = sum(map(cell.keeps, shares))
+        numbers = f"{kept[name] / given.draws:7.1%} {np.mean(shares):8.1%} {cell.best:8.1%}"
         print(f"{cell.images:6,} {cell.error:5} {numbers}  {cell}", flush=True)
-    short = [
-        f"{cell.images} images, error {cell.error}, {cell}: {count / given.draws:.1%}"
-        for cell, count in kept.items()
-        if binom.cdf(count, given.draws, CONFIDENCE) < LEVEL / len(kept)
-    ]
-    print(f"\nlowest {min(kept.values()) / given.draws:.1%}")
-    print(f"significantly below {CONFIDENCE:.0%}: {len(short)} of {len(kept)}", *short, sep="\n  ")
-    return 1 if short else 0
+    return 1 if print_summary("lowest", kept, given.draws, CONFIDENCE) else 0
 
 
 if __name__ == "__main__":

@@ -13,29 +13,25 @@ test, 1 % over all cells).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product
+from itertools import compress, product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
-from scipy.stats import binom
+from simulated import CLASSES, LEAST, Sample, read_options, significant
 
-from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.request import CLASS_NUMBERS, EACH, MACRO, Request
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 
 IMAGES, RATES = (50, 200, 2000), (0.5, 0.9, 0.99)
-CLASSES, PREVALENCE = 10, 0.02
-LEAST, LEAST_ONE_SIDED, LEVEL = 0.935, 0.9675, 0.01
+PREVALENCE, LEAST_ONE_SIDED = 0.02, 0.9675
 ONE = tuple(
     Request("classes", CLASS_NUMBERS[metric], "a", (0,))
     for metric in ("recall", "specificity", "precision", "npv", "f1", "auroc")
@@ -45,47 +41,25 @@ RESTATED = tuple(
     Request("classes", CLASS_NUMBERS[metric], "a", (0,), prevalence=PREVALENCE)
     for metric in ("precision", "npv")
 )
-OF_ALL = (
-    Request("classes", CLASS_NUMBERS["recall"], MACRO, ()),
-    Request("classes", CLASS_NUMBERS["precision"], MACRO, ()),
-    Request("classes", CLASS_NUMBERS["f1"], MACRO, ()),
-    Request("classes", CLASS_NUMBERS["recall"], EACH, ()),
-    Request("classes", CLASS_NUMBERS["f1"], EACH, ()),
+OF_ALL = tuple(
+    Request("classes", CLASS_NUMBERS[metric], of, ())
+    for of, metric in ((MACRO, "recall"), (MACRO, "precision"), (MACRO, "f1"), (EACH, "recall"), (EACH, "f1"))
 )
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A measurement of one sample, and the true value of each number."""
-
-    measured: Measurement
-    truth: dict[str, float]
-    suffix: str = ""
-
-    def covered(self) -> Iterator[str]:
-        """Yield the numbers whose interval has the true value; of `each`, the sides of it."""
-        for name, quantity in self.measured.parts.items():
-            low, high = ends(quantity)
-            is_above, is_below = low - 1e-9 <= self.truth[name], self.truth[name] <= high + 1e-9
-            name += self.suffix
-            if name.startswith(EACH):
-                held = zip(sides(name), (is_above, is_below), strict=True)
-                yield from (side for side, holds in held if holds)
-            elif is_above and is_below:
-                yield name
+def limits(name: str) -> tuple[str, ...]:
+    """Return what is counted of a number: both limits of the worst class, else the interval."""
+    return (f"{name}, lower limit", f"{name}, upper limit") if name.startswith(EACH) else (name,)
 
 
-def sides(name: str) -> tuple[str, str]:
-    """Return the names of the two limits of the worst class."""
-    return f"{name}, lower limit", f"{name}, upper limit"
+def covered(samples: dict[str, Sample]) -> Iterator[str]:
+    """Yield the numbers whose interval has the true value; of `each`, the sides of it."""
+    for name, sample in samples.items():
+        counted = limits(name)
+        yield from compress(counted, sample.sides if len(counted) > 1 else (all(sample.sides),))
 
 
-def ends(quantity: Quantity) -> tuple[float, float]:
-    """Return the 95 % interval; nothing without one, which then covers nothing."""
-    return (1.0, 0.0) if quantity.curve is None else quantity.curve.interval(CONFIDENCE)
-
-
-def of_one_class(n: int, rate: float, rng: np.random.Generator) -> Sample:
+def of_one_class(n: int, rate: float, rng: np.random.Generator) -> dict[str, Sample]:
     """Return a sample of n images of class 0 and n others of class 2, called 0, 1 or 2.
 
     A wrong answer on class 0 is 1 in half of the cases. The score of AUROC is normal, with the area as rate.
@@ -97,13 +71,14 @@ def of_one_class(n: int, rate: float, rng: np.random.Generator) -> Sample:
     probabilities = np.stack([score, 1 - score, 0 * score], axis=1).astype(np.float32)
     p, q = PREVALENCE, 1 - PREVALENCE
     restated = p * rate / (p * rate + q * (1 - rate)), q * rate / (q * rate + p * (1 - rate))
-    truth = {request.name: rate for request in ONE} | {CONFUSION.name: (1 - rate) / 2}
-    truth |= {request.name: value for request, value in zip(RESTATED, restated, strict=True)}
     requests = (*ONE, CONFUSION, *RESTATED)
-    return Sample(measured(label, predicted, requests, ("a", "b", "c"), probabilities), truth)
+    truth = [rate] * len(ONE) + [(1 - rate) / 2, *restated]
+    return with_truth(measured(label, predicted, requests, ("a", "b", "c"), probabilities), requests, truth)
 
 
-def of_all_classes(n: int, rate: float, rng: np.random.Generator, *, uneven: bool = False) -> Sample:
+def of_all_classes(
+    n: int, rate: float, rng: np.random.Generator, *, uneven: bool = False
+) -> dict[str, Sample]:
     """Return a sample of n images of ten classes, of which the first is worse.
 
     A wrong answer is the next class. Of uneven classes, the second one has half of the images.
@@ -118,21 +93,23 @@ def of_all_classes(n: int, rate: float, rng: np.random.Generator, *, uneven: boo
     predicted = np.where(right, label, (label + 1) % CLASSES)
     calls = images * rates + np.roll(images * (1 - rates), 1)
     f1 = 2 * images * rates / (images + calls)
-    truth = {
-        "macro.recall": rates.mean(),
-        "macro.precision": (images * rates / calls).mean(),
-        "macro.f1": f1.mean(),
-        "each.recall": rates.min(),
-        "each.f1": f1.min(),
-    }
-    sample = measured(label, predicted, OF_ALL, tuple("abcdefghij"))
-    return Sample(sample, truth, ", uneven" if uneven else "")
+    truth = [rates.mean(), (images * rates / calls).mean(), f1.mean(), rates.min(), f1.min()]
+    return with_truth(measured(label, predicted, OF_ALL, tuple("abcdefghij")), OF_ALL, truth)
 
 
-def samples(n: int, rate: float, rng: np.random.Generator) -> tuple[Sample, ...]:
+def with_truth(
+    measurement: Measurement, requests: tuple[Request, ...], truth: list[float]
+) -> dict[str, Sample]:
+    """Return the numbers of a measurement with their true values, which are in the order of the requests."""
+    true = {request.name: value for request, value in zip(requests, truth, strict=True)}
+    return {name: Sample.of(part, true[name]) for name, part in measurement.parts.items()}
+
+
+def samples(n: int, rate: float, rng: np.random.Generator) -> dict[str, Sample]:
     """Return a sample of one class, one of ten classes, and one of ten uneven classes."""
     even, uneven = (of_all_classes(n, rate, rng, uneven=one) for one in (False, True))
-    return of_one_class(n, rate, rng), even, uneven
+    one = of_one_class(n, rate, rng)
+    return one | even | {f"{name}, uneven": sample for name, sample in uneven.items()}
 
 
 def measured(
@@ -150,39 +127,27 @@ def measured(
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--draws", type=int, default=1000, help="draws of a cell (default 1,000)")
-    options.add_argument("--seed", type=int, default=0)
-    given = options.parse_args()
-    rng = np.random.default_rng(given.seed)
+    given, rng = read_options(__doc__, 1000)
     print(f"{given.draws:,} draws a cell; coverage of 95 % intervals, and of one-sided 97.5 % limits")
-    covered: dict[str, int] = {}
-    least: dict[str, float] = {}
+    two_sided: dict[str, int] = {}
+    one_sided: dict[str, int] = {}
     for n, rate in product(IMAGES, RATES):
         counts, measurable = Counter[str](), Counter[str]()
         for _ in range(given.draws):
-            for sample in samples(n, rate, rng):
-                counts.update(sample.covered())
-                measurable.update([f"{name}{sample.suffix}" for name in sample.measured.parts])
+            sample = samples(n, rate, rng)
+            counts.update(covered(sample))
+            measurable.update(list(sample))
         print(f"\n{n:,} images, rate {rate:g}")
-        names = [
-            name
-            for part in measurable
-            for name in (sides(part) if part.startswith(EACH) else (part,))
-            if measurable[part] == given.draws
-        ]
-        for name in names:
-            key = f"{name}, {n} images, rate {rate:g}"
-            covered[key], least[key] = counts[name], LEAST_ONE_SIDED if "limit" in name else LEAST
-            print(f"  {name:<36}{counts[name] / given.draws:7.1%}", flush=True)
-    short = [
-        f"{key}: {count / given.draws:.1%}"
-        for key, count in covered.items()
-        if binom.cdf(count, given.draws, least[key]) < LEVEL / len(covered)
-    ]
-    two_sided = [count for key, count in covered.items() if least[key] == LEAST]
-    print(f"\nlowest coverage of an interval: {min(two_sided) / given.draws:.1%}")
-    print(f"significantly below {LEAST:.1%}: {len(short)} of {len(covered)}", *short, sep="\n  ")
+        for part in (name for name, times in measurable.items() if times == given.draws):
+            for name in limits(part):
+                side = one_sided if part.startswith(EACH) else two_sided
+                side[f"{name}, {n} images, rate {rate:g}"] = counts[name]
+                print(f"  {name:<36}{counts[name] / given.draws:7.1%}", flush=True)
+    tests = len(two_sided) + len(one_sided)
+    short = significant(two_sided, given.draws, LEAST, tests)
+    short += significant(one_sided, given.draws, LEAST_ONE_SIDED, tests)
+    print(f"\nlowest coverage of an interval: {min(two_sided.values()) / given.draws:.1%}")
+    print(f"significantly below {LEAST:.1%}: {len(short)} of {tests}", *short, sep="\n  ")
     return 1 if short else 0
 
 

@@ -26,7 +26,7 @@ from unittest import mock
 
 import cv2
 import numpy as np
-from _paired import compare
+from measuring import compare, cpu_of
 from PIL import Image
 from scipy.stats import permutation_test
 
@@ -40,16 +40,9 @@ sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "te
 SIDE, SEEDS, LEVEL = 224, 50, 0.01
 GOAL_MS, REPETITIONS = 150, 25
 RANDOM = (
-    "gaussian_noise",
-    "shot_noise",
-    "impulse_noise",
-    "glass_blur",
-    "motion_blur",
-    "snow",
-    "frost",
-    "fog",
+    "gaussian_noise", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "snow", "frost", "fog",
     "elastic_transform",
-)
+)  # fmt: skip
 MOVED = {
     r"from pkg_resources import resource_filename": "",
     r"resource_filename\(__name__, ": "str(FOLDER / ",
@@ -124,7 +117,7 @@ def ratios(folder: Path | None) -> None:
 
     def compare_with(title: str, module: ModuleType, repetitions: int) -> None:
         theirs = all_of(lambda name, severity: np.uint8(getattr(module, name)(picture, severity)))
-        compare(title, ours, theirs, repetitions, clock=time.process_time)
+        compare(title, ours, theirs, repetitions, cpu_of)
 
     compare_with("75 corruptions, CPU: ours, imagecorruptions-imaug", reference(), 5)
     if folder is not None:

@@ -12,18 +12,10 @@ from collections import defaultdict
 import numpy as np
 from simulated import Model, typical
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
 
-NAMES = (
-    "accuracy",
-    "adversarial_robustness",
-    "corruption_robustness",
-    "ood_robustness",
-    "calibration_error",
-    "class_balance",
-    "object_focus",
-    "shape_bias",
-)
+NAMES = tuple(name for name in PUBLISHED_DIMENSIONS if name != "parameters")
 PARTS = (("calibration_error", "ece"), ("calibration_error", "ace"), ("class_balance", "accuracy"))
 DEBIASED = ("calibration_error", "class_balance")
 CONFIDENCE = 0.95

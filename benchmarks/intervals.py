@@ -5,54 +5,33 @@ The loop resamples the images and computes all values again. A few replicates ar
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
+from measuring import cpu_of
 from simulated import Model, typical
 
-from quba_check.core.predictions import Predictions
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.predictions import Tables
 from quba_check.core.protocols import BINS
-from quba_check.core.view import CLEAN, View
+from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
 
 IMAGES, CLASSES, REPLICATES, TIMED = 50_000, 1000, 1000, 3
-NAMES = (
-    "accuracy",
-    "adversarial_robustness",
-    "corruption_robustness",
-    "ood_robustness",
-    "class_balance",
-    "object_focus",
-    "shape_bias",
-)
-Tables = Mapping[View, Predictions]
+NAMES = [name for name in PUBLISHED_DIMENSIONS if name not in ("calibration_error", "parameters")]
 
 
-def seconds(function: Callable[[], object]) -> float:
-    start = time.process_time()
-    function()
-    return time.process_time() - start
-
-
-def resample(tables: Tables, rng: np.random.Generator) -> dict[View, Predictions]:
+def resample(tables: Tables, rng: np.random.Generator) -> Tables:
     """Return images sampled with replacement; shifted clean images follow the clean ones."""
     resampled = {}
     rows = rng.integers(0, IMAGES, IMAGES)
     for view, table in tables.items():
         is_clean = view.set in ("clean", "corruptions")
         at = rows if is_clean else rng.integers(0, IMAGES, IMAGES)
-        keeps = table.probabilities is not None
-        resampled[view] = Predictions(
-            table.index,
-            table.label[at],
-            table.predicted[at],
-            table.confidence[at],
-            table.true_probability[at],
-            table.probabilities if keeps else None,  # ACE is timed separately
-            {name: column[at] for name, column in table.extra.items()},
-        )
+        sampled = replace(table, probabilities=None).rows(at)
+        # ACE is timed separately.
+        resampled[view] = replace(sampled, index=table.index, probabilities=table.probabilities)
     return resampled
 
 
@@ -64,10 +43,10 @@ def main() -> None:
     assert table is not None  # noqa: S101
     whole = 0.0
     for name in NAMES:
-        took = seconds(lambda name=name: registry[name].measure(tables, model.facts))
+        took = cpu_of(lambda name=name: registry[name].measure(tables, model.facts))
         whole += took
         print(f"{name:<24} {took:6.2f} s of CPU, value and limits")
-    took = seconds(lambda: expected_calibration_error(clean.confidence, clean.correct, bins=BINS))
+    took = cpu_of(lambda: expected_calibration_error(clean.confidence, clean.correct, bins=BINS))
     whole += took
     print(f"{'ece':<24} {took:6.2f} s")
     print(f"{'all of these':<24} {whole:6.2f} s  (asked: 3)")
@@ -78,12 +57,12 @@ def main() -> None:
             registry[name].measure(again, model.facts)
         expected_calibration_error(again[CLEAN].confidence, again[CLEAN].correct, bins=BINS)
 
-    one = sum(seconds(loop) for _ in range(TIMED)) / TIMED
+    one = sum(cpu_of(loop) for _ in range(TIMED)) / TIMED
     print(
         f"{'a bootstrap loop':<24} {one * REPLICATES:6.0f} s, {one * REPLICATES / whole:.0f} times as long  "
         "(asked: 50)"
     )
-    took = seconds(lambda: adaptive_calibration_error(table, clean.label, bins=BINS))
+    took = cpu_of(lambda: adaptive_calibration_error(table, clean.label, bins=BINS))
     print(f"{'ace':<24} {took:6.2f} s, value, limits and floor  (asked: 20)")
 
 

@@ -59,23 +59,6 @@ class Ratio:
         return cls(ours, other, median(ratios), min(ratios), max(ratios))
 
 
-def paired(
-    ours: Callable[[], object], other: Callable[[], object], repetitions: int, *, warm: bool = True
-) -> Ratio:
-    """Return the ratio of the CPU times of two functions, called alternately.
-
-    Args:
-        ours: our side.
-        other: the side to compare with.
-        repetitions: number of pairs.
-        warm: True to call both once before.
-    """
-    if warm:
-        ours()
-        other()
-    return Ratio.of([(cpu_of(ours), cpu_of(other)) for _ in range(repetitions)])
-
-
 def cpu_of(function: Callable[[], object]) -> float:
     """Return the CPU seconds of a call."""
     begin = cpu_seconds()
@@ -88,6 +71,23 @@ def seconds_of(function: Callable[[], object]) -> float:
     begin = time.perf_counter()
     function()
     return time.perf_counter() - begin
+
+
+def compare(
+    title: str,
+    ours: Callable[[], object],
+    other: Callable[[], object],
+    repetitions: int = 5,
+    seconds: Callable[[Callable[[], object]], float] = seconds_of,
+) -> None:
+    """Print the ratio of the times of two functions, called alternately after a first call of both."""
+    ours()
+    other()
+    ratio = Ratio.of([(seconds(ours), seconds(other)) for _ in range(repetitions)])
+    print(
+        f"{title:<58} {ratio.ours:8.4f} s {ratio.other:8.4f} s"
+        f"  ratio {ratio.value:6.1f} ({ratio.low:.1f} to {ratio.high:.1f})"
+    )
 
 
 @dataclass(frozen=True)

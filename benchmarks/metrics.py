@@ -6,7 +6,7 @@ from statistics import pstdev, stdev
 
 import numpy as np
 import torch
-from _paired import compare
+from measuring import compare
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from measuring import cpu_of
 from support.sample_records import run_of_1000_classes
 
 from quba_check.comparison.stored_run import StoredRun
@@ -20,12 +20,7 @@ REPETITIONS = 5
 
 def seconds(function: Callable[[], object]) -> list[float]:
     """Return the CPU times of a function, ascending."""
-    times = []
-    for _ in range(REPETITIONS):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return sorted(times)
+    return sorted(cpu_of(function) for _ in range(REPETITIONS))
 
 
 def main() -> None:

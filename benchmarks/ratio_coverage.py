@@ -13,36 +13,26 @@ The exit code is 1 if a cell covers significantly less than 93.5 % (binomial tes
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import binom
-from simulated import answers
+from simulated import LEAST, Correct, Sample, measure, read_options, significant, tables
 
-from quba_check.comparison.difference import RunValue, difference, ratio
-from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.measurement import Measurement
-from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, FGSM, PGD, SEVERITIES, View
-from quba_check.dimensions import registry
 from quba_check.dimensions._ratios import Ratio, mean_ratio
-from quba_check.records.per_image import PerImage
 
 ACCURACIES = (0.6, 0.9, 0.99)
 RATES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1)
 IMAGES = (200, 1_000, 10_000)
-CONDITIONS, OF_WEAK, CLASSES = 75, 15, 10
+CONDITIONS, OF_WEAK = 75, 15
 WEAK = 0.7
 """Share of its correct answers that the weaker model of a drop retains under the shift."""
-LEAST, LEVEL = 0.935, 0.01
-Correct = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -76,36 +66,28 @@ class Cell:
         return flipped
 
 
-@dataclass(frozen=True)
-class Sampled:
-    """A quantity of one sample; its curve is None if unknown."""
-
-    truth: float
-    value: float
-    curve: ConfidenceCurve | None
-
-
-def quantities(cell: Cell, rng: np.random.Generator) -> dict[str, Sampled]:
+def quantities(cell: Cell, rng: np.random.Generator) -> dict[str, Sample]:
     """Return all quantities of one sample."""
     clean = rng.random(cell.images) < cell.accuracy
     fgsm, pgd, other = (cell.flip(clean, rng) for _ in range(3))
-    attacked = measure("adversarial_robustness", {CLEAN: clean, FGSM: fgsm, PGD: pgd})
-    unshifted = measure("adversarial_robustness", {CLEAN: clean, FGSM: clean, PGD: clean})
+    attacked = measure("adversarial_robustness", tables({CLEAN: clean, FGSM: fgsm, PGD: pgd}))
+    unshifted = measure("adversarial_robustness", tables({CLEAN: clean, FGSM: clean, PGD: clean}))
     mixed = {View("mixed_same"): clean, View("mixed_rand"): other}
     reference = rng.random(cell.images) < cell.accuracy
-    focus = measure("object_focus", {CLEAN: reference, **mixed})
+    focus = measure("object_focus", tables({CLEAN: reference, **mixed}))
     each = cell.flip(np.tile(clean, (CONDITIONS, 1)), rng)
     weak_cell = replace(cell, accuracy=WEAK * cell.accuracy)
     weak = clean & (rng.random((OF_WEAK, cell.images), np.float32) < WEAK)
     weaker = weak_cell.flip(weak, rng)
     lost = WEAK * (1 - weak_cell.ratio)
+    drop, fgsm_accuracy = Sample.of_drop, "fgsm_accuracy"
     return {
-        "ratio": of(attacked, cell.ratio, "fgsm"),
-        "geometric mean": of(attacked, cell.ratio),
-        "object_focus": of(focus, cell.ratio),
-        "corruption mean": of(corruptions(each, clean), cell.ratio),
-        "max_drop, share": drop(unshifted, attacked, (1 - cell.ratio) * cell.accuracy, "fgsm_accuracy"),
-        "max_relative_drop, share": drop(unshifted, attacked, 1 - cell.ratio, "fgsm_accuracy", relative=True),
+        "ratio": Sample.of(attacked.parts["fgsm"], cell.ratio),
+        "geometric mean": Sample.of(attacked, cell.ratio),
+        "object_focus": Sample.of(focus, cell.ratio),
+        "corruption mean": Sample.of(corruptions(each, clean), cell.ratio),
+        "max_drop, share": drop(unshifted, attacked, (1 - cell.ratio) * cell.accuracy, fgsm_accuracy),
+        "max_relative_drop, share": drop(unshifted, attacked, 1 - cell.ratio, fgsm_accuracy, relative=True),
         "max_drop, ratio": drop(unshifted, attacked, 1 - cell.ratio, "fgsm"),
         "max_drop, geometric mean": drop(unshifted, attacked, 1 - cell.ratio),
         "max_drop, weak ratio": drop(corruptions(weak[:1], clean), corruptions(weaker[:1], clean), lost),
@@ -113,40 +95,10 @@ def quantities(cell: Cell, rng: np.random.Generator) -> dict[str, Sampled]:
     }
 
 
-def measure(dimension: str, correct: Mapping[View, Correct]) -> Measurement:
-    """Return a dimension of answers."""
-    facts = Facts(SuiteFacts("simulated", CLASSES, (), (), {}), ModelFacts(1, 1))
-    return registry[dimension].measure({view: table(answers) for view, answers in correct.items()}, facts)
-
-
-def table(correct: Correct) -> Predictions:
-    """Return predictions that are correct or not; no image has a zero gradient."""
-    n = len(correct)
-    predictions = answers(np.arange(n) % CLASSES, correct, CLASSES, np.random.default_rng(0))
-    predictions.extra.update(always_right=correct, zero_gradient=np.zeros(n, bool))
-    return predictions
-
-
 def corruptions(correct: Correct, clean: Correct) -> Measurement:
     """Return the mean over conditions; severities of a corruption are averaged first."""
     each = correct.reshape(-1, min(len(SEVERITIES), len(correct)), len(clean)).mean(axis=1)
     return Measurement.of("corruption_robustness", mean_ratio([Ratio(row, clean, CLEAN) for row in each]))
-
-
-def of(measurement: Measurement, truth: float, part: str | None = None) -> Sampled:
-    """Return a dimension or part with its true value."""
-    quantity = measurement.parts[part] if part else measurement
-    return Sampled(truth, quantity.value, quantity.curve)
-
-
-def drop(
-    before: Measurement, after: Measurement, truth: float, part: str | None = None, *, relative: bool = False
-) -> Sampled:
-    """Return the drop of a dimension or part between two models on the same images."""
-    sides = [RunValue.of(one, one.dimension, part, PerImage.of(one), "") for one in (before, after)]
-    first, second = (side for side in sides if side is not None)
-    change = (ratio if relative else difference)(first, second)
-    return Sampled(relative - truth, change.value, change.curve)
 
 
 @dataclass(frozen=True)
@@ -163,44 +115,31 @@ class Coverage:
             return f"{self.covered / self.draws:6.1%} ({self.width:.4f})"
         return f"{self.covered / self.draws:6.1%} {self.width / self.oracle:8.2f}"
 
-    def falls_short(self, cells: int) -> bool:
-        """True if the intervals cover significantly less than `LEAST`, in one of so many cells."""
-        return bool(binom.cdf(self.covered, self.draws, LEAST) < LEVEL / cells)
-
 
 def coverage(cell: Cell, draws: int, rng: np.random.Generator) -> dict[str, Coverage]:
     """Return the coverage of each quantity in a cell."""
-    found: dict[str, list[Sampled]] = defaultdict(list)
+    found: dict[str, list[Sample]] = defaultdict(list)
     for _ in range(draws):
         for name, one in quantities(cell, rng).items():
             found[name].append(one)
     return {name: summary(runs) for name, runs in found.items()}
 
 
-def summary(runs: Sequence[Sampled]) -> Coverage:
+def summary(runs: Sequence[Sample]) -> Coverage:
     """Return the coverage of one quantity. A value without limits counts as not covered."""
-    ends = [run.curve.interval(CONFIDENCE) for run in runs if run.curve is not None]
-    truth, rounding = runs[0].truth, 1e-9
-    covered = sum(low - rounding <= truth <= high + rounding for low, high in ends)
-    width = float(np.mean([high - low for low, high in ends]))
+    covered = sum(all(run.sides) for run in runs)
+    width = np.mean([np.ptp(run.curve.interval(CONFIDENCE)) for run in runs if run.curve is not None])
     oracle = 2 * 1.96 * float(np.std([run.value for run in runs]))
-    return Coverage(covered, len(runs), width, oracle if oracle > rounding else 0.0)
-
-
-def cells() -> Iterator[Cell]:
-    """The grid."""
-    for flips, images, accuracy, rate in product(("lost", "both"), IMAGES, ACCURACIES, RATES):
-        yield Cell(accuracy, rate, flips, images)
+    return Coverage(covered, len(runs), float(width), oracle if oracle > 1e-9 else 0.0)
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--draws", type=int, default=1000, help="draws of a cell (default 1,000)")
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--images", type=int, action="append", choices=IMAGES, help="only this number")
-    given = options.parse_args()
-    rng = np.random.default_rng(given.seed)
-    grid = [cell for cell in cells() if not given.images or cell.images in given.images]
+    given, rng = read_options(__doc__, 1000, images=IMAGES)
+    grid = [
+        Cell(accuracy, rate, flips, images)
+        for flips, images, accuracy, rate in product(("lost", "both"), IMAGES, ACCURACIES, RATES)
+        if not given.images or images in given.images
+    ]
     print(f"{given.draws:,} draws a cell; coverage of 95 % intervals, and their mean width over the oracle's")
     found: dict[tuple[str, Cell], Coverage] = {}
     for cell in grid:
@@ -215,7 +154,8 @@ def main() -> int:
         mine = {cell: one for (other, cell), one in found.items() if other == name}
         worst = min(mine, key=lambda cell: mine[cell].covered)
         print(f"  {name:<32}{mine[worst].covered / given.draws:6.1%}  {worst}")
-    short = [f"{name}, {cell}" for (name, cell), one in found.items() if one.falls_short(len(found))]
+    counts = {f"{name}, {cell}": one.covered for (name, cell), one in found.items()}
+    short = significant(counts, given.draws, LEAST)
     print(f"\nsignificantly below {LEAST:.1%}: {len(short)} of {len(found)}", *short, sep="\n  ")
     return 1 if short else 0
 

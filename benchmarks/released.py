@@ -24,18 +24,14 @@ from typing import Any
 from unittest.mock import MagicMock
 
 from benchmarks.measuring import cpu_of, cpu_seconds
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 
 WORKERS = 2
 BATCH_SIZE = 32
-DIMENSIONS = {
-    "accuracy": "accuracy",
+DIMENSIONS = dict(zip(PUBLISHED_DIMENSIONS, PUBLISHED_DIMENSIONS, strict=True)) | {
     "adversarial_robustness": "adv_rob",
     "corruption_robustness": "c_rob",
     "ood_robustness": "ood_rob",
-    "calibration_error": "calibration_error",
-    "class_balance": "class_balance",
-    "object_focus": "object_focus",
-    "shape_bias": "shape_bias",
     "parameters": "params",
 }
 """Its option by the name of the dimension here."""

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from _paired import compare
+from measuring import compare
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.evaluation import Evaluation
@@ -41,13 +41,13 @@ def main() -> None:
             repetitions=3,
         )
 
-        def one_by_one() -> None:
-            for name in ("accuracy", "adversarial_robustness", "ood_robustness", "calibration_error",
-                         "class_balance", "object_focus"):  # fmt: skip
-                evaluate(fresh(), (name,))
-
         together = ("accuracy", "adversarial_robustness", "ood_robustness", "calibration_error",
                     "class_balance", "object_focus")  # fmt: skip
+
+        def one_by_one() -> None:
+            for name in together:
+                evaluate(fresh(), (name,))
+
         compare(
             "six dimensions on the clean set: together, each on its own",
             lambda: evaluate(fresh(), together),

@@ -14,30 +14,27 @@ the bound.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
+from simulated import ALLOW, FAIL, MOST_WRONG, is_wrong, print_summary, read_options
 
 from quba_check.core.measurement import Measurement, Quantity, SliceValues
 from quba_check.core.request import Part, Request
 from quba_check.demands import Demand
-from quba_check.demands.demand import POINT, Policy
+from quba_check.demands.demand import POINT
 from quba_check.dimensions._ratios import share_curve
 from quba_check.dimensions._slices import gap
-from quba_check.verdicts import decide
-from quba_check.verdicts.evidence import evidence_of
 
-MOST_WRONG, LEVEL = 0.035, 0.01
 LEAST_PASSED, MOST_PASSED, ALONE = 0.35, 0.65, 0.99
 SLICES, IMAGES, RATES = (1, 5, 30), (50, 500), (0.5, 0.9, 0.99)
-FAIL, ALLOW = Policy("fail", 0.95), Policy("allow", 0.95)
 
 
 @dataclass(frozen=True)
@@ -74,15 +71,12 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     """Yield equal slices, one worse slice, and one that is also the smallest."""
-    for slices in SLICES:
-        for images in IMAGES:
-            for rate in RATES:
-                others = slices - 1
-                yield Cell("equal", (images,) * slices, (rate,) * slices)
-                if others:
-                    better = (rate, *[1 - (1 - rate) / 4] * others)
-                    yield Cell("one worse", (images,) * slices, better)
-                    yield Cell("one worse and small", (images, *[10 * images] * others), better)
+    for slices, images, rate in product(SLICES, IMAGES, RATES):
+        yield Cell("equal", (images,) * slices, (rate,) * slices)
+        if others := slices - 1:
+            better = (rate, *[1 - (1 - rate) / 4] * others)
+            yield Cell("one worse", (images,) * slices, better)
+            yield Cell("one worse and small", (images, *[10 * images] * others), better)
 
 
 @cache
@@ -113,9 +107,9 @@ def demand(kind: str, threshold: float) -> Demand:
     return Demand(request, "min" if kind == "worst" else "max", threshold, "block", False, "x", 1)
 
 
-def passes(cell: Cell, draws: int, rng: np.random.Generator) -> tuple[Counter[str], Counter[str]]:
-    """Return the sets that pass and the sets that fail, by demand and policy."""
-    passed, failed = Counter[str](), Counter[str]()
+def verdicts(cell: Cell, draws: int, rng: np.random.Generator) -> Counter[tuple[str, str]]:
+    """Return by demand and policy how many sets pass; under `allow`, how many fail."""
+    counts = Counter[tuple[str, str]]()
     demands = {"worst": demand("worst", cell.rates[0])}
     if len(cell.images) > 1:
         demands["gap"] = demand("gap", cell.true_gap)
@@ -123,18 +117,12 @@ def passes(cell: Cell, draws: int, rng: np.random.Generator) -> tuple[Counter[st
         measured = measurement(cell, hits)
         for kind, bounded in demands.items():
             for policy in (POINT, FAIL, ALLOW):
-                outcome = decide(bounded, evidence_of(bounded, measured), policy).outcome
-                passed[f"{kind} {policy.uncertain}"] += outcome == "pass"
-                failed[f"{kind} {policy.uncertain}"] += outcome == "fail"
-    return passed, failed
+                counts[kind, policy.uncertain] += is_wrong(bounded, measured, policy)
+    return counts
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--draws", type=int, default=1000, help="sets of a cell (default 1,000)")
-    options.add_argument("--seed", type=int, default=0)
-    given = options.parse_args()
-    rng = np.random.default_rng(given.seed)
+    given, rng = read_options(__doc__, 1000, "sets of a cell")
     wrong: dict[str, int] = {}
     one_sided = []
     print(
@@ -142,26 +130,15 @@ def main() -> int:
     )
     print(f"{'':<58}{'fail: wrong':>12}{'allow: wrong':>13}{'point: passes':>14}")
     for cell in cells():
-        passed, failed = passes(cell, given.draws, rng)
+        counts = verdicts(cell, given.draws, rng)
         for kind in ("worst", "gap") if len(cell.images) > 1 else ("worst",):
             name = f"{kind} of {cell}"
-            wrong[f"{name}, fail"], wrong[f"{name}, allow"] = passed[f"{kind} fail"], failed[f"{kind} allow"]
-            share_passed = passed[f"{kind} point"] / given.draws
-            rates = (
-                wrong[f"{name}, fail"] / given.draws,
-                wrong[f"{name}, allow"] / given.draws,
-                share_passed,
-            )
-            print(f"  {name:<56}{rates[0]:12.1%}{rates[1]:13.1%}{rates[2]:14.1%}", flush=True)
-            if cell.is_alone and kind == "worst" and not LEAST_PASSED <= share_passed <= MOST_PASSED:
-                one_sided.append(f"{name}: point passes {share_passed:.1%}")
-    often = [
-        f"{name}: {count / given.draws:.1%}"
-        for name, count in wrong.items()
-        if binom.sf(count - 1, given.draws, MOST_WRONG) < LEVEL / len(wrong)
-    ]
-    print(f"\nmost wrong verdicts: {max(wrong.values()) / given.draws:.1%}")
-    print(f"significantly above {MOST_WRONG:.1%}: {len(often)} of {len(wrong)}", *often, sep="\n  ")
+            wrong |= {f"{name}, {policy}": counts[kind, policy] for policy in ("fail", "allow")}
+            fail, allow, point = (counts[kind, policy] / given.draws for policy in ("fail", "allow", "point"))
+            print(f"  {name:<56}{fail:12.1%}{allow:13.1%}{point:14.1%}", flush=True)
+            if cell.is_alone and kind == "worst" and not LEAST_PASSED <= point <= MOST_PASSED:
+                one_sided.append(f"{name}: point passes {point:.1%}")
+    often = print_summary("most wrong verdicts:", wrong, given.draws, MOST_WRONG, above=True)
     print(f"point is not even: {len(one_sided)}", *one_sided, sep="\n  ")
     return 1 if often or one_sided else 0
 

@@ -53,8 +53,7 @@ def test_intervals_of_classes_cover(bench, n, rate):
     """No number is covered in fewer draws than 1 in 10,000 runs has at 95 %."""
     rng, covered = np.random.default_rng(3), Counter()
     for _ in range(DRAWS):
-        for sample in bench.samples(n, rate, rng):
-            covered.update(sample.covered())
+        covered.update(bench.covered(bench.samples(n, rate, rng)))
     assert len(covered) == 23
     assert min(covered.values()) >= binom.ppf(1e-4, DRAWS, 0.95)
 
@@ -88,4 +87,4 @@ def test_intervals_of_few_flips_cover(bench, accuracy, rate, flips, images):
     cell = bench.Cell(accuracy, rate, flips, images)
     for name, found in bench.coverage(cell, DRAWS, np.random.default_rng(3)).items():
         assert found.covered >= binom.ppf(0.002, DRAWS, 0.95), name
-        assert not found.falls_short(1)
+        assert not bench.significant({name: found.covered}, DRAWS, bench.LEAST)
