@@ -115,11 +115,9 @@ def parquet_table(records: Iterable[Record]) -> bytes:
     types: dict[str, Any] = dict.fromkeys(COLUMNS, pa.string())
     types |= dict.fromkeys(_NUMBERS, pa.float64())
     types |= {"n": pa.int64(), "time": pa.timestamp("ms", tz="UTC")}
-    rows = list(export_rows(records))
-    columns = {name: [row[name] for row in rows] for name in COLUMNS}
-    columns["time"] = [utc_time(time) for time in columns["time"]]
+    rows = [row | {"time": utc_time(row["time"])} for row in export_rows(records)]
     file = io.BytesIO()
-    pq.write_table(pa.table(columns, schema=pa.schema(types.items())), file)
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(types.items())), file)
     return file.getvalue()
 
 

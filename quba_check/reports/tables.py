@@ -182,10 +182,7 @@ def prose(text: str) -> str:
 
 def _references(line: str) -> str:
     """Return a line with references in place of all punctuation."""
-    kept = (letter.isalnum() or letter == " " or not letter.isascii() for letter in line)
-    return "".join(
-        letter if is_kept else f"&#{ord(letter)};" for letter, is_kept in zip(line, kept, strict=True)
-    )
+    return re.sub("[^a-zA-Z0-9 \x80-\U0010ffff]", lambda found: f"&#{ord(found[0])};", line)
 
 
 def code_block(lines: Sequence[str], language: str = "text") -> str:
