@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 from urllib.parse import unquote
 
 T = TypeVar("T")
+K = TypeVar("K")
 HIDDEN = "***"
 """Stands for what may be a secret."""
 MOST_CHARACTERS = 2000
@@ -83,6 +84,18 @@ def listed(names: Iterable[str], at_most: int = 20) -> str:
     names = list(names)
     first_names = ", ".join(names[:at_most])
     return first_names if len(names) <= at_most else f"{first_names} and {len(names) - at_most} more"
+
+
+def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
+    """Return the second items of pairs in a list for each first one.
+
+    >>> grouped([("masked", "fgsm"), ("missing", "fog"), ("masked", "pgd")])
+    {'masked': ['fgsm', 'pgd'], 'missing': ['fog']}
+    """
+    groups: dict[K, list[T]] = {}
+    for key, item in pairs:
+        groups.setdefault(key, []).append(item)
+    return groups
 
 
 def allowed_names(name: str, names: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from quba_check.cli.parser import INPUT, store_option, value_option
 from quba_check.core.grade import Grade
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
-from quba_check.messages import listed
+from quba_check.messages import grouped, listed
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.cells import name_cell
 from quba_check.reports.tables import table_text, wrapped
@@ -109,12 +109,11 @@ def _sentence(verdict: Verdict) -> str:
 
 def _reasons(headings: Sequence[str], judged: Sequence[WhatIf]) -> Iterator[str]:
     """Yield each reason or caveat once, with its demands and threshold files."""
-    files: dict[str, list[str]] = {}
-    for heading, judged_file in zip(headings, judged, strict=True):
-        demands: dict[str, list[str]] = {}
-        for verdict in judged_file.verdicts:
-            if sentence := _sentence(verdict):
-                demands.setdefault(sentence, []).append(verdict.demand.shown_name)
-        for reason, names in demands.items():
-            files.setdefault(f"{', '.join(names)} {reason}", []).append(heading)
+
+    def reasons(verdicts: Sequence[Verdict]) -> Iterator[str]:
+        names = grouped((_sentence(verdict), verdict.demand.shown_name) for verdict in verdicts)
+        return (f"{', '.join(demands)} {reason}" for reason, demands in names.items() if reason)
+
+    each = zip(headings, judged, strict=True)
+    files = grouped((text, heading) for heading, one in each for text in reasons(one.verdicts))
     return (f"{', '.join(named)}: {sentence}" for sentence, named in files.items())

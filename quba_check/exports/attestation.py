@@ -13,6 +13,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from quba_check.errors import UserError
+from quba_check.messages import grouped
 from quba_check.records.record import Record
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -92,11 +93,9 @@ def _images(record: Record) -> Iterator[dict[str, Any]]:
     The digest is that of the set's entries in `suite.contents` of the record, as JSON without spaces and with
     sorted keys.
     """
-    sets: dict[str, dict[str, str]] = {}
-    for view, content in record.suite.contents.items():
-        sets.setdefault(view.partition("/")[0], {})[view] = content
+    sets = grouped((entry[0].partition("/")[0], entry) for entry in record.suite.contents.items())
     for name, contents in sets.items():
-        text = json.dumps(contents, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(dict(contents), sort_keys=True, separators=(",", ":"))
         row = record.suite.sets.get(name)
         count = {} if row is None else {"images": str(row.images)}
         digest = hashlib.sha256(text.encode()).hexdigest()

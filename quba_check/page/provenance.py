@@ -9,7 +9,7 @@ from typing import Any
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.view import CLEAN_SET
-from quba_check.messages import listed, one_line, visible
+from quba_check.messages import grouped, listed, one_line, visible
 from quba_check.page.columns import Column
 from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
 from quba_check.records.record import ComputeRow, InputRow, Record
@@ -38,12 +38,11 @@ def _images(record: Record, name: str) -> str:
 
 def missing_values(record: Record) -> dict[str, list[str]]:
     """Return the dimensions without a value over all images, by the reason."""
-    names: dict[str, list[str]] = {}
-    for name, row in record.measurements.items():
-        if not isinstance(row, MeasurementRow):
-            reason = row.unmeasurable if isinstance(row, UnmeasurableRow) else "no selected demand needs it"
-            names.setdefault(reason, []).append(name)
-    return names
+    return grouped(
+        (row.unmeasurable if isinstance(row, UnmeasurableRow) else "no selected demand needs it", name)
+        for name, row in record.measurements.items()
+        if not isinstance(row, MeasurementRow)
+    )
 
 
 def readable_time(time: str) -> str:
@@ -126,9 +125,7 @@ def hashes(record: Record) -> Iterator[tuple[str, str]]:
         yield "class list", record.suite.classes
     for name, digest in record.model.files.items():
         yield f"file {name} (sha256)", digest
-    views: dict[str, list[str]] = {}
-    for view, digest in record.suite.contents.items():
-        views.setdefault(digest, []).append(view)
+    views = grouped((digest, view) for view, digest in record.suite.contents.items())
     for digest, names in views.items():
         yield f"images of {listed(names, MOST_VIEWS)}", digest
 

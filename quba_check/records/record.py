@@ -13,6 +13,7 @@ from pydantic import Field, computed_field
 
 from quba_check.core.explanation import Explanation
 from quba_check.core.protocols import ProtocolName
+from quba_check.messages import grouped
 from quba_check.records.measurement import AnyMeasurementRow, JsonRow, MeasurementRow, QuantityRow
 from quba_check.records.verdict import DROPS, GradeRow, OverallVerdict, VerdictRow, overall_verdict
 from quba_check.strict_yaml.schema import SchemaVersion
@@ -299,10 +300,7 @@ class Record(JsonRow):
 
     def files_by_grade(self) -> dict[GradeRow, list[str]]:
         """Return the distinct grades without their file, each with the threshold files that share it."""
-        files: dict[GradeRow, list[str]] = {}
-        for grade in self.grades:
-            files.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
-        return files
+        return grouped((grade.model_copy(update={"file": ""}), grade.file) for grade in self.grades)
 
     @property
     def stem(self) -> str:

@@ -219,12 +219,12 @@ def class_table(record: Record) -> tuple[str, list[tuple[str, ...]]]:
     if len(rows) > MOST_CLASSES:
         title = f"the {MOST_CLASSES} of {len(rows):,} classes with the lowest recall; the record has all"
         rows = sorted(rows, key=lambda row: float(row[2]) if row[2] != "" else 2.0)[:MOST_CLASSES]
-    return title, [_texts(*row) for row in rows]
+    return title, list(map(_class_texts, rows))
 
 
-def _texts(
-    name: Cell, images: Cell, recall: Cell, low: Cell, high: Cell, precision: Cell, f1: Cell
-) -> tuple[str, ...]:
+def _class_texts(cells: tuple[Cell, ...]) -> tuple[str, ...]:
+    """Return the cells of a class below `CLASS_HEADINGS`."""
+    name, images, recall, low, high, precision, f1 = cells
     is_known = isinstance(low, float | int) and isinstance(high, float | int)
     interval = interval_text((float(low), float(high)), "fraction", None) if is_known else "-"
     return (str(name), f"{images:,}", _number(recall), interval, _number(precision), _number(f1))

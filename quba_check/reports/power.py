@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
-from quba_check.demands.demand import Thresholds
-from quba_check.messages import listed
+from quba_check.demands.demand import Demand, Thresholds
+from quba_check.messages import grouped, listed
 from quba_check.number_format import format_value
 from quba_check.records.record import Record
 from quba_check.reports.cells import name_cell
@@ -32,18 +30,17 @@ def power_text(thresholds: Thresholds, images: int | None, record: Record | None
     text = f"{thresholds.label}, policy {thresholds.policy.uncertain}, {sizes}:\n"
     text += f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"
     text += table_text(HEADINGS, map(_cells, effects))
-    reasons = defaultdict(list)
-    for demand in (effect.demand for effect in effects if effect.error is None):
-        why = "needs the standard error of a run, --record; sizes, counts and grades have none"
-        if record is not None:
-            is_missing = not demand.is_on_grade and judged_quantity(demand, record) is None
-            why = (
-                "this run did not measure it (or it is masked)"
-                if is_missing
-                else "no standard error in this run"
-            )
-        reasons[why].append(demand.shown_name)
+    unknown = (effect.demand for effect in effects if effect.error is None)
+    reasons = grouped((_reason(demand, record), demand.shown_name) for demand in unknown)
     return text + "".join(f"-: {listed(names)}: {why}.\n" for why, names in reasons.items())
+
+
+def _reason(demand: Demand, record: Record | None) -> str:
+    """Return the reason for a missing standard error."""
+    if record is None:
+        return "needs the standard error of a run, --record; sizes, counts and grades have none"
+    is_missing = not demand.is_on_grade and judged_quantity(demand, record) is None
+    return "this run did not measure it (or it is masked)" if is_missing else "no standard error in this run"
 
 
 def _cells(effect: DetectableEffect) -> list[str]:

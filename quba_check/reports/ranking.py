@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading.population import Population, full_weights
 from quba_check.grading.published import Suspect, suspect_sentence
-from quba_check.messages import listed
+from quba_check.messages import grouped, listed
 from quba_check.reports.tables import json_text, shorten, table_text, wrapped
 from quba_check.storage.csv_text import csv_text
 from quba_check.study.ranking import GROUPS, Constraints, RankedModel, value_text
@@ -148,9 +148,8 @@ def _notes(ranking: Ranking, rows: Sequence[RankedModel | None]) -> Iterator[str
     for cause, mark in MARKS.items():
         if any(model and cause in model.suspect for model in rows):
             yield f"{mark} {suspect_sentence(cause)}"
-    unranked = [model for model in ranking.models if model.rank is None and not model.is_own]
-    for reason in dict.fromkeys(model.reason for model in unranked):
-        names = [model.id for model in unranked if model.reason == reason]
+    unranked = (model for model in ranking.models if model.rank is None and not model.is_own)
+    for reason, names in grouped((model.reason, model.id) for model in unranked).items():
         yield f"not ranked ({len(names)}): {listed(names, at_most=3)}: {reason}"
     lacking = [name for name in PUBLISHED_DIMENSIONS if name not in ranking.population.dimensions]
     if lacking:

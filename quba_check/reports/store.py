@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from quba_check.messages import listed
+from quba_check.messages import grouped, listed
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
 from quba_check.storage.active_runs import ActiveRun
@@ -101,9 +101,7 @@ def iso_time(seconds: float) -> str:
 
 def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str, ...]]:
     """Yield a row for each kind and model, in the order of the removals."""
-    groups: dict[tuple[str, str], list[Removal]] = {}
-    for each in selected:
-        groups.setdefault((each.kind, each.model), []).append(each)
+    groups = grouped(((each.kind, each.model), each) for each in selected)
     for (kind, model), several in groups.items():
         yield (
             _KINDS.get(kind, kind),

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quba_check.core.request import titled_name
+from quba_check.messages import grouped
 from quba_check.number_format import counted
 from quba_check.records.measurement import (
     AnyMeasurementRow,
@@ -245,7 +246,9 @@ def _group(record: Record, group: Label, width: int, path: str, shown: set[str])
         yield Text()
         yield Text(f"{LOOKS[group].heading}:", style=LOOKS[group].style)
     if group == "NOT RUN":
-        yield from (_wrapped(f"  {line}", width) for line in _by_reason(rows))
+        reasons = grouped((row.explanation.reason, row.shown_name) for row in rows)
+        for reason, names in reasons.items():
+            yield _wrapped(f"  {', '.join(names)}{': ' if reason else ''}{reason}", width)
         return
     last = ""
     for row in rows:
@@ -253,14 +256,6 @@ def _group(record: Record, group: Label, width: int, path: str, shown: set[str])
         if step := next_step(row, record, path):  # one line, to be copied
             yield Text(f"    next: {'as above' if step == last else step}")
             last = step
-
-
-def _by_reason(verdicts: Iterable[VerdictRow]) -> Iterator[str]:
-    """Yield a line for each reason of unjudged demands."""
-    names: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        names.setdefault(verdict.explanation.reason, []).append(verdict.shown_name)
-    return (f"{', '.join(demands)}{': ' if reason else ''}{reason}" for reason, demands in names.items())
 
 
 def _wrapped(line: str, width: int, *, style: str = "") -> Text:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
-from quba_check.messages import listed
+from quba_check.messages import grouped, listed
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 
@@ -124,13 +124,8 @@ def origin_line(record: Record) -> str:
 
 def release_line(record: Record) -> str:
     """Return the overall verdict in a line: `released: yes`, or the reasons against it."""
-    reasons = [
-        f"{reason}: {listed(names, NAMES_SHOWN)}"
-        for outcome_label, reason in _REASONS
-        if (
-            names := [row.shown_name for row in record.verdicts if row.blocks and label(row) == outcome_label]
-        )
-    ]
+    names = grouped((label(row), row.shown_name) for row in record.verdicts if row.blocks)
+    reasons = [f"{reason}: {listed(names[key], NAMES_SHOWN)}" for key, reason in _REASONS if key in names]
     return "; ".join([_release(record), *(reasons if _release(record) == _NO else [])])
 
 

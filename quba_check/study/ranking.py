@@ -16,7 +16,7 @@ from quba_check.errors import UserError
 from quba_check.grading.grade import grade
 from quba_check.grading.population import Population, full_weights
 from quba_check.grading.published import PublishedModel, Suspect, published_details
-from quba_check.messages import allowed_names
+from quba_check.messages import allowed_names, grouped
 from quba_check.number_format import format_distinct, format_value
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, outcome_of
 
@@ -296,9 +296,8 @@ def _own_reason(run: StoredRun, result: Grade, missing: Sequence[str]) -> str:
     if result.score is None:
         if result.not_graded:
             return result.not_graded
-        causes: dict[str, list[str]] = {}
-        for name in missing:
-            causes.setdefault(reason_for_none(name, run.record.measurements.get(name)), []).append(name)
+        rows = run.record.measurements
+        causes = grouped((reason_for_none(name, rows.get(name)), name) for name in missing)
         return "; ".join(f"missing {', '.join(names)} ({cause})" for cause, names in causes.items())
     if result.percentile is None:
         return f"{result.other_suite}: scores compare models on the same images"

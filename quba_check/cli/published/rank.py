@@ -15,7 +15,7 @@ from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given, Parse
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import LARGEST, possible_values
-from quba_check.messages import allowed_names, listed
+from quba_check.messages import allowed_names, grouped, listed
 from quba_check.reports.ranking import Ranking, ranking_csv, ranking_json, ranking_table
 from quba_check.reports.tables import terminal_width
 from quba_check.study.ranking import GROUPS, Constraints, Group, check_groups
@@ -67,13 +67,12 @@ def _unique(
     ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str, float]]
 ) -> dict[str, float]:
     """Return the pairs as a mapping, or refuse a repeated dimension."""
-    numbers = dict(pairs)
-    for name in numbers:
-        given = [f"{number:g}" for other, number in pairs if other == name]
-        if len(given) > 1:
-            where, problem = f"{ctx.command_path}: {param.opts[0]}", f"{name} is given {len(given)} times"
-            raise OptionError(problem, where=where, got=listed(given), allowed="once for each dimension")
-    return numbers
+    for name, numbers in grouped(pairs).items():
+        if len(numbers) > 1:
+            where, problem = f"{ctx.command_path}: {param.opts[0]}", f"{name} is given {len(numbers)} times"
+            got = listed(f"{number:g}" for number in numbers)
+            raise OptionError(problem, where=where, got=got, allowed="once for each dimension")
+    return dict(pairs)
 
 
 def _dimension_option(
