@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from statistics import median
 
+import numpy as np
 import torch
 
-from benchmarks.measuring import Ratio, run, seconds_of
+from benchmarks.material import write_array_suite, write_labelled_photos
+from benchmarks.measuring import Ratio, cpu_of, run, seconds_of
 from benchmarks.row import Row
 from benchmarks.work import LITE0, MOBILENET, RESNET, VIT, Work
 from quba_check.core.view import CLEAN
 from quba_check.engine.batching import CPU_BATCH
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier, ConvolutionWeights
+from quba_check.models.fingerprint import state_digest
+from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
 PLAIN_BATCH = 64
@@ -23,15 +28,19 @@ READERS = 2
 IMAGES = {LITE0: 384, RESNET: 192, MOBILENET: 768, VIT: 256}
 PAIRS = 4
 LEAST_SESSION, LEAST_COMMAND = 0.95, 0.6
+SIDE, ARRAYS, FILES = 16, 50_000, 4_096
+"""Side in pixels, and numbers of images, of the rows without a network."""
+LEAST_ARRAYS, MOST_OF_LOCK = 15_000, 0.06
 THRESHOLDS = "schema: 1\nname: command\ndimensions:\n  accuracy: {min: 0.1}\n"
 
 
 def rows(work: Work) -> list[Row]:
-    """Return a row for each network, and one on the whole command; all cores on all sides."""
+    """Return a row for each network, one on the whole command, and those without a network; on all cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)
     try:
-        return [*(_session_row(work, architecture) for architecture in IMAGES), _command_row(work)]
+        sessions = [_session_row(work, architecture) for architecture in IMAGES]
+        return [*sessions, _command_row(work), _arrays_row(work), _lock_row(work)]
     finally:
         torch.set_num_threads(threads)
 
@@ -78,6 +87,51 @@ def _command_row(work: Work) -> Row:
     details = f"{ratio.ours:.1f} s of the command, start and doctor included, against {ratio.other:.1f} s"
     title = f"command, {LITE0} on 1,000 photos, accuracy: share of the best loop's images/s"
     return Row.of_ratio(title, ratio, details, LEAST_COMMAND)
+
+
+class NullNetwork(torch.nn.Module):
+    """A network that costs nothing: its outputs are rows of a table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.randn(512, 1000))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.table[: len(inputs)]
+
+
+def _null_classifier(work: Work, suite: Suite) -> Classifier:
+    """Return a classifier of small images that costs nothing."""
+    network, other = NullNetwork().eval(), work.classifier(MOBILENET, suite, exact=False)
+    small = replace(other.preprocessing, input_size=(3, SIDE, SIDE), crop_pct=1.0)
+    checksum = state_digest(dict(network.named_buffers()))
+    return replace(other, module=network, checksum=checksum, preprocessing=small)
+
+
+def _arrays_row(work: Work) -> Row:
+    pixels = np.random.default_rng(0).integers(0, 256, (ARRAYS, SIDE, SIDE, 3), np.uint8)
+    suite = write_array_suite(work.new_folder() / "arrays", pixels)
+    classifier = _null_classifier(work, suite)
+    seconds = min(seconds_of(lambda: _predict_by_engine(work, classifier, suite)) for _ in range(PAIRS))
+    value = ARRAYS / seconds
+    details = f"{ARRAYS:,} arrays of {SIDE} × {SIDE} px, 1,000 classes, a network that costs nothing"
+    goal, title = f"≥ {LEAST_ARRAYS:,} images/s", "process, arrays"
+    return Row(title, f"{value:,.0f} images/s", details, goal, value >= LEAST_ARRAYS)
+
+
+def _lock_row(work: Work) -> Row:
+    """Return the row on CPU time without threads, an upper bound of the time with Python's lock."""
+    root = work.new_folder()
+    write_labelled_photos(root, FILES, (SIDE, SIDE))
+    suite = open_suite(root)
+    classifier, times = _null_classifier(work, suite), []
+    for _ in range(PAIRS):
+        engine = work.evaluation(classifier, suite, threads=0).engine
+        engine.cache_keys.shard_keys(CLEAN)
+        times.append(1e3 * cpu_of(lambda engine=engine: engine.predictions([CLEAN])) / FILES)
+    details = f"CPU time of a thread that does all, on {FILES:,} JPEG files of {SIDE} × {SIDE} px"
+    title = "process, JPEG files: lock per image, at most"
+    return Row.at_most(title, min(times), "ms", details, MOST_OF_LOCK, 3)
 
 
 def _predict_by_engine(work: Work, classifier: Classifier, suite: Suite) -> None:

@@ -27,7 +27,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 
 from benchmarks.attacks import ALL_PASSES, Passes, after_all_steps
 from benchmarks.machine import by_torchvision, jpegs
-from benchmarks.material import INPUT_SIDE, random_model, write_array_suite
+from benchmarks.material import INPUT_SIDE, prepared, random_model, write_array_suite
 from benchmarks.measuring import Ratio
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, Work, request
@@ -322,7 +322,8 @@ def attack_row(work: Work, form: Form) -> Row:
 
 def labelled_by_model(work: Work, form: Form) -> tuple[Classifier, Suite]:
     """Return the model, and decoded photos whose labels are its answers."""
-    suite = write_array_suite(work.new_folder() / "decoded", form.attacked)
+    photos = np.stack([np.asarray(prepared(number)) for number in range(form.attacked)])
+    suite = write_array_suite(work.new_folder() / "decoded", photos)
     classifier = classifier_for(work, form, suite)
     predictions = Evaluation(classifier, suite, store=work.new_folder()).engine.predictions([CLEAN])
     np.save(suite.root / "y.npy", predictions[CLEAN].predicted)

@@ -139,11 +139,11 @@ def write_photos(folder: Path, numbers: range) -> None:
         photo(number).save(folder / f"{number:05d}.jpg", quality=QUALITY)
 
 
-def write_labelled_photos(root: Path, count: int) -> None:
+def write_labelled_photos(root: Path, count: int, size: tuple[int, int] = PHOTO_SIZE) -> None:
     """Write photos into a folder for each ImageNet class, with a manifest."""
     for number in range(count):
         label = labelled_photos()[number % len(labelled_photos())][1]
-        _save(photo(number), root / "val" / synsets()[label] / f"{number:05d}.jpg", QUALITY)
+        _save(photo(number, size), root / "val" / synsets()[label] / f"{number:05d}.jpg", QUALITY)
     manifest = (
         "schema: 1\nname: labelled photos\nclasses: imagenet\nsets:\n"
         "  clean: {reader: folder, path: val, partial: true}\n"
@@ -151,11 +151,11 @@ def write_labelled_photos(root: Path, count: int) -> None:
     (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
 
 
-def write_array_suite(folder: Path, count: int) -> Suite:
-    """Write prepared photos as one array; return the suite of it."""
+def write_array_suite(folder: Path, images: np.ndarray) -> Suite:
+    """Write images (N, H, W, 3) as one array; return the suite of it."""
     folder.mkdir()
-    np.save(folder / "x.npy", np.stack([np.asarray(prepared(number)) for number in range(count)]))
-    np.save(folder / "y.npy", np.zeros(count, np.int64))
+    np.save(folder / "x.npy", images)
+    np.save(folder / "y.npy", np.zeros(len(images), np.int64))
     manifest = (
         "schema: 1\nname: decoded\nclasses: imagenet\nsets:\n"
         "  clean: {reader: arrays, images: x.npy, labels: y.npy, prepared: true}\n"
