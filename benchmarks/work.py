@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from benchmarks import material
 from quba_check.engine.batching import BatchSettings
 from quba_check.evaluation import Evaluation
@@ -60,12 +62,7 @@ class Work:
         root = self.folder / "photos"
         for name, first in (("n01440764", 0), ("n01443537", PHOTOS // 2)):
             material.write_photos(root / "val" / name, range(first, first + PHOTOS // 2))
-        manifest = (
-            "schema: 1\nname: photos\nclasses: imagenet\nsets:\n"
-            "  clean: {reader: folder, path: val, partial: true}\n"
-        )
-        (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
-        return open_suite(root)
+        return material.write_manifest(root, "photos")
 
     def labelled(self, count: int) -> Suite:
         """Return a suite of photos of 500 × 375 as JPEG files, in a folder of each photo's class."""
@@ -79,8 +76,11 @@ class Work:
         path = self.folder / "weights" / f"{architecture}.pt"
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            write = material.write_lite0 if architecture == LITE0 else material.write_random_model
-            write(architecture, path)
+            if architecture == LITE0:
+                weights = material.published_lite0(architecture)
+            else:
+                weights = material.random_model(architecture).state_dict()
+            torch.save(weights, path)
         return path
 
     def classifier(self, architecture: str, suite: Suite, *, exact: bool = True) -> Classifier:
