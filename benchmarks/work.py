@@ -58,11 +58,8 @@ class Work:
 
     @cached_property
     def photos(self) -> Suite:
-        """A suite of photos of 500 × 375 as JPEG files, in two class folders."""
-        root = self.folder / "photos"
-        for name, first in (("n01440764", 0), ("n01443537", PHOTOS // 2)):
-            material.write_photos(root / "val" / name, range(first, first + PHOTOS // 2))
-        return material.write_manifest(root, "photos")
+        """The suite of photos of the rows on reading."""
+        return self.labelled(PHOTOS)
 
     def labelled(self, count: int) -> Suite:
         """Return a suite of photos of 500 × 375 as JPEG files, in a folder of each photo's class."""
