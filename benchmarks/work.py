@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -80,9 +80,12 @@ class Work:
             torch.save(weights, path)
         return path
 
-    def classifier(self, architecture: str, suite: Suite, *, exact: bool = True) -> Classifier:
+    def classifier(
+        self, architecture: str, suite: Suite, *, exact: bool = True, runtime: str = "torch"
+    ) -> Classifier:
         """Load a model of random weights for a suite; `exact` takes fp32 and exact preprocessing."""
-        return load_classifier(str(self.checkpoint(architecture)), request(suite, architecture, exact=exact))
+        settings = replace(request(suite, architecture, exact=exact), runtime=runtime)
+        return load_classifier(str(self.checkpoint(architecture)), settings)
 
     def evaluation(self, classifier: Classifier, suite: Suite, threads: int | None = None) -> Evaluation:
         """Return an evaluation with an empty store."""
