@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache, reduce
+from typing import Any
 
 import cv2
 import numpy as np
@@ -113,10 +114,10 @@ def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Im
         values = to_float32(plane)
         # The columns as rows, as `enlarge` has them halfway.
         total = cv2.transpose(values)
+        rows = _turned(total)
         for factor in factors[1:]:
-            middle = values[middle_slice(height, factor), middle_slice(width, factor)]
-            turned = cv2.transpose(_interpolate(np.ascontiguousarray(middle), factor))
-            total += _interpolate(turned, factor)[:width, :height]
+            columns = _turned((_zoom(height, factor) @ rows)[:height])
+            total += (_zoom(width, factor) @ columns)[:width]
         return to_uint8((values + cv2.transpose(total)) / np.float32(len(factors) + 1))
 
     return np.asarray(cv2.merge([blurred(plane) for plane in cv2.split(image)]), dtype=np.uint8)
@@ -146,36 +147,50 @@ def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]
            [1. , 1.5, 2. ],
            [2. , 2.5, 3. ]])
     """
-    for _ in range(2):
-        # Rows, then columns as rows: whole rows are taken in a fraction of the time.
-        middle = cv2.transpose(_interpolate(middle, factor))
-    return middle
+    height, width = middle.shape
+    # Rows, then columns as rows: whole rows are added in a fraction of the time.
+    rows = _interpolation(height, 0, height, factor, middle.dtype.name) @ _turned(cv2.transpose(middle))
+    return cv2.transpose(_interpolation(width, 0, width, factor, middle.dtype.name) @ _turned(rows))
 
 
-def _interpolate(image: Real, factor: float) -> Real:
-    """Enlarge the columns of an image."""
-    before, after, weight, outside = _sources(len(image), factor, image.dtype.name)
-    first, second = image.take(before, axis=0), image.take(after, axis=0)
-    # The difference first: a flat region stays exactly what it is.
-    second -= first
-    second *= weight[:, None]
-    second += first
-    if len(outside):
-        second[outside] = 0
-    return second
+def _turned(image: Real) -> Real:
+    """Return the columns of an image as rows, then the difference of each to the next; 0 for the last."""
+    turned = np.empty((2, *image.shape[::-1]), image.dtype)
+    cv2.transpose(image, dst=turned[0])
+    np.subtract(turned[0, 1:], turned[0, :-1], out=turned[1, :-1])
+    turned[1, -1] = 0
+    return turned.reshape(-1, len(image))
 
 
 @lru_cache(maxsize=512)
-def _sources(size: int, factor: float, precision: str) -> tuple[Indices, Indices, Real, Indices]:
-    """Return the two neighbours of each pixel of an enlarged line, and weights.
+def _zoom(size: int, factor: float) -> Any:
+    """Return the matrix that enlarges the middle of a line to the whole line."""
+    middle = middle_slice(size, factor)
+    return _interpolation(size, middle.start, middle.stop - middle.start, factor, "float32")
 
-    The weights are of the second neighbours; the last result are the pixels outside of the line.
+
+@lru_cache(maxsize=512)
+def _interpolation(size: int, start: int, length: int, factor: float, precision: str) -> Any:
+    """Return a matrix that enlarges a part of a line, for an array of `_turned`.
+
+    Each pixel is the sum of its first neighbour and of a weighted difference to the second one: a flat region
+    stays exactly what it is. Pixels outside of the part are 0.
+
+    Args:
+        size: pixels of the line.
+        start: first pixel of the part.
+        length: pixels of the part.
+        factor: at least 1.
+        precision: name of the type of the weights.
     """
-    length = round(size * factor)
-    position = np.arange(length) * ((size - 1) / (length - 1) if length > 1 else 0.0)
-    first = np.minimum(position.astype(np.intp), size - 1)
-    weight, outside = (position - first).astype(precision), np.flatnonzero(position > size - 1)
-    return first, np.minimum(first + 1, size - 1), weight, outside
+    count = round(length * factor)
+    position = np.arange(count) * ((length - 1) / (count - 1) if count > 1 else 0.0)
+    first = np.minimum(position.astype(np.intp), length - 1)
+    weights = np.stack([np.ones(count), position - first], axis=1).astype(precision)
+    weights[position > length - 1] = 0
+    columns = np.stack([first, first + size], axis=1) + start
+    rows = np.arange(0, 2 * count + 1, 2)
+    return scipy.sparse.csr_array((weights.reshape(-1), columns.reshape(-1), rows), shape=(count, 2 * size))
 
 
 def gaussian_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
