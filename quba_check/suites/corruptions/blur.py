@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache, reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from quba_check.suites.corruptions.strength import LEVELS, Image8, Strength, to_float32, to_float64, to_uint8
 
 Real = NDArray[np.floating]
-Rounding = Callable[[Real], Image8]
+Value = TypeVar("Value", np.uint8, np.float32)
+Rounding = Callable[[Real], NDArray[Value]]
 Indices = NDArray[np.intp]
-Exact = Callable[[Indices], Image8]
+Exact = Callable[[Indices], NDArray[Value]]
 _EPSILON = float(np.finfo(np.float32).eps)
 _LARGEST = 49
 """Weights of a motion's kernel; OpenCV filters with more by a Fourier transform, which takes longer."""
@@ -150,7 +151,8 @@ def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]
     height, width = middle.shape
     # Rows, then columns as rows: whole rows are added in a fraction of the time.
     rows = _interpolation(height, 0, height, factor, middle.dtype.name) @ _turned(cv2.transpose(middle))
-    return cv2.transpose(_interpolation(width, 0, width, factor, middle.dtype.name) @ _turned(rows))
+    columns = _interpolation(width, 0, width, factor, middle.dtype.name) @ _turned(rows)
+    return np.asarray(cv2.transpose(columns))
 
 
 def _turned(image: Real) -> Real:
@@ -199,7 +201,7 @@ def gaussian_blur(image: Image8, strength: Strength, rng: np.random.Generator) -
     return to_uint8(scipy.ndimage.gaussian_filter(to_float64(image), sigma, mode="nearest", axes=(0, 1)))
 
 
-def rounded(estimate: Real, error: float, to_pixels: Rounding, exact: Exact) -> Image8:
+def rounded(estimate: Real, error: float, to_pixels: Rounding[Value], exact: Exact[Value]) -> NDArray[Value]:
     """Return the pixels of a filtered image of which an estimate is known.
 
     Args:
@@ -210,8 +212,34 @@ def rounded(estimate: Real, error: float, to_pixels: Rounding, exact: Exact) -> 
     """
     pixels = to_pixels(estimate + error)
     positions = np.flatnonzero(pixels != to_pixels(estimate - error))
-    pixels.reshape(-1)[positions] = exact(positions)
+    if len(positions):
+        pixels.reshape(-1)[positions] = exact(positions)
     return pixels
+
+
+def gaussian_kernel(sigma: float, truncate: float) -> NDArray[np.float64]:
+    """Return the weights of scipy's Gaussian filter, which ends at `truncate` standard deviations."""
+    radius = int(truncate * sigma + 0.5)
+    kernel = np.exp(-0.5 / sigma**2 * np.arange(-radius, radius + 1) ** 2)
+    return np.asarray(kernel / kernel.sum())
+
+
+def windows_at(
+    positions: Indices, image: NDArray[np.generic], size: tuple[int, int], border: int
+) -> NDArray[Any]:
+    """Return the windows (n, *size) around flat positions of an array, whose border is extended."""
+    down, right = size[0] // 2, size[1] // 2
+    padded = cv2.copyMakeBorder(image, down, down, right, right, border)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(0, 1))
+    return np.asarray(windows[np.unravel_index(positions, image.shape)])
+
+
+def filtered_middles(windows: Real, sigmas: tuple[float, float], truncate: float) -> Real:
+    """Return the middles of windows (n, h, w) after scipy's Gaussian filter of the columns and the rows."""
+    for sigma in sigmas:  # the columns of each window, then the row that is left
+        middle = windows.shape[1] // 2
+        windows = scipy.ndimage.gaussian_filter1d(windows, sigma, axis=1, truncate=truncate)[:, middle]
+    return windows
 
 
 def gaussian_filter(image: Image8, sigma: float) -> Image8:
@@ -221,28 +249,22 @@ def gaussian_filter(image: Image8, sigma: float) -> Image8:
         image: (H, W, 3) uint8.
         sigma: standard deviation in pixels; the filter ends at 4 standard deviations.
     """
-    radius = int(4 * sigma + 0.5)
-    size = 2 * radius + 1
-    kernel = np.exp(-0.5 / sigma**2 * np.arange(-radius, radius + 1) ** 2)
-    kernel = (kernel / kernel.sum()).astype(np.float32)
+    kernel = gaussian_kernel(sigma, 4.0).astype(np.float32)
+    size = len(kernel)
 
     def exact(positions: NDArray[np.intp]) -> Image8:
         if len(positions) * size**2 > image.size:
             whole = scipy.ndimage.gaussian_filter(to_float64(image), sigma, mode="nearest", axes=(0, 1))
             return to_uint8(whole.reshape(-1)[positions])
-        padded = cv2.copyMakeBorder(image, radius, radius, radius, radius, cv2.BORDER_REPLICATE)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(0, 1))
-        values = LEVELS.take(windows[np.unravel_index(positions, image.shape)])
-        for _ in range(2):  # the columns of each window, then the row that is left
-            values = scipy.ndimage.gaussian_filter1d(values, sigma, axis=1)[:, radius]
-        return to_uint8(values)
+        windows = windows_at(positions, image, (size, size), cv2.BORDER_REPLICATE)
+        return to_uint8(filtered_middles(LEVELS.take(windows), (sigma, sigma), 4.0))
 
     estimate = cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
     return rounded(estimate, (size + 4) * _EPSILON * 255, lambda values: values.astype(np.uint8), exact)
 
 
 def motion_filter(
-    image: Image8 | Real, radius: int, sigma: float, degrees: float, to_pixels: Rounding
+    image: Image8 | Real, radius: int, sigma: float, degrees: float, to_pixels: Rounding[np.uint8]
 ) -> Image8:
     """Apply the blur of a straight motion: Gaussian weights along a line of whole pixels.
 

@@ -6,22 +6,31 @@ import io
 
 import cv2
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from quba_check.suites.corruptions.blur import filtered_middles, gaussian_kernel, rounded, windows_at
 from quba_check.suites.corruptions.strength import LEVELS, Image8, Strength, to_float32, to_float64, to_uint8
 
 Float32 = NDArray[np.float32]
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 def contrast(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
     """Values pulled towards the mean of each channel."""
     factor = strength.parameters((0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05))
-    # The sums of numpy's mean in less time: one pixel after another.
-    mean = np.einsum("ij->j", to_float64(image).reshape(-1, 3)) / (image.size // 3)
-    table = to_uint8((LEVELS[None, :, None] - mean) * factor + mean)
-    return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
+    pixels = image.size // 3
+
+    def table(mean: NDArray[np.float64]) -> Image8:
+        return to_uint8((LEVELS[None, :, None] - mean) * factor + mean)
+
+    def exact(positions: NDArray[np.intp]) -> Image8:
+        # The sums of numpy's mean in less time: one pixel after another.
+        mean = np.einsum("ij->j", to_float64(image).reshape(-1, 3)) / pixels
+        return table(mean).reshape(-1)[positions]
+
+    mean = np.divide(cv2.sumElems(image)[:3], 255 * pixels)
+    return np.asarray(cv2.LUT(image, rounded(mean, (pixels + 16) * _EPSILON, table, exact)), dtype=np.uint8)
 
 
 def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
@@ -31,12 +40,22 @@ def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generato
     height, width = image.shape[:2]
     push *= height
 
+    sigmas = height * smooth, width * smooth
+    vertical, horizontal = (gaussian_kernel(sigma, 3.0) for sigma in sigmas)
+    size = len(vertical), len(horizontal)
+
+    def scaled(field: NDArray[np.floating]) -> Float32:
+        return (field * times).astype(np.float32)
+
     def displacement() -> Float32:
-        field = rng.uniform(-push, push, size=(height, width))
-        for size in (height, width):
-            # scipy filters rows in less time than columns.
-            field = scipy.ndimage.gaussian_filter1d(cv2.transpose(field), size * smooth, truncate=3.0)
-        return np.asarray(field * times, dtype=np.float32)
+        noise = rng.uniform(-push, push, size=(height, width))
+
+        def exact(positions: NDArray[np.intp]) -> Float32:
+            windows = windows_at(positions, noise, size, cv2.BORDER_REFLECT)
+            return scaled(filtered_middles(windows, sigmas, 3.0))
+
+        estimate = cv2.sepFilter2D(noise, -1, horizontal, vertical, borderType=cv2.BORDER_REFLECT)
+        return rounded(estimate, (sum(size) + 4) * _EPSILON * push, scaled, exact)
 
     across, down = displacement(), displacement()
     return to_uint8(warp(image, down, across))
