@@ -6,7 +6,7 @@ Filters with uint8 results are estimated in single precision and decided in doub
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, reduce
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ Rounding = Callable[[Real], NDArray[Value]]
 Indices = NDArray[np.intp]
 Exact = Callable[[Indices], NDArray[Value]]
 _EPSILON = float(np.finfo(np.float32).eps)
+EPSILON = float(np.finfo(np.float64).eps)
 _LARGEST = 49
 """Weights of a motion's kernel; OpenCV filters with more by a Fourier transform, which takes longer."""
 
@@ -110,15 +111,18 @@ def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Im
     )
     height, width = image.shape[:2]
     factors = np.arange(1, stop, step)
+    zooms = [
+        [_interpolation(side, math.ceil(side / factor), factor, "float32") for side in (height, width)]
+        for factor in factors[1:]
+    ]
 
     def blurred(plane: Image8) -> Image8:
         values = to_float32(plane)
         # The columns as rows, as `enlarge` has them halfway.
         total = cv2.transpose(values)
         rows = _turned(total)
-        for factor in factors[1:]:
-            columns = _turned((_zoom(height, factor) @ rows)[:height])
-            total += (_zoom(width, factor) @ columns)[:width]
+        for down, right in zooms:
+            total += (right @ _turned((down @ rows)[:height]))[:width]
         return to_uint8((values + cv2.transpose(total)) / np.float32(len(factors) + 1))
 
     return np.asarray(cv2.merge([blurred(plane) for plane in cv2.split(image)]), dtype=np.uint8)
@@ -148,11 +152,9 @@ def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]
            [1. , 1.5, 2. ],
            [2. , 2.5, 3. ]])
     """
-    height, width = middle.shape
     # Rows, then columns as rows: whole rows are added in a fraction of the time.
-    rows = _interpolation(height, 0, height, factor, middle.dtype.name) @ _turned(cv2.transpose(middle))
-    columns = _interpolation(width, 0, width, factor, middle.dtype.name) @ _turned(rows)
-    return np.asarray(cv2.transpose(columns))
+    down, right = (_interpolation(side, side, factor, middle.dtype.name) for side in middle.shape)
+    return np.asarray(cv2.transpose(right @ _turned(down @ _turned(cv2.transpose(middle)))))
 
 
 def _turned(image: Real) -> Real:
@@ -165,23 +167,15 @@ def _turned(image: Real) -> Real:
 
 
 @lru_cache(maxsize=512)
-def _zoom(size: int, factor: float) -> Any:
-    """Return the matrix that enlarges the middle of a line to the whole line."""
-    middle = middle_slice(size, factor)
-    return _interpolation(size, middle.start, middle.stop - middle.start, factor, "float32")
-
-
-@lru_cache(maxsize=512)
-def _interpolation(size: int, start: int, length: int, factor: float, precision: str) -> Any:
-    """Return a matrix that enlarges a part of a line, for an array of `_turned`.
+def _interpolation(size: int, length: int, factor: float, precision: str) -> Any:
+    """Return a matrix that enlarges the middle of a line, for an array of `_turned`.
 
     Each pixel is the sum of its first neighbour and of a weighted difference to the second one: a flat region
-    stays exactly what it is. Pixels outside of the part are 0.
+    stays exactly what it is. Pixels outside of the middle are 0.
 
     Args:
         size: pixels of the line.
-        start: first pixel of the part.
-        length: pixels of the part.
+        length: pixels of the middle.
         factor: at least 1.
         precision: name of the type of the weights.
     """
@@ -190,7 +184,7 @@ def _interpolation(size: int, start: int, length: int, factor: float, precision:
     first = np.minimum(position.astype(np.intp), length - 1)
     weights = np.stack([np.ones(count), position - first], axis=1).astype(precision)
     weights[position > length - 1] = 0
-    columns = np.stack([first, first + size], axis=1) + start
+    columns = np.stack([first, first + size], axis=1) + (size - length) // 2
     rows = np.arange(0, 2 * count + 1, 2)
     return scipy.sparse.csr_array((weights.reshape(-1), columns.reshape(-1), rows), shape=(count, 2 * size))
 
@@ -224,9 +218,7 @@ def gaussian_kernel(sigma: float, truncate: float) -> NDArray[np.float64]:
     return np.asarray(kernel / kernel.sum())
 
 
-def windows_at(
-    positions: Indices, image: NDArray[np.generic], size: tuple[int, int], border: int
-) -> NDArray[Any]:
+def windows_at(positions: Indices, image: Image8 | Real, size: tuple[int, int], border: int) -> NDArray[Any]:
     """Return the windows (n, *size) around flat positions of an array, whose border is extended."""
     down, right = size[0] // 2, size[1] // 2
     padded = cv2.copyMakeBorder(image, down, down, right, right, border)
@@ -234,11 +226,10 @@ def windows_at(
     return np.asarray(windows[np.unravel_index(positions, image.shape)])
 
 
-def filtered_middles(windows: Real, sigmas: tuple[float, float], truncate: float) -> Real:
-    """Return the middles of windows (n, h, w) after scipy's Gaussian filter of the columns and the rows."""
-    for sigma in sigmas:  # the columns of each window, then the row that is left
-        middle = windows.shape[1] // 2
-        windows = scipy.ndimage.gaussian_filter1d(windows, sigma, axis=1, truncate=truncate)[:, middle]
+def filtered_middles(windows: Real, kernels: Sequence[NDArray[np.float64]]) -> Real:
+    """Return the middles of windows (n, h, w) after scipy's filters of the columns and of the rows."""
+    for kernel in kernels:  # the columns of each window, then the row that is left
+        windows = scipy.ndimage.correlate1d(windows, kernel, axis=1)[:, len(kernel) // 2]
     return windows
 
 
@@ -249,18 +240,23 @@ def gaussian_filter(image: Image8, sigma: float) -> Image8:
         image: (H, W, 3) uint8.
         sigma: standard deviation in pixels; the filter ends at 4 standard deviations.
     """
-    kernel = gaussian_kernel(sigma, 4.0).astype(np.float32)
+    kernel = gaussian_kernel(sigma, 4.0)
     size = len(kernel)
 
-    def exact(positions: NDArray[np.intp]) -> Image8:
+    def nearer(positions: Indices) -> Image8:
         if len(positions) * size**2 > image.size:
             whole = scipy.ndimage.gaussian_filter(to_float64(image), sigma, mode="nearest", axes=(0, 1))
             return to_uint8(whole.reshape(-1)[positions])
-        windows = windows_at(positions, image, (size, size), cv2.BORDER_REPLICATE)
-        return to_uint8(filtered_middles(LEVELS.take(windows), (sigma, sigma), 4.0))
+        values = LEVELS.take(windows_at(positions, image, (size, size), cv2.BORDER_REPLICATE))
 
-    estimate = cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
-    return rounded(estimate, (size + 4) * _EPSILON * 255, lambda values: values.astype(np.uint8), exact)
+        def exact(left: Indices) -> Image8:
+            return to_uint8(filtered_middles(values[left], (kernel, kernel)))
+
+        return rounded(values @ kernel @ kernel, (2 * size + 4) * EPSILON, to_uint8, exact)
+
+    single = kernel.astype(np.float32)
+    estimate = cv2.sepFilter2D(image, cv2.CV_32F, single, single, borderType=cv2.BORDER_REPLICATE)
+    return rounded(estimate, (size + 4) * _EPSILON * 255, lambda values: values.astype(np.uint8), nearer)
 
 
 def motion_filter(

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from quba_check.suites.corruptions.blur import filtered_middles, gaussian_kernel, rounded, windows_at
+from quba_check.suites.corruptions.blur import EPSILON, filtered_middles, gaussian_kernel, rounded, windows_at
 from quba_check.suites.corruptions.strength import LEVELS, Image8, Strength, to_float32, to_float64, to_uint8
 
 Float32 = NDArray[np.float32]
-_EPSILON = float(np.finfo(np.float64).eps)
 
 
 def contrast(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
@@ -21,7 +20,7 @@ def contrast(image: Image8, strength: Strength, rng: np.random.Generator) -> Ima
     factor = strength.parameters((0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05))
     pixels = image.size // 3
 
-    def table(mean: NDArray[np.float64]) -> Image8:
+    def table(mean: NDArray[np.floating]) -> Image8:
         return to_uint8((LEVELS[None, :, None] - mean) * factor + mean)
 
     def exact(positions: NDArray[np.intp]) -> Image8:
@@ -30,7 +29,7 @@ def contrast(image: Image8, strength: Strength, rng: np.random.Generator) -> Ima
         return table(mean).reshape(-1)[positions]
 
     mean = np.divide(cv2.sumElems(image)[:3], 255 * pixels)
-    return np.asarray(cv2.LUT(image, rounded(mean, (pixels + 16) * _EPSILON, table, exact)), dtype=np.uint8)
+    return np.asarray(cv2.LUT(image, rounded(mean, (pixels + 16) * EPSILON, table, exact)), dtype=np.uint8)
 
 
 def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
@@ -39,10 +38,8 @@ def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generato
     times = strength.parameters((6.0, 9.0, 12.0, 15.0, 18.0), (12.5, 16.25, 21.25, 25.0, 30.0))
     height, width = image.shape[:2]
     push *= height
-
-    sigmas = height * smooth, width * smooth
-    vertical, horizontal = (gaussian_kernel(sigma, 3.0) for sigma in sigmas)
-    size = len(vertical), len(horizontal)
+    kernels = [gaussian_kernel(side * smooth, 3.0) for side in (height, width)]
+    size = len(kernels[0]), len(kernels[1])
 
     def scaled(field: NDArray[np.floating]) -> Float32:
         return (field * times).astype(np.float32)
@@ -52,10 +49,10 @@ def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generato
 
         def exact(positions: NDArray[np.intp]) -> Float32:
             windows = windows_at(positions, noise, size, cv2.BORDER_REFLECT)
-            return scaled(filtered_middles(windows, sigmas, 3.0))
+            return scaled(filtered_middles(windows, kernels))
 
-        estimate = cv2.sepFilter2D(noise, -1, horizontal, vertical, borderType=cv2.BORDER_REFLECT)
-        return rounded(estimate, (sum(size) + 4) * _EPSILON * push, scaled, exact)
+        estimate = cv2.sepFilter2D(noise, -1, kernels[1], kernels[0], borderType=cv2.BORDER_REFLECT)
+        return rounded(estimate, (sum(size) + 4) * EPSILON * push, scaled, exact)
 
     across, down = displacement(), displacement()
     return to_uint8(warp(image, down, across))
@@ -76,27 +73,23 @@ def warp(image: Image8, down: Float32, across: Float32) -> Float32:
     reach = int(np.ceil(max(np.abs(down).max(), np.abs(across).max()))) + 1
     padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT)
     # A pixel of four values is taken at once as a complex number of the same size.
-    pixels = cv2.cvtColor(to_float32(padded), cv2.COLOR_RGB2RGBA).view(np.complex128)
-    corners = np.array([0, 1, padded.shape[1], padded.shape[1] + 1])[:, None, None]
+    pixels = cv2.cvtColor(to_float32(padded), cv2.COLOR_RGB2RGBA).view(np.complex128).reshape(-1)
+    rows, columns = (np.arange(reach, reach + size, dtype=np.float64) for size in (height, width))
+    places = np.stack([down + rows[:, None], across + columns])
+    whole = np.floor(places)
+    places -= whole
+    rest = places.astype(np.float32)
+    step = padded.shape[1]
+    first = (whole[0] * step + whole[1]).astype(np.intp)
     warped = np.empty(image.shape, np.float32)
     # Few rows at once, which stay in the processor's cache.
-    for first in range(0, height, 32):
-        band = slice(first, min(first + 32, height))
-        y, below = _whole_and_rest(down[band], np.arange(band.start, band.stop)[:, None] + reach)
-        x, right = _whole_and_rest(across[band], np.arange(width) + reach)
-        places = (y * padded.shape[1] + x).astype(np.intp) + corners
-        top, bottom = pixels.take(places).view(np.float32).reshape(2, 2, *right.shape)
-        mixed = _mixed(_mixed(top[0], top[1], right), _mixed(bottom[0], bottom[1], right), below)
+    for band in (slice(top, top + 64) for top in range(0, height, 64)):
+        below, right = (cv2.cvtColor(share[band], cv2.COLOR_GRAY2RGBA) for share in rest)
+        corners = (pixels[offset:].take(first[band]) for offset in (0, 1, step, step + 1))
+        one, two, three, four = (corner.view(np.float32).reshape(right.shape) for corner in corners)
+        mixed = _mixed(_mixed(one, two, right), _mixed(three, four, right), below)
         cv2.cvtColor(mixed, cv2.COLOR_RGBA2RGB, dst=warped[band])
     return warped
-
-
-def _whole_and_rest(shift: Float32, origin: NDArray[np.intp]) -> tuple[NDArray[np.float64], Float32]:
-    """Return the whole pixels of shifted places, and the rest for four channels."""
-    place = shift.astype(np.float64) + origin.astype(np.float64)
-    whole = np.floor(place)
-    place -= whole
-    return whole, np.asarray(cv2.cvtColor(place.astype(np.float32), cv2.COLOR_GRAY2RGBA))
 
 
 def _mixed(first: Float32, second: Float32, share: Float32) -> Float32:

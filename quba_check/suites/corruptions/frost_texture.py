@@ -147,7 +147,7 @@ def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
     def middle(sum_of_four: Plane) -> Plane:
         offset = rng.uniform(-step, step, size=(count, count))
         offset *= step
-        sum_of_four /= 4
+        sum_of_four *= 0.25
         sum_of_four += offset
         return sum_of_four
 

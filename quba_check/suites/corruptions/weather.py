@@ -99,9 +99,15 @@ def frost(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8
 
 def add_frost(image: Image8, ice: Image8, scene_weight: float, ice_weight: float) -> Image8:
     """Add weighted ice to a weighted scene; both are (H, W, 3) uint8."""
-    total: NDArray[np.float64] = cv2.LUT(image, scene_weight * np.arange(256.0))
-    total += cv2.LUT(ice, ice_weight * np.arange(256.0))
-    return np.asarray(np.minimum(total, 255)).astype(np.uint8)
+    return _frost_table(scene_weight, ice_weight).take(image.astype(np.uint16) << 8 | ice)
+
+
+@lru_cache(maxsize=16)
+def _frost_table(scene_weight: float, ice_weight: float) -> NDArray[np.uint8]:
+    """Return sums by position 256 · (scene's value) + (ice's value)."""
+    values = np.arange(256.0)
+    total = scene_weight * values[:, None] + ice_weight * values
+    return np.minimum(total, 255).astype(np.uint8).reshape(-1)
 
 
 @lru_cache(maxsize=2 * N_TEXTURES)
