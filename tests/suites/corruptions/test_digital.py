@@ -1,8 +1,16 @@
+from collections.abc import Callable
+from unittest import mock
+
 import numpy as np
 import pytest
+import scipy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from quba_check.suites.corruptions import corrupt
+from quba_check.suites.corruptions import blur, corrupt, digital
 from quba_check.suites.corruptions.digital import jpeg_round_trip, warp
+from quba_check.suites.corruptions.strength import to_uint8
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
 
@@ -37,6 +45,50 @@ def test_contrast_by_hand() -> None:
     image[:, 4:] = [200, 100, 50]
     # 0.15 x + 0.85 mean, the mean of red being 100
     assert corrupt(image, "contrast", 5, np.random.default_rng(0))[0, [0, 7], 0].tolist() == [85, 115]
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+    | st.integers(0, 255).map(lambda value: np.full((70, 66, 3), value, np.uint8)),
+    st.integers(1, 5),
+)
+def test_contrast_has_the_mean_in_double_precision(image: np.ndarray, severity: int) -> None:
+    factor = ((0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05))[min(image.shape[:2]) > 64][
+        severity - 1
+    ]
+    values = image / 255.0
+    mean = values.mean(axis=(0, 1))
+    expected = to_uint8((values - mean) * factor + mean)
+    assert np.array_equal(corrupt(image, "contrast", severity, np.random.default_rng(0)), expected)
+
+
+def all_exact(
+    estimate: np.ndarray,
+    error: float,
+    to_pixels: Callable[[np.ndarray], np.ndarray],
+    exact: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    assert 0 < error < 1e-13
+    return exact(np.arange(estimate.size)).reshape(estimate.shape)
+
+
+@pytest.mark.parametrize("rounded", [blur.rounded, all_exact])
+@pytest.mark.parametrize(("height", "width", "smooth"), [(40, 64, 0.04), (5, 9, 0.04), (90, 66, 0.01)])
+def test_pixels_move_by_the_fields_of_scipy(
+    height: int, width: int, smooth: float, rounded: Callable[..., np.ndarray]
+) -> None:
+    image, rng = np.zeros((height, width, 3), np.uint8), np.random.default_rng(0)
+    times, push = (18.0, 0.02 * height) if smooth == 0.04 else (30.0, 0.005 * height)
+    expected = []
+    for _ in range(2):
+        noise = rng.uniform(-push, push, size=(height, width))
+        smoothed = scipy.ndimage.gaussian_filter(noise, (height * smooth, width * smooth), truncate=3.0)
+        expected.append((smoothed * times).astype(np.float32))
+    with mock.patch.object(digital, "rounded", rounded), mock.patch.object(digital, "warp") as warped:
+        warped.return_value = np.zeros(image.shape, np.float32)
+        corrupt(image, "elastic_transform", 5, np.random.default_rng(0))
+    assert np.array_equal(warped.call_args.args[1:], expected[::-1])
 
 
 def test_pixelate_leaves_blocks() -> None:

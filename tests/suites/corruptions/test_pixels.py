@@ -53,6 +53,16 @@ def test_a_blur_is_that_of_scipy(image: np.ndarray, sigma: float) -> None:
     assert np.array_equal(blur.gaussian_filter(image, sigma), to_uint8(exact))
 
 
+def test_a_blur_of_few_flat_regions_is_that_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (240, 240, 3), dtype=np.uint8)
+    for corner in range(0, 240, 24):
+        image[corner : corner + 12, corner : corner + 12] = rng.integers(0, 256, 3)
+    for sigma in (0.7, 0.9, 1.0, 1.1):
+        exact = scipy.ndimage.gaussian_filter(image / 255.0, sigma, mode="nearest", axes=(0, 1))
+        assert np.array_equal(blur.gaussian_filter(image, sigma), to_uint8(exact))
+
+
 @settings(deadline=None, derandomize=True, max_examples=20)
 @given(IMAGES, st.sampled_from([0.05, 0.7, 1.5]))
 def test_the_error_of_an_estimated_blur_is_within_its_bound(image: np.ndarray, sigma: float) -> None:
@@ -101,3 +111,4 @@ def test_only_pixels_within_the_error_are_computed_exactly() -> None:
     pixels = blur.rounded(estimate, 0.1, lambda values: values.astype(np.uint8), exact)
     assert pixels.tolist() == [[3, 9], [9, 5]]
     assert asked == [1, 2]
+    assert blur.rounded(estimate[:, 1:] + 0.5, 0.1, np.uint8, mock.Mock()).tolist() == [[4], [5]]

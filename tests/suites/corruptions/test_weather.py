@@ -74,6 +74,13 @@ def test_scene_and_ice_are_weighed() -> None:
     scene, glass = np.full((2, 2, 3), 100, np.uint8), np.full((2, 2, 3), 201, np.uint8)
     assert np.unique(weather.add_frost(scene, glass, 0.7, 0.7)).tolist() == [210]
     assert np.unique(weather.add_frost(scene, glass, 1, 0.9)).tolist() == [255]
+    # 0.7 · 4 + 0.7 · 6 falls short of 7 in double precision.
+    scene, glass = np.indices((256, 256), dtype=np.uint8)[:, :, :, None].repeat(3, axis=3)
+    for weights in ((0.8, 0.6), (0.7, 0.7)):
+        total = weights[0] * scene.astype(float) + weights[1] * glass.astype(float)
+        assert np.array_equal(
+            weather.add_frost(scene, glass, *weights), np.minimum(total, 255).astype(np.uint8)
+        )
 
 
 @pytest.mark.parametrize(
