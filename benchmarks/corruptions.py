@@ -86,7 +86,7 @@ def all_of(function: Callable[[str, int], object]) -> Callable[[], object]:
 
 
 def print_times() -> None:
-    """Print the CPU time of each corruption of a photo, and of its random numbers, and their sum."""
+    """Print the CPU time of each corruption of a photo (of its random numbers), and the sum."""
     from benchmarks.row import Row, as_text
 
     def least(function: Callable[[], object]) -> float:
@@ -95,17 +95,16 @@ def print_times() -> None:
     def corrupted(name: str, severity: int, rng: Any = None) -> None:
         corrupt(photo, name, severity, rng or np.random.default_rng(0))
 
-    def draw(calls: list[Any]) -> None:
+    def draw(calls: list[Any]) -> list[Any]:
         rng = np.random.default_rng(0)
-        for method, arguments, options in calls:
-            getattr(rng, method)(*arguments, **options)
+        return [getattr(rng, method)(*arguments, **options) for method, arguments, options in calls]
 
     photo, table = photos()[0][0], np.zeros((len(CORRUPTIONS), 2))
     for (row, name), severity in itertools.product(enumerate(CORRUPTIONS), SEVERITIES):
         corrupted(name, severity, recorder := mock.Mock(wraps=np.random.default_rng(0)))
         table[row] += least(partial(corrupted, name, severity)), least(partial(draw, recorder.method_calls))
     for name, (spent, drawn) in zip(CORRUPTIONS, table, strict=True):
-        print(f"| {name} | {spent:.1f} | {drawn:.1f} |")
+        print(f"| {name} | {spent:.1f} ({drawn:.1f}) |".replace(" (0.0)", ""))
     details = f"{SIDE} px, one thread, CPU time: the least of {REPETITIONS} for each"
     print(as_text(Row.at_most("75 corruptions of a photo", table[:, 0].sum(), "ms", details, GOAL_MS)))
 

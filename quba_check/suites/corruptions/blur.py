@@ -159,7 +159,10 @@ def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]
 
 
 def _turned(image: Real) -> Real:
-    """Return the columns of an image as rows, then the difference of each to the next; 0 for the last."""
+    """Return the columns of an image as rows, then their differences.
+
+    Each difference is that to the next row, 0 for the last.
+    """
     turned = np.empty((2, *image.shape[::-1]), image.dtype)
     cv2.transpose(image, dst=turned[0])
     np.subtract(turned[0, 1:], turned[0, :-1], out=turned[1, :-1])
@@ -228,7 +231,12 @@ def windows_at(positions: Indices, image: Image8 | Real, size: tuple[int, int], 
 
 
 def filtered_middles(windows: Real, kernels: Sequence[NDArray[np.float64]]) -> Real:
-    """Return the middles of windows (n, h, w) after scipy's filters of the columns and of the rows."""
+    """Return the middles of filtered windows.
+
+    Args:
+        windows: (n, h, w).
+        kernels: those of the columns and of the rows; the filters are scipy's.
+    """
     for kernel in kernels:  # the columns of each window, then the row that is left
         windows = scipy.ndimage.correlate1d(windows, kernel, axis=1)[:, len(kernel) // 2]
     return windows
