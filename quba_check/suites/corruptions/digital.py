@@ -75,17 +75,16 @@ def warp(image: Image8, down: Float32, across: Float32) -> Float32:
     # A pixel of four values is taken at once as a complex number of the same size.
     pixels = cv2.cvtColor(to_float32(padded), cv2.COLOR_RGB2RGBA).view(np.complex128).reshape(-1)
     rows, columns = (np.arange(reach, reach + size, dtype=np.float64) for size in (height, width))
-    places = np.stack([down + rows[:, None], across + columns])
-    whole = np.floor(places)
-    places -= whole
-    rest = places.astype(np.float32)
     step = padded.shape[1]
-    first = (whole[0] * step + whole[1]).astype(np.intp)
     warped = np.empty(image.shape, np.float32)
     # Few rows at once, which stay in the processor's cache.
-    for band in (slice(top, top + 64) for top in range(0, height, 64)):
-        below, right = (cv2.cvtColor(share[band], cv2.COLOR_GRAY2RGBA) for share in rest)
-        corners = (pixels[offset:].take(first[band]) for offset in (0, 1, step, step + 1))
+    for band in (slice(top, top + 56) for top in range(0, height, 56)):
+        y, x = down[band] + rows[band, None], across[band] + columns
+        above, left = np.floor(y), np.floor(x)
+        rest = (y - above).astype(np.float32), (x - left).astype(np.float32)
+        below, right = (cv2.cvtColor(share, cv2.COLOR_GRAY2RGBA) for share in rest)
+        first = (above * step + left).astype(np.intp)
+        corners = (pixels[offset:].take(first) for offset in (0, 1, step, step + 1))
         one, two, three, four = (corner.view(np.float32).reshape(right.shape) for corner in corners)
         mixed = _mixed(_mixed(one, two, right), _mixed(three, four, right), below)
         cv2.cvtColor(mixed, cv2.COLOR_RGBA2RGB, dst=warped[band])
