@@ -144,9 +144,10 @@ def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
     """Double the resolution of a field: centres of squares, then middles of sides."""
     count = field.shape[0]
 
-    def middle(sum_of_four: Plane) -> Plane:
-        offset = rng.uniform(-step, step, size=(count, count))
-        offset *= step
+    offsets = rng.uniform(-step, step, size=(3, count, count))
+    offsets *= step
+
+    def middle(sum_of_four: Plane, offset: Plane) -> Plane:
         sum_of_four *= 0.25
         sum_of_four += offset
         return sum_of_four
@@ -159,10 +160,10 @@ def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
         return total
 
     down = pairs(field, 1, axis=0)
-    centre = middle(pairs(down, 1, axis=1))
+    centre = middle(pairs(down, 1, axis=1), offsets[0])
     fine = np.empty((2 * count, 2 * count))
     fine[::2, ::2] = field
     fine[1::2, 1::2] = centre
-    fine[::2, 1::2] = middle(pairs(centre, -1, axis=0) + pairs(field, 1, axis=1))
-    fine[1::2, ::2] = middle(pairs(centre, -1, axis=1) + down)
+    fine[::2, 1::2] = middle(pairs(centre, -1, axis=0) + pairs(field, 1, axis=1), offsets[1])
+    fine[1::2, ::2] = middle(pairs(centre, -1, axis=1) + down, offsets[2])
     return fine

@@ -113,9 +113,10 @@ def test_a_middle_of_plasma_is_the_mean_of_its_corners_and_an_offset() -> None:
 
         first = True
 
-        def uniform(self, low: float, high: float, size: tuple[int, int]) -> np.ndarray:
-            value, self.first = (low if self.first else (low + high) / 2), False
-            return np.full(size, value)
+        def uniform(self, low: float, high: float, size: tuple[int, ...]) -> np.ndarray:
+            values = np.full(size, (low + high) / 2)
+            values.flat[0], self.first = (low if self.first else values.flat[0]), False
+            return values
 
     # The corner 0, the middle 0 - 100 · 100, and the sides between them.
     expected = np.array([[1.0, 0.5], [0.5, 0.0]])
