@@ -40,11 +40,9 @@ def rgb_pixels(image: Image.Image) -> Tensor:
 
 def decode_jpeg(content: Tensor) -> Tensor:
     """Decode the bytes of a JPEG file to RGB by torchvision."""
-    from torchvision.io import ImageReadMode  # takes more than a second, and many suites have no JPEG files
-    from torchvision.io import decode_jpeg as decode
+    from quba_check.models.preprocessing import torchvision_decoders
 
-    pixels: Tensor = decode(content, ImageReadMode.RGB)
-    return pixels
+    return torchvision_decoders.decode_jpeg(content)
 
 
 def can_be_fast(preprocessing: Preprocessing) -> bool:

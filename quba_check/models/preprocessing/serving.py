@@ -95,9 +95,9 @@ def _opencv_decoded(content: bytes) -> Pixels:
 
 
 def _torchvision_decoded(content: bytes) -> Pixels:
-    from torchvision.io import ImageReadMode, decode_image  # takes more than a second
+    from quba_check.models.preprocessing.torchvision_decoders import decode_image
 
-    return array_of(decode_image(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.RGB))
+    return array_of(decode_image(torch.frombuffer(bytearray(content), dtype=torch.uint8)))
 
 
 def serving_transform(preprocessing: Preprocessing, pipeline: ServingPipeline, *, crop: bool) -> Transform:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 from functools import partial
 
@@ -12,9 +13,10 @@ from PIL import Image
 from support.loaded_models import prepared
 from support.pairwise import pairwise
 from support.timm_transforms import timm_transform
+from torchvision import io as torchvision_io
 from torchvision.transforms.functional import pil_to_tensor
 
-from quba_check.models.preprocessing import fast
+from quba_check.models.preprocessing import fast, torchvision_decoders
 from quba_check.models.preprocessing.fast import can_be_fast, fast_transform, rgb_pixels
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 
@@ -70,6 +72,34 @@ def test_torchvision_decodes_jpeg_files_to_pillows_pixels(name: str, decoders: l
     assert pixels.dtype == torch.uint8
     with Image.open(io.BytesIO(JPEGS[name])) as image:
         assert torch.equal(pixels, pil_to_tensor(image.convert("RGB")))
+
+
+def decoded(decode, content: bytes) -> torch.Tensor | str:
+    """Return the pixels, or the error's text."""
+    try:
+        return decode(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+    except RuntimeError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("library", ["alone", "missing", "broken", "incomplete"])
+def test_the_decoders_are_torchvisions(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without torchvision's own module: the same pixels, and the same errors."""
+    if library == "missing":
+        monkeypatch.setattr(torchvision_decoders, "find_spec", lambda name: None)
+    elif library == "broken":
+        monkeypatch.setattr(torch.ops, "load_library", lambda path: ctypes.CDLL(__file__))
+    elif library == "incomplete":
+        monkeypatch.setattr(torchvision_decoders.PathFinder, "find_spec", lambda name, path: None)
+    for decode in torchvision_decoders.rgb_decoders():
+        is_operator = not decode.func.__module__.startswith("torchvision")
+        assert is_operator == (library == "alone")
+        expected = partial(
+            getattr(torchvision_io, decode.func.__name__), mode=torchvision_io.ImageReadMode.RGB
+        )
+        for content in (*JPEGS.values(), JPEGS["4:2:0"][:-60], b"no image"):
+            ours, theirs = decoded(decode, content), decoded(expected, content)
+            assert ours == theirs if isinstance(theirs, str) else torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "CMYK", "an array"])
