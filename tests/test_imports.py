@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from support.onnx_files import colours, mean_of_colours
 
 LARGE = (
@@ -39,7 +40,7 @@ def test_the_python_api_loads_what_a_plain_model_needs() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.parametrize("kind", ["demo", "torchscript", "onnx"])
-def test_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind: str, tmp_path: Path) -> None:
+def test_photos_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind: str, tmp_path: Path) -> None:
     model = "demo" if kind == "demo" else str(tmp_path / ("model.onnx" if kind == "onnx" else "model.pt"))
     classes = "CLASSES" if kind == "demo" else "('red', 'green', 'blue')"
     if kind == "torchscript":
@@ -47,8 +48,11 @@ def test_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind: str, t
     elif kind == "onnx":
         pytest.importorskip("onnxruntime")
         mean_of_colours(Path(model))
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.jpg")
     code = (
         "import quba_check.doctor.examination\nfrom quba_check.demo import CLASSES\n"
+        "from PIL import Image\nfrom quba_check.models.preprocessing.fast import rgb_pixels\n"
+        f"rgb_pixels(Image.open({str(tmp_path / 'photo.jpg')!r}))\n"
         "from quba_check.models.loading import load_classifier\n"
         "from quba_check.models.request import LoadRequest\n"
         f"load_classifier({model!r}, LoadRequest(classes={classes}, image_size=8, device='cpu'))"

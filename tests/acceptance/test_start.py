@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from acceptance.runs import Judge, Project
+from PIL import Image
 
 from quba_check.errors import BUG_EXIT_CODE
 
 DEMANDS = "schema: 1\ndimensions: {accuracy: {min: 0.5}, class_balance: {min: 0.1}}\n"
 NOT_BEFORE_TORCH = ("torch", "scipy.special", "scipy.optimize", "cv2", "jinja2", "huggingface_hub")
 ONLY_FOR_MODELS_OF_TIMM = ("timm", "torchvision", "torch._dynamo", "huggingface_hub")
+DECODERS = "quba_check.models.preprocessing.torchvision_decoders"
 BLOCK = f"""
 import sys
 
@@ -28,7 +31,7 @@ LIST = f"""
 import sys
 
 def pytest_unconfigure():
-    print("\\nloaded:", *[name for name in {ONLY_FOR_MODELS_OF_TIMM} if name in sys.modules])
+    print("\\nloaded:", *[name for name in {(*ONLY_FOR_MODELS_OF_TIMM, DECODERS)} if name in sys.modules])
 """
 PRINTED = (
     r"doctor: nets:LooksAlongTheBatch: an image's answer depends on the rest of its batch\. "
@@ -50,11 +53,17 @@ def test_a_log_names_no_step_of_loading(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_a_plain_module_needs_neither_timm_nor_torchvision(project: Project) -> None:
+def test_a_plain_module_on_photos_needs_neither_timm_nor_torchvision(
+    project: Project, tiny_data: Path
+) -> None:
     (project.root / "conftest.py").write_text(LIST)
-    run = project.run()
+    photos = shutil.copytree(tiny_data, project.root / "photos")
+    for path in (photos / "val").rglob("*.png"):
+        Image.open(path).save(path.with_suffix(".jpg"))
+        path.unlink()
+    run = project.run(QUBA_DATA=str(photos))
     assert run.code == 0, run.out + run.err
-    assert "loaded:" in run.out.splitlines()
+    assert f"loaded: {DECODERS}" in run.out.splitlines()
 
 
 def test_a_finding_is_printed_and_changes_no_exit_code(judge: Judge) -> None:
