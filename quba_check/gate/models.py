@@ -40,11 +40,13 @@ class Callbacks:
         progress: called while images are predicted.
         announce: called with each step that precedes predictions.
         show_step: called with the parts of such a step, which a log does not print.
+        imported: called once the run has imported torch.
     """
 
     progress: Progress = lambda _: None
     announce: Callable[[str], None] = lambda _: None
     show_step: Callable[[str], None] = lambda _: None
+    imported: Callable[[], None] = lambda: None
 
 
 @dataclass(eq=False)
@@ -130,12 +132,14 @@ class LoadedModels:
         The store and the executor are opened before, since loading can take minutes.
         """
         store, announce = self.store(), self.callbacks.announce
-        if "torch" not in sys.modules:
+        if is_first := "torch" not in sys.modules:
             announce("loading torch")
         workers = self.worker_pool
         from quba_check.engine.batching import BatchSettings
         from quba_check.evaluation import Evaluation, RunSettings
 
+        if is_first:
+            self.callbacks.imported()
         options, request = self.options, self.request
         if key[0] == REFERENCE and spec.kind != "onnx" and request.device in PROVIDERS:
             request = replace(request, device="auto")  # a provider of onnxruntime is for the export alone

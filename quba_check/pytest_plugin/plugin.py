@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -221,6 +222,7 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
     from quba_check.gate.progress import ProgressWriter
     from quba_check.gate.provenance import shown_command
     from quba_check.gate.session import GateSession
+    from quba_check.pytest_plugin.hooks import freeze_objects
     from quba_check.pytest_plugin.progress_line import FOLDER, progress_line
     from quba_check.storage.locations import local_folder
 
@@ -234,13 +236,14 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
     else:
         writer = ProgressWriter(Path(_worker_input(config)[FOLDER]), worker)
         announce = writer.announce
+    imported = partial(freeze_objects, config)
     return GateSession(
         options,
         config.rootpath,
         files=files,
         # Parsed with the options of all plugins: what follows an option is its value, not a path.
         command=shown_command(arguments, config.option.file_or_dir or ()),
-        callbacks=Callbacks(writer.add, announce, writer.measure),
+        callbacks=Callbacks(writer.add, announce, writer.measure, imported),
         worker=None if worker is None else int(worker.removeprefix("gw")),
         started=_worker_input(config).get(STARTED, time.time()),
     )

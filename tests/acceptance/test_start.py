@@ -28,9 +28,10 @@ class Blocker:
 sys.meta_path.insert(0, Blocker)
 """
 LIST = f"""
-import sys
+import gc, sys
 
 def pytest_unconfigure():
+    print("\\nsearched for garbage:", f"{{len(gc.get_objects()) / gc.get_freeze_count():.0%}}")
     print("\\nloaded:", *[name for name in {(*ONLY_FOR_MODELS_OF_TIMM, DECODERS)} if name in sys.modules])
 """
 PRINTED = (
@@ -64,6 +65,7 @@ def test_a_plain_module_on_photos_needs_neither_timm_nor_torchvision(
     run = project.run(QUBA_DATA=str(photos))
     assert run.code == 0, run.out + run.err
     assert f"loaded: {DECODERS}" in run.out.splitlines()
+    assert int(re.findall(r"searched for garbage: (\d+)%", run.out)[0]) < 15
 
 
 def test_a_finding_is_printed_and_changes_no_exit_code(judge: Judge) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from quba_check.pytest_plugin import plugin
-from quba_check.pytest_plugin.hooks import GateHooks, share_cores
+from quba_check.pytest_plugin.hooks import GATE, GateHooks, freeze_objects, share_cores
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,31 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     share_cores()
     assert threads == [2]
+
+
+@pytest.mark.parametrize(
+    ("typed", "files", "settings", "times"),
+    [
+        (["--model=demo", "x.yaml"], ["x.yaml"], {}, 1),
+        ([], ["x.yaml"], {}, 0),  # pytest.main() of a process that may live on
+        (["--model=demo", "x.yaml"], [], {}, 0),  # a model of tests that others run next to
+        (["--model=demo", "x.yaml"], ["x.yaml"], {"workerinput": {}}, 0),
+    ],
+)
+def test_objects_are_frozen_if_the_process_ends_with_its_demands(
+    monkeypatch: pytest.MonkeyPatch,
+    typed: list[str],
+    files: list[str],
+    settings: dict[str, object],
+    times: int,
+) -> None:
+    frozen: list[None] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(None))
+    monkeypatch.setattr(sys, "argv", ["pytest", *typed])
+    given = SimpleNamespace(args=("--model=demo", Path("x.yaml")))
+    stash = {GATE: SimpleNamespace(files=files)}
+    freeze_objects(SimpleNamespace(invocation_params=given, stash=stash, **settings))
+    assert len(frozen) == times
 
 
 def test_collection_reads_the_list_of_files_once() -> None:
