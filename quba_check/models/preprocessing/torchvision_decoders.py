@@ -15,25 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Decoder = Callable[[Tensor], Tensor]
-"""A function from the bytes of a file to RGB pixels, (3, H, W) uint8."""
-_RGB = 3
-"""`ImageReadMode.RGB`."""
 
+def rgb_decoder(name: str) -> Callable[[Tensor], Tensor]:
+    """Return a function of `torchvision.io` from the bytes of a file to RGB pixels, (3, H, W) uint8.
 
-def rgb_decoders() -> tuple[Decoder, Decoder]:
-    """Return `decode_jpeg` and `decode_image`; torchvision is imported if its library cannot be loaded."""
+    torchvision is imported if its library cannot be loaded alone.
+    """
     with suppress(AttributeError, OSError):
         package: Any = find_spec("torchvision")
         library: Any = PathFinder.find_spec("image", package.submodule_search_locations)
         operators: Any = torch.ops
         operators.load_library(library.origin)
-        image = operators.image
-        return partial(image.decode_jpeg, mode=_RGB), partial(image.decode_image, mode=_RGB)
+        return partial(getattr(operators.image, name), mode=3)  # the value of ImageReadMode.RGB
     from torchvision import io
 
-    mode = io.ImageReadMode.RGB
-    return partial(io.decode_jpeg, mode=mode), partial(io.decode_image, mode=mode)
+    return partial(getattr(io, name), mode=io.ImageReadMode.RGB)
 
 
-decode_jpeg, decode_image = rgb_decoders()
+decode_jpeg, decode_image = map(rgb_decoder, ("decode_jpeg", "decode_image"))
