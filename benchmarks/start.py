@@ -1,4 +1,4 @@
-"""Rows on the start of a run: CPU time until something is shown or predicted, and that of the doctor."""
+"""Rows on the start and the end of a run: CPU time of their stages, and of a verdict on stored answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import sys
 import termios
 import time
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 
 from benchmarks import material
@@ -27,7 +26,8 @@ from quba_check.evaluation import Evaluation
 from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 
-GOAL = 2.0
+GOAL, DECODER_GOAL, END_GOAL, VERDICT_GOAL = 2.0, 0.1, 0.5, 1.9
+DECODERS = "quba_check.models.preprocessing.torchvision_decoders"
 ROUNDS = 5
 """Each row is the best of them."""
 CLASSES, PHOTOS_PER_CLASS = 64, 6
@@ -39,37 +39,49 @@ PREDICTED = re.compile(r"\b[\d,]+ (?:of [\d,]+ )?images\b|^doctor: ")
 """A line on predicted images, or on the doctor, who begins with the first ones."""
 
 
-@dataclass(frozen=True)
-class Start:
-    """CPU seconds of a run until two moments, and the lines shown at them."""
+@dataclass(frozen=True, order=True)
+class Moment:
+    """A line that a run printed, and its CPU seconds until then."""
 
-    first: float
-    first_line: str
-    predicting: float
-    predicting_line: str
+    spent: float
+    line: str
 
 
 def rows(work: Work) -> list[Row]:
-    """Return the rows on `pytest --model=demo`, with an empty store and with the demo's images in it."""
+    """Return the rows on `pytest --model=demo`, with stores of three contents, and on the doctor."""
     store = work.new_folder()
-    results = []
-    torch_alone = min(run(["-c", "import torch"], store).cpu for _ in range(ROUNDS))
+    torch_alone, decoder, torchvision = (
+        min(run(["-c", f"import {module}"], store).cpu for _ in range(ROUNDS))
+        for module in ("torch", DECODERS, "torchvision.io")
+    )
+    results = [
+        Row("CPU of `import torch`", f"{torch_alone:.1f} s", f"best of {ROUNDS}"),
+        Row.at_most(
+            "CPU of the decoder of JPEG files, after torch", decoder - torch_alone, "s",
+            f"{torchvision - torch_alone:.1f} s with the rest of torchvision", DECODER_GOAL,
+        ),
+    ]  # fmt: skip
     for state, lost in {"an empty store": ".", "the demo's images drawn before": "predictions"}.items():
         starts = []
         for _ in range(ROUNDS):
             shutil.rmtree(store / lost, ignore_errors=True)
             store.mkdir(exist_ok=True)
-            starts.append(watched_start(store))
-        start = min(starts, key=attrgetter("predicting"))
-        for what, spent, details in (
-            ("the first progress line", start.first, f"'{start.first_line}'"),
-            (
-                "the first progress line on predicted images",
-                start.predicting,
-                f"'{start.predicting_line}'; `import torch` alone takes {torch_alone:.1f} s",
-            ),
-        ):
-            results.append(Row.at_most(f"CPU before {what}, demo, {state}", spent, "s", details, GOAL))
+            starts.append(watched_run(store, PREDICTED))
+        for number, what in enumerate(("line", "line on predicted images")):
+            best = min(moments[number] for moments in starts)
+            title = f"CPU before the first progress {what}, demo, {state}"
+            results.append(Row.at_most(title, best.spent, "s", f"'{best.line}'", GOAL))
+    watched_run(store)
+    runs = [watched_run(store) for _ in range(ROUNDS)]
+    after, text = min((end.spent - last.spent, last.line.strip("= ")) for last, end in runs)
+    spent = min(end.spent for _, end in runs)
+    results += [
+        Row.at_most("CPU after the last line, demo, everything stored", after, "s", text, END_GOAL),
+        Row.at_most(
+            "CPU of the whole command, demo, everything stored", spent / torch_alone, "× `import torch`",
+            f"{spent:.1f} s", VERDICT_GOAL,
+        ),
+    ]  # fmt: skip
     return results + [doctor_row(work, architecture) for architecture in (MOBILENET, VIT)]
 
 
@@ -106,8 +118,11 @@ def doctor_row(work: Work, architecture: str) -> Row:
     )  # fmt: skip
 
 
-def watched_start(store: Path) -> Start:
-    """Run the demo in a terminal until images are predicted, and end it."""
+def watched_run(store: Path, until: re.Pattern[str] | None = None) -> tuple[Moment, Moment]:
+    """Run the demo in a terminal until a progress line matches; return the first line, and that one.
+
+    Without a pattern, run it to its end; return the last line of the output, and the end.
+    """
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     command = [
@@ -124,7 +139,7 @@ def watched_start(store: Path) -> Start:
         env=environment() | {"TERM": "xterm-256color"},
     )  # fmt: skip
     os.close(terminal)
-    output, first = b"", None
+    output, moments = b"", list[Moment]()
     deadline = time.monotonic() + PATIENCE
     try:
         while time.monotonic() < deadline:
@@ -133,18 +148,21 @@ def watched_start(store: Path) -> Start:
             try:
                 output += os.read(main, 65536)
             except OSError:  # the terminal is closed: the command ended
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                if until is None:
+                    return moments[-1], Moment(_cpu(process.pid), "")
                 break
-            spent = _cpu(process.pid)
-            lines = [STYLES.sub(b"", line).decode("utf-8", "replace") for line in PROGRESS.findall(output)]
-            if lines and first is None:
-                first = spent, lines[0]
-            if counting := next((line for line in lines if PREDICTED.search(line)), None):
-                return Start(*(first or (spent, counting)), spent, counting)
+            spent, shown = _cpu(process.pid), PROGRESS.findall(output) if until else output.splitlines()[-1:]
+            lines = [STYLES.sub(b"", line).decode("utf-8", "replace") for line in shown]
+            if lines and not (until and moments):
+                moments.append(Moment(spent, lines[0]))
+            if until and (counting := next(filter(until.search, lines), None)):
+                return moments[0], Moment(spent, counting)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         os.close(main)
-    raise SystemExit(f"{' '.join(command)}: no images were predicted. It printed: {output[-2000:]!r}")
+    raise SystemExit(f"{' '.join(command)}: it did not end as expected. It printed: {output[-2000:]!r}")
 
 
 def _cpu(pid: int) -> float:
