@@ -125,15 +125,8 @@ def watched_run(store: Path, until: re.Pattern[str] | None = None) -> tuple[Mome
     """
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--model=demo",
-        f"--quba-store={store}",
-        "-p",
-        "no:cacheprovider",
-    ]
+    command = [sys.executable, "-m", "pytest", "--model=demo", f"--quba-store={store}",
+               "-p", "no:cacheprovider"]  # fmt: skip
     process = subprocess.Popen(
         command, stdin=terminal, stdout=terminal, stderr=terminal, cwd=store, start_new_session=True,
         env=environment() | {"TERM": "xterm-256color"},
