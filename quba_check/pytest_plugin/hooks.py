@@ -250,11 +250,12 @@ def share_cores() -> None:
 
 
 def freeze_objects(config: pytest.Config) -> None:
-    """Exclude all objects from later searches for garbage, in a process that ends with its demands.
+    """Exclude all objects from later searches for garbage, if the process ends with its demands.
 
-    Those of torch take 0.15 s of each search, and pytest and the interpreter end with several.
+    Those of torch take 0.15 s of each search, and pytest and the interpreter end with several. Objects made
+    later, such as those of a user's tests, are searched as before.
     """
     arguments = [str(argument) for argument in config.invocation_params.args]
-    # Not for pytest.main(), whose process may go on, for a worker, or between a user's tests.
+    # Not in pytest.main(), whose process may go on, in a worker, or between a user's tests.
     if arguments == sys.argv[1:] and not hasattr(config, "workerinput") and config.stash[GATE].files:
         gc.freeze()

@@ -17,9 +17,15 @@ from torch import Tensor
 
 
 def rgb_decoder(name: str) -> Callable[[Tensor], Tensor]:
-    """Return a function of `torchvision.io` from the bytes of a file to RGB pixels, (3, H, W) uint8.
+    """Return a function of `torchvision.io` that decodes the bytes of a file.
 
     torchvision is imported if its library cannot be loaded alone.
+
+    Args:
+        name: `decode_jpeg` or `decode_image`.
+
+    Returns:
+        A function that returns RGB pixels, (3, H, W) uint8, and raises RuntimeError.
     """
     with suppress(AttributeError, OSError):
         package: Any = find_spec("torchvision")
