@@ -74,6 +74,7 @@ class CacheKeys:
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._contents: dict[View, dict[int, _Contents]] = {}
         self._given: dict[tuple[View, int], Sequence[Example]] = {}
+        self._content_keys: dict[View, str] = {}
 
     def stored_view(self, view: View) -> View:
         """Return the view that is predicted and stored for a requested view.
@@ -212,10 +213,13 @@ class CacheKeys:
 
     def content_key(self, view: View) -> str:
         """Return the hash of the images and labels of a view."""
-        numbers = self.shards(view)
-        contents: list[Any] = [one.examples for one in self._contents_of_shards(view, numbers)]
-        also = [example.also for number in numbers for example in self.examples(view, number)]
-        return content_hash([contents, also] if any(also) else contents)
+        images = self.suite.listing_view(view)
+        if images not in self._content_keys:
+            numbers = self.shards(view)
+            contents: list[Any] = [one.examples for one in self._contents_of_shards(view, numbers)]
+            also = [example.also for number in numbers for example in self.examples(view, number)]
+            self._content_keys[images] = content_hash([contents, also] if any(also) else contents)
+        return self._content_keys[images]
 
     def files_key(self, view: View, number: int) -> str:
         """Return the hash of the files of a shard, and of how they are decoded.

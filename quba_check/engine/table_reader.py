@@ -40,6 +40,7 @@ class TableReader:
         self._clean: ShardArrays | None = None
         self._last: tuple[Sequence[ShardKey], Shard] | None = None
         self._copy_notes: dict[str, str] = {}
+        self._of_images: dict[View, ShardArrays] = {}
 
     def predictions(self, view: View) -> Predictions:
         """Return the predictions of a view whose shards are all stored.
@@ -56,7 +57,7 @@ class TableReader:
         """Return the predictions of the first shard of a view, without groups; see `predictions`."""
         stored = self._cache_keys.stored_view(view)
         table = dict(self.shard(stored, 0).columns)
-        table |= _acceptable(stored, self._cache_keys.examples(stored, 0))
+        table |= _acceptable(self._cache_keys.examples(stored, 0))
         return self._predictions(table, view)
 
     def _predictions(self, table: ShardArrays, view: View) -> Predictions:
@@ -105,6 +106,7 @@ class TableReader:
     def forget(self) -> None:
         """Read everything again at the next request."""
         self._clean = self._last = None
+        self._of_images.clear()
 
     def _table(self, stored: View) -> ShardArrays:
         """Return the rows of a view; cache the clean set, which all dimensions use."""
@@ -115,13 +117,21 @@ class TableReader:
         numbers = self._cache_keys.shards(stored)
         table = dict(self.shards(stored, numbers).columns)
         self._last = None
-        examples = [one for number in numbers for one in self._cache_keys.examples(stored, number)]
         if is_clean or stored.set.startswith(UNKNOWN_PREFIX):  # tables of measurements name these images
-            table["name"] = np.array([example.full_name for example in examples])
-        table |= self._groups(stored, numbers, examples) | _acceptable(stored, examples)
+            table["name"] = np.array([example.full_name for example in self._examples(stored, numbers)])
+        images = self._cache_keys.suite.listing_view(stored)
+        if images not in self._of_images:  # once for all corruptions of the same images
+            examples = self._examples(stored, numbers)
+            self._of_images[images] = self._groups(stored, numbers, examples) | _acceptable(examples)
+        # Attacks start from the label, which alone is right then, so that robustness is never overstated.
+        own = self._of_images[images].items()
+        table |= {name: column for name, column in own if name == "group" or stored.attack is None}
         if is_clean:
             self._clean = table
         return table
+
+    def _examples(self, stored: View, numbers: Sequence[int]) -> list[Example]:
+        return [one for number in numbers for one in self._cache_keys.examples(stored, number)]
 
     def _groups(self, stored: View, numbers: Sequence[int], examples: Sequence[Example]) -> ShardArrays:
         """Return the column of groups, if images belong together.
@@ -130,7 +140,8 @@ class TableReader:
         inside a container is not compared.
         """
         if examples[0].group is not None:
-            return {"group": np.array([identifier(example.group) for example in examples], dtype=np.int64)}
+            ids = {name: identifier(name) for name in {example.group for example in examples}}
+            return {"group": np.array([ids[example.group] for example in examples], dtype=np.int64)}
         digests = np.concatenate([self._cache_keys.image_digests(stored, number) for number in numbers])
         if len(np.unique(digests)) == len(digests):
             return {}
@@ -172,13 +183,10 @@ class TableReader:
         return replace(parts[0], columns=columns)
 
 
-def _acceptable(stored: View, examples: Sequence[Example]) -> ShardArrays:
-    """Return the right classes of each image, (N, K), if some have several.
-
-    Attacks start from the label, which alone is right then, so that robustness is never overstated.
-    """
+def _acceptable(examples: Sequence[Example]) -> ShardArrays:
+    """Return the right classes of each image, (N, K), if some have several."""
     most = max(len(example.also) for example in examples)
-    if stored.attack is not None or not most:
+    if not most:
         return {}
     rows = [(one.label, *one.also, *[NO_CLASS] * (most - len(one.also))) for one in examples]
     return {"acceptable": np.array(rows, dtype=np.int64)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -60,14 +61,12 @@ def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str
     Raises:
         SuiteError: a column has too many values, or one that no name of a slice can hold.
     """
-    columns = {}
+    columns, text = {}, cache(lambda cell: one_line(cell.strip()) or EMPTY)
     for crossed in declared.crossed:
         places = [declared.columns.index(column) for column in crossed]
-        rows, numbers = np.unique(
-            np.array([[one_line(row[place].strip()) or EMPTY for place in places] for row in cells]),
-            axis=0,
-            return_inverse=True,
-        )
+        by_row = [tuple(text(row[place]) for place in places) for row in cells]
+        rows = sorted(set(by_row))
+        positions = {row: number for number, row in enumerate(rows)}
         name = ",".join(crossed)
         if len(rows) > MOST_VALUES:
             problem = f"the slice column '{name}' has {len(rows):,} values"
@@ -78,7 +77,7 @@ def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str
                 problem = f"the slice column '{column}' has the value '{value}'"
                 raise SuiteError(problem, where=where, allowed="values without = and commas")
         names = tuple(",".join(f"{column}={value}" for column, value in row) for row in pairs)
-        columns[name] = SliceColumn(names, numbers.reshape(-1))
+        columns[name] = SliceColumn(names, np.array([positions[row] for row in by_row], np.intp))
     return columns
 
 
@@ -100,7 +99,8 @@ def group_names(
     if rule is None:
         return None
     if isinstance(rule, str):
-        names = [image.cells[declared.columns.index(rule)].strip() for image in images]
+        place = declared.columns.index(rule)
+        names = [image.cells[place].strip() for image in images]
         problem = f"the group column '{rule}' is empty"
         allowed = "a name in each row; a unique one for a lone image"
     elif rule.path is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -30,8 +30,8 @@ from quba_check.suites.slices import group_names, slice_columns
 
 __all__ = ["Example", "SetCount", "Suite"]
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
-_CACHED_LISTINGS = 8
-"""Views with cached examples; 50,000 examples take about 10 MB, and threshold files name several sets."""
+_CACHED_EXAMPLES = 1_000_000
+"""Largest number of cached examples, of any number of views; 50,000 take 10 MB, and 25 MB with slices."""
 
 
 class Suite:
@@ -92,7 +92,7 @@ class Suite:
             serving={name: one.pipeline for name, one in manifest.entry.serving.items()},
         )
         self._counted: dict[View, SetCount] = {}
-        self._listing = lru_cache(maxsize=_CACHED_LISTINGS)(self._list_examples)
+        self._listings: dict[View, tuple[Example, ...]] = {}
 
     @cached_property
     def head(self) -> Head:
@@ -304,6 +304,16 @@ class Suite:
     def _source(self, view: View) -> View:
         """Return the view that the images are read from."""
         return View(CLEAN_SET) if self.is_generated(view) else view.images
+
+    def _listing(self, source: View) -> tuple[Example, ...]:
+        """Return the cached examples of a view; those that were not used for longest are dropped."""
+        examples = self._listings.pop(source, None)
+        if examples is None:
+            examples = self._list_examples(source)
+        self._listings[source] = examples
+        while len(self._listings) > 1 and sum(map(len, self._listings.values())) > _CACHED_EXAMPLES:
+            del self._listings[next(iter(self._listings))]
+        return examples
 
     def _list_examples(self, source: View) -> tuple[Example, ...]:
         if source == SAMPLED:

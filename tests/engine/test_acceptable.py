@@ -10,6 +10,7 @@ from support.evaluations import Evaluate
 from support.tiny import CLASSES, write_manifest, write_pictures
 
 from quba_check.core.view import CLEAN, View
+from quba_check.engine import table_reader
 from quba_check.evaluation import Evaluation
 
 FGSM = View("clean", attack="fgsm")
@@ -50,6 +51,17 @@ def test_any_right_class_counts_on_clean_images_and_the_label_alone_under_attack
     wrong_rows = after.clean_answers.wrong
     assert not tables[CLEAN].correct[wrong_rows].any()
     assert len(wrong_rows) == (~tables[CLEAN].correct).sum()
+
+
+def test_right_labels_and_groups_are_found_once_for_the_views_of_the_same_images(
+    evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, found = [], table_reader._acceptable
+    monkeypatch.setattr(table_reader, "_acceptable", lambda rows: listed.append(len(rows)) or found(rows))
+    after = evaluation("labels", f"|{CLASSES[0]}")
+    tables = after.engine.predictions([FGSM, CLEAN])
+    assert listed == [len(tables[CLEAN])]
+    assert (tables[FGSM].acceptable, tables[CLEAN].acceptable.shape) == (None, (len(tables[CLEAN]), 2))
 
 
 def test_the_shards_are_the_same_and_the_contents_of_records_differ(evaluation) -> None:

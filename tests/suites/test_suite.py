@@ -149,14 +149,23 @@ def test_files_that_are_not_read_have_a_note(suite: Suite, root: Path) -> None:
     assert generated.unread_notes() == notes[:1]
 
 
-def test_listings_are_cached_only_for_a_few_views(suite: Suite, root: Path) -> None:
-    tree(root, "painted/apple/1.png", "painted/pear/1.png", *(f"c/fog/{k}/pear/1.png" for k in (1, 2, 5)))
+def test_listings_are_cached_up_to_a_number_of_images(
+    suite: Suite, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(root, "painted/apple/1.png", "painted/pear/1.png", *(f"c/fog/{k}/pear/1.png" for k in range(1, 6)))
     first = suite.examples(CLEAN)
-    assert suite.examples(CLEAN) is first
     for view in suite.views():
         suite.examples(view)
-    assert suite.examples(CLEAN) is not first
-    assert suite.examples(CLEAN) == first
+    assert suite.examples(CLEAN) is first  # however many views
+    monkeypatch.setattr("quba_check.suites.suite._CACHED_EXAMPLES", 4)
+    fog = suite.examples(FOG_3)  # three clean images and one more
+    assert suite.examples(CLEAN) is first
+    suite.examples(
+        View("corruptions", corruption="fog", severity=4)
+    )  # the one that was not used for the longest time is dropped
+    assert suite.examples(CLEAN) is first
+    assert suite.examples(FOG_3) is not fog
+    assert suite.examples(FOG_3) == fog
 
 
 def test_generated_corruptions_are_the_clean_images(root: Path) -> None:

@@ -109,7 +109,7 @@ def parquet_images(
         SuiteError: `pyarrow` is not installed, a column is missing, a label is unknown, or an image is
             missing or listed twice.
     """
-    rows_by_file: dict[Path, str] = {}
+    rows_by_file: dict[str, str] = {}
     images: list[LabelledImage] = []
     for one in files_at(path, ".parquet"):
         file = _open_file(one)
