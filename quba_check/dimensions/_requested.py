@@ -132,6 +132,7 @@ def with_requests(
             measure = partial(number, request)
             quantity = rows.in_groups(measure(rows), measure)
             if asked := [one for one in suite.requests if one.slice and one.on_all_images == request]:
+                rows = rows if request.needs_probabilities else rows.without_probabilities
                 classes = of_classes if request.target == EACH else None
                 quantity = replace(quantity, slices=_slices(request, rows, measure, classes, asked))
             parts[request.name] = quantity

@@ -153,6 +153,13 @@ class Rows:
             raise InvariantError(f"{self.view}: the predictions came without the probabilities of the view")
         return self.table.probabilities
 
+    @property
+    def without_probabilities(self) -> Rows:
+        """The rows for numbers that need no probabilities, which are slow to select."""
+        reference = None if self.reference is None else self.reference.without_probabilities
+        tables = tuple(replace(table, probabilities=None) for table in self.tables)
+        return replace(self, tables=tables, reference=reference)
+
     def select(self, mask: Mask) -> Rows:
         """Return the rows of some images, given (n,) True for each of them."""
         reference = None if self.reference is None else self.reference.select(mask)

@@ -176,6 +176,8 @@ def measure_slices(
     facts = replace(facts, suite=replace(facts.suite, requests=()), with_tables=False)
     needed = dimension.views(facts.suite)
     predictions = {view: table for view, table in predictions.items() if view in needed}
+    if dimension.name == "accuracy":  # its parts alone read probabilities, and slices have no parts
+        predictions = {view: replace(table, probabilities=None) for view, table in predictions.items()}
 
     def measured(masks: Masks) -> Mapping[str, OnSlice]:
         selected = {view: table.rows(masks[view]) for view, table in predictions.items()}

@@ -102,11 +102,10 @@ class CacheKeys:
         """
         if not self.classifier.is_prepared_fast:
             return []
-        if view.images not in self._fast:
-            self._fast[view.images] = sorted(
-                set(map(self.suite.may_be_jpeg, self.suite.examples(view.images)))
-            )
-        return self._fast[view.images]
+        images = self.suite.listing_view(view)
+        if images not in self._fast:
+            self._fast[images] = sorted(set(map(self.suite.may_be_jpeg, self.suite.examples(images))))
+        return self._fast[images]
 
     def examples(self, view: View, number: int) -> Sequence[Example]:
         """Return the images of a shard.
@@ -129,8 +128,9 @@ class CacheKeys:
             examples: its images.
             fast_images: see `fast_images`.
         """
-        self._fast.setdefault(view.images, fast_images)
-        self._given[self.suite.listing_view(view), number] = examples
+        images = self.suite.listing_view(view)
+        self._fast.setdefault(images, fast_images)
+        self._given[images, number] = examples
         while len(self._given) > MOST_GIVEN:
             del self._given[next(iter(self._given))]
 

@@ -61,10 +61,12 @@ def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str
     Raises:
         SuiteError: a column has too many values, or one that no name of a slice can hold.
     """
-    columns, text = {}, cache(lambda cell: one_line(cell.strip()) or EMPTY)
+    text = cache(lambda cell: one_line(cell.strip()) or EMPTY)
+    texts = [tuple(map(text, column)) for column in zip(*cells, strict=True)] or [()] * len(declared.columns)
+    columns = {}
     for crossed in declared.crossed:
         places = [declared.columns.index(column) for column in crossed]
-        by_row = [tuple(text(row[place]) for place in places) for row in cells]
+        by_row = list(zip(*(texts[place] for place in places), strict=True))
         rows = sorted(set(by_row))
         positions = {row: number for number, row in enumerate(rows)}
         name = ",".join(crossed)
