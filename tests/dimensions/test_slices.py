@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.answers import answers, facts, right_on
 from support.answers import column as slices_of
-from support.answers import facts, right_on
+from support.requests import class_request
 
 from quba_check.core.measurement import Unmeasurable
+from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.dimensions._slices import gap
@@ -72,6 +74,23 @@ def test_tables_that_nobody_reads_are_not_computed():
     measured = measure_slices(spy, calibration.measure(tables, FACTS), tables, light, FACTS)
     assert "temperature" in measured.tables
     assert [list(one.tables) for one in asked] == [["reliability"]] * 4
+
+
+def test_only_numbers_that_read_probabilities_select_them(monkeypatch):
+    selected, rows = [], Predictions.rows
+    monkeypatch.setattr(Predictions, "rows", lambda self, of: selected.append(self) or rows(self, of))
+    light, p = column("dn" * 8), np.linspace(0.1, 0.9, 16)
+    clean = answers([0, 1] * 4 + [1, 0] * 4, probabilities=np.stack([p, 1 - p], axis=1))
+    for name in ("accuracy", "calibration_error"):
+        measured(name, {CLEAN: clean}, {CLEAN: {"light": light}})
+    assert [one.probabilities is None for one in selected] == [True] * 4 + [False] * 4
+    selected.clear()
+    of_class = (class_request("cat", (0,), metric) for metric in ("recall", "auroc"))
+    asked = tuple(replace(one, slice="light", kind="worst") for one in of_class)
+    sliced = {CLEAN: replace(clean, slices={"light": light})}
+    parts = measure_dimension(registry["classes"], sliced, facts(requests=asked)).parts
+    assert [set(one.slices["light"].values) for one in parts.values()] == [{"light=d", "light=n"}] * 2
+    assert [one.probabilities is None for one in selected] == [True] * 2 + [False] * 2
 
 
 def test_denominators_are_those_of_the_slice():
