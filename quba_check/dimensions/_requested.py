@@ -13,7 +13,7 @@ from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.core.predictions import Tables, column_of
-from quba_check.core.request import EACH, GIVE_REFERENCE, Better, Part, Request
+from quba_check.core.request import EACH, GIVE_REFERENCE, MOST_PROBABLE, Better, Part, Request
 from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.dimensions._measuring import Masks
 from quba_check.dimensions._rows import Rows, views_of
@@ -132,7 +132,6 @@ def with_requests(
             measure = partial(number, request)
             quantity = rows.in_groups(measure(rows), measure)
             if asked := [one for one in suite.requests if one.slice and one.on_all_images == request]:
-                rows = rows if request.needs_probabilities else rows.without_probabilities
                 classes = of_classes if request.target == EACH else None
                 quantity = replace(quantity, slices=_slices(request, rows, measure, classes, asked))
             parts[request.name] = quantity
@@ -149,9 +148,11 @@ def _slices(
     asked: Iterable[Request],
 ) -> dict[str, SliceValues]:
     """Return a number, or that of each class, on the slices of each requested column."""
+    reads_more = request.needs_probabilities or request.score != MOST_PROBABLE
+    source = rows if reads_more else rows.answers
 
     def measured(masks: Masks) -> dict[str, OnSlice]:
-        selected = rows.select(masks[rows.view])
+        selected = source.select(masks[rows.view])
         if of_classes is not None:
             by_class = of_classes(request, selected)
             return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class.items()}

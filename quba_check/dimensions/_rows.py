@@ -154,10 +154,10 @@ class Rows:
         return self.table.probabilities
 
     @property
-    def without_probabilities(self) -> Rows:
-        """The rows for numbers that need no probabilities, which are slow to select."""
-        reference = None if self.reference is None else self.reference.without_probabilities
-        tables = tuple(replace(table, probabilities=None) for table in self.tables)
+    def answers(self) -> Rows:
+        """The rows for numbers that read labels and answers alone; other columns are slow to select."""
+        reference = None if self.reference is None else self.reference.answers
+        tables = tuple(replace(one, probabilities=None, extra={}, slices={}) for one in self.tables)
         return replace(self, tables=tables, reference=reference)
 
     def select(self, mask: Mask) -> Rows:

@@ -223,6 +223,7 @@ class MeasurementRow(QuantityRow):
         on_slices = {
             name_on_slices(name, one): quantity
             for name, number in {"": self, **self.parts}.items()
+            if part.startswith(name) and part not in self.parts
             for one, quantity in number.slice_values.items()
         }
         return self.parts.get(part) or on_slices.get(part)

@@ -307,10 +307,7 @@ class Suite:
 
     def _listing(self, source: View) -> tuple[Example, ...]:
         """Return the cached examples of a view; those that were not used for longest are dropped."""
-        examples = self._listings.pop(source, None)
-        if examples is None:
-            examples = self._list_examples(source)
-        self._listings[source] = examples
+        examples = self._listings[source] = self._listings.pop(source, ()) or self._list_examples(source)
         while len(self._listings) > 1 and sum(map(len, self._listings.values())) > _CACHED_EXAMPLES:
             del self._listings[next(iter(self._listings))]
         return examples

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import answers, facts, right_on
 from support.answers import column as slices_of
-from support.requests import class_request
+from support.requests import answer_request, class_request
 
 from quba_check.core.measurement import Unmeasurable
 from quba_check.core.predictions import Predictions
@@ -85,12 +85,13 @@ def test_only_numbers_that_read_probabilities_select_them(monkeypatch):
         measured(name, {CLEAN: clean}, {CLEAN: {"light": light}})
     assert [one.probabilities is None for one in selected] == [True] * 4 + [False] * 4
     selected.clear()
-    of_class = (class_request("cat", (0,), metric) for metric in ("recall", "auroc"))
-    asked = tuple(replace(one, slice="light", kind="worst") for one in of_class)
-    sliced = {CLEAN: replace(clean, slices={"light": light})}
-    parts = measure_dimension(registry["classes"], sliced, facts(requests=asked)).parts
-    assert [set(one.slices["light"].values) for one in parts.values()] == [{"light=d", "light=n"}] * 2
-    assert [one.probabilities is None for one in selected] == [True] * 2 + [False] * 2
+    of_class = [class_request("cat", (0,), metric) for metric in ("recall", "auroc")]
+    for requests in of_class, [answer_request("aurc"), answer_request("aurc", "margin")]:
+        asked = tuple(replace(one, slice="light", kind="worst") for one in requests)
+        sliced = {CLEAN: replace(clean, slices={"light": light})}
+        parts = measure_dimension(registry[asked[0].dimension], sliced, facts(requests=asked)).parts
+        assert [set(one.slices["light"].values) for one in parts.values()] == [{"light=d", "light=n"}] * 2
+    assert [one.probabilities is None for one in selected] == [True, True, False, False] * 2
 
 
 def test_denominators_are_those_of_the_slice():
