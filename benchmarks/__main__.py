@@ -23,6 +23,7 @@ from benchmarks import (  # noqa: E402
     engine,
     executors,
     gpu,
+    judging,
     layout,
     machine,
     protocol,
@@ -47,7 +48,9 @@ ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "protocol": protocol.rows,
 }
 """Rows of docs/performance.md by name, in the order of measuring."""
-ALL_ROWS: dict[str, Callable[[Work], Iterable[Row]]] = {**ROWS, "executors": executors.rows, "gpu": gpu.rows}
+ALL_ROWS: dict[str, Callable[[Work], Iterable[Row]]] = dict(
+    ROWS, judging=judging.rows, executors=executors.rows, gpu=gpu.rows
+)
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end: python -m benchmarks -->"
 
 
@@ -77,7 +80,7 @@ def main() -> None:
 def parsed_options() -> argparse.Namespace:
     """Return the options; end with a message if one cannot be used."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    names = f"{', '.join(ROWS)} (the default); executors; gpu"
+    names = f"{', '.join(ROWS)} (the default); judging; executors; gpu"
     parser.add_argument("rows", nargs="*", metavar="ROW", help=names)
     parser.add_argument(
         "--released", type=Path, metavar="PATH", help="a checkout of github.com/visinf/beyond-accuracy"
