@@ -99,7 +99,7 @@ def seconds_of_parts(work: Work) -> dict[str, float]:
     with (
         patch.object(torch.autograd, "grad", timed(torch.autograd.grad, passes)),
         patch.object(module, "forward", timed(module.forward, passes)),
-        patch.object(ShardImages, "image", timed(ShardImages.image, reading)),
+        patch.object(ShardImages, "images", timed(ShardImages.images, reading)),
     ):
         for name in PUBLISHED_DIMENSIONS:
             with suppress(QubaError):  # class_balance has too few images of a class

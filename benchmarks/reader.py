@@ -110,7 +110,7 @@ def _read_shards(preparer: Preparer, examples: Sequence[Example]) -> None:
         shard = shard_of(examples, number)
         images = preparer.shard(CLEAN, str(number), shard, crop=True)
         for start in range(0, len(shard), BATCH):
-            _stacked([images.image(place) for place in range(start, min(start + BATCH, len(shard)))])
+            images.images(slice(start, min(start + BATCH, len(shard))))
         images.close()
 
 

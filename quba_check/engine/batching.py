@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice, takewhile
-from typing import Generic, TypeVar
+from itertools import takewhile
+from typing import Any, Generic, TypeVar
 
 import torch
+from torch import Tensor
 
-from quba_check.engine.preparer import Prepare
+from quba_check.engine.preparer import Prepare, stacked
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.errors import is_out_of_memory
 from quba_check.suites.suite import Example
@@ -32,15 +33,34 @@ CPU_GRADIENT_BATCH = 8
 
 The plain path keeps 16, where convolutions of small images have other last bits in batches of 8.
 """
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 READ_AHEAD = 2
 """Batches read ahead."""
+CHUNK = 16
+"""Images that a thread reads at once: a batch on a CPU, and few enough for all threads of an accelerator."""
 MOST_THREADS, MOST_FEEDING_THREADS = 4, 16
 Owner = TypeVar("Owner")
-Content = TypeVar("Content")
-Job = tuple[Owner, Callable[[], Content]]
-"""The owner of an image, and the function that reads it."""
+Contents = tuple[Tensor, ...]
+"""Tensors with a row for each image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Sequence[Owner]):
+    """Images with their owners; a slice has some of the images.
+
+    Attributes:
+        owners: the owner of each image.
+        contents: the images, (N, …), and perhaps further tensors with a row for each.
+    """
+
+    owners: Sequence[Owner]
+    contents: Contents
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def __getitem__(self, rows: Any) -> Any:
+        return Batch(self.owners[rows], tuple(rows_of[rows] for rows_of in self.contents))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +106,7 @@ class Batching:
             return CPU_GRADIENT_BATCH
         return default_batch(classifier.device)
 
-    def take(
-        self, stream: ImageStream[Owner, Content], owners: Sequence[Owner] = ()
-    ) -> list[tuple[Owner, Content]]:
+    def take(self, stream: ImageStream[Owner], owners: Sequence[Owner] = ()) -> Batch[Owner]:
         """Return the next images of a stream, empty at its end.
 
         Args:
@@ -97,10 +115,9 @@ class Batching:
         """
         if not owners:
             return stream.take(self.size, joins_rest=not self._is_fixed)
-        room = self.size - len(owners)
-        return stream.take(room, like=owners[0]) if room > 0 else []
+        return stream.take(max(self.size - len(owners), 0), like=owners[0])
 
-    def run(self, compute: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:
+    def run(self, compute: Callable[[Any], Result], items: Sequence[Any]) -> list[Result]:
         """Compute a batch; if memory runs out, in parts.
 
         Args:
@@ -159,30 +176,31 @@ def default_threads(device: torch.device, cores: int | None = None) -> int:
 
 
 @dataclass(eq=False)
-class ImageStream(Generic[Owner, Content]):
-    """Images in order, read ahead by threads.
+class ImageStream(Generic[Owner]):
+    """Images in order, read ahead by threads in chunks.
 
     Attributes:
-        jobs: iterator of lists of images whose reading begins together; it is advanced in the calling thread,
-            as far as images are read ahead.
+        jobs: iterator of lists of images, each with one group, whose reading begins together; it is advanced
+            in the calling thread, as far as images are read ahead.
+        read: reads the images of some owners.
         ahead: number of images to read ahead. The next list is begun when fewer wait.
         pool: threads that read; None reads in the calling thread.
         group: returns the group of an owner; images of two groups are never returned together. By default
             all images are one group.
     """
 
-    jobs: Iterator[Sequence[Job[Owner, Content]]]
+    jobs: Iterator[Sequence[Owner]]
+    read: Callable[[Sequence[Owner]], Contents]
     ahead: int
     pool: ThreadPoolExecutor | None
     group: Callable[[Owner], object] = lambda _: None
-    _pending: deque[tuple[Owner, Callable[[], Content], Future[Content] | None]] = field(
+    _pending: deque[tuple[Sequence[Owner], Callable[[], Contents], Future[Contents] | None]] = field(
         default_factory=deque
     )
+    _waiting: int = 0
     _error: Exception | None = None
 
-    def take(
-        self, count: int, *, joins_rest: bool = False, like: Owner | None = None
-    ) -> list[tuple[Owner, Content]]:
+    def take(self, count: int, *, joins_rest: bool = False, like: Owner | None = None) -> Batch[Owner]:
         """Return the next images with their owners.
 
         There are `count`, fewer at the end of a group, and none after the last one.
@@ -194,28 +212,36 @@ class ImageStream(Generic[Owner, Content]):
             like: return only images of the group of this owner.
 
         Raises:
-            Exception: reading an image failed. Images before it are returned first.
+            Exception: reading an image failed. The chunks before its own are returned first.
         """
         if self._error is not None:
             raise self._error
         self._read_ahead()
         if self._pending:
-            group = self.group(self._pending[0][0] if like is None else like)
-            members = takewhile(lambda pending: self.group(pending[0]) == group, self._pending)
-            most = count + count // 2
-            n_members = sum(1 for _ in islice(members, most + 1))
-            count = n_members if joins_rest and n_members <= most else min(count, n_members)
-        taken: list[tuple[Owner, Content]] = []
-        while self._pending and len(taken) < count and self._error is None:
-            owner, content, _ = self._pending.popleft()
+            group = self.group(self._pending[0][0][0] if like is None else like)
+            chunks = takewhile(lambda chunk: self.group(chunk[0][0]) == group, self._pending)
+            n_members = sum(len(owners) for owners, *_ in chunks)
+            count = n_members if joins_rest and n_members <= count + count // 2 else min(count, n_members)
+        parts: list[Batch[Owner]] = []
+        while self._pending and count and self._error is None:
+            owners, content, _ = self._pending.popleft()
             try:
-                taken.append((owner, content()))
+                part = Batch(owners, content())
             except Exception as error:
-                if not taken:
-                    raise
                 self._error = error
+                if not parts:
+                    raise
+                break
+            if len(part) > count:
+                part, rest = part[:count], part[count:]
+                self._pending.appendleft((rest.owners, partial(tuple, rest.contents), None))
+            parts.append(part)
+            count -= len(part)
+            self._waiting -= len(part)
         self._read_ahead()
-        return taken
+        contents = zip(*(part.contents for part in parts), strict=True)
+        joined = (rows[0] if len(rows) == 1 else torch.cat(rows) for rows in contents)
+        return Batch([owner for part in parts for owner in part.owners], tuple(joined))
 
     def close(self) -> None:
         """Cancel what is not read yet."""
@@ -225,15 +251,18 @@ class ImageStream(Generic[Owner, Content]):
         self._pending.clear()
 
     def _read_ahead(self) -> None:
-        while len(self._pending) < self.ahead and (jobs := next(self.jobs, None)) is not None:
-            for owner, read in jobs:
-                future = None if self.pool is None else self.pool.submit(read)
-                self._pending.append((owner, read if future is None else future.result, future))
+        while self._waiting < self.ahead and (jobs := next(self.jobs, None)) is not None:
+            for start in range(0, len(jobs), CHUNK):
+                owners = jobs[start : start + CHUNK]
+                future = self.pool.submit(self.read, owners) if self.pool else None
+                content = future.result if future else partial(self.read, owners)
+                self._pending.append((owners, content, future))
+            self._waiting += len(jobs)
 
 
 def batches(
     examples: Sequence[Example], prepare: Prepare, size: int, pool: ThreadPoolExecutor | None
-) -> Iterator[tuple[Sequence[Example], torch.Tensor]]:
+) -> Iterator[tuple[Sequence[Example], Tensor]]:
     """Yield (examples, uint8 (B, 3, H, W)) in order, at most `size` at a time.
 
     Args:
@@ -242,10 +271,10 @@ def batches(
         size: images of a batch.
         pool: threads that read ahead; None reads in this thread.
     """
-    jobs = ([(example, partial(prepare, example))] for example in examples)
-    stream = ImageStream(jobs, READ_AHEAD * size, pool)
+    jobs = (examples[start : start + CHUNK] for start in range(0, len(examples), CHUNK))
+    stream = ImageStream(jobs, lambda chunk: (stacked(map(prepare, chunk)),), READ_AHEAD * size, pool)
     try:
         while taken := stream.take(size):
-            yield [example for example, _ in taken], torch.stack([image for _, image in taken])
+            yield taken.owners, taken.contents[0]
     finally:
         stream.close()

@@ -67,11 +67,11 @@ def decision(
         confidence = score[rows, predicted].astype(np.float32)
         true = score[rows, label].astype(np.float32)
     else:
-        if space.by == "argmax":
-            candidates = np.array(sorted(space.class_of()), dtype=np.int64)
-            best = candidates[logits[:, candidates].argmax(axis=1)]
-        else:
+        candidates = sorted(space.class_of()) if space.by == "argmax" else []
+        if len(candidates) in (0, logits.shape[1]):
             best = logits.argmax(axis=1)
+        else:
+            best = np.array(candidates)[logits[:, candidates].argmax(axis=1)]
         predicted = _class_of_member(space, logits.shape[1])[best]
         confidence = probability[rows, best]
         true = _best_member(probability, label, space)

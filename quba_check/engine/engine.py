@@ -93,8 +93,7 @@ class Engine:
             self._complete(requested, self._stored(planned))
             if self.stored_check.settle(requested, again=True):
                 continue
-            for view in requested:
-                self.store.pack(self.cache_keys.shard_keys(view))
+            self.store.close()
             with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
                 return {view: self.tables.predictions(view) for view in views}
 

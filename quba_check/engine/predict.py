@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, groupby
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch import Tensor
 from quba_check.core.protocols import PGD_STEPS, Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import extents, fgsm_point, gradient, pgd_start, pgd_step
-from quba_check.engine.batching import Batching, ImageStream
+from quba_check.engine.batching import Batch, Batching, ImageStream
 from quba_check.engine.shards import Owner, ShardTask, add_outputs
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, out_of_memory
@@ -55,7 +54,7 @@ class Passes:
         self._report = report
         self._copies = torch.cuda.Stream(classifier.device) if classifier.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def run(self, attack: str | None, stream: ImageStream[Owner, Any]) -> Iterator[list[ShardTask]]:
+    def run(self, attack: str | None, stream: ImageStream[Owner]) -> Iterator[list[ShardTask]]:
         """Yield the shards that each batch completes.
 
         An unattacked image takes one forward pass, and gets the output `raw` (N, outputs). FGSM takes two and
@@ -74,7 +73,7 @@ class Passes:
         while taken := batching.take(stream):
             yield list(chain(*batching.run(compute, taken)))
 
-    def _pgd(self, stream: ImageStream[Owner, tuple[Tensor, Tensor]]) -> Iterator[list[ShardTask]]:
+    def _pgd(self, stream: ImageStream[Owner]) -> Iterator[list[ShardTask]]:
         """Predict PGD iterates: at most eleven forward and ten backward passes an image.
 
         Images at different steps share a batch. If the protocol allows, an image leaves it once it is fooled,
@@ -92,20 +91,19 @@ class Passes:
                 return
             yield self._step(active)
 
-    def _predict(self, taken: Sequence[tuple[Owner, Tensor]]) -> list[ShardTask]:
-        owners = [owner for owner, _ in taken]
+    def _predict(self, taken: Batch[Owner]) -> list[ShardTask]:
         # No inference mode: tensors that a model caches there could not take part in later gradients.
         with torch.no_grad():
-            inputs = self._classifier.inputs(self._on_device([image for _, image in taken]))
+            inputs = self._classifier.inputs(self._on_device(taken.contents[0]))
             raw = self._classifier.raw(inputs, is_checked=False)
-        self._report_work(owners, finished=1, passes=1)
-        return add_outputs(owners, {"raw": raw})
+        self._report_work(taken.owners, finished=1, passes=1)
+        return add_outputs(taken.owners, {"raw": raw})
 
-    def _attack_once(self, taken: Sequence[tuple[Owner, Tensor]]) -> list[ShardTask]:
-        owners = [owner for owner, _ in taken]
+    def _attack_once(self, taken: Batch[Owner]) -> list[ShardTask]:
+        owners = taken.owners
         view = owners[0][0].view
         logits = partial(self._logits_at, view)
-        pixels = self._classifier.pixels(self._on_device([image for _, image in taken]))
+        pixels = self._classifier.pixels(self._on_device(taken.contents[0]))
         points = self._points(pixels)
         start = gradient(logits, points, self._labels(owners))
         self._report_work(owners, finished=0, passes=2)
@@ -117,14 +115,14 @@ class Passes:
         outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(view, pixels, attacked), **fools}
         return add_outputs(owners, outputs)
 
-    def _add_starts(self, active: ActiveSet, taken: Sequence[tuple[Owner, tuple[Tensor, Tensor]]]) -> None:
+    def _add_starts(self, active: ActiveSet, taken: Batch[Owner]) -> None:
         """Add images and their random starts; without effect if memory runs out."""
-        owners = [owner for owner, _ in taken]
-        pixels = self._classifier.pixels(self._on_device([image for _, (image, _) in taken]))
-        current = pgd_start(self._points(pixels), self._on_device([noise for _, (_, noise) in taken]))
-        label = self._labels(owners)
+        images, noise = map(self._on_device, taken.contents)
+        pixels = self._classifier.pixels(images)
+        current = pgd_start(self._points(pixels), noise)
+        label = self._labels(taken.owners)
         correct = torch.ones_like(label, dtype=torch.bool)
-        active.join(owners, pixels=pixels, current=current, label=label, correct=correct)
+        active.join(taken.owners, pixels=pixels, current=current, label=label, correct=correct)
 
     def _step(self, active: ActiveSet) -> list[ShardTask]:
         """Take one step with every image; return the tasks that are complete.
@@ -187,17 +185,10 @@ class Passes:
         complete = add_outputs([active.owners[row] for row in leaving], outputs)
         return complete, len(rows) if step.is_taken else 0
 
-    def _on_device(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Return a batch on the model's device, in the memory format of its images."""
-        if tensors[0].stride(0) == 1:  # decoders put the channels last
-            batch = torch.stack([tensor.permute(1, 2, 0) for tensor in tensors])
-            return self._copied(batch.permute(0, 3, 1, 2))
-        return self._copied(torch.stack(list(tensors)))
-
     def _labels(self, owners: Sequence[Owner]) -> Tensor:
-        return self._copied(torch.tensor([task.examples[position].label for task, position in owners]))
+        return self._on_device(torch.tensor([task.examples[position].label for task, position in owners]))
 
-    def _copied(self, tensor: Tensor) -> Tensor:
+    def _on_device(self, tensor: Tensor) -> Tensor:
         """Return a tensor on the model's device.
 
         On CUDA the copy runs next to the model's work.

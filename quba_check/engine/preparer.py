@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -66,7 +66,7 @@ class Preparer:
         prepare = partial(self._prepared, crop=crop)
         if not self.suite.is_generated(view):
             return prepare
-        return lambda example: self._corrupted(view, example, array_of(prepare(example)))
+        return lambda example: _tensor(self._corrupted(view, example, array_of(prepare(example))))
 
     def shard(self, view: View, files: str, examples: Sequence[Example], *, crop: bool) -> ShardImages:
         """Return the images of a shard, and keep them for later passes and models.
@@ -89,8 +89,9 @@ class Preparer:
         originals = self._originals.get(key)
         if originals is None:
             shape = (len(examples), *self._preprocessing.input_size[1:], 3)
-            kept = None if self.cache is None else self.cache.open(key, shape)
-            originals = self._originals[key] = _Originals(partial(self._prepared, crop=crop), kept)
+            is_read_fast = self._final(examples[:1], crop) is not None
+            kept = None if self.cache is None or is_read_fast else self.cache.open(key, shape)
+            originals = self._originals[key] = _Originals(partial(self._pixels, crop=crop), kept)
         if is_generated and originals.memory is None:  # all 75 corruptions start from these images
             originals.memory = {}
         originals.users += 1
@@ -110,7 +111,7 @@ class Preparer:
             preprocessing.pop(name, None)
         return {"format": FORMAT, "preprocessing": preprocessing, "libraries": dict(library_versions())}
 
-    def _corrupted(self, view: View, example: Example, pixels: Pixels) -> torch.Tensor:
+    def _corrupted(self, view: View, example: Example, pixels: Pixels) -> Pixels:
         from quba_check.suites.corruptions import corrupt, reencode  # loads OpenCV: 16 MB
 
         name, severity = example.condition or (str(view.corruption), int(view.severity or 0))
@@ -120,7 +121,21 @@ class Preparer:
         corrupted = corrupt(pixels, name, severity, rng)
         if self.suite.encoding is not None:
             corrupted = reencode(corrupted, self.suite.encoding)
-        return _tensor(corrupted)
+        return corrupted
+
+    def _pixels(self, examples: Sequence[Example], crop: bool) -> Pixels:
+        """Return prepared images, (n, H, W, 3)."""
+        if (pixels := self._final(examples, crop)) is not None:
+            return pixels
+        return np.stack([array_of(self._prepared(example, crop)) for example in examples])
+
+    def _final(self, examples: Sequence[Example], crop: bool) -> Pixels | None:
+        """Return images of an array that the preprocessing does not change, (n, H, W, 3); None for others."""
+        if self._preprocessing.pipeline or (pixels := self.suite.pixels(examples)) is None:
+            return None
+        transform = self._preprocessing.transform(crop=crop)
+        is_final = pixels.shape[1:3] == transform.size == transform.resized_size(transform.size)
+        return pixels if is_final else None
 
     def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
         if self._fast and self.suite.may_be_jpeg(example):
@@ -141,20 +156,22 @@ class ShardImages:
 
     originals: _Originals
     examples: Sequence[Example]
-    finish: Callable[[Example, Pixels], torch.Tensor] | None
+    finish: Callable[[Example, Pixels], Pixels] | None
     is_open: bool = True
 
-    def image(self, position: int) -> torch.Tensor:
-        """Return the uint8 image (3, H, W) at a position of the shard.
+    def images(self, positions: slice) -> torch.Tensor:
+        """Return the uint8 images (n, 3, H, W) at positions of the shard.
 
-        Call it from any thread, in any order.
+        Call it from any thread, in any order. Views share what is read at the same positions.
 
         Raises:
-            SuiteError: the image cannot be decoded.
+            SuiteError: an image cannot be decoded.
         """
-        example = self.examples[position]
-        pixels = self.originals.pixels(position, example)
-        return _tensor(pixels) if self.finish is None else self.finish(example, pixels)
+        examples = self.examples[positions]
+        pixels = self.originals.pixels(positions, examples)
+        if self.finish is not None:
+            pixels = np.stack(list(map(self.finish, examples, pixels)))
+        return _tensor(pixels)
 
     def close(self) -> None:
         """Keep the images if all were read.
@@ -173,30 +190,41 @@ class _Originals:
     """The preprocessed originals of a shard, each decoded once if they are kept.
 
     Attributes:
-        prepare: decodes and preprocesses an example.
+        prepare: decodes and preprocesses examples.
         kept: images of the cache; None if they are not kept.
-        memory: images by position, for generated corruptions; None if each is read once.
+        memory: images by the positions that were read together, for generated corruptions; None if each is
+            read once.
         users: number of open `ShardImages`. Without any they stay open until another shard is opened.
     """
 
-    prepare: Prepare
+    prepare: Callable[[Sequence[Example]], Pixels]
     kept: KeptImages | None
-    memory: dict[int, Pixels] | None = None
+    memory: dict[tuple[int, int], Pixels] | None = None
     users: int = 0
 
-    def pixels(self, position: int, example: Example) -> Pixels:
-        """Return an image (H, W, 3)."""
-        if self.memory is not None and position in self.memory:
-            return self.memory[position]
-        pixels = None if self.kept is None else self.kept.read(position)
+    def pixels(self, positions: slice, examples: Sequence[Example]) -> Pixels:
+        """Return images (n, H, W, 3)."""
+        place = positions.start, positions.stop
+        if self.memory is not None and place in self.memory:
+            return self.memory[place]
+        pixels = None if self.kept is None else self.kept.read(positions)
         if pixels is None:
-            pixels = array_of(self.prepare(example))
+            pixels = self.prepare(examples)
             if self.kept is not None:
-                self.kept.write(position, pixels)
+                self.kept.write(positions, pixels)
         if self.memory is not None:
-            self.memory[position] = pixels
+            self.memory[place] = pixels
         return pixels
 
 
+def stacked(images: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return images (3, H, W) as one tensor (n, 3, H, W) with the channels last.
+
+    numpy copies in this thread; torch would take threads from the model's forward pass.
+    """
+    return _tensor(np.stack(list(map(array_of, images))))
+
+
 def _tensor(pixels: Pixels) -> torch.Tensor:
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    """Return pixels (…, H, W, 3) as a tensor (…, 3, H, W)."""
+    return torch.from_numpy(pixels).movedim(-1, -3)

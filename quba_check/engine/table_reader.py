@@ -22,7 +22,7 @@ _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabil
 
 
 class TableReader:
-    """Reads tables of predictions and removes damaged shards.
+    """Reads tables of predictions, packs their shards, and removes damaged ones.
 
     Args:
         store: the store of the shards.
@@ -113,9 +113,10 @@ class TableReader:
         is_clean = stored == self._cache_keys.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
-        self._cache_keys.shard_keys(stored)  # reads the digests of all files at once
+        keys = self._cache_keys.shard_keys(stored)  # reads the digests of all files at once
         numbers = self._cache_keys.shards(stored)
-        table = dict(self.shards(stored, numbers).columns)
+        self._store.pack(keys, shard := self.shards(stored, numbers))
+        table = dict(shard.columns)
         self._last = None
         if is_clean or stored.set.startswith(UNKNOWN_PREFIX):  # tables of measurements name these images
             table["name"] = np.array([example.full_name for example in self._examples(stored, numbers)])

@@ -8,18 +8,24 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from quba_check.core.classes import LabelSpace
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.attacks import start_noise
-from quba_check.engine.batching import READ_AHEAD, BatchSettings, ImageStream, Job, batches, default_threads
+from quba_check.engine.batching import (
+    READ_AHEAD,
+    BatchSettings,
+    Contents,
+    ImageStream,
+    batches,
+    default_threads,
+)
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import checked_runtime, checked_settings, half_precisions, noise_floor
 from quba_check.engine.decisions import ShardArrays, attack_arrays, check_columns, shard_arrays
@@ -176,20 +182,19 @@ class Worker:
         """Yield tasks of one kind when the outputs of their images are complete."""
         opened: set[ShardTask] = set()
 
-        def jobs() -> Iterator[Sequence[Job[Owner, Any]]]:
+        def jobs() -> Iterator[Sequence[Owner]]:
             for task in tasks:
                 opened.add(task)
                 owners = [(task, position) for position in range(len(task.examples))]
-                reads = [(owner, partial(self._read, *owner)) for owner in owners]
                 # Small models predict fastest if a shard is read at once and the cores are then theirs again.
                 # With attacks it would take too much memory: a random start is four times an image.
-                yield from [reads] if attack is None else ([read] for read in reads)
+                yield from [owners] if attack is None else ([owner] for owner in owners)
 
         # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
         # batches are as large as shards, would have to wait.
         group = itemgetter(0) if self.classifier.device.type == "cpu" else lambda _: None
         ahead = READ_AHEAD * self._passes.batching.size
-        stream: ImageStream[Owner, Any] = ImageStream(jobs(), ahead, self._pool, group)
+        stream = ImageStream(jobs(), self._read, ahead, self._pool, group)
         try:
             for task in _one_batch_late(self._passes.run(attack, stream)):
                 task.images.close()
@@ -200,14 +205,16 @@ class Worker:
             for task in opened:
                 task.images.close()
 
-    def _read(self, task: ShardTask, position: int) -> Tensor | tuple[Tensor, Tensor]:
-        """Return an image, for PGD with its random start; called from several threads."""
-        image, view = task.images.image(position), task.view
+    def _read(self, owners: Sequence[Owner]) -> Contents:
+        """Return images of one shard, for PGD with their random starts; called from several threads."""
+        task, first = owners[0]
+        positions = slice(first, first + len(owners))
+        images, view, examples = task.images.images(positions), task.view, task.examples[positions]
         if view.attack != "pgd":
-            return image
-        index, seed = task.examples[position].index, self.suite.sampler.seed
-        shape = (self.classifier.preprocessing.input_size[0], *image.shape[1:])
-        return image, start_noise(shape, index, seed, view.radius)
+            return (images,)
+        shape, seed = self.classifier.preprocessing.input_size[:1] + images.shape[2:], self.suite.sampler.seed
+        noises = [start_noise(shape, example.index, seed, view.radius).numpy() for example in examples]
+        return images, torch.from_numpy(np.stack(noises))
 
     def _columns(self, task: ShardTask) -> ShardArrays:
         """Return the columns of a complete task."""

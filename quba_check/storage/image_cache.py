@@ -55,29 +55,30 @@ class KeptImages:
         self._has = np.full(shape[0], unfinished is None)
         self._discard = None if unfinished is None else weakref.finalize(self, remove, unfinished)
 
-    def read(self, position: int) -> Pixels | None:
-        """Return an image (H, W, 3); None if it is missing."""
-        if self._has[position]:
-            pixels: Pixels = np.empty(self._shape[1:], np.uint8)
+    def read(self, positions: slice) -> Pixels | None:
+        """Return images (n, H, W, 3); None if one is missing."""
+        if (has := self._has[positions]).all():
+            pixels: Pixels = np.empty((len(has), *self._shape[1:]), np.uint8)
             with contextlib.suppress(OSError), self._file.open("rb", buffering=0) as file:
-                file.seek(self._offset + position * pixels.nbytes)
+                file.seek(self._offset + positions.start * pixels[0].nbytes)
                 if file.readinto(pixels.data) == pixels.nbytes:
                     return pixels
         return None
 
-    def write(self, position: int, pixels: Pixels) -> None:
-        """Add an image (H, W, 3), if the file is to be filled."""
+    def write(self, positions: slice, pixels: Pixels) -> None:
+        """Add images (n, H, W, 3), if the file is to be filled."""
         if self._discard is None:
             return
         try:
-            with self._file.open("r+b") as file:
-                file.seek(self._offset + position * pixels.nbytes)
+            with self._file.open("r+b", buffering=0) as file:
+                file.seek(self._offset + positions.start * pixels[0].nbytes)
                 file.write(pixels.data)
         except OSError as error:
             self._stop(error)
             return
-        self._sums[position] = _sum(self._path, position, pixels)
-        self._has[position] = True
+        for position, image in enumerate(pixels, positions.start):
+            self._sums[position] = _sum(self._path, position, image)
+        self._has[positions] = True
 
     def finish(self) -> None:
         """Give a filled file its name, if all images were added."""

@@ -146,12 +146,13 @@ class FolderObjects(ObjectStore):
     def list(self, folder: str = "") -> Iterator[StoredFile]:
         """Yield all files below a folder, hidden ones included; links are neither followed nor listed."""
         for parent, _, names in os.walk(self.path(folder) if folder else self.root):
-            for path in map(Path(parent).joinpath, names):
+            prefix = Path(parent).relative_to(self.root).as_posix()
+            for name in names:
                 with suppress(OSError):
-                    status = path.lstat()
+                    status = os.lstat(os.path.join(parent, name))  # noqa: PTH118  a Path takes far longer
                     if stat.S_ISREG(status.st_mode):
-                        name = path.relative_to(self.root).as_posix()
-                        yield StoredFile(name, status.st_size, status.st_mtime)
+                        path = f"{prefix}/{name}".removeprefix("./")
+                        yield StoredFile(path, status.st_size, status.st_mtime)
 
     def delete(self, *names: str) -> None:
         """Remove files, if they exist. Empty folders stay: another process may be about to write."""

@@ -139,10 +139,14 @@ class Store:
         self._predictions.create(_own_name(key), content)
         self._listing(key.cache_entry)[_own_name(key)] = len(content)
 
-    def pack(self, keys: Sequence[ShardKey]) -> None:
+    def pack(self, keys: Sequence[ShardKey], shard: Shard | None = None) -> None:
         """Write all shards of a view as one object, if all of them are stored.
 
         Nothing changes if a shard is damaged, or the object cannot be written.
+
+        Args:
+            keys: the shards.
+            shard: their rows as `read` returned them; None to read them.
         """
         self._predictions.flush()
         entry = keys[0].cache_entry
@@ -150,7 +154,8 @@ class Store:
         if len(keys) < 2 or not own:
             return
         with suppress(StoreError):
-            shard, name = self.read(*keys), object_name(entry, [key.id for key in keys])
+            shard = shard or self.read(*keys)
+            name = object_name(entry, [key.id for key in keys])
             content = encode_shards(keys, shard.columns, shard.metadata)
             self._predictions.set(name, content)
             self._listing(entry)[name] = len(content)

@@ -94,14 +94,17 @@ class SetCount:
 
 
 def decode_image(
-    open_image: Callable[[], Image.Image], read: Callable[[Image.Image], Content], label: str, what: str
+    open_image: Callable[[], Image.Image],
+    read: Callable[[Image.Image], Content],
+    label: Callable[[], str],
+    what: str,
 ) -> Content:
     """Open an image, read its content, and close it.
 
     Args:
         open_image: opens the image.
         read: decodes the content.
-        label: name of the image in messages.
+        label: returns the name of the image in messages.
         what: object of the advice to replace or remove it.
 
     Raises:
@@ -116,4 +119,4 @@ def decode_image(
         raise
     except Exception as error:  # noqa: BLE001  decoders raise any error for damaged files, also MemoryError
         cause = reason(error) or type(error).__name__
-    raise SuiteError(f"cannot be decoded as an image ({cause}). Replace or remove {what}.", where=label)
+    raise SuiteError(f"cannot be decoded as an image ({cause}). Replace or remove {what}.", where=label())

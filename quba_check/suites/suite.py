@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.core.classes import Head, LabelSpace
@@ -216,7 +219,7 @@ class Suite:
         """
         member = None if example.reader is None else READERS[example.reader].member
         if member is None or example.member is None:
-            return Image.open(self.path(example))
+            return Image.open(os.path.join(self.root, example.name))  # noqa: PTH118  a Path takes far longer
         return member(self.path(example), example.member)
 
     def label(self, example: Example) -> str:
@@ -241,7 +244,19 @@ class Suite:
             SuiteError: the file is missing or cannot be decoded.
         """
         what = "the file" if example.member is None else "it"
-        return decode_image(lambda: self.open_image(example), read, self.label(example), what)
+        return decode_image(lambda: self.open_image(example), read, lambda: self.label(example), what)
+
+    def pixels(self, examples: Sequence[Example]) -> NDArray[np.uint8] | None:
+        """Return the images of rows of one array in RGB, (n, H, W, 3); None for other images.
+
+        None, too, if one cannot be read: decoded one by one, it has an error with its name.
+        """
+        first = examples[0]
+        read = None if first.reader is None else READERS[first.reader].pixels
+        if read is not None and {example.name for example in examples} == {first.name}:
+            with suppress(Exception):
+                return read(self.path(first), [str(example.member) for example in examples])
+        return None
 
     def may_be_jpeg(self, example: Example) -> bool:
         """Return True if an example may be a JPEG file, judged by its name.

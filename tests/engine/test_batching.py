@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -132,30 +131,49 @@ class Source:
         for start in range(0, self.count, together):
             numbers = range(start, min(start + together, self.count))
             self.listed += len(numbers)
-            yield [(f"image {number}", partial(self.image, number)) for number in numbers]
+            yield [f"image {number}" for number in numbers]
 
-    def image(self, number: int) -> int:
-        if number == self.broken:
-            raise ValueError(f"image {number} is broken")
-        self.read.append(number)
-        return number
-
-
-def stream_of(source: Source, ahead: int, threads: int) -> ImageStream[str, int]:
-    return ImageStream(source.jobs(), ahead, ThreadPoolExecutor(threads) if threads else None)
+    def images(self, owners: Sequence[str]) -> tuple[torch.Tensor]:
+        numbers = [int(owner.split()[1]) for owner in owners]
+        if self.broken in numbers:
+            raise ValueError(f"image {self.broken} is broken")
+        self.read += numbers
+        return (torch.tensor(numbers),)
 
 
-def taken(stream: ImageStream[str, int], count: int, **options) -> list[int]:
-    return [content for _, content in stream.take(count, **options)]
+def stream_of(source: Source, ahead: int, threads: int, together: int = 1) -> ImageStream[str]:
+    pool = ThreadPoolExecutor(threads) if threads else None
+    return ImageStream(source.jobs(together), source.images, ahead, pool)
+
+
+def taken(stream: ImageStream[str], count: int, **options) -> list[int]:
+    batch = stream.take(count, **options)
+    numbers = batch.contents[0].tolist() if batch else []
+    assert [owner.split()[-1] for owner in map(str, batch.owners)] == list(map(str, numbers))
+    return numbers
 
 
 @POOLS
 def test_images_arrive_in_order_with_their_owners(threads: int) -> None:
     stream = stream_of(Source(5), 4, threads)
-    assert stream.take(2) == [("image 0", 0), ("image 1", 1)]
-    assert stream.take(2) == [("image 2", 2), ("image 3", 3)]
-    assert stream.take(2) == [("image 4", 4)]
-    assert stream.take(2) == []
+    assert [taken(stream, 2) for _ in range(4)] == [[0, 1], [2, 3], [4], []]
+
+
+@POOLS
+@pytest.mark.parametrize("together", [1, 7, 40])
+def test_a_batch_has_images_of_several_chunks_and_leaves_the_rest(threads: int, together: int) -> None:
+    stream = stream_of(Source(40), 20, threads, together)
+    numbers = [taken(stream, count) for count in (5, 20, 3, 12, 1)]
+    assert [len(part) for part in numbers] == [5, 20, 3, 12, 0]
+    assert [number for part in numbers for number in part] == list(range(40))
+
+
+def test_a_thread_reads_a_chunk_at_once() -> None:
+    source, sizes = Source(40), []
+    read = lambda owners: sizes.append(len(owners)) or source.images(owners)  # noqa: E731
+    stream = ImageStream(source.jobs(together=40), read, 1, ThreadPoolExecutor(1))
+    assert taken(stream, 40) == list(range(40))
+    assert sizes == [16, 16, 8]
 
 
 @POOLS
@@ -169,7 +187,7 @@ def test_only_some_images_are_read_ahead(threads: int) -> None:
 
 def test_a_list_is_read_at_once() -> None:
     source = Source(100)
-    stream = ImageStream(source.jobs(together=10), 6, ThreadPoolExecutor(1))
+    stream = stream_of(source, 6, 1, together=10)
     for count, listed in [(4, 10), (1, 20), (9, 20), (1, 30)]:
         stream.take(count)
         assert source.listed == listed
@@ -207,11 +225,17 @@ def test_images_before_an_error_come_first(threads: int) -> None:
 @POOLS
 def test_images_of_two_groups_never_share_a_batch(threads: int) -> None:
     pool = ThreadPoolExecutor(threads) if threads else None
-    jobs = iter([[(number // 5, lambda number=number: number) for number in range(12)]])
-    stream = ImageStream(jobs, 8, pool, group=lambda owner: owner)
+    jobs = iter(
+        [
+            [f"{number // 5}, {number}" for number in range(first, first + 5)][: 12 - first]
+            for first in (0, 5, 10)
+        ]
+    )
+    read = lambda owners: (torch.tensor([int(owner.split()[1]) for owner in owners]),)  # noqa: E731
+    stream = ImageStream(jobs, read, 8, pool, group=lambda owner: owner[0])
     assert taken(stream, 4) == [0, 1, 2, 3]
-    assert taken(stream, 4, like=1) == []
-    assert taken(stream, 4, like=0) == [4]
+    assert taken(stream, 4, like="1") == []
+    assert taken(stream, 4, like="0") == [4]
     assert taken(stream, 4, joins_rest=True) == [5, 6, 7, 8, 9]
     assert taken(stream, 4) == [10, 11]
     assert taken(stream, 4) == []

@@ -6,7 +6,7 @@ The network and its images are those of `golden_attacks.npz`; see `test_attacks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -32,7 +32,8 @@ from quba_check.engine import predict
 from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import ImageStream
 from quba_check.engine.predict import ActiveSet, Passes
-from quba_check.engine.shards import ShardTask
+from quba_check.engine.preparer import stacked
+from quba_check.engine.shards import Owner, ShardTask
 from quba_check.engine.worker import _one_batch_late
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
@@ -107,17 +108,17 @@ class Setting:
     def stream(self, tasks: list[ShardTask], *, starts: bool = False) -> ImageStream:
         """Return the images of tasks."""
 
-        def read(task: ShardTask, position: int):
-            image = task.images.image(position)
-            noise = start_noise(tuple(image.shape), task.examples[position].index, SEED, task.view.radius)
-            return (image, noise) if starts else image
+        def read(owners: Sequence[Owner]):
+            images = torch.stack([task.images.image(position) for task, position in owners])
+            shape = tuple(images.shape[1:])
+            noises = [
+                start_noise(shape, task.examples[position].index, SEED, task.view.radius)
+                for task, position in owners
+            ]
+            return (images, torch.stack(noises)) if starts else (images,)
 
-        jobs = (
-            [((task, position), lambda task=task, position=position: read(task, position))]
-            for task in tasks
-            for position in range(len(task.examples))
-        )
-        return ImageStream(jobs, 32, None)
+        jobs = ([(task, position)] for task in tasks for position in range(len(task.examples)))
+        return ImageStream(jobs, read, 32, None)
 
     def run(self, kind: str, tasks: list[ShardTask] | None = None) -> Iterator[list[ShardTask]]:
         """Pass the images of tasks through the passes of a kind of view; yield complete tasks."""
@@ -306,7 +307,9 @@ def test_batches_of_images_with_the_channels_last_keep_their_pixels() -> None:
     setting = Setting(STANDARD)
     images = [image.contiguous() for image in setting.images[:3]]
     last = [image.permute(1, 2, 0).contiguous().permute(2, 0, 1) for image in images]
-    assert torch.equal(setting.passes._on_device(images), setting.passes._on_device(last))
+    for batch in (stacked(images), stacked(last), torch.cat([stacked(last[:2]), stacked(last[2:])])):
+        assert torch.equal(batch, torch.stack(images))
+        assert batch.is_contiguous(memory_format=torch.channels_last)
 
 
 @needs_cuda

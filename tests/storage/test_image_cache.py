@@ -40,16 +40,16 @@ def keep(to: ImageCache, key: str, seed: int = 0) -> Path:
     if kept is not None:
         for position in (2, 0, 1):
             kept.finish()  # without effect before the last image
-            assert kept.read(position) is None
-            kept.write(position, images(seed)[position])
+            assert kept.read(slice(position, position + 1)) is None
+            kept.write(slice(position, position + 1), images(seed)[position : position + 1])
         kept.finish()
     return to.folder / f"{key}.npy"
 
 
 def values(kept: KeptImages | None) -> list[list[int] | None]:
     assert kept is not None
-    found = [kept.read(position) for position in range(SHAPE[0])]
-    return [None if pixels is None else pixels.tolist() for pixels in found]
+    found = [kept.read(slice(position, position + 1)) for position in range(SHAPE[0])]
+    return [None if pixels is None else pixels[0].tolist() for pixels in found]
 
 
 def names(folder: Path) -> list[str]:
@@ -69,7 +69,7 @@ def test_images_come_back_in_another_process_object(folder: Path) -> None:
     assert path.stat().st_size == FILE_BYTES
     kept = cache(folder).open("a", SHAPE)
     assert kept is not None
-    kept.write(0, images(1)[0])  # a complete file is not written again
+    kept.write(slice(0, 1), images(1)[:1])  # a complete file is not written again
     kept.finish()
     assert values(kept) == images().tolist()
     np.testing.assert_array_equal(np.load(path, mmap_mode="r"), images())
@@ -78,7 +78,7 @@ def test_images_come_back_in_another_process_object(folder: Path) -> None:
 def test_an_unfinished_file_is_read_while_it_is_filled_and_then_removed(folder: Path) -> None:
     kept = cache(folder).open("a", SHAPE)
     assert kept is not None
-    kept.write(1, images()[1])
+    kept.write(slice(1, 2), images()[1:2])
     kept.finish()
     assert values(kept) == [None, images()[1].tolist(), None]
     (unfinished,) = names(folder)
@@ -86,6 +86,19 @@ def test_an_unfinished_file_is_read_while_it_is_filled_and_then_removed(folder: 
     assert values(cache(folder).open("a", SHAPE)) == NONE  # another pass fills a file of its own
     del kept
     assert names(folder) == []
+
+
+def test_several_images_are_read_and_written_at_once(folder: Path) -> None:
+    kept = cache(folder).open("a", SHAPE)
+    assert kept is not None
+    kept.write(slice(1, 3), images()[1:])
+    assert kept.read(slice(0, 3)) is None
+    np.testing.assert_array_equal(kept.read(slice(1, 3)), images()[1:])
+    kept.write(slice(0, 1), images()[:1])
+    kept.finish()
+    again = cache(folder).open("a", SHAPE)
+    assert again is not None
+    np.testing.assert_array_equal(again.read(slice(0, 3)), images())
 
 
 def test_unfinished_files_count_with_their_full_size(folder: Path) -> None:
@@ -110,8 +123,7 @@ def test_a_file_that_is_removed_meanwhile_is_missing(folder: Path, is_complete: 
     shutil.rmtree(folder)
     assert values(kept) == NONE
     assert kept is not None
-    for position in range(SHAPE[0]):
-        kept.write(position, images()[position])
+    kept.write(slice(0, SHAPE[0]), images())
     kept.finish()
     assert (folder.exists(), to.notes) == (False, [])
 
@@ -193,8 +205,7 @@ def test_a_full_disk_is_noted_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert kept is not None
     with monkeypatch.context() as disk:
         disk.setattr(Path, step, raising(OSError(28, "No space left on device")))
-        for position in range(SHAPE[0]):
-            kept.write(position, images()[position])
+        kept.write(slice(0, SHAPE[0]), images())
         kept.finish()
     assert to.notes == [f"{folder}: prepared images are not kept here (No space left on device)."]
     assert to.open("b", SHAPE) is None

@@ -101,7 +101,7 @@ def read_mask(path: Path) -> Mask:
     Raises:
         SuiteError: it cannot be decoded.
     """
-    return decode_image(lambda: Image.open(path), _mask_of, str(path), "the mask")
+    return decode_image(lambda: Image.open(path), _mask_of, lambda: str(path), "the mask")
 
 
 def _mask_of(image: Image.Image) -> Mask:

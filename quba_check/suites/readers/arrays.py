@@ -12,6 +12,7 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,16 @@ def array_member(path: Path, member: str) -> Image.Image:
     name, _, row = member.rpartition("/")
     pixels = np.ascontiguousarray((read_array(path, name) if name else read_array(path))[int(row)])
     return Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
+
+
+def array_pixels(path: Path, members: Sequence[str]) -> NDArray[np.uint8]:
+    """Return images of a single array in RGB, (n, H, W, 3); see `array_member`."""
+    name = members[0].rpartition("/")[0]
+    rows = [int(member.rpartition("/")[2]) for member in members]
+    array = read_array(path, name) if name else read_array(path)
+    _check_images(array, str(path))
+    images = array[rows] if array.ndim == 4 else array[rows, ..., None]
+    return np.ascontiguousarray(np.repeat(images, 3 // images.shape[3], axis=3))
 
 
 def _check_images(pixels: Array, where: str) -> None:
