@@ -18,6 +18,7 @@ from quba_check.models.preprocessing.preprocessing import array_of
 from quba_check.models.preprocessing.serving import Transform, decoder, serving_transform
 from quba_check.storage.image_cache import ImageCache, KeptImages, Pixels
 from quba_check.storage.store import content_hash
+from quba_check.suites.readers.arrays import array_rows
 from quba_check.suites.suite import Example, Suite
 
 FORMAT = 1
@@ -130,8 +131,8 @@ class Preparer:
         return np.stack([array_of(self._prepared(example, crop)) for example in examples])
 
     def _final(self, examples: Sequence[Example], crop: bool) -> Pixels | None:
-        """Return images of an array that the preprocessing does not change, (n, H, W, 3); None for others."""
-        if self._preprocessing.pipeline or (pixels := self.suite.pixels(examples)) is None:
+        """Return images of an array at their final size; None for others."""
+        if self._preprocessing.pipeline or (pixels := array_rows(self.suite.root, examples)) is None:
             return None
         transform = self._preprocessing.transform(crop=crop)
         is_final = pixels.shape[1:3] == transform.size == transform.resized_size(transform.size)
@@ -218,7 +219,7 @@ class _Originals:
 
 
 def stacked(images: Iterable[torch.Tensor]) -> torch.Tensor:
-    """Return images (3, H, W) as one tensor (n, 3, H, W) with the channels last.
+    """Stack images (3, H, W) into a tensor with the channels last.
 
     numpy copies in this thread; torch would take threads from the model's forward pass.
     """

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.core.classes import Head, LabelSpace
@@ -245,18 +243,6 @@ class Suite:
         """
         what = "the file" if example.member is None else "it"
         return decode_image(lambda: self.open_image(example), read, lambda: self.label(example), what)
-
-    def pixels(self, examples: Sequence[Example]) -> NDArray[np.uint8] | None:
-        """Return the images of rows of one array in RGB, (n, H, W, 3); None for other images.
-
-        None, too, if one cannot be read: decoded one by one, it has an error with its name.
-        """
-        first = examples[0]
-        read = None if first.reader is None else READERS[first.reader].pixels
-        if read is not None and {example.name for example in examples} == {first.name}:
-            with suppress(Exception):
-                return read(self.path(first), [str(example.member) for example in examples])
-        return None
 
     def may_be_jpeg(self, example: Example) -> bool:
         """Return True if an example may be a JPEG file, judged by its name.

@@ -227,6 +227,21 @@ def test_views_that_are_open_at_the_same_time_share_originals(
     assert len(decoded) == N
 
 
+@pytest.mark.parametrize(("side", "n_kept"), [(SIDE, 0), (SIDE + 3, 1)])
+def test_arrays_are_kept_only_if_they_are_resized(
+    evaluate, cache: ImageCache, tmp_path: Path, side: int, n_kept: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (N, side, side, 3), np.uint8)
+    np.savez(tmp_path / "x.npz", images=pixels, labels=np.arange(N) % len(CLASSES))
+    arrays = write_manifest(tmp_path, "clean: {reader: arrays, path: x.npz, prepared: true}")
+    evaluation = evaluate(data=arrays)
+    preparer, images = opened(evaluation, cache, crop=False)
+    expected = [preparer.of(CLEAN, crop=False)(example) for example in evaluation.suite.examples(CLEAN)]
+    assert torch.equal(images.images(slice(0, N)), torch.stack(expected))
+    images.close()
+    assert len(kept(tmp_path)) == n_kept
+
+
 def test_images_are_the_same_read_first_or_kept(evaluate, cache: ImageCache) -> None:
     evaluation = evaluate()
     for view in (CLEAN, FOG):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.suites.readers import arrays, csv_list, folder, tables, webdataset
@@ -26,8 +24,6 @@ class Reader:
             an order that depends only on the data. Decodes no image.
         member: opens an image of a container, given the container's path and `LabelledImage.member`. Called
             from several threads. None for readers that list files.
-        pixels: returns images of a container in RGB, uint8 (n, H, W, 3), given its path and their members.
-            Called from several threads. None for readers whose images must be decoded.
         listed_paths: returns the paths of images that a list names, given its path and the reader's own keys.
             None for readers whose images lie at the path itself.
         hides_formats: True if members are image files without a name that states their format.
@@ -36,7 +32,6 @@ class Reader:
 
     images: Callable[..., list[LabelledImage]]
     member: Callable[[Path, str], Image.Image] | None = None
-    pixels: Callable[[Path, Sequence[str]], NDArray[np.uint8]] | None = None
     listed_paths: Callable[..., Iterable[Path]] | None = None
     hides_formats: bool = False
     unread_files: Callable[[Path], Iterable[str]] = lambda _: ()
@@ -54,7 +49,7 @@ READERS: dict[str, Reader] = {
         webdataset.webdataset_images, webdataset.webdataset_member, unread_files=webdataset.unread_members
     ),
     "hf": Reader(tables.hf_images, tables.hf_member, hides_formats=True),
-    "arrays": Reader(arrays.array_images, arrays.array_member, arrays.array_pixels),
+    "arrays": Reader(arrays.array_images, arrays.array_member),
     "unlabelled": Reader(folder.unlabelled_images, unread_files=lambda path: unread_files(path, sys.maxsize)),
 }
 """By the name in manifests."""

@@ -13,6 +13,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names, listed
 from quba_check.storage.packed_arrays import array_header, check_unpacked, unpacked_array
 from quba_check.storage.user_files import reason
+from quba_check.suites.example import Example
 from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import FileCache, LabelledImage
 
@@ -187,14 +189,27 @@ def array_member(path: Path, member: str) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
 
 
-def array_pixels(path: Path, members: Sequence[str]) -> NDArray[np.uint8]:
-    """Return images of a single array in RGB, (n, H, W, 3); see `array_member`."""
-    name = members[0].rpartition("/")[0]
-    rows = [int(member.rpartition("/")[2]) for member in members]
-    array = read_array(path, name) if name else read_array(path)
-    _check_images(array, str(path))
-    images = array[rows] if array.ndim == 4 else array[rows, ..., None]
-    return np.ascontiguousarray(np.repeat(images, 3 // images.shape[3], axis=3))
+def array_rows(root: Path, examples: Sequence[Example]) -> NDArray[np.uint8] | None:
+    """Return images of one array, in RGB, (n, H, W, 3); None for others.
+
+    None, too, if one cannot be read: `array_member` then raises the error with its name.
+
+    Args:
+        root: the folder of their files.
+        examples: images of one set.
+    """
+    members = [str(example.member).rpartition("/") for example in examples]
+    sources = {(one.reader, one.name, name) for one, (name, _, _) in zip(examples, members, strict=True)}
+    reader, file, name = next(iter(sources))
+    if reader != "arrays" or len(sources) > 1:
+        return None
+    with suppress(Exception):
+        array = read_array(root / file, name) if name else read_array(root / file)
+        _check_images(array, file)
+        images = array[[int(row) for _, _, row in members]]
+        colours = images if images.ndim == 4 else images[..., None]
+        return np.ascontiguousarray(np.repeat(colours, 3 // colours.shape[3], axis=3))
+    return None
 
 
 def _check_images(pixels: Array, where: str) -> None:

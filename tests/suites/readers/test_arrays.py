@@ -16,7 +16,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from support.suites import error_text, listing, message
 
-from quba_check.suites.readers.arrays import array_images, idx_array, read_array
+from quba_check.suites.example import Example
+from quba_check.suites.readers.arrays import array_images, array_member, array_rows, idx_array, read_array
 
 IMAGES = np.zeros((2, 4, 3, 3), np.uint8)
 ALLOWED_IMAGES = "Allowed: uint8 of images x height x width, or of images x height x width x 3."
@@ -102,6 +103,45 @@ def test_arrays_that_are_not_packed_are_mapped(tmp_path: Path) -> None:
         == read_array(tmp_path / "x.npy").tolist()
         == [0, 1, 2, 3, 4, 5]
     )
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 3, 3), (6, 4, 3), (6, 4, 3, 1)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("prefix", ["", "a/"])
+def test_rows_at_once_are_those_of_single_images(tmp_path: Path, shape, order: str, prefix: str) -> None:
+    pixels = np.asarray(np.random.default_rng(0).integers(0, 256, shape, np.uint8), order=order)
+    name = "x.npz" if prefix else "x.npy"
+    np.savez(tmp_path / "x.npz", a=pixels, b=255 - pixels)
+    np.save(tmp_path / "x.npy", pixels)
+    examples = [rows_of(name, f"{prefix}{row}") for row in (4, 0, 5)]
+    rows = array_rows(tmp_path, examples)
+    assert rows is not None
+    assert rows.flags.c_contiguous
+    assert rows.flags.writeable
+    single = [array_member(tmp_path / name, str(one.member)).convert("RGB") for one in examples]
+    np.testing.assert_array_equal(rows, np.stack([np.asarray(image) for image in single]))
+
+
+def rows_of(name: str, member: str | None, reader: str | None = "arrays") -> Example:
+    return Example(0, name, 0, member=member, reader=reader)
+
+
+@pytest.mark.parametrize(
+    "examples",
+    [
+        [rows_of("x.npz", "a/0"), rows_of("x.npz", "b/0")],
+        [rows_of("x.npz", "a/0"), rows_of("y.npz", "a/0")],
+        [rows_of("x.npz", "a/0", "webdataset")],
+        [rows_of("x.npz", None, None)],
+        [rows_of("x.npz", "a/2")],
+        [rows_of("x.npz", "floats/0")],
+        [rows_of("missing.npz", "a/0")],
+    ],
+)
+def test_other_images_are_opened_one_by_one(tmp_path: Path, examples: list[Example]) -> None:
+    for name in "xy":
+        np.savez(tmp_path / f"{name}.npz", a=IMAGES, b=IMAGES, floats=IMAGES / 255)
+    assert array_rows(tmp_path, examples) is None
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
