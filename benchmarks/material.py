@@ -90,18 +90,18 @@ def photo(number: int, size: tuple[int, int] = PHOTO_SIZE) -> Image.Image:
     return Image.fromarray(np.rint(pixels.clip(0, 255)).astype(np.uint8))
 
 
-def write_photos(folder: Path, numbers: range) -> None:
+def write_photos(folder: Path, numbers: range, size: tuple[int, int] = PHOTO_SIZE) -> None:
     """Write photos into a folder, as JPEG files."""
     folder.mkdir(parents=True)
     for number in numbers:
-        photo(number).save(folder / f"{number:05d}.jpg", quality=QUALITY)
+        photo(number, size).save(folder / f"{number:05d}.jpg", quality=QUALITY)
 
 
-def write_labelled_photos(root: Path, count: int, size: tuple[int, int] = PHOTO_SIZE) -> None:
+def write_labelled_photos(root: Path, count: int) -> None:
     """Write photos into a folder for each ImageNet class, with a manifest."""
     for number in range(count):
         label = labelled_photos()[number % len(labelled_photos())][1]
-        _save(photo(number, size), root / "val" / synsets()[label] / f"{number:05d}.jpg", QUALITY)
+        _save(photo(number), root / "val" / synsets()[label] / f"{number:05d}.jpg", QUALITY)
     write_manifest(root, "labelled photos")
 
 

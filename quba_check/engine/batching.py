@@ -42,6 +42,8 @@ MOST_THREADS, MOST_FEEDING_THREADS = 4, 16
 Owner = TypeVar("Owner")
 Contents = tuple[Tensor, ...]
 """Tensors with a row for each image."""
+Chunk = tuple[Sequence[Owner], Callable[[], Contents], Future[Contents] | None]
+"""The owners of images that are read together, the function that returns these, and their reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +196,7 @@ class ImageStream(Generic[Owner]):
     ahead: int
     pool: ThreadPoolExecutor | None
     group: Callable[[Owner], object] = lambda _: None
-    _pending: deque[tuple[Sequence[Owner], Callable[[], Contents], Future[Contents] | None]] = field(
-        default_factory=deque
-    )
+    _pending: deque[Chunk[Owner]] = field(default_factory=deque)
     _waiting: int = 0
     _error: Exception | None = None
 

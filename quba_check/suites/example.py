@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -13,6 +14,9 @@ from quba_check.errors import SuiteError, UserError
 from quba_check.storage.user_files import reason
 
 Content = TypeVar("Content")
+Label = Callable[[], str]
+"""Returns the name of an image in messages."""
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,19 @@ class SetCount:
         )
 
 
+def open_file(path: str) -> Image.Image:
+    """Open an image file without decoding it.
+
+    A JPEG file is read whole, since it is decoded soon.
+    """
+    if not path.lower().endswith(JPEG_SUFFIXES):
+        return Image.open(path)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a Path takes far longer
+        return Image.open(io.BytesIO(file.read()))
+
+
 def decode_image(
-    open_image: Callable[[], Image.Image],
-    read: Callable[[Image.Image], Content],
-    label: Callable[[], str],
-    what: str,
+    open_image: Callable[[], Image.Image], read: Callable[[Image.Image], Content], label: Label, what: str
 ) -> Content:
     """Open an image, read its content, and close it.
 

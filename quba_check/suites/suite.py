@@ -19,7 +19,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names
 from quba_check.storage.store import content_hash
 from quba_check.suites.data_folder import DataFolder
-from quba_check.suites.example import Content, Example, SetCount, decode_image
+from quba_check.suites.example import JPEG_SUFFIXES, Content, Example, SetCount, decode_image, open_file
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, ClassList, built_in_space
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
 from quba_check.suites.manifest.reading import Manifest
@@ -30,7 +30,6 @@ from quba_check.suites.sampling import CONDITIONS, WHOLE, SubsetSampler, conditi
 from quba_check.suites.slices import group_names, slice_columns
 
 __all__ = ["Example", "SetCount", "Suite"]
-JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _CACHED_EXAMPLES = 1_000_000
 """Largest number of cached examples, of any number of views; 50,000 take 10 MB, and 25 MB with slices."""
 
@@ -217,7 +216,7 @@ class Suite:
         """
         member = None if example.reader is None else READERS[example.reader].member
         if member is None or example.member is None:
-            return Image.open(os.path.join(self.root, example.name))  # noqa: PTH118  a Path takes far longer
+            return open_file(os.path.join(self.root, example.name))  # noqa: PTH118  a Path takes far longer
         return member(self.path(example), example.member)
 
     def label(self, example: Example) -> str:

@@ -198,15 +198,14 @@ def array_rows(root: Path, examples: Sequence[Example]) -> NDArray[np.uint8] | N
         root: the folder of their files.
         examples: images of one set.
     """
-    members = [str(example.member).rpartition("/") for example in examples]
-    sources = {(one.reader, one.name, name) for one, (name, _, _) in zip(examples, members, strict=True)}
-    reader, file, name = next(iter(sources))
-    if reader != "arrays" or len(sources) > 1:
+    sources = {(one.name, str(one.member).rpartition("/")[0]) for one in examples if one.reader == "arrays"}
+    if len(sources) != 1:
         return None
+    ((file, name),) = sources
     with suppress(Exception):
         array = read_array(root / file, name) if name else read_array(root / file)
         _check_images(array, file)
-        images = array[[int(row) for _, _, row in members]]
+        images = array[[int(str(example.member).rpartition("/")[2]) for example in examples]]
         colours = images if images.ndim == 4 else images[..., None]
         return np.ascontiguousarray(np.repeat(colours, 3 // colours.shape[3], axis=3))
     return None
