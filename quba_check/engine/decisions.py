@@ -67,10 +67,10 @@ def decision(
         confidence = score[rows, predicted].astype(np.float32)
         true = score[rows, label].astype(np.float32)
     else:
-        candidates = sorted(space.class_of()) if space.by == "argmax" else []
-        if len(candidates) in (0, logits.shape[1]):
-            best = logits.argmax(axis=1)
-        else:
+        every = [*range(logits.shape[1])]
+        candidates = sorted(space.class_of()) if space.by == "argmax" else every
+        best = logits.argmax(axis=1)
+        if candidates != every:
             best = np.array(candidates)[logits[:, candidates].argmax(axis=1)]
         predicted = _class_of_member(space, logits.shape[1])[best]
         confidence = probability[rows, best]
