@@ -15,6 +15,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.errors import InvariantError
 from quba_check.evaluation import Evaluation
+from quba_check.storage.objects import FolderObjects
 from quba_check.storage.store import Store
 
 N = PER_CLASS * len(CLASSES)
@@ -82,6 +83,23 @@ def test_shards_of_a_complete_view_are_packed_by_its_reader(evaluate, models, un
         assert [len(files_of(evaluation, view)) for view in VIEWS] == [1, 1, 1]
         assert models.COUNTS["forward"] == 0
         assert evaluation.engine.pop_repairs() == []
+
+
+@pytest.mark.usefixtures("without_stored_check")
+def test_a_table_and_its_pack_come_from_one_reading(evaluate, unpacked, monkeypatch) -> None:
+    names: list[str] = []
+    get = FolderObjects.get
+
+    def counted(objects: FolderObjects, name: str, *size: int) -> bytes:
+        names.append(name)
+        return get(objects, name, *size)
+
+    monkeypatch.setattr(FolderObjects, "get", counted)
+    evaluation = evaluate()
+    evaluation.engine.predictions([CLEAN])
+    assert len(files_of(evaluation, CLEAN)) == 1
+    read = [name for name in names if name.startswith("predictions/")]
+    assert sorted(map(read.count, {*read})) == [1, 1, 2]  # the first one also states the kind of outputs
 
 
 @pytest.mark.usefixtures("without_stored_check")

@@ -163,3 +163,7 @@ def test_outputs_that_are_not_finite():
     )
     finite = torch.zeros(2, 10)
     assert check_finite(finite, spec="m.pt") is finite
+    large = torch.full((2, 3), 3e38)  # their sum is infinite
+    assert check_finite(large, spec="m.pt") is large
+    opposite = torch.tensor([[math.inf, -math.inf], [0.0, 1.0]])
+    assert "for 1 of 2 images" in message(check_finite, opposite, spec="m.pt")
