@@ -144,7 +144,7 @@ def _lock_row(work: Work) -> Row:
     (root / "quba-data.yaml").write_text(manifest % "{reader: folder, path: val}", encoding="utf-8")
     suite, ready, times = open_suite(root), torch.zeros(3, SIDE, SIDE, dtype=torch.uint8), []
     classifier = _null_classifier(work, suite)
-    for _ in range(PAIRS):
+    for _ in range(2 * PAIRS):
         engine = work.evaluation(classifier, suite, threads=0).engine
         engine.cache_keys.shard_keys(CLEAN)
         with patch.object(fast, "decode_jpeg", lambda _: ready):
