@@ -155,7 +155,10 @@ class Rows:
 
     @property
     def answers(self) -> Rows:
-        """The rows for numbers that read labels and answers alone; other columns are slow to select."""
+        """The rows for numbers that read labels and answers alone.
+
+        Other columns are slow to select.
+        """
         reference = None if self.reference is None else self.reference.answers
         tables = tuple(replace(one, probabilities=None, extra={}, slices={}) for one in self.tables)
         return replace(self, tables=tables, reference=reference)

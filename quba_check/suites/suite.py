@@ -60,13 +60,10 @@ class Suite:
 
     def __init__(self, folder: Path | DataFolder, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
         self.folder = DataFolder(folder) if isinstance(folder, Path) else folder
-        self.name = manifest.name
-        self.root = self.folder.root
-        self.location = self.folder.location
-        self.source = self.location
+        self.name, self.root = manifest.name, self.folder.root
+        self.location = self.source = self.folder.location
         self.sampler = sampler
-        self.image_size = manifest.entry.image_size
-        self.prompts = manifest.prompts
+        self.image_size, self.prompts = manifest.entry.image_size, manifest.prompts
         training, sets = manifest.entry.training, manifest.entry.sets
         self.training = None if training is None else self.root / training
         self.manifest = manifest
@@ -109,8 +106,8 @@ class Suite:
         """
         if name is None:
             return self._own_space
-        if name in self.manifest.spaces:
-            return self.manifest.spaces[name]
+        if space := self.manifest.spaces.get(name):
+            return space
         if name in BUILT_IN_SPACES and self.manifest.entry.classes == IMAGENET:
             return built_in_space(name)
         raise SuiteError(f"unknown label space '{name}'.", where=self.manifest.document.label)
@@ -135,10 +132,7 @@ class Suite:
         return self.manifest.sets[set_name]
 
     def missing(self, view: View) -> str | None:
-        """Return the reason if a view has no images, else None.
-
-        The reason is the end of a sentence, for messages.
-        """
+        """Return the end of a sentence with the reason for missing images, or None."""
         if view.set not in self.manifest.sets:
             return f"{self.manifest.document.label} declares no set '{view.set}'"
         if self.is_generated(view):
@@ -214,8 +208,8 @@ class Suite:
         Raises:
             OSError, SyntaxError, ValueError, SuiteError: it is missing, or not an image.
         """
-        member = None if example.reader is None else READERS[example.reader].member
-        if member is None or example.member is None:
+        member = example.reader and READERS[example.reader].member
+        if not member or example.member is None:
             return open_file(os.path.join(self.root, example.name))  # noqa: PTH118  a Path takes far longer
         return member(self.path(example), example.member)
 
@@ -248,9 +242,8 @@ class Suite:
 
         Nothing is read. True for images of a container that states no format.
         """
-        if example.reader is not None and READERS[example.reader].hides_formats:
-            return True
-        return (example.member or example.name).lower().endswith(JPEG_SUFFIXES)
+        is_hidden = example.reader is not None and READERS[example.reader].hides_formats
+        return is_hidden or (example.member or example.name).lower().endswith(JPEG_SUFFIXES)
 
     def views(self) -> tuple[View, ...]:
         """Return one view for every set, and every corruption and severity, with images."""
@@ -306,7 +299,7 @@ class Suite:
         return View(CLEAN_SET) if self.is_generated(view) else view.images
 
     def _listing(self, source: View) -> tuple[Example, ...]:
-        """Return the cached examples of a view; those that were not used for longest are dropped."""
+        """Return the cached examples of a view, and drop those used longest ago."""
         examples = self._listings[source] = self._listings.pop(source, ()) or self._list_examples(source)
         while len(self._listings) > 1 and sum(map(len, self._listings.values())) > _CACHED_EXAMPLES:
             del self._listings[next(iter(self._listings))]
