@@ -301,8 +301,8 @@ class Suite:
     def _listing(self, source: View) -> tuple[Example, ...]:
         """Return the cached examples of a view, and drop those used longest ago."""
         examples = self._listings[source] = self._listings.pop(source, ()) or self._list_examples(source)
-        while len(self._listings) > 1 and sum(map(len, self._listings.values())) > _CACHED_EXAMPLES:
-            del self._listings[next(iter(self._listings))]
+        while len(self._listings) > 1 and sum(map(len, [*self._listings.values()])) > _CACHED_EXAMPLES:
+            self._listings.pop(next(iter(self._listings)), None)  # another thread may have dropped it
         return examples
 
     def _list_examples(self, source: View) -> tuple[Example, ...]:
