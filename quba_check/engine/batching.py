@@ -161,7 +161,7 @@ def default_batch(device: torch.device) -> int:
 def default_threads(device: torch.device, cores: int | None = None) -> int:
     """Return the number of reading threads.
 
-    A model on the CPU needs cores itself: half of them read, at most four. An accelerator is fed by all
+    A model on the CPU needs cores itself: at most four threads read. An accelerator is fed by all
     cores, at most sixteen.
 
     Args:
@@ -173,7 +173,7 @@ def default_threads(device: torch.device, cores: int | None = None) -> int:
         allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         cores = max(1, allowed // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     if device.type == "cpu":
-        return max(1, min(MOST_THREADS, cores // 2))
+        return min(MOST_THREADS, cores)
     return min(MOST_FEEDING_THREADS, cores)
 
 

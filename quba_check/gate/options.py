@@ -243,7 +243,7 @@ class Options:
     workers: int | None = option(
         "N",
         "threads per process that read images (default: one per core that it may use, at most 16; with the "
-        "model on the CPU half as many, at most 4; the processes of -n share the cores)",
+        "model on the CPU at most 4; the processes of -n share the cores)",
         whole_number(0, MOST_WORKERS),
     )
     seed: int = option(

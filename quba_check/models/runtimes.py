@@ -50,7 +50,7 @@ def compiled_program(runtime: Runtime, module: nn.Module, inputs: Tensor, spec: 
     """
     if runtime == "openvino":
         with quiet(), model_errors("OpenVINO cannot run it:"), torch.no_grad():
-            return _openvino_program(module, inputs[:1].repeat(2, 1, 1, 1))
+            return _openvino_program(module, inputs)
     compiled = torch.compile(module)
 
     def run(images: Tensor) -> tuple[object, str]:
@@ -64,24 +64,30 @@ def compiled_program(runtime: Runtime, module: nn.Module, inputs: Tensor, spec: 
     return run
 
 
-def _openvino_program(module: nn.Module, example: Tensor) -> Program:
+def _openvino_program(module: nn.Module, inputs: Tensor) -> Program:
     """Return a module as an OpenVINO program for CPUs.
 
     The conversion follows one pass over an example. A pass on tensors without values raises before if the
-    module's operations depend on values.
+    module's operations depend on values. The program takes images in the memory format of `inputs`.
     """
     import openvino
+    from openvino.preprocess import PrePostProcessor
 
-    scores = _Scores(module)
+    scores, example = _Scores(module), inputs[:1].repeat(2, 1, 1, 1)
     values = {name: tensor.to("meta") for name, tensor in named_tensors(scores).items()}
     torch.func.functional_call(scores, values, (example.to("meta"),))
     model = openvino.convert_model(scores, example_input=example)
     model.reshape([-1, *example.shape[1:]])
+    is_last = inputs.is_contiguous(memory_format=torch.channels_last)
+    layouts = PrePostProcessor(model)
+    layouts.input().tensor().set_layout(openvino.Layout("NHWC" if is_last else "NCHW"))
+    layouts.input().model().set_layout(openvino.Layout("NCHW"))
     settings = SETTINGS | {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    compiled = openvino.Core().compile_model(layouts.build(), "CPU", settings)
     request = compiled.create_infer_request()
 
     def run(images: Tensor) -> tuple[object, str]:
+        images = images.permute(0, 2, 3, 1) if is_last else images
         outputs = request.infer([images.contiguous().numpy()], share_inputs=True)
         return torch.from_numpy(outputs[compiled.outputs[0]]), scores.place
 

@@ -270,7 +270,7 @@ def allow_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     ("cores", "workers", "on_cpu", "on_cuda"),
     [
         (1, 1, 1, 1),
-        (2, 1, 1, 2),
+        (2, 1, 2, 2),
         (16, 1, 4, 16),
         (96, 1, 4, 16),
         (64, 2, 4, 16),
