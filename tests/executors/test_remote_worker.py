@@ -106,7 +106,7 @@ def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Pa
 
 def test_a_worker_reads_with_threads_for_its_cores(spec: WorkerSpec, folder: Path) -> None:
     spec = replace(spec, request=replace(spec.request, device="cpu"))
-    assert [spec.engine(folder, cores).batch_settings.threads for cores in (1, 6)] == [1, 3]
+    assert [spec.engine(folder, cores).batch_settings.threads for cores in (1, 6)] == [1, 4]
     stated = replace(spec, batch_settings=replace(spec.batch_settings, threads=2))
     assert stated.engine(folder, 6).batch_settings.threads == 2
 
