@@ -226,7 +226,7 @@ def noise_floor(classifier: Classifier, suite: Suite, prepare: Prepare) -> str:
     ways = [(f"in batches of {_OTHER_BATCH}", plain, _OTHER_BATCH)]
     if plain.reason not in (compute.PROGRAM, compute.SINGLE_IMAGES):
         other: Precision = "bf16" if plain.precision == "fp32" else "fp32"
-        ways.append((f"in {other}", classifier.rule(other), usual.size))
+        ways.append((f"in {other}", replace(classifier.rule(other), runtime="torch"), usual.size))
     try:
         with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
             for _, images in batches(examples, prepare, usual.size, pool):

@@ -111,7 +111,7 @@ def first_settings(
     if reason not in (STATED, DEMO) or not is_for_it:
         runtime = "torch"
     if runtime == "openvino":
-        openvino_name()
+        openvino_name()  # raises without OpenVINO
     return ComputeSettings(precision, runtime=runtime, requested=request.precision, reason=reason)
 
 

@@ -18,11 +18,6 @@ from quba_check.models.request import Runtime
 
 Program = Callable[[Tensor], tuple[object, str]]
 """Returns the class scores of images, and their place in the outputs; see `outputs.class_scores`."""
-SETTINGS = {
-    "INFERENCE_PRECISION_HINT": "f32",
-    "EXECUTION_MODE_HINT": "ACCURACY",  # no dynamic quantisation of layers that are floating-point
-}
-"""Settings of programs on a CPU, with which floating-point layers compute in float32."""
 
 
 @cache
@@ -34,6 +29,19 @@ def openvino_name() -> str:
     """
     with extra_needed("--quba-runtime=openvino", "openvino", OptionError, extra="openvino"):
         return f"openvino {version('openvino')}"  # its error is an ImportError
+
+
+def compile_openvino(model: Any) -> Any:
+    """Return an OpenVINO model compiled for the CPU; its floating-point layers compute in float32."""
+    import openvino
+
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "EXECUTION_MODE_HINT": "ACCURACY",  # no dynamic quantisation of floating-point layers
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": 1,
+    }
+    return openvino.Core().compile_model(model, "CPU", settings)
 
 
 def compiled_program(runtime: Runtime, module: nn.Module, inputs: Tensor, spec: str) -> Program:
@@ -82,8 +90,7 @@ def _openvino_program(module: nn.Module, inputs: Tensor) -> Program:
     layouts = PrePostProcessor(model)
     layouts.input().tensor().set_layout(openvino.Layout("NHWC" if is_last else "NCHW"))
     layouts.input().model().set_layout(openvino.Layout("NCHW"))
-    settings = SETTINGS | {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
-    compiled = openvino.Core().compile_model(layouts.build(), "CPU", settings)
+    compiled = compile_openvino(layouts.build())
     request = compiled.create_infer_request()
 
     def run(images: Tensor) -> tuple[object, str]:

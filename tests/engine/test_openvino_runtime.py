@@ -164,3 +164,11 @@ def test_images_of_the_whole_first_shard_are_compared(evaluate, monkeypatch) -> 
     sizes: list[int] = []
     changed_program(monkeypatch, lambda scores: sizes.append(len(scores)) or scores)
     assert evaluate().engine.worker.choose_compute().images == sum(sizes) == 64
+
+
+def test_the_noise_floor_in_half_precision_is_that_of_torch(evaluate, programs) -> None:
+    evaluation = evaluate()
+    evaluation.engine.predictions([CLEAN])
+    programs.clear()
+    assert " in bf16" in evaluation.engine.noise_floor()
+    assert sum(programs) == 2 * N  # as usual, and in batches of another size

@@ -17,6 +17,7 @@ from quba_check.models.loaded_module import LoadedModule, Weights, model_files
 from quba_check.models.programs.metadata import exported_config, openvino_metadata, tflite_configs
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
+from quba_check.models.runtimes import compile_openvino
 from quba_check.models.specs import ModelSpec
 
 FOLDED = "parameters: elements of the weights in the {} file, in which converters fold layers together"
@@ -159,15 +160,8 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     if b"<net" not in spec.path.read_bytes()[:2000]:
         raise ModelError("is not an OpenVINO model, or is damaged.", where=spec.text)
     with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
-        core = openvino.Core()
-        model = core.read_model(spec.path, weights)
-        settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "EXECUTION_MODE_HINT": "ACCURACY",  # no dynamic quantisation of layers that the file has in float
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "NUM_STREAMS": 1,
-        }
-        compiled = core.compile_model(model, "CPU", settings)
+        model = openvino.Core().read_model(spec.path, weights)
+        compiled = compile_openvino(model)
         counted = _openvino_weights(model, files[1].size)
         metadata = openvino_metadata(model, spec.path)
     infer = compiled.create_infer_request()
