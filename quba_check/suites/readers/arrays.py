@@ -198,10 +198,10 @@ def array_rows(root: Path, examples: Sequence[Example]) -> NDArray[np.uint8] | N
         root: the folder of their files.
         examples: images of one set.
     """
-    sources = {(one.name, str(one.member).rpartition("/")[0]) for one in examples if one.reader == "arrays"}
-    if len(sources) != 1:
+    sources = {(one.reader, one.name, str(one.member).rpartition("/")[0]) for one in examples}
+    reader, file, name = next(iter(sources), (None, "", ""))
+    if reader != "arrays" or len(sources) != 1:
         return None
-    ((file, name),) = sources
     with suppress(Exception):
         array = read_array(root / file, name) if name else read_array(root / file)
         _check_images(array, file)

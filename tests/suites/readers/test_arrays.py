@@ -136,6 +136,7 @@ def rows_of(name: str, member: str | None, reader: str | None = "arrays") -> Exa
         [rows_of("x.npz", "a/2")],
         [rows_of("x.npz", "floats/0")],
         [rows_of("missing.npz", "a/0")],
+        [rows_of("x.npz", "a/0"), rows_of("x.npz", "a/1", "csv")],
     ],
 )
 def test_other_images_are_opened_one_by_one(tmp_path: Path, examples: list[Example]) -> None:
