@@ -105,7 +105,8 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     is_function = spec.kind == "callable" and loaded.is_program
     settings = compute.first_settings(spec.kind, request, loaded, precision, device)
     unused = settings.runtime != request.runtime
-    other = "exported programs" if loaded.is_program else f"{settings.precision} on {device}"
+    passes = f"passes in {settings.precision} on {device}. It is for fp32 on cpu"
+    other = "exported programs" if loaded.is_program else passes
     is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
     notes = [
         *loaded.notes,

@@ -193,6 +193,13 @@ def test_compute_settings_follow_the_rule_unless_they_are_stated(checkpoint):
     assert compiled.compute == ComputeSettings("bf16", runtime="compile", requested="bf16")
 
 
+def test_a_runtime_for_other_passes_is_noted(checkpoint):
+    classifier = load("net.pt", arch=ARCH, precision="bf16", runtime="openvino")
+    assert classifier.compute.runtime == "torch"
+    expected = "net.pt: --quba-runtime=openvino has no effect on passes in bf16 on cpu. It is for fp32 on cpu"
+    assert expected in classifier.notes
+
+
 class Answers(nn.Module):
     """A network that returns its scores within other values."""
 
