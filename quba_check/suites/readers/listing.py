@@ -267,14 +267,21 @@ def list_files(
     Raises:
         SuiteError: an image is missing, or is listed twice, also by another spelling of its path or a link.
     """
-    real_folder = cache(os.path.realpath)  # few folders hold many images
+
+    @cache  # few folders hold many images, and a Path of each costs as much as the rest
+    def stated_and_real(parent: str) -> tuple[str, str]:
+        path = folder / parent
+        return f"{path.as_posix().rstrip('/')}/", os.path.join(os.path.realpath(path), "")  # noqa: PTH118
+
     images = []
     for where, image in rows:
-        file = (folder / image.path).as_posix()
+        parent, name = os.path.split(image.path)
+        stated, real = stated_and_real(parent)
+        file = stated + name
         if _is_plain_file(file):
-            parent, name = os.path.split(file)
-            real = os.path.normcase(os.path.join(real_folder(parent), name))  # noqa: PTH118
+            real = os.path.normcase(real + name)
         elif file_kind(folder / image.path, f"{where}: {folder / image.path}", SuiteError) == "file":
+            file = (folder / image.path).as_posix()
             real = os.path.normcase(os.path.realpath(file))
         else:
             raise SuiteError(f"there is no file {folder / image.path}.", where=where)
