@@ -287,7 +287,9 @@ def motion_filter(
     """
     height, width = image.shape[:2]
     length = 2 * radius + 1
-    weights = np.exp(-(np.arange(length) ** 2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
+    # By math.exp, since the last bit of np.exp depends on the processor, and a flat image on that bit.
+    weights = np.array([math.exp(-(step**2) / (2 * sigma**2)) for step in range(length)])
+    weights /= np.sqrt(2 * np.pi) * sigma
     weights /= np.sum(weights)
     steps = _steps(length, degrees)
     outside = np.flatnonzero((np.abs(steps) >= (height, width)).any(axis=1))
