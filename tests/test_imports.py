@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from support.onnx_files import colours, mean_of_colours
+from support.sample_records import write_samples
 
 LARGE = (
     "PIL", "cv2", "huggingface_hub", "jinja2", "numpy", "pydantic", "rich", "ruamel", "safetensors", "scipy",
@@ -19,6 +22,26 @@ LARGE = (
 LAZY = (
     "huggingface_hub", "jinja2", "scipy.optimize", "scipy.special", "timm", "torchvision", "torch._dynamo",
 )  # fmt: skip
+LIGHT_JOBS = """\
+verdict demo.json
+verdict demo.json --thresholds demands.yaml
+lint demands.yaml --images 100
+lint demands.yaml --record demo.json
+compare demo.json textured.json
+report demo.json --to text
+report demo.json --to markdown
+report demo.json --to github
+report demo.json --to csv
+failures textured.json
+tune demo.json --output tuned.yaml
+what-if demo.json demands.yaml
+approve demo.json --name release --by me
+compare baselines/release
+attest demo.json --output statement.json
+power demands.yaml --record demo.json
+schema thresholds
+"""
+"""Commands of jobs that measure no model."""
 
 
 def loaded(code: str, *names: str) -> list[str]:
@@ -108,3 +131,29 @@ def test_pytest_without_a_model_loads_almost_nothing(pytester: pytest.Pytester) 
     assert len(ours) <= 25
     # Bytecode of an installation is used as it is: pytest rewrites no assertions of this package.
     assert ours["quba_check.gate.named_files"] == "SourceFileLoader"
+
+
+def test_light_jobs_work_with_the_packages_that_the_page_on_ci_installs(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    (stated,) = re.findall(r"pip install (click .*)", (root / "docs/ci.md").read_text(encoding="utf-8"))
+    assert f"{stated}\n" in (root / "verdict/action.yml").read_text(encoding="utf-8")
+    required = {re.split("[ ;<=>]", line)[0] for line in requires("quba-check") or () if "extra" not in line}
+    blocked = required - {re.sub("[-_.]+", "-", name) for name in stated.split()}
+    assert {"torch", "timm", "opencv-python-headless"} <= blocked
+    modules = [
+        name for name, owners in packages_distributions().items() if {*map(str.lower, owners)} & blocked
+    ]
+    write_samples(tmp_path)
+    (tmp_path / "demands.yaml").write_text(
+        "schema: 1\ndimensions: {accuracy: {min: 0.9}}\n", encoding="utf-8"
+    )
+    code = f"import os, sys\nos.chdir({str(tmp_path)!r})\nsys.modules.update(dict.fromkeys({modules}))\n"
+    code += f"from quba_check.cli.main import main\ncommands = {LIGHT_JOBS.splitlines()}\n"
+    code += "failed = [words for words in commands if main(words.split())]\n"
+    code += (
+        "failed += [] if main(['report', 'demo.json', '--to', 'html', '-o', 'a.html']) == 4 else ['html']\n"
+    )
+    code += "sys.stderr.write(f'\\n{failed}')"
+    missing = "ERROR: quba-check: the module 'PIL' is not installed. Install quba-check without --no-deps."
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert result.stderr.splitlines()[-3:] == [missing, "", "[]"]

@@ -21,8 +21,6 @@ from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import file_ending_in
 from quba_check.messages import allowed_names, one_line
-from quba_check.page.pictures import contact_sheet
-from quba_check.page.render import render_sheet
 from quba_check.records.files import read_record
 from quba_check.reports.explanation import LEAST_IMAGES, slices_text
 from quba_check.reports.tables import shorten, table_text, terminal_width
@@ -74,6 +72,9 @@ def failures(record: Path, **given: Any) -> None:
     listed = images[: given["limit"] or LIMIT]
     kind = "wrong" if given["set_name"] is None else "unknown"
     if html is not None:
+        from quba_check.page.pictures import contact_sheet
+        from quba_check.page.render import render_sheet
+
         source = picture_source(run, given["data"], local_folder(given["store"] or default_location()))
         if isinstance(source, str):
             raise UserError(source)

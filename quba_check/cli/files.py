@@ -29,7 +29,6 @@ from quba_check.records.baselines import approved_record, project_root
 from quba_check.records.files import IMAGES_SUFFIX, read_record, write_bytes
 from quba_check.records.record import Record
 from quba_check.reports.tables import fit_encoding
-from quba_check.storage.locations import default_location, local_folder
 
 Place = str | Path | None
 """A folder or URL; None for the default one."""
@@ -42,16 +41,15 @@ def read_run(path: Path, store: Place) -> StoredRun:
         path: the record.
         store: store to search for the per-image results; None for the default one.
     """
-    return stored_run(path, str(path), read_record(path), store or default_location())
+    return stored_run(path, str(path), read_record(path), store)
 
 
 def stated_baseline(thresholds: Thresholds, store: Place) -> StoredRun | None:
     """Return the baseline that a threshold file states; None if none is approved."""
     if thresholds.baseline is None:
         return None
-    location = store or default_location()
-    path = approved_record(thresholds.baseline, project_root(), local_folder(location))
-    return None if path is None else read_run(path, location)
+    path = approved_record(thresholds.baseline, project_root(), store)
+    return None if path is None else read_run(path, store)
 
 
 def facts_of(record: Record | None) -> SuiteFacts:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quba_check.cli.files import Place, check_waivers, facts_of, read_run
 from quba_check.comparison.stored_run import StoredRun
@@ -19,8 +20,6 @@ from quba_check.exports.tables import csv_table, parquet_table
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import population as read_population
-from quba_check.page.pictures import ImageSource, Pictures, make_pictures
-from quba_check.page.render import render_page
 from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
@@ -33,7 +32,9 @@ from quba_check.storage.user_files import read_text
 from quba_check.study.explanation import default_population, explain
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
-from quba_check.suites.set_images import SetImages
+
+if TYPE_CHECKING:
+    from quba_check.page.pictures import ImageSource
 
 COMMAND, CARD = "quba-check report", "card"
 WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
@@ -76,6 +77,9 @@ def _page(
     data: Place,
     store: Place,
 ) -> str:
+    from quba_check.page.pictures import Pictures, make_pictures
+    from quba_check.page.render import render_page
+
     runs = [read_run(path, store) for path in paths]
     before = read_run(baseline, store) if baseline else None
     shown: Pictures = {}
@@ -181,6 +185,8 @@ def picture_source(run: StoredRun, data: Place, store: Path) -> ImageSource | st
     Raises:
         UserError: the data folder is missing or holds no suite. A missing folder of a run is no error here.
     """
+    from quba_check.suites.set_images import SetImages
+
     record = run.record
     sampler = SubsetSampler(record.limit, record.environment.seed)
     own = DEMO_SUITE if record.model.spec in DEMO_MODELS else record.suite.root

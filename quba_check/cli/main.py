@@ -34,23 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "published": "rank published models, choose one, or measure one again",
 }
 """Purpose of each command, by name."""
-FORMER: Mapping[str, str] = {
-    "annotations": "'quba-check report --to github'",
-    "badge": "'quba-check report --to badge'",
-    "explain": "'quba-check report --to text'",
-    "export": "'quba-check report --to csv'",
-    "fleet": "a run of its own for each model; docs/many-machines.md has the commands",
-    "model-card": "'quba-check report --to card'",
-    "population": "'quba-check published population'",
-    "rank": "'quba-check published rank'",
-    "recommend": "'quba-check published recommend'",
-    "reproduce": "'quba-check published reproduce'",
-    "show": "'quba-check published show'",
-    "slices": "'quba-check failures --slices'",
-    "status": "the progress that each run prints; 'quba-check store list' lists the stored predictions",
-    "study": "'quba-check published study'",
-    "summary": "'quba-check report --to markdown'",
-}
+FORMER: Mapping[str, str] = {"population": "'quba-check published population'"}
 """Successor of each command that went, by its former name."""
 USER_ERROR = 4
 """Exit code of an error that the user can fix; the same as pytest's."""
@@ -111,15 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  no traceback reaches the user
-        if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
-            _drop_output()
-            sys.stderr.write(
-                f"ERROR: standard output: cannot be written ({error.strerror}). "
-                "Allowed: a terminal, a pipe, or a file on a disk with space.\n"
-            )
-            return USER_ERROR
-        sys.stderr.write(f"ERROR: {describe_bug(error)}\n")
-        return BUG_EXIT_CODE
+        return _report(error)
     return int(code or 0)
 
 
@@ -128,6 +104,23 @@ def _replace_closed_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  until the end
+
+
+def _report(error: Exception) -> int:
+    """Write one line on an error that no command expects; return the exit code."""
+    code = USER_ERROR
+    if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+        _drop_output()
+        text = f"standard output: cannot be written ({error.strerror}). "
+        text += "Allowed: a terminal, a pipe, or a file on a disk with space."
+    elif isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("quba_check"):
+        text = (
+            f"quba-check: the module '{error.name}' is not installed. Install quba-check without --no-deps."
+        )
+    else:
+        text, code = describe_bug(error), BUG_EXIT_CODE
+    sys.stderr.write(f"ERROR: {text}\n")
+    return code
 
 
 def _drop_output() -> None:

@@ -22,7 +22,6 @@ from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
-from quba_check.storage.locations import default_location
 from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.what_if import what_if
 
@@ -84,7 +83,7 @@ def verdict(
     for path, stored in records.items():
         record = stored
         if thresholds is not None:
-            run = stored_run(path, str(path), stored, store or default_location())
+            run = stored_run(path, str(path), stored, store)
             by_file = thresholds_at(thresholds, suite_facts(stored))
             record = what_if(run, by_file, stated_baseline(by_file, store)).record
         elif "unselected" not in record.model_fields_set:

@@ -17,6 +17,7 @@ from quba_check.records.files import IMAGES_SUFFIX
 from quba_check.records.measurement import measurements_of
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record, SuiteRow
+from quba_check.storage.locations import default_location
 from quba_check.storage.opening import stored_files
 from quba_check.storage.user_files import file_kind, read_bytes
 
@@ -84,14 +85,14 @@ class StoredRun:
         return [row.shown_name for row in self.record.verdicts if row.blocks and row.outcome != "not run"]
 
 
-def stored_run(path: Path, label: str, record: Record, store: str | Path) -> StoredRun:
+def stored_run(path: Path, label: str, record: Record, store: str | Path | None) -> StoredRun:
     """Return a record with its per-image results, if found.
 
     Args:
         path: the record's file.
         label: its name in messages.
         record: its content.
-        store: folder or URL of the store, which has a copy of every record.
+        store: folder or URL of the store, which has a copy of every record; None for the default one.
 
     Raises:
         UserError: the file next to the record is damaged or of another run.
@@ -101,7 +102,7 @@ def stored_run(path: Path, label: str, record: Record, store: str | Path) -> Sto
     name = f"{label.removesuffix(path.suffix)}{IMAGES_SUFFIX}"
     if file_kind(images, name, UserError) is not None:
         return StoredRun(label, record, _read(images, name, record))
-    for copy in stored_files(store, f"runs/{record.stem}-"):
+    for copy in stored_files(store or default_location(), f"runs/{record.stem}-"):
         if copy.suffix != IMAGES_SUFFIX:
             continue
         try:

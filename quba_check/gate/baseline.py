@@ -20,7 +20,6 @@ from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approvals, approved_record, baseline_folder
 from quba_check.records.files import HISTORY, read_record_and_digest
-from quba_check.storage.locations import local_folder
 from quba_check.storage.user_files import is_url
 from quba_check.verdicts.evidence import NO_BASELINE
 
@@ -66,7 +65,7 @@ class SessionBaseline:
                     f"baseline: the threshold files state different ones, got {listed(self.stated)}. "
                     "Allowed: one for all. Use two runs, or name one with --quba-baseline FILE.json."
                 )
-            store = local_folder(self._options.store_location)
+            store = self._options.store_location
             path, origin = approved_record(self.stated[0], self._root, store), "baseline"
         if path is None:
             return None, ""

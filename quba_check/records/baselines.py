@@ -20,6 +20,7 @@ from quba_check.records.files import HISTORY, IMAGES_SUFFIX, write_bytes, write_
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
+from quba_check.storage.locations import default_location, local_folder
 from quba_check.storage.url_objects import UrlObjects
 from quba_check.storage.user_files import LARGEST_JSON, is_url, os_errors, parse_json, read_bytes, sha256
 
@@ -63,18 +64,20 @@ class Approval:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def approved_record(location: str, root: Path, copies: Path) -> Path | None:
+def approved_record(location: str, root: Path, store: str | Path | None) -> Path | None:
     """Return the approved record at a location; None if none is approved yet.
 
     Args:
         location: the name of a baseline, or the path or URL of its folder.
         root: folder with the folder `baselines`.
-        copies: folder of this machine for the files of a URL.
+        store: the store in whose folder the files of a URL are copied; None for the default one.
 
     Raises:
         UserError: it is not the record that was approved last, or the files at a URL cannot be copied.
     """
-    path = _copied(location, copies) if is_url(location) else baseline_folder(location, root) / RECORD
+    path = baseline_folder(location, root) / RECORD
+    if is_url(location):
+        path = _copied(location, local_folder(store or default_location()))
     if not has_baseline(path.parent):
         return None
     label = f"{location.rstrip('/')}/{RECORD}" if is_url(location) else str(path)

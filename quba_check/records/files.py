@@ -224,7 +224,9 @@ def parse_record(data: bytes, where: str) -> Record:
         return Record.model_validate(content)
     except ValidationError as why:
         error = why.errors()[0]
-        problem = ": ".join(filter(None, [".".join(map(str, error["loc"])), error["msg"]]))
+        problem = ": ".join(
+            filter(None, [".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")])
+        )
         raise UserError(f"not a record: {problem}.", where=where) from why
 
 

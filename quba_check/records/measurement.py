@@ -17,7 +17,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
@@ -140,8 +139,8 @@ class QuantityRow(JsonRow):
         return curve.interval(confidence)
 
 
-def _invalid(got: str, allowed: str) -> PydanticCustomError:
-    return PydanticCustomError("invalid", "must be {allowed}, got {got}", {"got": got, "allowed": allowed})
+def _invalid(got: str, allowed: str) -> ValueError:
+    return ValueError(f"must be {allowed}, got {got}")
 
 
 class TableRow(JsonRow):
@@ -269,7 +268,9 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
         error = why.errors()[0]
         key = ".".join(str(step) for step in error["loc"])
         raise DimensionError(
-            error["msg"], where=f"dimension '{dimension.name}': {key}", hint="Correct its measure function."
+            error["msg"].removeprefix("Value error, "),
+            where=f"dimension '{dimension.name}': {key}",
+            hint="Correct its measure function.",
         ) from why
     better = {printable(part.name): part.better for part in dimension.parts(suite)}
     own = (one for one in suite.requests if one.dimension == dimension.name and one.is_further_part)

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.explanation import NOT_EXPLAINED, PLACE, Explanation
@@ -159,7 +158,7 @@ class VerdictRow(JsonRow):
     @classmethod
     def _check_waiver(cls, waiver: Waiver | None, info: ValidationInfo) -> Waiver | None:
         if waiver is None and info.data.get("outcome") == "waived":
-            raise PydanticCustomError("invalid", "missing, although the outcome is waived")
+            raise ValueError("missing, although the outcome is waived")
         return waiver
 
     @property

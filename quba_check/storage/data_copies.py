@@ -17,8 +17,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
-
 from quba_check.errors import StoreError, SuiteError
 from quba_check.number_format import counted, format_bytes
 from quba_check.storage.atomic import replacing, write_atomically
@@ -112,6 +110,8 @@ class DataCopies:
             SuiteError: one cannot be read.
             StoreError: one cannot be written.
         """
+        from filelock import FileLock
+
         listed = tuple(sorted({name for name in names if name in self.files}))
         with self._lock, self._writing():
             if listed not in self._complete:
@@ -121,6 +121,8 @@ class DataCopies:
 
     def _current_listing(self) -> dict[str, tuple[int, str]]:
         """Return the listing by another process of the run, or a new one."""
+        from filelock import FileLock
+
         self._home.mkdir(parents=True, exist_ok=True)
         path = self._home / "listing.json"
         with FileLock(self._home / "listing.lock"):

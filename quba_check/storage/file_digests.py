@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from quba_check.errors import StoreError, SuiteError
 from quba_check.storage.user_files import file_kind, os_errors, reason
 
@@ -149,6 +147,8 @@ class ContentDigests:
         """Create the file if missing, under a lock, as WAL mode requires."""
         if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
             raise StoreError("is not a file", where=f"{self.path}", hint="Remove it: a cache is kept there.")
+        from filelock import FileLock
+
         with os_errors("cannot be written", StoreError, where=f"{self.path.parent}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)

@@ -13,8 +13,6 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import platformdirs
-
 from quba_check.errors import StoreError
 from quba_check.storage.user_files import os_errors, user_location
 
@@ -70,6 +68,8 @@ def machine_folder(name: str) -> Path:
 
 def user_cache() -> Path:
     """Return the folder of quba-check in the user's cache, wherever it is."""
+    import platformdirs
+
     return platformdirs.user_cache_path("quba-check", appauthor=False)
 
 

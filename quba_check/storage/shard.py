@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
 
 from quba_check.errors import StoreError
 from quba_check.storage.user_files import parse_json, reason
@@ -104,6 +103,8 @@ def encode_shards(keys: Sequence[ShardKey], columns: Columns, metadata: Mapping[
         columns: their rows, in the order of the keys.
         metadata: further metadata.
     """
+    from safetensors.numpy import save
+
     arrays = {name: _narrow(np.ascontiguousarray(column)) for name, column in columns.items()}
     shards = json.dumps([[*key.id, len(key.indices)] for key in keys], separators=(",", ":"))
     stated = {ENTRY: keys[0].cache_entry, SHARDS: shards}
@@ -169,6 +170,8 @@ def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, 
     Raises:
         DamagedShardError: it is damaged, or another object.
     """
+    from safetensors.numpy import load
+
     try:
         header = read_header(content, len(content), name)
         columns = load(content)

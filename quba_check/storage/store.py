@@ -14,7 +14,6 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from quba_check.errors import StoreError
 from quba_check.storage.objects import FolderObjects, LocalCopies, ObjectStore, StoredFile
@@ -217,6 +216,8 @@ class Store:
         Raises:
             StoreError: the lock file cannot be opened.
         """
+        from filelock import FileLock, Timeout
+
         slot = int(hashlib.blake2b(name.encode(), digest_size=4).hexdigest(), 16) % _LOCKS
         path = self.root / "locks" / f"{slot:04d}.lock"
         lock = FileLock(path, is_singleton=True)  # counts how often this thread has it

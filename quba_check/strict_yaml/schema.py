@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
 
 from quba_check.messages import did_you_mean, listed, one_line
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
@@ -39,7 +38,7 @@ _ALLOWED = {
 def _check_whole(value: Any) -> Any:
     """Refuse `true` and `1.0`, equal to 1 in Python."""
     if type(value) is not int:
-        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": "1"})
+        raise ValueError(f"got {describe(value)}. Allowed: 1.")
     return value
 
 
@@ -133,7 +132,7 @@ def _problems(document: Document, model: type[BaseModel], problem: ValidationErr
 class _SchemaError:
     """One of pydantic's errors, with its place in the document."""
 
-    def __init__(self, document: Document, model: type[BaseModel], error: ErrorDetails) -> None:
+    def __init__(self, document: Document, model: type[BaseModel], error: Any) -> None:
         self.type = error["type"]
         self.error = error
         self.location, self.value = locate(document.data, error["loc"])
@@ -169,7 +168,7 @@ class _SchemaError:
             return str(context["expected_tags"]).replace("'", "")
         if self.type in _ALLOWED:
             return _ALLOWED[self.type].format_map(context)
-        return self.error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        return str(self.error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
 
 
 def _message(same: list[_SchemaError]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
-
-from PIL import Image, UnidentifiedImageError
+from typing import TYPE_CHECKING, TypeVar
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError, UserError
 from quba_check.storage.user_files import reason
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Content = TypeVar("Content")
 Label = Callable[[], str]
@@ -102,6 +103,8 @@ def open_file(path: str) -> Image.Image:
 
     A JPEG file is read whole, since it is decoded soon.
     """
+    from PIL import Image
+
     if not path.lower().endswith(JPEG_SUFFIXES):
         return Image.open(path)
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a Path takes far longer
@@ -122,6 +125,8 @@ def decode_image(
     Raises:
         SuiteError: it is missing or cannot be decoded.
     """
+    from PIL import UnidentifiedImageError
+
     try:
         with open_image() as image:
             return read(image)

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.util import find_spec
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -20,6 +19,7 @@ IMAGENET = "imagenet"
 IMAGENET_CLASS_COUNT = 1000
 IMAGENET_R = "imagenet_r"
 BUILT_IN_SPACES = ("imagenet_to_16", "imagenet_to_in9", IMAGENET_R)
+_CLASSES_FILE = Path(__file__).with_name("imagenet_classes.tsv")
 _SPACES_FILE = Path(__file__).with_name("label_spaces.yaml")
 SHOWN = 10
 MOST_DIGITS = 9
@@ -144,19 +144,19 @@ class ClassList:
 
 @cache
 def imagenet_classes() -> tuple[str, ...]:
-    """Return the 1,000 synsets of ILSVRC 2012 in the usual order, from timm's list."""
-    return _timm_list("imagenet_synsets.txt")
+    """Return the 1,000 synsets of ILSVRC 2012 in the usual order."""
+    return tuple(imagenet_list().names)
 
 
 @cache
 def imagenet_list() -> ClassList:
-    """Return those synsets with readable names from timm's list, in which commas separate synonyms.
+    """Return those synsets with their names in WordNet 3.0, in which commas separate synonyms.
 
     >>> imagenet_list().titles[:2]
     ('tench, Tinca tinca', 'goldfish, Carassius auratus')
     """
-    titles = dict(line.split("\t", 1) for line in _timm_list("imagenet_synset_to_lemma.txt"))
-    return ClassList(imagenet_classes(), tuple(titles[synset] for synset in imagenet_classes()))
+    rows = [line.split("\t") for line in _CLASSES_FILE.read_text(encoding="utf-8").splitlines()]
+    return ClassList(*(tuple(column) for column in zip(*rows, strict=True)))
 
 
 @cache
@@ -173,12 +173,10 @@ def built_in_space(name: str) -> LabelSpace:
     >>> built_in_space("imagenet_to_in9").class_of()[0]
     8
     """
-    if name == IMAGENET_R:
-        position = {synset: k for k, synset in enumerate(imagenet_classes())}
-        synsets = _timm_list("imagenet_r_synsets.txt")
-        return LabelSpace(name, synsets, tuple((position[synset],) for synset in synsets), "argmax")
     entry = YAML(typ="safe", pure=True).load(_SPACES_FILE.read_text(encoding="utf-8"))[name]
     classes: dict[str, int | str] = entry["classes"]
+    if name == IMAGENET_R:
+        classes = {imagenet_classes()[number]: number for number in _numbers(entry["classes"])}
     members = tuple(_numbers(str(text)) for text in classes.values())
     return LabelSpace(name, tuple(classes), members, entry["by"])
 
@@ -187,12 +185,3 @@ def _numbers(text: str) -> tuple[int, ...]:
     """Parse numbers and ranges, such as `385-386 444`."""
     ends = (part.partition("-") for part in text.split())
     return tuple(k for first, _, last in ends for k in range(int(first), int(last or first) + 1))
-
-
-def _timm_list(file: str) -> tuple[str, ...]:
-    """Return the lines of one of timm's lists, without importing timm, which would load torch."""
-    spec = find_spec("timm")
-    if spec is None or spec.origin is None:
-        raise SuiteError(f"timm is not installed: its list {file} names the ImageNet classes.")
-    path = Path(spec.origin).parent / "data" / "_info" / file
-    return tuple(path.read_text(encoding="utf-8").splitlines())

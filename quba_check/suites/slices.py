@@ -9,7 +9,6 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from quba_check.core.predictions import SliceColumn
@@ -106,6 +105,8 @@ def group_names(
         problem = f"the group column '{rule}' is empty"
         allowed = "a name in each row; a unique one for a lone image"
     elif rule.path is not None:
+        import regex
+
         expression, end, names = regex.compile(rule.path), time.monotonic() + SECONDS, []
         for image in images:
             try:

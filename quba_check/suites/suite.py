@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from quba_check.core.classes import Head, LabelSpace
 from quba_check.core.facts import SetLabels, SuiteFacts
@@ -30,6 +30,9 @@ from quba_check.suites.sampling import CONDITIONS, WHOLE, SubsetSampler, conditi
 from quba_check.suites.slices import group_names, slice_columns
 
 __all__ = ["Example", "SetCount", "Suite"]
+if TYPE_CHECKING:
+    from PIL import Image
+
 _CACHED_EXAMPLES = 1_000_000
 """Largest number of cached examples, of any number of views; 50,000 take 10 MB, and 25 MB with slices."""
 

@@ -24,7 +24,7 @@ from support.tuned import record
 from quba_check.gate.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
-ACTION = ROOT / "action.yml"
+ACTION, VERDICT = ROOT / "action.yml", ROOT / "verdict" / "action.yml"
 EXAMPLES = ROOT / "examples" / "ci"
 GITHUB, GITLAB, JENKINS = EXAMPLES / "github.yml", EXAMPLES / "gitlab-ci.yml", EXAMPLES / "Jenkinsfile"
 BIN = Path(sys.executable).parent
@@ -35,8 +35,8 @@ def content(path: Path) -> dict[str, Any]:
     return data
 
 
-def action_steps() -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = content(ACTION)["runs"]["steps"]
+def action_steps(action: Path = ACTION) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = content(action)["runs"]["steps"]
     return steps
 
 
@@ -47,7 +47,12 @@ def github_steps(job: str = "gate") -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("path", "schema"),
-    [(ACTION, "vendor.github-actions"), (GITHUB, "vendor.github-workflows"), (GITLAB, "vendor.gitlab-ci")],
+    [
+        (ACTION, "vendor.github-actions"),
+        (VERDICT, "vendor.github-actions"),
+        (GITHUB, "vendor.github-workflows"),
+        (GITLAB, "vendor.gitlab-ci"),
+    ],
     ids=lambda value: value.name if isinstance(value, Path) else value,
 )
 def test_schemas(path: Path, schema: str) -> None:
@@ -57,14 +62,20 @@ def test_schemas(path: Path, schema: str) -> None:
 
 
 def test_zizmor_has_no_finding() -> None:
-    words = [str(BIN / "zizmor"), "--offline", "--persona=auditor", "--no-progress", str(ACTION), str(GITHUB)]
+    words = [
+        str(BIN / "zizmor"),
+        "--offline",
+        "--persona=auditor",
+        "--no-progress",
+        *map(str, (ACTION, VERDICT, GITHUB)),
+    ]
     result = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
     "step",
-    [*action_steps(), *github_steps(), *github_steps("approve")],
+    [*action_steps(), *action_steps(VERDICT), *github_steps(), *github_steps("approve")],
     ids=lambda step: step.get("name", ""),
 )
 def test_no_script_has_expressions(step: dict[str, Any]) -> None:

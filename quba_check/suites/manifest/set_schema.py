@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-import regex
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from quba_check.core.view import SEVERITIES, UNKNOWN_PREFIX, ExtraCorruption, View
@@ -33,6 +32,8 @@ class GroupRule(Strict):
             got = "neither" if self.path is None else "both"
             raise ValueError(f"got {got}. Allowed: path, a regular expression, or folders, a number.")
         if self.path is not None:
+            import regex
+
             try:
                 names = regex.compile(self.path).groupindex
             except regex.error as error:

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from quba_check.suites.readers import arrays, csv_list, folder, tables, webdataset
 from quba_check.suites.readers.listing import LabelledImage, unread_files
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["READERS", "LabelledImage", "Reader"]
 

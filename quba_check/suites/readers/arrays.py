@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names, listed
@@ -29,6 +28,9 @@ from quba_check.storage.user_files import reason
 from quba_check.suites.example import Example
 from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import FileCache, LabelledImage
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGES, LABELS = "images", "labels"
 Array = NDArray[Any]
@@ -184,6 +186,8 @@ def array_images(
 
 def array_member(path: Path, member: str) -> Image.Image:
     """Return image `ROW` of a single array, or `ARRAY/ROW` of an `.npz` file."""
+    from PIL import Image
+
     name, _, row = member.rpartition("/")
     pixels = np.ascontiguousarray((read_array(path, name) if name else read_array(path))[int(row)])
     return Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)

@@ -10,8 +10,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError, extra_needed
 from quba_check.messages import allowed_names, listed
@@ -28,6 +26,7 @@ from quba_check.suites.readers.listing import (
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from PIL import Image
 
 PATH, IMAGE = "path", "image"
 _FILES_CACHED, _GROUPS_CACHED = 64, 4
@@ -75,6 +74,8 @@ def open_cell(cell: Mapping[str, Any] | bytes | None) -> Image.Image:
     Raises:
         ValueError: the cell holds no bytes.
     """
+    from PIL import Image
+
     content = cell.get("bytes") if isinstance(cell, Mapping) else cell
     if not content:
         raise ValueError("its bytes are not stored in the file")

@@ -8,15 +8,16 @@ import posixpath
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.storage.user_files import is_utf8
 from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import IMAGE_SUFFIXES, FileCache, LabelledImage, cells_by_row, files_at
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _IMAGE, _CLASS, _JSON = "image", ".cls", ".json"
 _INDICES_CACHED = 256
@@ -68,6 +69,8 @@ def unread_members(path: Path) -> Iterator[str]:
 
 def webdataset_member(path: Path, member: str) -> Image.Image:
     """Open the image of that name in a shard."""
+    from PIL import Image
+
     span = _index(path).get(member)
     if span is None:
         raise SuiteError(f"there is no {member} in it.", where=f"{path}")
