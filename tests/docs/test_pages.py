@@ -103,7 +103,7 @@ def test_no_former_name_of_a_command_is_typed() -> None:
         for path in files
         if path.suffix in TEXT and path.is_file() and path != Path(main.__file__)
     }
-    assert len(texts) > 500
+    assert len(texts) > 400
     assert {name: typed for name, text in texts.items() if (typed := FORMER_TYPED.findall(text))} == {}
 
 
