@@ -13,11 +13,12 @@ from quba_check.demands import read_thresholds
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SUITE = SuiteFacts("imagenet", 1000, ("sketch",), CORRUPTIONS, {"sketch": None})
-MOST_LINES = 200
+MOST_LINES, MOST_WORDS = 200, 900
 
 
 def test_it_is_one_page() -> None:
     assert len(README.splitlines()) <= MOST_LINES
+    assert len(README.split()) <= MOST_WORDS
 
 
 def test_its_first_blocks_are_one_line_each_to_copy() -> None:
