@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.parser import INPUT, Checked, value_option
+from quba_check.cli.schema import FILE, write_schemas
 from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, CUE_CONFLICT_SET, PASSES, UNKNOWN_PREFIX, View
 from quba_check.demo.digits import SPLITS, write_digits
@@ -38,6 +39,8 @@ THRESHOLDS = Path("thresholds", "default.yaml")
 """Path of the threshold file of `pytest --model`, below the current folder."""
 THOROUGH = THRESHOLDS.with_name("thorough.yaml")
 """Path of the threshold file with attacks, which is judged only if it is named."""
+SCHEMAS = THRESHOLDS.with_name("schemas")
+"""Folder of the schemas that the written files name for editors."""
 PUBLISHED_CLEAN = "imagenet/val"
 _WHERE = "quba-check init"
 _SIDE = 224
@@ -68,8 +71,8 @@ _KEPT = "kept, as it exists already"
 def init(folder: Path, name: str | None, force: bool, example: str | None) -> None:
     """Write a quba-data.yaml into a folder of images, and demands into thresholds/ here.
 
-    A file that exists is kept. DIR: data folder, such as one with val/<class>/, val.csv (columns path and
-    label), or both, and rejects/ with images of no class.
+    A file that exists is kept. Editors complete keys by thresholds/schemas. DIR: data folder, such as one
+    with val/<class>/, val.csv (columns path and label), or both, and rejects/ with images of no class.
     """
     if example is not None:
         _write_example(folder)
@@ -88,13 +91,13 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
     if keeps_thresholds:
         sys.stdout.write(f"{THRESHOLDS}: {_KEPT}\n")
     else:
-        write_text(_thresholds_text(suite, name or suite.name), thresholds)
+        _write("thresholds", _thresholds_text(suite, name or suite.name), thresholds)
         passes = _passes(suite, thresholds)
         cost = f"about {passes:,} passes of the model"
         sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers ({cost})\n")
         thorough = Path.cwd() / THOROUGH
         if not thorough.exists():
-            write_text(_THOROUGH_TEXT, thorough)
+            _write("thresholds", _THOROUGH_TEXT, thorough)
             attacked = _passes(suite, thorough)
             cost = f"up to {attacked:,} passes, {attacked / passes:.0f} times as many"
             sys.stdout.write(f"{THOROUGH}: the same demands and attacks ({cost})\n")
@@ -103,6 +106,14 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
         f"Next:\n  quba-check suite describe {quoted}\n  quba-check doctor --model=MODEL --data={quoted}\n"
         f"  pytest --model=MODEL --quba-data={quoted}\n"
     )
+
+
+def _write(form: str, text: str, path: Path) -> None:
+    """Write a file of a format after a line that names its schema, and the schema."""
+    schemas = Path.cwd() / SCHEMAS
+    write_schemas(schemas, [form])
+    schema = Path(os.path.relpath(schemas / FILE.format(form), path.parent)).as_posix()
+    write_text(f"# yaml-language-server: $schema={schema}\n{text}", path)
 
 
 def _write_example(folder: Path) -> None:
@@ -138,7 +149,7 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: s
         problem = f"{root} holds the class folders, and {THRESHOLDS} would lie among them"
         raise OptionError(problem, where=_WHERE, hint="Run it in another folder.")
     suite, text = _draft_suite(root, layout, name or root.name or "images")
-    write_text(text, manifest)
+    _write("suite", text, manifest)
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {len(suite.classes):,} classes; {sets}\n")
     for path, reason in sorted(layout.left_out.items()):

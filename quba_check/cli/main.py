@@ -34,8 +34,6 @@ COMMANDS: Mapping[str, str] = {
     "published": "rank published models, choose one, or measure one again",
 }
 """Purpose of each command, by name."""
-FORMER: Mapping[str, str] = {"population": "'quba-check published population'"}
-"""Successor of each command that went, by its former name."""
 USER_ERROR = 4
 """Exit code of an error that the user can fix; the same as pytest's."""
 UNREAD = 1
@@ -50,7 +48,6 @@ INTERRUPTED = 2
     cls=Group,
     package="quba_check.cli",
     purposes=COMMANDS,
-    former=FORMER,
     options_metavar="[--help | --version]",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -34,19 +34,13 @@ class Group(click.Group):
     Args:
         package: the package with a module for each command; empty for commands that are added.
         purposes: purpose of each command of the package, by name.
-        former: successor of each command that went, by its former name.
     """
 
     def __init__(
-        self,
-        *args: Any,
-        package: str = "",
-        purposes: Mapping[str, str] | None = None,
-        former: Mapping[str, str] | None = None,
-        **options: Any,
+        self, *args: Any, package: str = "", purposes: Mapping[str, str] | None = None, **options: Any
     ) -> None:
         super().__init__(*args, **{"no_args_is_help": False, "subcommand_metavar": "COMMAND ...", **options})
-        self._package, self._purposes, self._former = package, purposes or {}, former or {}
+        self._package, self._purposes = package, purposes or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Return the names of the commands."""
@@ -65,8 +59,6 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or raise `OptionError`."""
         name, names = args[0], self.list_commands(ctx)
-        if name in self._former and name not in names:
-            raise OptionError(f"'{name}' is now {self._former[name]}.", where=ctx.command_path)
         if name not in names and not name.startswith("-"):
             hint = allowed_names(name, names)
             raise OptionError("unknown command", where=ctx.command_path, got=f"'{name}'", hint=hint)

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from quba_check.cli.files import write_output
+from quba_check.cli.parser import INPUT, value_option
 from quba_check.demands import threshold_schema
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading.population_file import PopulationFile
 from quba_check.messages import allowed_names
-from quba_check.models.preprocessing.file import preprocessing_schema
+from quba_check.models.preprocessing.file import PreprocessingFile
+from quba_check.records.files import write_text
 from quba_check.records.record import Record
 from quba_check.reports.tables import json_text
-from quba_check.suites.manifest.schema import suite_schema
+from quba_check.suites.manifest.schema import ManifestEntry
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+FILE = "{}-1.json"
+"""Name of the file of a schema; the number is the version that files state as `schema`."""
 
 
 @click.command("schema", epilog="Example: quba-check schema thresholds")
-@click.argument("form", metavar="FORMAT")
-def schema(form: str) -> None:
+@click.argument("form", metavar="[FORMAT]", required=False)
+@value_option("--write", "DIR", "write the schemas of all formats, or of FORMAT, as FORMAT-1.json", INPUT)
+def schema(form: str | None, write: Path | None) -> None:
     """Print the JSON Schema of a file format, for editors and other programs.
 
     FORMAT: doctor, population, preprocessing, record, suite, thresholds.
     """
-    name = OLDER_NAMES.get(form, form)
-    if name not in SCHEMAS:
-        hint = allowed_names(form, SCHEMAS)
-        raise OptionError("unknown format", where="quba-check schema", got=f"'{form}'", hint=hint)
-    write_output(json_text(SCHEMAS[name]()))
+    if form not in SCHEMAS and (form is not None or write is None):
+        hint = allowed_names(form or "", SCHEMAS)
+        raise OptionError("unknown format", where="quba-check schema", got=f"'{form or ''}'", hint=hint)
+    if write is None:
+        write_output(schema_text(str(form)))
+    else:
+        write_schemas(write, SCHEMAS if form is None else [form])
+
+
+def schema_text(name: str) -> str:
+    """Return the JSON Schema of a format, with its identifier and version."""
+    return json_text({"$schema": DRAFT, "$id": f"urn:quba-check:{name}-1", **SCHEMAS[name]()})
+
+
+def write_schemas(folder: Path, names: Iterable[str]) -> None:
+    """Write the schemas of formats into a folder."""
+    for name in names:
+        write_text(schema_text(name), folder / FILE.format(name))
 
 
 def _threshold_schema() -> dict[str, Any]:
@@ -48,11 +69,9 @@ def _doctor_schema() -> dict[str, Any]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "doctor": _doctor_schema,
     "population": partial(PopulationFile.model_json_schema, by_alias=True),
-    "preprocessing": preprocessing_schema,
+    "preprocessing": partial(PreprocessingFile.model_json_schema, by_alias=True),
     "record": partial(Record.model_json_schema, by_alias=True, mode="serialization"),
-    "suite": suite_schema,
+    "suite": partial(ManifestEntry.model_json_schema, by_alias=True),
     "thresholds": _threshold_schema,
 }
 """JSON Schemas by name of the format."""
-OLDER_NAMES = {"preparation": "preprocessing"}
-"""Older names of formats, still accepted."""

@@ -329,4 +329,4 @@ def threshold_schema() -> dict[str, Any]:
     options = schema["$defs"]["QubaEntry"]["properties"]["weights"]["anyOf"]
     weights = next(option for option in options if option["type"] == "object")
     weights["propertyNames"] = {"enum": list(PUBLISHED_DIMENSIONS)}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return schema

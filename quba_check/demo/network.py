@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -73,9 +72,3 @@ def network_of(weights: dict[str, Tensor]) -> DemoNetwork:
     network = DemoNetwork(width=weights["features.0.weight"].shape[0])
     network.load_state_dict(weights)
     return network.eval()
-
-
-def normalised(images: Tensor) -> Tensor:
-    """Images in [0, 1] as the network expects them."""
-    mean, std = (torch.tensor(PREPARATION[key]).to(images).view(3, 1, 1) for key in ("mean", "std"))
-    return (images - mean) / std

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from quba_check.demo.shapes import Plane, Points, Pose, coverage, lines, place_s
 from quba_check.demo.surfaces import Picture, backdrop, blend, pattern, rgb, two_colours
 
 Style = Literal["natural", "sketch", "edge", "silhouette", "stylized", "negative"]
-STYLES: tuple[Style, ...] = get_args(Style)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

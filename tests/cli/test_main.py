@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from support.suites import png, tree, write_manifest
 
-from quba_check.cli.main import COMMANDS, FORMER, main, quba_check
+from quba_check.cli.main import COMMANDS, main
 from quba_check.cli.published import COMMANDS as PUBLISHED
-from tools.reference.options import all_commands
 
 SCHEMA = [sys.executable, "-m", "quba_check", "schema", "record"]
 
@@ -111,11 +110,6 @@ def test_help_has_a_line_for_each_command_on_one_screen(words, purposes, capsys)
     assert max(map(len, lines)) <= 80
     start = lines.index("Commands:") + 1
     assert [line.split(maxsplit=1) for line in lines[start:]] == [[*row] for row in purposes.items()]
-
-
-def test_successors_of_former_commands_are_commands():
-    known = [name for name, _ in all_commands(quba_check)]
-    assert [text.removeprefix("'quba-check ").rstrip("'") in known for text in FORMER.values()] == [True]
 
 
 def test_runs_as_a_module_without_torch():

@@ -5,9 +5,10 @@ import torch
 
 import quba_check.demo
 from quba_check.demo import CLASSES, DEMO_MODELS
-from quba_check.demo.network import PREPARATION, DemoNetwork, demo_module, network_of, normalised
+from quba_check.demo.network import PREPARATION, DemoNetwork, demo_module, network_of
 from quba_check.demo.renditions import rendition
 from quba_check.demo.suite import PictureSpec, pictures
+from tools.demo_training.training import normalised
 
 HERE = Path(quba_check.demo.__file__).parent
 

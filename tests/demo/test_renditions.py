@@ -1,8 +1,12 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from quba_check.demo import CLASSES, IMAGE_SIZE
-from quba_check.demo.renditions import STYLES, Style, rendition
+from quba_check.demo.renditions import Style, rendition
+
+STYLES: tuple[Style, ...] = get_args(Style)
 
 
 @pytest.mark.parametrize("style", STYLES)

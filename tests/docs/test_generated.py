@@ -12,7 +12,7 @@ from support.guides import DOCS
 import quba_check
 from quba_check import errors
 from quba_check.cli.main import quba_check as group
-from quba_check.cli.schema import SCHEMAS
+from quba_check.cli.schema import FILE, SCHEMAS, schema_text
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
 from quba_check.gate.options import OPTIONS
@@ -33,6 +33,12 @@ def page(name: str) -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_up_to_date(name: str) -> None:
     assert page(name) == PAGES[name](), "run: python -m tools.reference"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_up_to_date(name: str) -> None:
+    text = (DOCS.with_name("schemas") / FILE.format(name)).read_text(encoding="utf-8")
+    assert text == schema_text(name), "run: python -m tools.reference"
 
 
 def test_no_other_page_claims_to_be_generated() -> None:

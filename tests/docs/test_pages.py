@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.cli import main
-from quba_check.cli.main import COMMANDS, FORMER
+from quba_check.cli.main import COMMANDS
 from quba_check.gate.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -19,24 +18,6 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 MOST_BYTES = 150_000
 """Largest size of a picture."""
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-
-PLACES = (
-    *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "action.yml", ".pre-commit-hooks.yaml", ".ci"),
-    *(
-        ".github",
-        "benchmarks",
-        "changelog.d",
-        "docs",
-        "examples",
-        "quba_check",
-        "scripts",
-        "thresholds",
-        "tools",
-    ),
-)
-TEXT = {"", ".css", ".html", ".ini", ".js", ".md", ".py", ".sh", ".svg", ".toml", ".yaml", ".yml"}
-NAMES = "|".join(sorted({*FORMER} - {*COMMANDS}))
-FORMER_TYPED = re.compile(rf"""(?:quba[-_]check["',` ]+|run_command\(")(?:{NAMES})\b""")
 
 
 def anchors(page: Path) -> set[str]:
@@ -94,28 +75,3 @@ def test_only_commands_that_exist() -> None:
         used = re.findall(r"^(?:\$ )?quba-check ([a-z][a-z-]+)", lines, re.MULTILINE)
         used += re.findall(r"`quba-check ([a-z][a-z-]+)", text)
         assert set(used) <= {*COMMANDS}, page.name
-
-
-def test_no_former_name_of_a_command_is_typed() -> None:
-    files = [path for place in PLACES for path in (ROOT / place, *(ROOT / place).rglob("*"))]
-    texts = {
-        path.relative_to(ROOT): path.read_text(encoding="utf-8")
-        for path in files
-        if path.suffix in TEXT and path.is_file() and path != Path(main.__file__)
-    }
-    assert len(texts) > 400
-    assert {name: typed for name, text in texts.items() if (typed := FORMER_TYPED.findall(text))} == {}
-
-
-@pytest.mark.parametrize(
-    ("line", "is_typed"),
-    [
-        ("`quba-check rank a.json`", True),
-        ("'quba_check', 'badge'", True),
-        ('run_command("export", "a.json")', True),
-        ("quba-check published rank", False),
-        ("quba-check shows", False),
-    ],
-)
-def test_a_former_name_is_found(line: str, is_typed: bool) -> None:
-    assert bool(FORMER_TYPED.search(line)) == is_typed

@@ -1,4 +1,4 @@
-"""Write the reference pages, or list those that are out of date (`--check`)."""
+"""Write the reference pages and the schemas, or list those that are out of date (`--check`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from quba_check.cli.schema import FILE, SCHEMAS, schema_text
 from tools.reference.dimensions import dimensions_page
 from tools.reference.errors import errors_page
 from tools.reference.formats import files_page, record_page
@@ -25,8 +26,9 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 
 def main() -> int:
-    """Write all pages. With `--check`, write nothing and return 1 if a page is out of date."""
+    """Write all files. With `--check`, write nothing and return 1 if one is out of date."""
     pages = {DOCS / name: generate() for name, generate in PAGES.items()}
+    pages |= {DOCS.with_name("schemas") / FILE.format(name): schema_text(name) for name in SCHEMAS}
     old = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in old:
         sys.stdout.write(f"{path.relative_to(DOCS.parent)}\n")

@@ -79,13 +79,3 @@ def read_preprocessing(path: str | Path, label: str = "") -> PreprocessingConfig
     document = read_yaml(Path(path), label, ModelError)
     values = validate(document, PreprocessingFile).model_dump(exclude_none=True, exclude={"schema_version"})
     return PreprocessingConfig(values, label, departs=True, content=document.content)
-
-
-def preprocessing_schema() -> dict[str, Any]:
-    """Return the JSON Schema of preprocessing files, for editors.
-
-    >>> sorted(preprocessing_schema()["properties"])[:3]
-    ['crop_mode', 'crop_pct', 'ignore']
-    """
-    schema = PreprocessingFile.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
@@ -293,8 +293,3 @@ class ManifestEntry(Strict):
             f"got {describe(value)}. Allowed: true (some of ImageNet's classes are scored), false, or a "
             f"{CLASS_FILE_SUFFIX} file with all classes of the models."
         )
-
-
-def suite_schema() -> dict[str, Any]:
-    """JSON Schema of `quba-data.yaml`, for editors."""
-    return ManifestEntry.model_json_schema(by_alias=True)

@@ -5,7 +5,7 @@ from support.loaded_models import load, message
 from torch import nn
 
 from quba_check.models.preprocessing.config import KEYS
-from quba_check.models.preprocessing.file import preprocessing_schema, read_preprocessing
+from quba_check.models.preprocessing.file import PreprocessingFile, read_preprocessing
 
 FULL = """\
 schema: 1
@@ -95,4 +95,4 @@ def test_messages(tmp_path, snapshot):
 
 
 def test_the_schema_knows_every_key():
-    assert set(preprocessing_schema()["properties"]) == {"schema", *KEYS}
+    assert set(PreprocessingFile.model_json_schema(by_alias=True)["properties"]) == {"schema", *KEYS}

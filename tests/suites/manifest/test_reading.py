@@ -14,7 +14,7 @@ from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import View
 from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.manifest.reading import read_manifest
-from quba_check.suites.manifest.schema import suite_schema
+from quba_check.suites.manifest.schema import ManifestEntry
 from quba_check.suites.readers import READERS
 from quba_check.suites.readers.listing import ReaderInput
 
@@ -266,7 +266,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
-    models = suite_schema()["$defs"]
+    models = ManifestEntry.model_json_schema(by_alias=True)["$defs"]
     readers = {
         model["properties"]["reader"]["const"]: model
         for model in models.values()
@@ -282,7 +282,9 @@ def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
 
 def test_the_json_schema_allows_the_kinds_of_sets(tmp_path: Path) -> None:
     document = manifest(tmp_path, f"{KINDS}    p: {{of: clean, by: mean}}").document
-    schema = pytest.importorskip("jsonschema").Draft202012Validator(suite_schema())
+    schema = pytest.importorskip("jsonschema").Draft202012Validator(
+        ManifestEntry.model_json_schema(by_alias=True)
+    )
     assert [*schema.iter_errors(document.data)] == []
     wrong = document.data | {"sets": {"unknown": {"near": {"reader": "hf", "path": "near"}}}}
     assert [error.path[-1] for error in schema.iter_errors(wrong)] == ["near"]
