@@ -186,12 +186,7 @@ def describe_bug(error: BaseException) -> str:
     kind = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     try:
         with tempfile.NamedTemporaryFile(
-            "w",
-            prefix="quba-check-",
-            suffix=".txt",
-            delete=False,
-            encoding="utf-8",
-            errors="backslashreplace",
+            "w", -1, "utf-8", prefix="quba-check-", suffix=".txt", delete=False, errors="backslashreplace"
         ) as file:
             report = "".join(traceback.format_exception(error))
             file.write(without_credentials(f"{sys.argv}\nPython {sys.version}\n\n{report}"))

@@ -276,12 +276,8 @@ class Controller:
     def _speed_file(self) -> Path:
         """Return the file with the speed of the last run of these networks."""
         models = [one.classifier for one in self._gate.loaded.evaluations.values()]
-        key = sorted(
-            {
-                f"{type(one.module).__name__} {one.facts.parameters} {one.device} {one.compute.runtime}"
-                for one in models
-            }
-        )
+        facts = [(type(one.module).__name__, one.facts.parameters, one.device, one.compute) for one in models]
+        key = sorted({f"{name} {count} {device} {compute.runtime}" for name, count, device, compute in facts})
         return self._gate.store / "speeds" / content_hash(key)
 
     def _upload(self, path: Path) -> None:

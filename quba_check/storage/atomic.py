@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from quba_check.storage.user_files import remove
+
+_PAUSES = [0.02] * 100 if os.name == "nt" else []
+"""Seconds between tries to rename a file that another program reads."""
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file or folder another name; a file of that name is replaced.
+
+    Windows refuses while another process or a virus scanner reads one of them, so it is tried again.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    for pause in _PAUSES:
+        with suppress(PermissionError):
+            source.replace(target)
+            return
+        time.sleep(pause)
+    source.replace(target)
 
 
 @contextmanager
@@ -25,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
-        temporary.replace(path)
+        rename(temporary, path)
     finally:
         remove(temporary)
 

@@ -113,15 +113,10 @@ class ContentDigests:
         for part in pool.map(_content_digests, (names[k::READERS] for k in range(READERS))):
             digests |= part
         self.files_read += len(files)
+        stable = [name for name, stamp in files.items() if start_ns - max(stamp[1:3]) > CLOCK_TICK_NS]
+        rows = [(name, *files[name], digests[name]) for name in stable]
         with connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO digests_2 VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (name, *stamp, digests[name])
-                    for name, stamp in files.items()
-                    if start_ns - max(stamp[1:3]) > CLOCK_TICK_NS
-                ],
-            )
+            connection.executemany("INSERT OR REPLACE INTO digests_2 VALUES (?, ?, ?, ?, ?, ?)", rows)
         return digests
 
     @contextmanager

@@ -18,6 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from quba_check.storage.atomic import rename
 from quba_check.storage.objects import FolderObjects, least_recently_used
 from quba_check.storage.user_files import reason, remove
 
@@ -88,7 +89,7 @@ class KeptImages:
             with self._file.open("r+b") as file:
                 file.seek(-self._sums.nbytes, os.SEEK_END)
                 file.write(self._sums.data)
-            self._file.replace(self._path)
+            rename(self._file, self._path)
         except OSError as error:
             self._stop(error)
             return
@@ -169,7 +170,8 @@ class ImageCache:
         if sum(file.size for file in unused) < excess:
             return False
         for file in unused:
-            (self.folder / file.name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # on Windows, another process may read it
+                (self.folder / file.name).unlink()
         return True
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from quba_check.storage import atomic
 from quba_check.storage.atomic import write_atomically
 
 
@@ -37,3 +38,25 @@ def test_a_failed_check_leaves_the_old_content(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "absent" / "file", b"")
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_a_file_that_windows_refuses_to_replace_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int
+) -> None:
+    plain, refusals = Path.replace, iter(range(2))
+
+    def replace(path: Path, target: Path) -> Path:
+        if next(refusals, None) is not None:
+            raise PermissionError(13, "Access is denied")
+        return plain(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(atomic, "_PAUSES", [0.0] * (tries - 1))
+    if tries == 1:
+        with pytest.raises(PermissionError):
+            write_atomically(tmp_path / "file", b"new")
+        assert list(tmp_path.iterdir()) == []
+    else:
+        write_atomically(tmp_path / "file", b"new")
+        assert (tmp_path / "file").read_bytes() == b"new"

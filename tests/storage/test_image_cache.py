@@ -7,6 +7,7 @@ import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -164,6 +165,15 @@ def test_a_file_that_is_none_is_replaced(folder: Path, content: str) -> None:
     keep(again, "a")
     assert again.notes == []
     assert values(cache(folder).open("a", SHAPE)) == images().tolist()
+
+
+def test_files_that_windows_does_not_remove_while_they_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = cache(folder, files=1)
+    use(keep(one, "a"), LONG_AGO)
+    monkeypatch.setattr(Path, "unlink", Mock(side_effect=PermissionError(13, "Access is denied")))
+    assert (keep(one, "b").exists(), one.notes) == (True, [])
 
 
 def test_files_that_were_unused_longest_make_room(folder: Path) -> None:
