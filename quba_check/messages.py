@@ -205,7 +205,7 @@ def paths_as_typed(text: str, typed: Sequence[str]) -> str:
         return text
     if any(folder in word for word in typed):
         return text
-    return re.sub(rf"(?<![\w/]){re.escape(folder)}/(?=\S)", "", text)
+    return re.sub(rf"(?<![\w/]){re.escape(folder)}[/\\](?=\S)", "", text)
 
 
 def _cut(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,11 @@ def test_paths_below_the_current_folder_are_relative_unless_typed_otherwise(
     monkeypatch.chdir(tmp_path)
     text, shown, *typed = (word.replace("HERE", str(tmp_path)) for word in (text, shown, *typed))
     assert paths_as_typed(text, typed) == shown
+
+
+def test_paths_below_the_current_folder_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getcwd", lambda: "C:\\work")
+    assert paths_as_typed("C:\\work\\data\\val: no image.", []) == "data\\val: no image."
 
 
 def test_paths_in_a_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,7 +185,7 @@ def _draft_suite(root: Path, layout: Layout, title: str) -> tuple[Suite, str]:
                     kinds = layout.shifts, layout.validation, layout.others, layout.unknown
                     name = view.set.removeprefix(UNKNOWN_PREFIX)
                     path = next(sets for sets in kinds if name in sets).pop(name)
-                    layout.left_out[path] = str(error).removeprefix(f"{root}/").rstrip(".")
+                    layout.left_out[path] = str(error).removeprefix(f"{root}{os.sep}").rstrip(".")
                     break
             else:
                 return suite, _manifest_text(title, layout, suite)

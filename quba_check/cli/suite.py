@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -235,7 +236,7 @@ def _where(suite: Suite, name: str) -> str:
     """Return the path of a set and the reason if it is missing or incomplete."""
     whole = View(name)
     if reason := suite.missing(whole):
-        return reason.replace(f"{suite.location}/", "")
+        return reason.replace(f"{suite.location}{os.sep}", "")
     if suite.is_generated(whole):
         return "made from clean, one for each image" if suite.facts.samples_corruptions else "made from clean"
     path = suite.set_path(whole)

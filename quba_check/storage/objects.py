@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from quba_check.errors import StoreError
@@ -166,10 +166,10 @@ class FolderObjects(ObjectStore):
         Raises:
             StoreError: the name leads out of the folder.
         """
-        parts = PurePosixPath(name).parts
-        if not parts or ".." in parts or PurePosixPath(name).is_absolute():
+        place = Path(name)
+        if not place.parts or ".." in place.parts or place.anchor:
             raise StoreError(f"'{name}' is no name of a file in {self.root}.", where="--quba-store")
-        return self.root.joinpath(*parts)
+        return self.root / place
 
 
 class Evictable(Protocol):

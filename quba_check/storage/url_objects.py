@@ -92,7 +92,7 @@ class UrlObjects(ObjectStore):
             if not each["path"]:  # the marker of the folder itself
                 continue
             parts = each["path"].split("/")
-            if {"", ".", ".."} & set(parts) or "\0" in each["path"] or "\\" in each["path"]:
+            if {"", ".", ".."} & set(parts) or {"\0", "\\"} & {*each["path"]} or Path(each["path"]).anchor:
                 raise self._error(
                     f"{self._option}: {self.label} has a file with the name {each['path']!r}. Allowed: names "
                     "that are paths below a folder, without empty parts, '.', '..' and '\\'. Rename it."

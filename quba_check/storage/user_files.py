@@ -28,6 +28,8 @@ _ONE_SLASH = re.compile(r"(s3a?|gc?s|az|abfss?|adl|file|https?|s?ftp):/(?!/)", r
 _URL = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
 LARGEST_JSON = 256 * MIB
 MOST_NEIGHBOURS = 1000
+_MISSING, _NO_NAME = (FileNotFoundError, NotADirectoryError), 123
+"""Errors of paths that do not exist; on Windows, those with a wildcard have a number of their own."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 MOST_DIGITS = 18
 """Most digits of a whole number."""
@@ -115,9 +117,9 @@ def file_kind(path: Path, label: str, error: type[UserError]) -> Kind | None:
     """
     try:
         mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except (OSError, ValueError) as problem:
+        if isinstance(problem, _MISSING) or getattr(problem, "winerror", 0) == _NO_NAME:
+            return None
         raise error(f"cannot be read ({reason(problem)}).", where=label) from None
     if stat.S_ISREG(mode):
         return "file"

@@ -160,7 +160,7 @@ def _read_lists(root: Path, path: str, inside: Iterable[str], layout: Layout) ->
             try:
                 lists[csv] = read_image_list(root / csv)
             except SuiteError as error:
-                layout.left_out[csv] = str(error).replace(f"{root}/", "").rstrip(".")
+                layout.left_out[csv] = str(error).replace(f"{root}{os.sep}", "").rstrip(".")
     return lists
 
 

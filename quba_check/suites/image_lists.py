@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,7 +50,7 @@ def read_image_list(path: Path) -> ImageList:
     images = csv_images(path, ClassList.plain(classes))
     if len(classes) < 2:
         raise SuiteError(f"its only label is '{classes[0]}', and a set needs two")
-    folders = {os.path.relpath(image.path, path.parent).partition("/")[0] for image in images}
+    folders = {posixpath.relpath(image.path, path.parent.as_posix()).partition("/")[0] for image in images}
     own = path.with_suffix("")
     if folders != {own.name} and own.is_dir() and folder_names(own):
         raise SuiteError(f"it lists images outside of {own.name}")

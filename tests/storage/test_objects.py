@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from support.errors import error_text, raising
@@ -126,6 +126,14 @@ class TestFolderObjects:
     def test_a_name_that_leads_out_of_the_store(self, tmp_path: Path, name: str) -> None:
         text = error_text(StoreError, FolderObjects(tmp_path).set, name, b"")
         assert text == f"--quba-store: '{name}' is no name of a file in {tmp_path}."
+
+    @pytest.mark.parametrize("name", ["..\\outside", "D:/x", "D:x", "\\x"])
+    def test_a_name_that_leads_out_of_the_store_on_windows(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("quba_check.storage.objects.Path", PureWindowsPath)
+        with pytest.raises(StoreError, match="is no name of a file"):
+            FolderObjects(PureWindowsPath("C:/store")).path(name)
 
     def test_a_file_that_cannot_be_written_read_or_removed(
         self, tmp_path: Path, snapshot: SnapshotAssertion

@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from support.errors import error_text
@@ -146,13 +146,17 @@ def test_the_caller_chooses_the_class_of_errors() -> None:
         UrlObjects("teleport://a", "--quba-data", SuiteError)
 
 
-def test_a_name_that_leads_elsewhere_is_refused(s3: S3Server) -> None:
+def test_a_name_that_leads_elsewhere_is_refused(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     url = s3.new_bucket()
     s3.client().put_object(Bucket=url.removeprefix("s3://"), Key="x/a\\b", Body=b"x")
     assert message(lambda: list(UrlObjects(url).list())) == (
         f"--quba-store: {url} has a file with the name 'x/a\\\\b'. Allowed: names that are paths below "
         "a folder, without empty parts, '.', '..' and '\\'. Rename it."
     )
+    s3.client().put_object(Bucket=url.removeprefix("s3://"), Key="D:/x", Body=b"x")
+    objects = UrlObjects(url)
+    monkeypatch.setattr(url_objects, "Path", PureWindowsPath)
+    assert "a file with the name 'D:/x'" in message(lambda: list(objects.list()))
 
 
 def test_markers_of_folders_are_no_files(s3: S3Server) -> None:

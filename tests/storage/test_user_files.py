@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.errors import error_text
@@ -61,6 +62,13 @@ def test_kinds_of_files(tmp_path: Path) -> None:
     names = (".", "file", "pipe", "nothing", "file/below")
     kinds = [file_kind(tmp_path / name, name, UserError) for name in names]
     assert kinds == ["folder", "file", "other", None, None]
+
+
+def test_a_wildcard_names_no_file_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = OSError(22, "The filename, directory name, or volume label syntax is incorrect")
+    error.winerror = 123
+    monkeypatch.setattr(Path, "stat", Mock(side_effect=error))
+    assert file_kind(Path("*.tar"), "", UserError) is None
 
 
 @pytest.mark.parametrize("name", ["nothing", "folder", "pipe", "large", "shut"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
+import pytest
 from support.suites import tree
 
+from quba_check.suites import image_lists
 from quba_check.suites.image_lists import read_image_list
+from quba_check.suites.readers.listing import LabelledImage
 
 
 def test_columns_that_may_be_groups_or_slices(tmp_path: Path) -> None:
@@ -24,6 +27,14 @@ def test_columns_that_may_be_groups_or_slices(tmp_path: Path) -> None:
         "# group: sender  # 40 values for 120 images; then each value is one observation",
         "# slices: [kids]  # kids True 60, False 60; demands can bound the worst",
     ]
+
+
+def test_folders_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["C:/data/val/1.png", "C:/data/val/a/2.png"]
+    rows = [(number, {"path": name, "label": name[-5]}) for number, name in enumerate(names)]
+    monkeypatch.setattr(image_lists, "csv_rows", lambda *_, **__: rows)
+    monkeypatch.setattr(image_lists, "csv_images", lambda *_: [LabelledImage(name, 0) for name in names])
+    assert read_image_list(PureWindowsPath("C:/data/val.csv")).folders == {"val"}
 
 
 def test_classes_that_are_numbers_have_the_order_of_numbers(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def _function(call: str) -> Any:
         ModelError: it is defined in another module, cannot be imported, or is not callable.
     """
     error = partial(ModelError, where=f"serving: {call}")
-    name, here = call.partition(":")[0].partition(".")[0], Path.cwd()
+    name, here = call.partition(":")[0].partition(".")[0], Path.cwd().resolve()
     module = find_spec(name)
     places = [] if module is None else [*(module.submodule_search_locations or ()), module.origin or ""]
     paths = [Path(place).resolve() for place in places if Path(place).is_absolute()]  # not "frozen"

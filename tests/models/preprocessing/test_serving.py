@@ -290,6 +290,15 @@ def test_a_plan_imports_nothing() -> None:
     serving_transform(prepared(), pipeline, crop=True)
 
 
+def test_the_current_folder_may_have_another_name(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows calls a folder also by its short name, and by the letter of a drive of the network."""
+    (tmp_path / "other").symlink_to(Path.cwd())
+    monkeypatch.setattr(Path, "cwd", lambda: tmp_path / "other")
+    assert with_version(ServingPipeline(call="serving_calls:pixels")).version
+
+
 @pytest.mark.parametrize("function", ["os:system", "PIL.Image:open"])
 def test_a_manifest_calls_no_installed_code(
     function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
