@@ -38,8 +38,11 @@ USER_ERROR = 4
 """Exit code of an error that the user can fix; the same as pytest's."""
 UNREAD = 1
 """Exit code if the reader of the output closes it early."""
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""Errors of standard output. Files that a command writes have errors of their own."""
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EINVAL)
+"""Errors of standard output; on Windows, EINVAL if its reader closed it.
+
+Files that a command writes have errors of their own.
+"""
 INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
 

@@ -26,7 +26,7 @@ from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.what_if import what_if
 
 _AGAIN = "Run the gate again."
-UNIX_TIME = re.compile(r"\d{9,11}(\.\d+)?")
+UNIX_TIME = re.compile(r"\d{9,10}(\.\d+)?")
 """Seconds since 1970; fewer or more digits are dates without separators, or milliseconds."""
 
 

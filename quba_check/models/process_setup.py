@@ -24,7 +24,7 @@ def set_up_process() -> None:
     slower with two cores. The variable has an effect only before torch is loaded.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if platform.libc_ver()[0] != "glibc":
+    if os.name == "nt" or platform.libc_ver()[0] != "glibc":
         return
     mallopt = ctypes.CDLL(None).mallopt
     for parameter, value in MALLOC_SETTINGS.items():

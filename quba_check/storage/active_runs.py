@@ -25,8 +25,8 @@ SILENT_SECONDS = 60.0
 """Silence after which a run counts as dead. It allows for clocks that differ between machines."""
 FORGOTTEN_SECONDS = 3600.0
 """Silence after which a run of another machine is removed from the list."""
-LARGEST = 10**11
-"""Largest number in a file. As a Unix time it is in the year 5138."""
+LARGEST = 3 * 10**10
+"""Largest number in a file. As a Unix time it is in the year 2920; Windows has no dates after 3000."""
 Text = Annotated[str, AfterValidator(printable)]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Seconds = Annotated[float, Field(ge=0, le=LARGEST)]

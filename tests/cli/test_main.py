@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.suites import png, tree, write_manifest
@@ -139,6 +140,14 @@ def test_output_that_cannot_be_written():
         "ERROR: standard output: cannot be written (No space left on device). "
         "Allowed: a terminal, a pipe, or a file on a disk with space.\n",
     )
+
+
+def test_output_whose_reader_ended_on_windows(capsys, monkeypatch):
+    closed = Mock(encoding="utf-8", write=Mock(side_effect=OSError(22, "Invalid argument")))
+    monkeypatch.setattr("quba_check.cli.main._drop_output", lambda: None)
+    monkeypatch.setattr(sys, "stdout", closed)
+    assert main(["schema", "record"]) == 4
+    assert capsys.readouterr().err.startswith("ERROR: standard output: cannot be written (Invalid argument).")
 
 
 @pytest.mark.parametrize(("name", "code"), [("record", 0), ("x", 4)])

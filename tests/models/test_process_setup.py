@@ -48,6 +48,14 @@ def test_other_allocators_are_left_as_they_are(libc, monkeypatch: pytest.MonkeyP
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE", "a user's own setting stays"
 
 
+def test_windows_is_not_asked_for_its_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it is looked for in Python's own file, which not every program may read."""
+    with monkeypatch.context() as patch:
+        patch.setattr(platform, "libc_ver", lambda: pytest.fail("the file was read"))
+        patch.setattr(os, "name", "nt")
+        set_up_process()
+
+
 def test_garbage_is_collected_again_after_an_error() -> None:
     enabled = []
 

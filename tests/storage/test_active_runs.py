@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from quba_check.storage.active_runs import (
     FORGOTTEN_SECONDS,
+    LARGEST,
     SILENT_SECONDS,
     active_runs,
     new_run,
@@ -49,6 +51,10 @@ def test_silence() -> None:
     assert not run.is_dead(run.at - 3)  # the clock of another machine is ahead
 
 
+def test_windows_can_print_every_time() -> None:
+    assert datetime.fromtimestamp(LARGEST, UTC).year < 3000
+
+
 def test_a_process_of_this_machine_that_ended_is_dead_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
@@ -57,7 +63,7 @@ def test_a_process_of_this_machine_that_ended_is_dead_at_once(monkeypatch: pytes
     assert run.is_forgotten(run.at)
     elsewhere = [
         replace(run, machine="elsewhere"),
-        *(replace(run, pid=pid) for pid in (0, os.getpid(), 10**11)),
+        *(replace(run, pid=pid) for pid in (0, os.getpid(), LARGEST)),
     ]
     assert not any(one.is_dead(run.at) for one in elsewhere)
     monkeypatch.setattr("pathlib.Path.readlink", lambda _: "pid:[42]")  # as seen from another container
