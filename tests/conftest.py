@@ -84,7 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        path = str(item.path).removeprefix(f"{HERE}{os.sep}")
+        path = item.path.as_posix().removeprefix(f"{HERE.as_posix()}/")
         if Path(path).is_absolute():
             continue
         item.add_marker(pytest.mark.filterwarnings("error"), append=False)

@@ -182,7 +182,7 @@ def start(folder: Path, *command: str, **settings: str) -> subprocess.Popen[str]
         text=True,
         encoding="utf-8",
         # A job in the background of a shell ignores Ctrl-C, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
