@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.parser import INPUT, Checked, value_option
-from quba_check.cli.schema import FILE, write_schemas
+from quba_check.cli.schema import FILE, schema_text
 from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, CUE_CONFLICT_SET, PASSES, UNKNOWN_PREFIX, View
 from quba_check.demo.digits import SPLITS, write_digits
@@ -110,10 +110,10 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
 
 def _write(form: str, text: str, path: Path) -> None:
     """Write a file of a format after a line that names its schema, and the schema."""
-    schemas = Path.cwd() / SCHEMAS
-    write_schemas(schemas, [form])
-    schema = Path(os.path.relpath(schemas / FILE.format(form), path.parent)).as_posix()
-    write_text(f"# yaml-language-server: $schema={schema}\n{text}", path)
+    schema = Path.cwd() / SCHEMAS / FILE.format(form)
+    write_text(schema_text(form), schema)
+    near = Path(os.path.relpath(schema, path.parent)) if schema.drive == path.drive else schema
+    write_text(f"# yaml-language-server: $schema={near.as_posix()}\n{text}", path)
 
 
 def _write_example(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from quba_check.errors import OptionError
 from quba_check.grading.population_file import PopulationFile
 from quba_check.messages import allowed_names
 from quba_check.models.preprocessing.file import PreprocessingFile
-from quba_check.records.files import write_text
 from quba_check.records.record import Record
 from quba_check.reports.tables import json_text
 from quba_check.suites.manifest.schema import ManifestEntry
@@ -36,23 +35,15 @@ def schema(form: str | None, write: Path | None) -> None:
     FORMAT: doctor, population, preprocessing, record, suite, thresholds.
     """
     if form not in SCHEMAS and (form is not None or write is None):
-        hint = allowed_names(form or "", SCHEMAS)
-        raise OptionError("unknown format", where="quba-check schema", got=f"'{form or ''}'", hint=hint)
-    if write is None:
-        write_output(schema_text(str(form)))
-    else:
-        write_schemas(write, SCHEMAS if form is None else [form])
+        got, hint = f"'{form}'" if form else "none", allowed_names(form or "", SCHEMAS)
+        raise OptionError("unknown format", where="quba-check schema", got=got, hint=hint)
+    for name in [form] if form else SCHEMAS:
+        write_output(schema_text(name), write and write / FILE.format(name))
 
 
 def schema_text(name: str) -> str:
     """Return the JSON Schema of a format, with its identifier and version."""
     return json_text({"$schema": DRAFT, "$id": f"urn:quba-check:{name}-1", **SCHEMAS[name]()})
-
-
-def write_schemas(folder: Path, names: Iterable[str]) -> None:
-    """Write the schemas of formats into a folder."""
-    for name in names:
-        write_text(schema_text(name), folder / FILE.format(name))
 
 
 def _threshold_schema() -> dict[str, Any]:
