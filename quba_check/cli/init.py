@@ -109,7 +109,7 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
 
 
 def _write(form: str, text: str, path: Path) -> None:
-    """Write a file of a format after a line that names its schema, and the schema."""
+    """Write the schema of a format, and a file whose first line names it."""
     schema = Path.cwd() / SCHEMAS / FILE.format(form)
     write_text(schema_text(form), schema)
     near = Path(os.path.relpath(schema, path.parent)) if schema.drive == path.drive else schema
