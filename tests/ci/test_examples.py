@@ -1,12 +1,14 @@
-"""The GitHub action and the examples for CI systems: valid, safe, and their shell steps run."""
+"""The GitHub action, the workflows and the examples for CI systems: valid, safe, and shell steps run."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from configparser import ConfigParser
 from pathlib import Path
@@ -27,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 ACTION, VERDICT = ROOT / "action.yml", ROOT / "verdict" / "action.yml"
 EXAMPLES = ROOT / "examples" / "ci"
 GITHUB, GITLAB, JENKINS = EXAMPLES / "github.yml", EXAMPLES / "gitlab-ci.yml", EXAMPLES / "Jenkinsfile"
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 BIN = Path(sys.executable).parent
 
 
@@ -40,18 +43,24 @@ def action_steps(action: Path = ACTION) -> list[dict[str, Any]]:
     return steps
 
 
-def github_steps(job: str = "gate") -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = content(GITHUB)["jobs"][job]["steps"]
+def github_steps(job: str = "gate", path: Path = GITHUB) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = content(path)["jobs"][job]["steps"]
     return steps
+
+
+def all_steps(path: Path) -> list[dict[str, Any]]:
+    return [step for job in content(path)["jobs"].values() for step in job["steps"]]
 
 
 @pytest.mark.parametrize(
     ("path", "schema"),
     [
-        (ACTION, "vendor.github-actions"),
-        (VERDICT, "vendor.github-actions"),
-        (GITHUB, "vendor.github-workflows"),
-        (GITLAB, "vendor.gitlab-ci"),
+        *(
+            (ACTION, "vendor.github-actions"),
+            (VERDICT, "vendor.github-actions"),
+            (GITLAB, "vendor.gitlab-ci"),
+        ),
+        *((path, "vendor.github-workflows") for path in (GITHUB, *WORKFLOWS)),
     ],
     ids=lambda value: value.name if isinstance(value, Path) else value,
 )
@@ -62,20 +71,15 @@ def test_schemas(path: Path, schema: str) -> None:
 
 
 def test_zizmor_has_no_finding() -> None:
-    words = [
-        str(BIN / "zizmor"),
-        "--offline",
-        "--persona=auditor",
-        "--no-progress",
-        *map(str, (ACTION, VERDICT, GITHUB)),
-    ]
+    words = [str(BIN / "zizmor"), "--offline", "--persona=auditor", "--no-progress"]
+    words += map(str, (ACTION, VERDICT, GITHUB, *WORKFLOWS))
     result = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
     "step",
-    [*action_steps(), *action_steps(VERDICT), *github_steps(), *github_steps("approve")],
+    [*action_steps(), *(step for path in (GITHUB, *WORKFLOWS) for step in all_steps(path))],
     ids=lambda step: step.get("name", ""),
 )
 def test_no_script_has_expressions(step: dict[str, Any]) -> None:
@@ -153,8 +157,8 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return job
 
 
-def github_scripts(job: str = "gate") -> dict[str, str]:
-    return {step["name"]: step["run"] for step in github_steps(job) if "run" in step}
+def github_scripts(job: str = "gate", path: Path = GITHUB) -> dict[str, str]:
+    return {step["name"]: step["run"] for step in github_steps(job, path) if "run" in step}
 
 
 def missing(job: Job, names: Iterable[str]) -> list[str]:
@@ -252,6 +256,29 @@ def test_the_approval_is_pushed(tmp_path: Path, service: str) -> None:
     ).stdout
     name = "jenkins" if service == "jenkins" else "ann"
     assert shown.startswith(f"{name}: Approve demo-textured as the baseline 'release'\n\nbaselines/release/")
+
+
+def test_a_release_is_of_its_tag(tmp_path: Path) -> None:
+    """Only the tag of the built version passes, with its section of the changelog as notes."""
+    job = Job(tmp_path)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "quba_check-0.2.0-py3-none-any.whl").touch()
+    shutil.copy(ROOT / "CHANGELOG.md", tmp_path)
+    scripts = github_scripts("build", ROOT / ".github" / "workflows" / "release.yml")
+    for name in ("Version", "Notes"):
+        codes = [job.run(scripts[name], GITHUB_REF_NAME=tag)[0] for tag in ("v9.9.9", "v0.2.0")]
+        assert codes == [1, 0], name
+    notes = (tmp_path / "notes.md").read_text(encoding="utf-8")
+    assert notes.startswith("\n### Added\n")
+    assert "\n## " not in notes
+
+
+def test_each_python_that_the_package_names_is_tested() -> None:
+    matrix = content(ROOT / ".github" / "workflows" / "test.yml")["jobs"]["readme"]["strategy"]["matrix"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    assert min(matrix["python"]) in project["requires-python"]
+    assert {*named} <= {*matrix["python"]}
 
 
 def test_every_setting_of_the_ini_file_is_an_option() -> None:
