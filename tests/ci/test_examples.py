@@ -55,11 +55,8 @@ def all_steps(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("path", "schema"),
     [
-        *(
-            (ACTION, "vendor.github-actions"),
-            (VERDICT, "vendor.github-actions"),
-            (GITLAB, "vendor.gitlab-ci"),
-        ),
+        (GITLAB, "vendor.gitlab-ci"),
+        *((path, "vendor.github-actions") for path in (ACTION, VERDICT)),
         *((path, "vendor.github-workflows") for path in (GITHUB, *WORKFLOWS)),
     ],
     ids=lambda value: value.name if isinstance(value, Path) else value,
@@ -79,7 +76,11 @@ def test_zizmor_has_no_finding() -> None:
 
 @pytest.mark.parametrize(
     "step",
-    [*action_steps(), *(step for path in (GITHUB, *WORKFLOWS) for step in all_steps(path))],
+    [
+        *action_steps(),
+        *action_steps(VERDICT),
+        *(step for path in (GITHUB, *WORKFLOWS) for step in all_steps(path)),
+    ],
     ids=lambda step: step.get("name", ""),
 )
 def test_no_script_has_expressions(step: dict[str, Any]) -> None:
