@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 WORDS = ROOT / "styles" / "QubaCheck" / "Words.yml"
-PAGES = ("README", "ARCHITECTURE", "CHANGELOG", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")
+PAGES = ("README", "ARCHITECTURE", "CHANGELOG", "CODE_OF_CONDUCT", "CONTRIBUTING", "RELEASING", "SECURITY")
 MODULES = sorted((ROOT / "quba_check").rglob("*.py"))
 FILES = sorted(
     [
