@@ -65,11 +65,10 @@ class Suite:
         self.folder = DataFolder(folder) if isinstance(folder, Path) else folder
         self.name, self.root = manifest.name, self.folder.root
         self.location = self.source = self.folder.location
-        self.sampler = sampler
         self.image_size, self.prompts = manifest.entry.image_size, manifest.prompts
         training, sets = manifest.entry.training, manifest.entry.sets
         self.training = None if training is None else self.root / training
-        self.manifest = manifest
+        self.sampler, self.manifest = sampler, manifest
         self.classes, self.class_names = tuple(manifest.classes.names), tuple(manifest.classes.titles)
         self._own_space = LabelSpace.own(self.classes)
         corruptions, spaces = sets.corruptions, {one.space for one in manifest.sets.values() if one.space}
