@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imagenet_classes
+import pytest
+import timm.data
+from timm.data import ImageNetInfo
+
+from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imagenet_classes, imagenet_list
 
 # Number of ImageNet classes of each model-vs-human category, and of each ImageNet-9 class.
 PER_CATEGORY = {
@@ -22,6 +26,13 @@ def test_imagenet_has_its_thousand_synsets_in_sorted_order() -> None:
     assert len(classes) == 1000
     assert list(classes) == sorted(set(classes))
     assert (classes[0], classes[207], classes[999]) == ("n01440764", "n02099601", "n15075141")
+
+
+def test_imagenet_and_imagenet_r_have_the_classes_of_timm() -> None:
+    info, of_r = ImageNetInfo("imagenet-1k"), Path(timm.data.__file__).parent / "_info/imagenet_r_synsets.txt"
+    rows = [(info.index_to_label_name(k), info.index_to_description(k)) for k in range(1000)]
+    assert [*zip(imagenet_list().names, imagenet_list().titles, strict=True)] == rows
+    assert [*built_in_space("imagenet_r").classes] == of_r.read_text(encoding="utf-8").split()
 
 
 @pytest.mark.parametrize(
