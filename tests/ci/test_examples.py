@@ -69,7 +69,7 @@ def test_schemas(path: Path, schema: str) -> None:
 
 def test_zizmor_has_no_finding() -> None:
     words = [str(BIN / "zizmor"), "--offline", "--persona=auditor", "--no-progress"]
-    words += map(str, (ACTION, VERDICT, GITHUB, *WORKFLOWS))
+    words += map(str, (ACTION, VERDICT, GITHUB, EXAMPLES / "attest.yml", *WORKFLOWS))
     result = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
