@@ -109,9 +109,9 @@ def decoding_times(decoders: Sequence[Callable[[bytes], object]]) -> list[float]
 
 def by_torchvision(jpeg: bytes) -> object:
     """Decode by torchvision, which calls libjpeg-turbo."""
-    from torchvision.io import ImageReadMode, decode_jpeg
+    from quba_check.models.preprocessing.torchvision_decoders import decode_jpeg
 
-    return decode_jpeg(torch.frombuffer(bytearray(jpeg), dtype=torch.uint8), mode=ImageReadMode.RGB)
+    return decode_jpeg(torch.frombuffer(bytearray(jpeg), dtype=torch.uint8))
 
 
 def by_pillow(jpeg: bytes) -> object:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -28,8 +28,8 @@ def rgb_decoder(name: str) -> Callable[[Tensor], Tensor]:
         A function that returns RGB pixels, (3, H, W) uint8, and raises RuntimeError.
     """
     with suppress(AttributeError, OSError):
-        package: Any = find_spec("torchvision")
-        library: Any = PathFinder.find_spec("image", package.submodule_search_locations)
+        folder = cast(Any, find_spec("torchvision")).submodule_search_locations
+        library: Any = PathFinder.find_spec("image_stable", folder) or PathFinder.find_spec("image", folder)
         operators: Any = torch.ops
         operators.load_library(library.origin)
         return partial(getattr(operators.image, name), mode=3)  # the value of ImageReadMode.RGB

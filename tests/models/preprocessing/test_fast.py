@@ -82,6 +82,7 @@ def decoded(decode, content: bytes) -> torch.Tensor | str:
         return str(error)
 
 
+@pytest.mark.filterwarnings("ignore:The image decoding")  # torchvision 0.29 deprecates it
 @pytest.mark.parametrize("library", ["alone", "missing", "broken", "incomplete"])
 def test_the_decoders_are_torchvisions(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without torchvision's own module: the same pixels, and the same errors."""

@@ -70,6 +70,7 @@ def test_opencv(photo: Path, method: str, flag: int) -> None:
     assert np.array_equal(blue_first, expected[::-1])
 
 
+@pytest.mark.filterwarnings("ignore:The image decoding")  # torchvision 0.29 deprecates it
 @pytest.mark.parametrize("antialias", [True, False])
 @pytest.mark.parametrize("method", ["bilinear", "bicubic"])
 def test_torchvision(photo: Path, method: str, antialias: bool) -> None:
@@ -140,9 +141,9 @@ def test_images_without_a_file_need_no_decoder() -> None:
 
 
 def test_what_opencv_cannot_read_is_an_error(tmp_path: Path) -> None:
-    Image.new("RGB", (4, 4)).save(tmp_path / "image.ico")
+    Image.new("RGB", (4, 4)).save(tmp_path / "image.pcx")
     with (
-        Image.open(tmp_path / "image.ico") as image,
+        Image.open(tmp_path / "image.pcx") as image,
         pytest.raises(ValueError, match="OpenCV, which the serving pipeline states, does not read it"),
     ):
         decoder("opencv")(image)
