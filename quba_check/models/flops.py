@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from quba_check.errors import ModelError, UnmeasurableError
 from quba_check.messages import listed
@@ -31,14 +30,14 @@ class _UncountedOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     supports_higher_order_operators = True
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Collection[Any]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.names: set[str] = set()
+        self.registry, self.names = registry, set[str]()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if getattr(func, "overloadpacket", func) not in flop_registry and _may_count(func.name()):
+        if getattr(func, "overloadpacket", func) not in self.registry and _may_count(func.name()):
             self.names.add(func.name().partition(".")[0])
         return func(*args, **(kwargs or {}))
 
@@ -68,8 +67,10 @@ def count_flops(classifier: Classifier) -> int:
     Source:
         torch.utils.flop_counter
     """
+    from torch.utils.flop_counter import FlopCounterMode, flop_registry  # imports Triton if installed
+
     image = torch.zeros(1, *classifier.preprocessing.input_size, device=classifier.device)
-    uncounted, counter = _UncountedOperators(), FlopCounterMode(display=False)
+    uncounted, counter = _UncountedOperators(flop_registry), FlopCounterMode(display=False)
     devices = [classifier.device] if classifier.device.type == "cuda" else []
     try:
         with quiet(), torch.no_grad(), torch.random.fork_rng(devices), _plain_attention(), uncounted, counter:
