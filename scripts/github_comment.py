@@ -70,8 +70,12 @@ class GitHub:
         request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         if data is not None:
             request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310  the runner's address
-            return json.load(response)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310  the runner's address
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
 
 
 def marker(key: str) -> str:
