@@ -87,7 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.as_posix().removeprefix(f"{HERE.as_posix()}/")
         if Path(path).is_absolute():
             continue
-        item.add_marker(pytest.mark.filterwarnings("error"), append=False)
+        item.add_marker(pytest.mark.filterwarnings("error", "ignore:.*torch.jit"), append=False)
         if path.startswith(UNMEASURED) and not path.startswith(MEASURED):
             item.add_marker("no_cover")
         if path.startswith(SLOW) or SERVERS & {*getattr(item, "fixturenames", ())}:

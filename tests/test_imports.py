@@ -61,7 +61,6 @@ def test_the_python_api_loads_what_a_plain_model_needs() -> None:
     assert loaded("import quba_check.evaluation", "torch", *LAZY) == ["torch"]
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.parametrize("kind", ["demo", "torchscript", "onnx"])
 def test_photos_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind: str, tmp_path: Path) -> None:
     model = "demo" if kind == "demo" else str(tmp_path / ("model.onnx" if kind == "onnx" else "model.pt"))

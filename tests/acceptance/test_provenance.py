@@ -31,7 +31,6 @@ def test_secrets_of_other_plugins_and_the_environment_are_not_stored(
     read_record(judge.pytester.path / "record.json")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_digest_of_a_model_file(judge: Judge) -> None:
     judge.write("gate.yaml", "schema: 1\ndimensions: {parameters: {max: 1}}\n")
     path = judge.pytester.path / "net.pt"

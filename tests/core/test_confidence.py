@@ -25,7 +25,7 @@ def test_limits_of_a_normal_number_at_any_level():
 def test_bounds_beyond_the_curve():
     curve = ConfidenceCurve(tuple(0.5 + 0.1 * score for score in SCORES))
     assert curve.p_value_above(0.0) == 0.0
-    assert curve.p_value_above(0.1) == NormalDist().cdf(-4)
+    assert curve.p_value_above(0.1) == pytest.approx(NormalDist().cdf(-4), rel=1e-12)
     assert curve.p_value_above(0.95) == 1.0
 
 

@@ -225,7 +225,6 @@ PLANTED: dict[str, tuple[str, Plant]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_errors_are_reported_before_a_gate(loaded, checked, demo_suite, name) -> None:
     spec, plant = PLANTED[name]

@@ -111,7 +111,6 @@ KINDS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(("write", "names"), [*KINDS.items(), (_demo, ["demo.safetensors"])])
 def test_digests(cache, network, write, names):
     spec, options = write(cache, network)
@@ -142,7 +141,6 @@ def test_weights_by_address(tmp_path, monkeypatch):
     assert cached_weights({}) == ()
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("is_put_back", [False, True], ids=["replaced", "replaced and put back"])
 @pytest.mark.parametrize(("write", "name"), [(write, name) for write in KINDS for name in KINDS[write]])
 def test_a_file_replaced_while_the_model_is_loaded(cache, network, monkeypatch, write, name, is_put_back):

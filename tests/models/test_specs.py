@@ -120,7 +120,6 @@ def test_a_damaged_archive_is_left_to_whoever_reads_it(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/data.pkl", b"")
     path.write_bytes(path.read_bytes().replace(b"PK\1\2", b"PK\0\0"))
-    assert zipfile.is_zipfile(path)
     assert parse_spec(str(path)).kind == "file"
 
 

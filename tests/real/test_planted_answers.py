@@ -147,7 +147,6 @@ def crops(photo_suite: Path, tmp_path: Path) -> Suite:
     return open_suite(tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_missing_normalisation_of_a_program_is_reported_before_a_gate(
     lite0: Classifier, crops: Suite, tmp_path: Path
 ) -> None:

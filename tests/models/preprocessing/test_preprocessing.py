@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import numpy as np
 import pytest
 import torch
@@ -129,6 +131,10 @@ def test_equal_channels_and_the_imagenet_normalisation_are_short():
 SIDES = st.integers(1, 60)
 
 
+def is_older(package: str, *release: int) -> bool:
+    return tuple(map(int, version(package).split(".")[:3])) < release
+
+
 def noise(height: int, width: int) -> Image.Image:
     rng = np.random.default_rng(height * 1000 + width)
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
@@ -145,6 +151,8 @@ def noise(height: int, width: int) -> Image.Image:
 def test_it_equals_timms_transform(mode, is_square, data, image, interpolation, crop_pct):
     height = data.draw(st.integers(8, 40))
     width = height if is_square else data.draw(st.integers(8, 40))
+    if mode == "center" and width != height and is_older("timm", 1, 0, 31):
+        interpolation = "bilinear"  # timm ignored the stated one
     size = (3, height, width)
     preprocessing = prepared(input_size=size, interpolation=interpolation, crop_pct=crop_pct, crop_mode=mode)
     picture = noise(*image)

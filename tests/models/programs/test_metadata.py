@@ -121,7 +121,6 @@ def test_another_task_is_refused(tmp_path):
     assert refusal(onnx_file(tmp_path / "x.onnx", task="detect"), THREE) == text
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit")
 def test_a_torchscript_program(tmp_path):
     extra = {"config.txt": json.dumps(STATED)}
     program = torch.jit.trace(plain(), torch.zeros(1, 3, 8, 8))
