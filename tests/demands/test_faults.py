@@ -140,7 +140,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.replace(81 * "x", "long"))
 def test_a_fault_is_refused_in_every_section(fault: str, snapshot: SnapshotAssertion) -> None:
     """The messages, each with the names of its places."""
     names: dict[str, list[str]] = {}
