@@ -56,7 +56,11 @@ def test_a_dimension_without_spread(run: Run, snapshot: SnapshotAssertion) -> No
     assert run("-o fleet.json")[::2] == (0, snapshot)
 
 
-@pytest.mark.parametrize("words", [f"{' '.join(NAMES[:9] * 2)} -o x.json", "-o x.json", "-o published.json"])
+@pytest.mark.parametrize(
+    "words",
+    [f"{' '.join(NAMES[:9] * 2)} -o x.json", "-o x.json", "-o published.json"],
+    ids=["nine twice", "a file that exists", "a reserved name"],
+)
 def test_mistakes(run: Run, words: str, snapshot: SnapshotAssertion) -> None:
     if words == "-o x.json":
         write(3, protocol="released")
