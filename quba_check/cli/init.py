@@ -39,7 +39,7 @@ THRESHOLDS = Path("thresholds", "default.yaml")
 """Path of the threshold file of `pytest --model`, below the current folder."""
 THOROUGH = THRESHOLDS.with_name("thorough.yaml")
 """Path of the threshold file with attacks, which is judged only if it is named."""
-SCHEMAS = THRESHOLDS.with_name("schemas")
+SCHEMA_FOLDER = THRESHOLDS.with_name("schemas")
 """Folder of the schemas that the written files name for editors."""
 PUBLISHED_CLEAN = "imagenet/val"
 _WHERE = "quba-check init"
@@ -110,7 +110,7 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
 
 def _write(form: str, text: str, path: Path) -> None:
     """Write the schema of a format, and a file whose first line names it."""
-    schema = Path.cwd() / SCHEMAS / FILE.format(form)
+    schema = Path.cwd() / SCHEMA_FOLDER / FILE.format(form)
     write_text(schema_text(form), schema)
     near = Path(os.path.relpath(schema, path.parent)) if schema.drive == path.drive else schema
     write_text(f"# yaml-language-server: $schema={near.as_posix()}\n{text}", path)

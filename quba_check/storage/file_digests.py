@@ -140,10 +140,10 @@ class ContentDigests:
 
     def _set_up(self) -> None:
         """Create the file if missing, under a lock, as WAL mode requires."""
-        if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
-            raise StoreError("is not a file", where=f"{self.path}", hint="Remove it: a cache is kept there.")
         from filelock import FileLock
 
+        if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
+            raise StoreError("is not a file", where=f"{self.path}", hint="Remove it: a cache is kept there.")
         with os_errors("cannot be written", StoreError, where=f"{self.path.parent}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)
