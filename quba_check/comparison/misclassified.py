@@ -84,7 +84,7 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
 def rejects(record: Record, name: str = "") -> list[Failure]:
     """Return the most confident unknown images of a record, of one set or all.
 
-    A record keeps ten of them, with the short name of the predicted class.
+    A record keeps ten of each set, with the short name of the predicted class.
     """
     row = record.measured.get("unknown_detection")
     columns = ("set", "image", "predicted", "probability")

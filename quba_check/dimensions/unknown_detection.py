@@ -24,7 +24,7 @@ from quba_check.metrics.separation import auroc, auroc_limits, fpr_at_95_tpr_est
 from quba_check.stats.estimate import Estimate, mean_of
 
 SHOWN = 10
-"""Number of the most confident unknown images in the table."""
+"""Number of the most confident images of each set in the table."""
 REMEDY = "declare score: max_probability under 'unknown'"
 NOTE = "The unknown images with the highest scores. A known class among them is a sign that the set leaks."
 
@@ -98,13 +98,15 @@ def _quantity(area: Estimate, n: int) -> Quantity:
 def _most_confident(
     predictions: Tables, scores: Mapping[str, NDArray[np.float64]], suite: SuiteFacts
 ) -> Table:
-    """Return the unknown images with the highest scores."""
+    """Return the images of each set with the highest scores."""
     names = table_class_names(suite.class_names, suite.class_count)
-    joined = np.concatenate(list(scores.values()))
-    images = [(name, row) for name in scores for row in range(len(scores[name]))]
     rows = []
-    for name, row in (images[position] for position in np.argsort(-joined, kind="stable")[:SHOWN]):
+    for name, of_set in scores.items():
         table = predictions[_view(name)]
-        image = str(table.extra.get("name", table.index)[row])[-LONGEST_TEXT:]
-        rows.append((str(_view(name)), image, names[table.predicted[row]], float(table.confidence[row])))
-    return Table(("set", "image", "predicted", "probability"), tuple(rows), NOTE)
+        images = table.extra.get("name", table.index)
+        for row in np.argsort(-of_set, kind="stable")[:SHOWN]:
+            image = str(images[row])[-LONGEST_TEXT:]
+            cells = (str(_view(name)), image, names[table.predicted[row]], float(table.confidence[row]))
+            rows.append((of_set[row], cells))
+    rows.sort(key=lambda row: -row[0])
+    return Table(("set", "image", "predicted", "probability"), tuple(cells for _, cells in rows), NOTE)

@@ -67,10 +67,11 @@ def test_scores_of_logits_by_hand(score, value):
     assert measured.value == value
 
 
-def test_the_ten_most_confident_images_of_many():
-    many = {CLEAN: table([0.5]), NEAR: table(np.linspace(0.5, 1, 30))}
-    rows = UNKNOWN.measure(many, with_unknown("near")).tables["most_confident"].rows
-    assert [row[1] for row in rows] == [str(k) for k in range(29, 19, -1)]
+def test_the_ten_most_confident_images_of_each_set():
+    many = {CLEAN: table([0.5]), NEAR: table(np.linspace(0.5, 1, 30)), FAR: table([0.4, 0.985])}
+    rows = UNKNOWN.measure(many, with_unknown("near", "far")).tables["most_confident"].rows
+    near = [str(k) for k in range(29, 19, -1)]
+    assert [row[1] for row in rows] == [near[0], "1", *near[1:], "0"]
 
 
 def test_an_image_name_longer_than_a_cell_is_cut_at_its_beginning():

@@ -310,3 +310,25 @@ def test_other_tables_of_a_name_explain_nothing() -> None:
     assert "most confused" not in text_of(confused(value("mine"), Table(("a",), (("b",),))))
     for verdict in (of_parity("agreement", on="fog"), of_parity("agreement", tables={})):
         assert len(text_of(verdict).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("metric", "areas", "named"),
+    [
+        ("", {"near": 0.4}, "near"),  # of one set, whose value is the whole
+        ("", {"far": 0.6, "near": 0.2}, "near"),
+        ("far_fpr95", {"far": 0.6, "near": 0.2}, "far"),
+    ],
+)
+def test_the_images_of_unknown_detection_are_those_of_a_set(
+    metric: str, areas: dict[str, float], named: str
+) -> None:
+    parts = {name: Quantity(area, "fraction", 10) for name, area in areas.items()}
+    parts["far_fpr95"] = Quantity(0.3, "fraction", 10)
+    demand = replace(
+        CORRUPTION,
+        request=value("unknown_detection", metric),
+        parts=tuple(Part(name, "fraction", "high", "") for name in areas),
+    )
+    verdict = decide(demand, Measurement("unknown_detection", 0.4, "fraction", 20, parts=parts))
+    assert explanation(verdict).images == {"set": named}
