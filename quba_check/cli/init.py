@@ -48,6 +48,7 @@ _SIDE = 224
 _OPENED = 64
 """Images opened to find the common size."""
 _WIDTH = 100
+_COPIES = "in no set; the doctor and suite check look for copies in the sets"
 _ACCURACY = 0.8
 """Accuracy to demand, and of the models behind the bound on calibration_error."""
 _ECE = 0.05
@@ -201,6 +202,7 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
         f"name: {yaml_scalar(title)}",
         *_classes_lines(layout),
         *([] if suite is None else [_size_line(suite)]),
+        *([f"training: {yaml_scalar(layout.training)}  # {_COPIES}"] if layout.training else []),
         "sets:",
         *_set_lines(layout, layout.clean, CLEAN.set, suite, "  "),
     ]

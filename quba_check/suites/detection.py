@@ -23,6 +23,7 @@ from quba_check.messages import listed
 from quba_check.suites.image_lists import ImageList, read_image_list
 from quba_check.suites.label_spaces import normal_form
 from quba_check.suites.manifest.reading import is_shift_name
+from quba_check.suites.readers.folder import images_below
 from quba_check.suites.readers.listing import each_folder_once, file_names, folder_names, image_names
 
 SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
@@ -35,7 +36,8 @@ _REJECTS = (
 )
 """Names of folders with images of no class, next to the folder of clean images."""
 _CUES = ("cue_conflict", "cue-conflict", "cue_conflicts", "cc")
-_NO_SETS = {"train": "training images", "mask": "masks", "annotation": "masks", "segmentation": "masks"}
+_TRAINING = "training images"
+_NO_SETS = {"train": _TRAINING, "mask": "masks", "annotation": "masks", "segmentation": "masks"}
 """Reasons to skip a folder, by the beginning of its name."""
 _SPLIT_NAMES = frozenset((*SPLITS, *_VALIDATION))
 _Sets = dict[str, tuple[str, ...]]
@@ -57,6 +59,7 @@ class Layout:
         validation: paths of validation images of these classes, by the name of the set.
         others: paths of `mixed_same`, `mixed_rand`, `cue_conflict` and all `corruptions`, if there are any.
         unknown: paths of images of no class, by the name of the set.
+        training: path of the first folder of training images; empty if there is none.
         lists: the CSV files that list the images of sets, by path.
         left_out: by path the reason why a folder or CSV file is not a set of the suite.
     """
@@ -67,6 +70,7 @@ class Layout:
     validation: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
+    training: str = ""
     lists: dict[str, ImageList] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -97,6 +101,8 @@ def _visit(root: Path, path: str, layout: Layout, sets: _Sets, seen: set[str]) -
     name = folder.name.lower() if path else ""
     if reason := _no_set(name):
         layout.left_out[path] = reason
+        if reason == _TRAINING and any(images_below(folder)):
+            layout.training = layout.training or path
     elif _is_reject(path):
         layout.unknown[_set_name(name, layout.unknown)] = path
     elif name in _CUES:

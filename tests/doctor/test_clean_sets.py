@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from quba_check.cli.main import main
+from quba_check.doctor import clean_sets
 from quba_check.doctor.clean_sets import check_pictures
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.opening import open_suite
@@ -87,6 +89,15 @@ def test_training_images(data, snapshot):
     small(1).save(data / "train/b.png")
     shutil.copy(data / "train/t.png", data / "train/twice.png")
     assert text(data) == snapshot
+
+
+@pytest.mark.parametrize(("most", "findings"), [(10, 1), (9, 0)])
+def test_the_doctor_compares_few_images_with_those_of_training(data, monkeypatch, most, findings):
+    monkeypatch.setattr(clean_sets, "MOST_EXAMINED", most)
+    shutil.copy(data / "train/t.png", data / "night/apple/n.png")
+    (data / "quba-data.yaml").write_text(MANIFEST % "")
+    subject = SimpleNamespace(suite=open_suite(data))
+    assert len([*clean_sets.check(subject, ContentDigests(data / "store" / "digests.sqlite"))]) == findings
 
 
 def test_copies_in_two_sets_and_two_spellings(data, snapshot):

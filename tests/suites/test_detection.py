@@ -45,16 +45,18 @@ def test_every_kind_of_set(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_no_sets(tmp_path: Path) -> None:
-    tree(tmp_path, *classes("test", "val", "train", "masks", "training_2"))
+    tree(tmp_path, *classes("test", "val", "train", "masks", "training_2"), "train-notes/a.txt")
     tree(tmp_path, *classes("animals", names=("ant", "elk")), "c/fog/1/ant/1.ppm")
     layout = detect_layout(tmp_path)
     assert (layout.clean, layout.shifts, layout.others) == ("test", {}, {})
     assert layout.validation == {"val": "val"}
+    assert layout.training == "train"
     assert layout.left_out == {
         "animals": "elk is not a class of test",
         "c": "74 of 75 corruptions and severities are missing",
         "masks": "masks",
         "train": "training images",
+        "train-notes": "training images",
         "training_2": "training images",
     }
 
