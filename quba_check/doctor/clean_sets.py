@@ -154,7 +154,7 @@ def check(subject: ModelUnderTest, digests: ContentDigests) -> Iterator[Finding]
         digests: the file digests of the store.
     """
     suite = subject.suite
-    listings = [suite.examples(View(name)) for name in _labelled_sets(suite)]
+    listings: list[Sequence[Example]] = [suite.examples(View(name)) for name in _labelled_sets(suite)]
     listings += [] if suite.training is None else [training_images(suite.training)]
     if sum(map(len, listings)) <= MOST_EXAMINED:
         yield from check_pictures(suite, digests, suite.training, lambda _: None)[1]
