@@ -141,8 +141,9 @@ def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list
         problem = f"none of the most confident unknown images is in '{name}'"
         raise OptionError(problem, where="--set", hint=hint)
     predicted = _class(given["predicted"], "predicted", [str(image.predicted) for image in images])
-    shown = [image for image in rejects(run.record, name) if predicted in (None, image.predicted)]
-    return f"{len(shown):,} of the {len(images):,} most confident unknown images", shown
+    of_set = rejects(run.record, name)
+    shown = [image for image in of_set if predicted in (None, image.predicted)]
+    return f"{len(shown):,} of the {len(of_set):,} most confident unknown images", shown
 
 
 def _class(given: str | None, option: str, names: Sequence[str]) -> str | None:
