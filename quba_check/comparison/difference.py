@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
 from quba_check.core.measurement import Measurement, transfer_notes
-from quba_check.core.request import target_name
+from quba_check.core.request import ANSWER_SCORES, target_name
 from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
@@ -23,6 +23,8 @@ from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
 Z = np.array(SCORES)
 _EXACT = 1e-6
+_SCORES = frozenset(f"score: {score}" for score in ANSWER_SCORES)
+"""Notes of unknown_detection on its score."""
 _STORED = 1 / 64
 """Part of their range by which stored influences may differ from exact ones; see `per_image.encode`."""
 
@@ -42,6 +44,7 @@ class RunValue:
         n_groups: number of groups behind the value, of the set with the fewest; None without groups.
         outputs: digest of the predictions behind the value; None if unknown.
         is_transferred: the attacks behind it were computed on another model.
+        score: the score that separates images of no class, for their dimension; else empty.
     """
 
     value: float
@@ -54,6 +57,7 @@ class RunValue:
     n_groups: int | None = None
     outputs: str | None = None
     is_transferred: bool = False
+    score: str = ""
 
     @classmethod
     def of(
@@ -69,7 +73,8 @@ class RunValue:
             return None
         n, target = quantity.images or quantity.n, target_name(dimension, part)
         transfer = bool(transfer_notes(measured.notes))
-        own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs, transfer)
+        score = next((note.replace(":", "") for note in measured.notes if note in _SCORES), "")
+        own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs, transfer, score)
         return cls(quantity.value, n, quantity.limits, images.influences.get(target, {}), *own)
 
     @property

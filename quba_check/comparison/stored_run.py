@@ -10,7 +10,7 @@ from typing import Any
 from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import GroupsOfSets, Measurement
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.view import CLEAN_SET
+from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed, one_line
 from quba_check.records.files import IMAGES_SUFFIX
@@ -171,6 +171,9 @@ def differences(before: Record, run: RunConditions) -> list[str]:
         reasons.append(CLASSES)
     if ours.sample != suite.sample:
         reasons.append(f"sampling of corruptions ({ours.sample} and {suite.sample})")
+    encodings = [one for one in map(_encoding, (ours, suite)) if one]
+    if len({*encodings}) > 1:
+        reasons.append(f"encoding of corruptions ({' and '.join(encodings)})")
     views = _different_views(ours, suite)
     if views:
         reasons.append(f"images of {listed(views, NAMED)}{_sampling(before, run)}")
@@ -187,7 +190,14 @@ def _sampling(before: Record, run: RunConditions) -> str:
     return ""
 
 
+def _encoding(suite: SuiteRow) -> str:
+    """Return the file format of generated corruptions, whose contents do not show it; empty without any."""
+    generated = suite.sets[CORRUPTIONS_SET].generated if CORRUPTIONS_SET in suite.sets else None
+    return generated.partition("+")[2] or "none" if generated else ""
+
+
 def _different_views(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
-    if not ours.contents and not theirs.contents:  # nothing was measured, or an early version stored none
+    is_unknown = any(one.sets and not one.contents for one in (ours, theirs))  # an early version stored none
+    if is_unknown or not (ours.contents or theirs.contents):
         return [] if ours.fingerprint == theirs.fingerprint else list(ours.sets) or ["the suite"]
     return [view for view, content in ours.contents.items() if theirs.contents.get(view, content) != content]

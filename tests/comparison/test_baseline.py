@@ -15,7 +15,7 @@ from support.pairwise import pairwise
 from support.requests import answer_request, class_request, value
 from support.runs_compared import dropped_from, stored
 
-from quba_check.comparison.baseline import looser_demands
+from quba_check.comparison.baseline import drop, looser_demands
 from quba_check.comparison.difference import RunValue
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
@@ -83,6 +83,21 @@ def test_a_baseline_without_the_value() -> None:
         "a.json has no value of class_balance. Allowed: a record of a run that measured it",
         missing_data=True,
     )
+
+
+def test_a_drop_between_two_scores_is_refused() -> None:
+    runs = [
+        run_value(replace(measured(0.9, "unknown_detection"), notes=(f"score: {score}",)), None)
+        for score in ("max_probability", "energy")
+    ]
+    found = drop("a.json", value("unknown_detection"), *runs, relative=False)
+    assert isinstance(found, Unmeasurable)
+    assert (found.missing_data, found.reason) == (
+        False,
+        "a.json has unknown_detection with the score max_probability, this run with the score energy. "
+        "Allowed: the same score in both manifests",
+    )
+    assert isinstance(drop("a.json", value("unknown_detection"), runs[0], runs[0], relative=False), Drop)
 
 
 def test_a_run_without_the_part() -> None:

@@ -71,6 +71,12 @@ EARLY = {"suite": SUITE | {"sets": {"clean": {"images": 3}}}}
 """With one fingerprint for all sets."""
 
 
+def generated(how: str) -> dict[str, object]:
+    """Return what changes for a run on corruptions that are generated from the clean images."""
+    sets = {"corruptions": {"images": 3, "generated": how}}
+    return {"suite": SUITE | {"contents": {"corruptions/fog/1": "z"}, "sets": sets}}
+
+
 @pytest.mark.parametrize(
     ("ours", "changed", "words"),
     [
@@ -89,6 +95,15 @@ EARLY = {"suite": SUITE | {"sets": {"clean": {"images": 3}}}}
         ),
         (seeded(0, "a"), seeded(1, "b"), "images of clean (--quba-seed: 0 and 1)"),
         (EARLY, {"suite": SUITE | {"fingerprint": "2" * 32}}, "images of clean"),
+        (
+            EARLY,
+            OURS | {"suite": SUITE | {"fingerprint": "2" * 32, "contents": {"clean": "z"}}},
+            "images of clean",
+        ),
+        (
+            *(generated("generated@48"), generated("generated@224+jpeg85")),
+            "encoding of corruptions (none and jpeg85)",
+        ),
     ],
 )
 def test_runs_that_say_nothing_of_each_other(
@@ -106,6 +121,11 @@ def test_runs_without_a_value_in_common(snapshot: SnapshotAssertion) -> None:
     nothing = record(measurements={"shape_bias": {"not_measured": True}})
     text = error_text(UserError, compare, stored("a.json", RIGHT), StoredRun("b.json", nothing))
     assert text == snapshot
+
+
+def test_corruptions_are_generated_at_the_size_of_each_model() -> None:
+    ours, theirs = generated("generated@48+jpeg85"), generated("generated@224+jpeg85")
+    compare(stored("a.json", RIGHT, **ours), stored("b.json", RIGHT, **theirs))
 
 
 def test_views_of_only_one_run_make_no_difference() -> None:
