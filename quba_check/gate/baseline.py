@@ -79,6 +79,12 @@ class SessionBaseline:
         return stored_run(path, label, record, self._options.store_location), digest
 
     @property
+    def is_missing(self) -> bool:
+        """True if drops cannot be counted. A reference does not replace a stated baseline."""
+        is_stated = bool(self.stated) and not self._options.first_release
+        return self.run is None and (self._options.reference is None or is_stated)
+
+    @property
     def is_first_release(self) -> bool:
         """True if the user states that there is nothing to compare with yet."""
         return self._options.first_release and self._options.reference is None

@@ -154,7 +154,8 @@ class Judge:
         Such a demand blocks even if it is optional, unless the user states that it is the first release.
         """
         approved, reference = self._gate.approved, self._gate.options.reference
-        is_missing = demand.is_comparative and approved.run is None and reference is None
+        needs_it = demand.needs_baseline or reference is None
+        is_missing = demand.is_comparative and needs_it and approved.is_missing
         if is_missing and approved.is_first_release:
             reason = "first release: there is no baseline yet (--quba-first-release)"
             missing = Unmeasurable(demand.dimension, reason, missing_data=True)

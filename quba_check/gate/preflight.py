@@ -120,7 +120,7 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
         yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
     elif gate.approved.stated or any(_is_from_baseline(one) for one in gate.demands(gate.files)):
         missing = ": ".join(["no baseline", *gate.approved.stated])
-        yield missing if reference is None else f"baseline: the reference {reference}"
+        yield missing if gate.approved.is_missing else f"baseline: the reference {reference}"
 
 
 def examinations(
@@ -235,8 +235,7 @@ def _is_from_baseline(planned: PlannedDemand) -> bool:
 def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[Finding]:
     """Report demands on drops in a run without a baseline."""
     drops = [one.demand for one in filter(_is_from_baseline, demands) if not one.demand.optional]
-    options = gate.options
-    if drops and gate.approved.run is None and options.reference is None and not options.first_release:
+    if drops and gate.approved.is_missing and not gate.options.first_release:
         names = listed(dict.fromkeys(demand.shown_name for demand in drops), SHOWN)
         reason, _, fix = gate.approved.reason_for_none.partition(". ")
         yield _finding(f"{names} cannot be measured", reason, drops, fix[:1].lower() + fix[1:])

@@ -152,6 +152,17 @@ def test_a_first_release_blocks_even_if_the_demand_is_optional(gate: Gate) -> No
     assert one.warnings == (MISSING,)
 
 
+def test_a_reference_does_not_replace_a_stated_baseline(gate: Gate) -> None:
+    text = f"{DROP.replace('accuracy', 'calibration_error')}\nparity: {{agreement: {{min: 0.1}}}}"
+    model, name = gate.model, "calibration_error[max_drop]"
+    outcomes = [
+        {row.name: row.outcome for row in gate.judge(text, reference=model, first_release=is_first).verdicts}
+        for is_first in (False, True)
+    ]
+    assert [one.pop(name) for one in outcomes] == ["unmeasurable", "pass"]
+    assert outcomes[0] == outcomes[1] == {"parity.agreement[min]": "pass"}
+
+
 def test_a_stated_baseline_that_no_demand_reports_must_exist(gate: Gate) -> None:
     text = "baseline: relase\ndimensions: {accuracy: {min: 0}}"
     approve(record())
