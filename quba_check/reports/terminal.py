@@ -25,6 +25,7 @@ from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, VerdictRow
 from quba_check.reports.cells import (
     CLASS_HEADINGS,
+    NOT_JUDGED,
     bound_text,
     class_table,
     interval_cell,
@@ -115,7 +116,9 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         wholes = [verdict for verdict in verdicts if verdict.part is None]
         own = most_severe([one for one in wholes if one.bound not in DROPS] or wholes)
         first = Text(name_cell(name, "" if own is None else own.title))
-        yield [first, *_cells(_whole(row, own), own, verdicts), Text(worst_part(name, row))]
+        is_unknown = own is not None and own.bound in DROPS and own.outcome in NOT_JUDGED
+        whole = None if is_unknown else _whole(row, own)
+        yield [first, *_cells(whole, own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them. A drop is not the value of its number.
             is_drop = verdict.bound in DROPS and verdict is not own

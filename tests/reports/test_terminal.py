@@ -262,6 +262,14 @@ def test_texts(name, snapshot):
     assert terminal_text(CASES[name], WIDTHS.get(name, 80)) == snapshot
 
 
+def test_a_drop_without_a_value_does_not_show_that_of_its_number():
+    drop = demand("accuracy", 0.01, "unmeasurable", bound="max_drop", message="no baseline")
+    (line,) = [
+        one for one in terminal_text(record(ACCURACY, [drop]), 80).splitlines() if one.startswith("accuracy ")
+    ]
+    assert line.split() == ["accuracy", "unmeasurable", "drop", "<=", "0.01", "FAIL"]
+
+
 def test_ascii_differs_in_the_rule_alone():
     assert render(FULL, width=80, colour=False, is_ascii=True) == FULL_TEXT.replace("─", "-")
 
