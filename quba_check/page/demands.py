@@ -152,7 +152,8 @@ def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, 
     """Return headline and details; those of a pass are not in its record."""
     if row.outcome != "pass" or known.value is None:
         return known.headline or f"{row.shown_name}: {row.outcome}", known.lines
-    headline = f"{row.shown_target} {_value_text(row, known)} meets the bound {_bound_text(row)}"
+    loss, bound = re.split("(?=[≥≤])", _bound_text(row))
+    headline = f"{row.shown_target} {loss}{_value_text(row, known)} meets the bound {bound}"
     quantity = record.judged(row)
     worst = "" if quantity is None or row.bound in DROPS else worst_part(row.dimension, quantity)
     is_by_group = quantity is not None and quantity.groups == quantity.n  # of a decided set

@@ -88,6 +88,18 @@ def test_texts(name: str, snapshot: SnapshotAssertion) -> None:
     assert text(CASES[name]) == snapshot
 
 
+@pytest.mark.parametrize(
+    ("bound", "headline"),
+    [
+        ("max_drop: 0.1", "accuracy drop 0.000 meets the bound ≤ 0.1"),
+        ("max_relative_drop: 5%", "accuracy relative drop 0.0% meets the bound ≤ 5%"),
+    ],
+)
+def test_a_drop_that_passes_is_named(bound: str, headline: str) -> None:
+    (demand,) = rows_of(judged(BEFORE, f"dimensions: {{accuracy: {{{bound}}}}}", baseline=BEFORE))
+    assert demand.worst.headline == headline
+
+
 def test_addresses_are_unique() -> None:
     twice = judged(run(), "dimensions: {accuracy: {min: 0.5}}")
     twice = judged(twice, "dimensions: {accuracy: {min: 0.6}, parameters: {max: 9}}", file="strict gate.yaml")
