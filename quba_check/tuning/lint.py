@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from quba_check.comparison.stored_run import StoredRun
+from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.request import titled_name
@@ -15,7 +15,8 @@ from quba_check.demands.bounds import today
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
-from quba_check.records.baselines import RECORD, approvals, baseline_folder, project_root
+from quba_check.records.baselines import approvals, approved_record, project_root
+from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.storage.user_files import is_url
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects, pass_margin
@@ -90,11 +91,14 @@ def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
 
 def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFinding]:
     """Yield needless waivers as errors, warnings ahead, and notes on the worst of many slices."""
-    judged = what_if(StoredRun(record.model.name, record), thresholds)
+    name, path = thresholds.baseline or "", None
+    if name and not is_url(name):
+        path = approved_record(name, project_root(), None)
+    baseline = None if path is None else stored_run(path, name, read_record(path), None)
+    judged = what_if(StoredRun(record.model.name, record), thresholds, baseline)
     ahead = [f"{WIDE}: {text}" for text in wide_bounds(judged.record)]
-    if thresholds.baseline is not None and not is_url(thresholds.baseline):
-        folder = baseline_folder(thresholds.baseline, project_root())
-        ahead += baseline_warnings(thresholds.baseline, approvals(folder / RECORD), today())
+    if path is not None:
+        ahead += baseline_warnings(name, approvals(path), today())
     yield from (LintFinding("ahead", f"{thresholds.label}: {text}") for text in ahead)
     for verdict, row in zip(judged.verdicts, judged.record.verdicts, strict=True):
         demand, evidence = verdict.demand, verdict.evidence

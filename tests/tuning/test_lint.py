@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import replace
 from datetime import timedelta
@@ -67,10 +68,29 @@ def test_needless_waivers_of_a_record() -> None:
     ]
 
 
+def approve(content: Record, time: str) -> None:
+    """Approve a record as the baseline `release` of the current folder."""
+    data = content.to_json().encode()
+    approval = Approval(time, "ann", "", "r50", "pass", (), hashlib.sha256(data).hexdigest())
+    write_baseline(Path("baselines/release"), data, None, approval)
+
+
+def test_a_drop_from_the_stated_baseline_needs_no_waiver(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    waive = f"waive: {{until: {today()}, by: ann, reason: r, at_most: 0.1}}"
+    text = f"schema: 1\nbaseline: release\ndimensions:\n  accuracy: {{max_drop: 0.01, {waive}}}\n"
+    needless = "error: x.yaml:4: accuracy[max_drop] is met by r50 without its waiver. Remove 'waive'."
+    assert needless not in linted(text, run=record(0.8))
+    for before, is_needless in ((0.85, False), (0.8, True)):
+        approve(record(before), str(today()))
+        assert (needless in linted(text, run=record(0.8))) == is_needless
+
+
 def test_what_matters_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    old = Approval(str(today() - timedelta(days=91)), "ann", "", "r50", "pass", (), "0" * 64)
-    write_baseline(Path("baselines/release"), b"{}", None, old)
+    approve(record(), str(today() - timedelta(days=91)))
     last, later = (today() + timedelta(days=days) for days in (14, 15))
     waive = "waive: {{until: {}, by: ann, reason: r, at_least: 0.1}}"
     text = (
