@@ -191,7 +191,10 @@ def _sampling(before: Record, run: RunConditions) -> str:
 
 
 def _encoding(suite: SuiteRow) -> str:
-    """Return the file format of generated corruptions, whose contents do not show it; empty without any."""
+    """Return the file format of generated corruptions; empty without any.
+
+    Their contents are those of the clean images.
+    """
     generated = suite.sets[CORRUPTIONS_SET].generated if CORRUPTIONS_SET in suite.sets else None
     return generated.partition("+")[2] or "none" if generated else ""
 
