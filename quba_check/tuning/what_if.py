@@ -8,6 +8,7 @@ from functools import cache, partial
 
 from quba_check.comparison.baseline import Baseline, OwnPreprocessing
 from quba_check.comparison.stored_run import RunConditions, StoredRun
+from quba_check.core.measurement import Unmeasurable
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.measurement import NotMeasuredRow, outcome_of
 from quba_check.records.record import Record
@@ -68,6 +69,9 @@ def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: 
     row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
     outcome = outcome_of(demand.dimension, row)
     before: Baseline | None = OwnPreprocessing(run, demand.request) if demand.request.pipeline else baseline
+    if before is None and demand.needs_baseline and thresholds.baseline:  # its name may be misspelt
+        reason = f"there is no approved record of the baseline {thresholds.baseline}"
+        return Unmeasurable(demand.dimension, f"{reason}. Approve one with 'quba-check approve'")
     if before is None:
         return evidence_of(demand, outcome)
     after, conditions = run.value_of(demand.dimension, demand.part), RunConditions.of(record)

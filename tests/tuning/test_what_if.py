@@ -147,6 +147,17 @@ def test_drops_without_a_baseline():
     )
 
 
+def test_a_stated_baseline_that_is_missing_blocks_optional_drops():
+    """Its name may be misspelt."""
+    text = "baseline: relaese\ndimensions: {accuracy: {max_drop: 0.1, optional: true}}"
+    verdict = judged(text).verdicts[0]
+    assert (verdict.outcome, verdict.reason) == (
+        "unmeasurable",
+        "there is no approved record of the baseline relaese. Approve one with 'quba-check approve'",
+    )
+    assert outcomes(text.partition("\n")[2]) == ["skipped"]
+
+
 def test_a_baseline_of_another_protocol():
     (verdict, *_) = judged(DROPS, baseline=StoredRun("old.json", record(protocol="released"))).verdicts
     assert verdict.reason == (
