@@ -52,11 +52,12 @@ def baseline_warnings(name: str, approvals: Sequence[Mapping[str, Any]], day: da
 
 
 def wide_bounds(record: Record) -> list[str]:
-    """Return blocking demands without a drop that a value meets by many standard errors."""
-    texts, bounded = [], {row.target for row in record.verdicts if row.bound in DROPS}
-    for row in record.verdicts:
+    """Return blocking demands without a blocking drop that a value meets by many standard errors."""
+    blocking = [row for row in record.verdicts if row.tier == "block"]
+    texts, bounded = [], {row.target for row in blocking if row.bound in DROPS}
+    for row in blocking:
         quantity = None if row.target in bounded or row.outcome != "pass" else record.judged(row)
-        if quantity is None or quantity.curve is None or row.tier != "block":
+        if quantity is None or quantity.curve is None:
             continue
         error, limit = (quantity.curve.at(1) - quantity.curve.at(-1)) / 2, float(row.limit)
         if abs(quantity.value - limit) > ERRORS * error:

@@ -84,6 +84,8 @@ def test_bounds_far_from_the_value(limit: float, tier: str, bound: str, is_told:
     assert wide_bounds(record(verdicts=verdicts, measurements=measured)) == (told if is_told else [])
     dropped = [*verdicts, row(limit=0.01, outcome="pass", bound="max_drop")]
     assert wide_bounds(record(verdicts=dropped, measurements=measured)) == []
+    reported = [*verdicts, row(limit=0.01, outcome="fail", bound="max_drop", tier="warn")]
+    assert wide_bounds(record(verdicts=reported, measurements=measured)) == (told if is_told else [])
 
 
 def test_values_of_demands_are_kept() -> None:
