@@ -11,7 +11,15 @@ from quba_check.comparison.compare import ChangeRow, Comparison
 from quba_check.core.request import target_name
 from quba_check.number_format import UNIT_SIGNS, counted, format_distinct, format_value, interval_text
 from quba_check.records.baselines import approved_values
-from quba_check.reports.tables import code, code_block, json_text, markdown_table, table_text, wrapped
+from quba_check.reports.tables import (
+    code,
+    code_block,
+    json_text,
+    markdown_table,
+    table_text,
+    terminal_width,
+    wrapped,
+)
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
@@ -145,4 +153,5 @@ def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str) -
             rows.append([number, time[:10], *who, *cells])
     if kind == "markdown":
         return f"### {code(title)}\n\n{markdown_table(_OF_HISTORY, [[*map(code, row)] for row in rows])}\n"
-    return f"{title}\n{table_text(_OF_HISTORY, rows, right=['value'])}"
+    table = table_text(_OF_HISTORY, rows, right=["value"], cut=["model", "by"], width=terminal_width())
+    return f"{title}\n{table}"

@@ -56,6 +56,19 @@ def test_the_values_of_approvals(
     assert capsys.readouterr().out == snapshot
 
 
+def test_long_names_of_models_and_people_fit_the_terminal(
+    baseline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"accuracy": {"value": 0.9, "interval": [0.8, 0.95], "unit": "fraction", "better": "high"}}
+    names = "release-team@example.com", "", f"resnet50{'-augmented' * 9}.pt"
+    approval = Approval("2026-11-01T00:00:00+00:00", *names, "pass", (), "0" * 64, values)
+    write_baseline(baseline, b"{}", None, approval)
+    assert main(["compare", str(baseline)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("accuracy") and "  resn" in line and "0.800..0.950" in line for line in lines)
+
+
 def test_the_lines_of_approvals(baseline: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(baseline), "--format", "json"]) == 0
     content = json.loads(capsys.readouterr().out)
