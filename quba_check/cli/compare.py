@@ -15,6 +15,7 @@ from quba_check.errors import OptionError
 from quba_check.records.baselines import FOLDER, RECORD, approvals
 from quba_check.records.files import HISTORY
 from quba_check.reports.comparison import comparison_text, history_text
+from quba_check.reports.tables import terminal_width
 
 
 @click.command("compare", epilog="Example: quba-check compare demo.json textured.json")
@@ -37,7 +38,7 @@ def compare(
         if not (history := approvals(before / RECORD)):
             allowed = f"two records, or a folder with {HISTORY}, such as {FOLDER}/release"
             raise OptionError(where="quba-check compare", got=f"'{before}' alone", allowed=allowed)
-        write_output(history_text(f"{before}", history, form))
+        write_output(history_text(f"{before}", history, form, terminal_width()))
         return
     check_not_read(flips, [before, after], "--flips")
     first, second = (read_run(path, store) for path in (before, after))

@@ -78,7 +78,7 @@ def drop(
         reason = f"only one of {name} and that of {baseline} is of attacks computed on another model"
         return Unmeasurable(dimension, reason)
     if before.score and after.score and before.score != after.score:
-        reason = f"{baseline} has {name} with the {before.score}, this run with the {after.score}"
+        reason = f"{baseline} has {name} with the score {before.score}, this run with {after.score}"
         return Unmeasurable(dimension, f"{reason}. Allowed: the same score in both manifests")
     if relative and before.value <= 0 and not is_same(before, after):
         reason = f"{name} is {before.value:g} in {baseline}, so a relative drop is undefined. Use max_drop"

@@ -23,8 +23,6 @@ from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
 Z = np.array(SCORES)
 _EXACT = 1e-6
-_SCORES = frozenset(f"score: {score}" for score in ANSWER_SCORES)
-"""Notes of unknown_detection on its score."""
 _STORED = 1 / 64
 """Part of their range by which stored influences may differ from exact ones; see `per_image.encode`."""
 
@@ -73,7 +71,7 @@ class RunValue:
             return None
         n, target = quantity.images or quantity.n, target_name(dimension, part)
         transfer = bool(transfer_notes(measured.notes))
-        score = next((note.replace(":", "") for note in measured.notes if note in _SCORES), "")
+        score = next((one for one in ANSWER_SCORES if f"score: {one}" in measured.notes), "")
         own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs, transfer, score)
         return cls(quantity.value, n, quantity.limits, images.influences.get(target, {}), *own)
 

@@ -11,15 +11,7 @@ from quba_check.comparison.compare import ChangeRow, Comparison
 from quba_check.core.request import target_name
 from quba_check.number_format import UNIT_SIGNS, counted, format_distinct, format_value, interval_text
 from quba_check.records.baselines import approved_values
-from quba_check.reports.tables import (
-    code,
-    code_block,
-    json_text,
-    markdown_table,
-    table_text,
-    terminal_width,
-    wrapped,
-)
+from quba_check.reports.tables import code, code_block, json_text, markdown_table, table_text, wrapped
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
@@ -131,13 +123,14 @@ def signed_value(value: float, unit: str) -> str:
     return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 
 
-def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str) -> str:
+def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str, width: int) -> str:
     """Return the numbers behind the demands at each approval of a baseline.
 
     Args:
         name: name of the baseline.
         approvals: the lines of its history.
         kind: `table`, `json` or `markdown`.
+        width: columns to which a table cuts the names of models and people.
     """
     if kind == "json":
         return json_text({"baseline": name, "approvals": approvals}, is_ascii=True)
@@ -153,5 +146,5 @@ def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str) -
             rows.append([number, time[:10], *who, *cells])
     if kind == "markdown":
         return f"### {code(title)}\n\n{markdown_table(_OF_HISTORY, [[*map(code, row)] for row in rows])}\n"
-    table = table_text(_OF_HISTORY, rows, right=["value"], cut=["model", "by"], width=terminal_width())
+    table = table_text(_OF_HISTORY, rows, right=["value"], cut=["model", "by"], width=width)
     return f"{title}\n{table}"

@@ -117,8 +117,8 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         own = most_severe([one for one in wholes if one.bound not in DROPS] or wholes)
         first = Text(name_cell(name, "" if own is None else own.title))
         is_unknown = own is not None and own.bound in DROPS and own.outcome in NOT_JUDGED
-        whole = None if is_unknown else _whole(row, own)
-        yield [first, *_cells(whole, own, verdicts), Text(worst_part(name, row))]
+        cells = _cells(None if is_unknown else _whole(row, own), own, verdicts)
+        yield [first, *cells, Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them. A drop is not the value of its number.
             is_drop = verdict.bound in DROPS and verdict is not own

@@ -91,9 +91,8 @@ def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
 
 def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFinding]:
     """Yield needless waivers as errors, warnings ahead, and notes on the worst of many slices."""
-    name, path = thresholds.baseline or "", None
-    if name and not is_url(name):
-        path = approved_record(name, project_root(), None)
+    name = thresholds.baseline or ""
+    path = None if not name or is_url(name) else approved_record(name, project_root(), None)
     baseline = None if path is None else stored_run(path, name, read_record(path), None)
     judged = what_if(StoredRun(record.model.name, record), thresholds, baseline)
     ahead = [f"{WIDE}: {text}" for text in wide_bounds(judged.record)]

@@ -94,7 +94,7 @@ def test_a_drop_between_two_scores_is_refused() -> None:
     assert isinstance(found, Unmeasurable)
     assert (found.missing_data, found.reason) == (
         False,
-        "a.json has unknown_detection with the score max_probability, this run with the score energy. "
+        "a.json has unknown_detection with the score max_probability, this run with energy. "
         "Allowed: the same score in both manifests",
     )
     assert isinstance(drop("a.json", value("unknown_detection"), runs[0], runs[0], relative=False), Drop)
