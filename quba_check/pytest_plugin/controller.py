@@ -130,17 +130,16 @@ class Controller:
                 raise
             return  # the demand that needs the broken set reports it
         self._plan = plan
-        if shows_table:
-            write_lines(self._config, progress, plan_table(plan).splitlines())
-            return
         missing = [view for view in plan.views if view.missing]
         passes = sum(view.forward + view.backward for view in missing)
         progress.writer.plan(passes)
+        seconds = run_time_left(progress.states())
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            seconds = passes / float(self._speed_file().read_text()) if seconds is None else seconds
+        if shows_table:
+            write_lines(self._config, progress, plan_table(plan, seconds).splitlines())
         # Without pytest's terminal there is no such option.
-        if getattr(self._config.option, "verbose", -1) >= 0:
-            seconds = run_time_left(progress.states())
-            with suppress(OSError, ValueError, ZeroDivisionError):
-                seconds = passes / float(self._speed_file().read_text()) if seconds is None else seconds
+        elif getattr(self._config.option, "verbose", -1) >= 0:
             text = "\n".join(plan_lines(plan, seconds))
             write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
 

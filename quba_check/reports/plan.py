@@ -67,8 +67,8 @@ def saving_line(plan: RunPlan, seconds: float) -> str:
     return f"{OPENVINO} saves up to {saved} of such a run on this CPU"
 
 
-def plan_table(plan: RunPlan) -> str:
-    """Return the plan as a table for each model and protocol."""
+def plan_table(plan: RunPlan, seconds: float | None) -> str:
+    """Return the plan as a table for each model and protocol; see `plan_lines`."""
     parts = []
     for model in plan.models:
         title = f"{model.model} on {plan.suite}, protocol {model.protocol}, {model.device}"
@@ -76,7 +76,7 @@ def plan_table(plan: RunPlan) -> str:
         rows = list(_rows(model.views))
         table = table_text(HEADINGS, rows, NUMBERS).rstrip() if rows else "no view to predict"
         parts.append("\n".join(line for line in (title, table, shared) if line))
-    lines = plan_lines(plan, None)
+    lines = plan_lines(plan, seconds)
     if _has_pgd(plan):
         lines.append("PGD takes at most these passes: images that it fools leave early.")
     return "\n\n".join([*parts, "\n".join([*lines, NOTHING_RUN])])

@@ -40,5 +40,7 @@ def test_the_time_is_that_of_the_last_run_until_images_are_predicted(judge_cold:
     (file,) = (judge_cold.store / "speeds").iterdir()
     assert float(file.read_text()) > 0
     file.write_text("0.5")
+    result = judge_cold("thresholds/x.yaml", "-k", "object_focus", "--quba-plan")
+    assert "12 forward passes, about 20 s on cpu" in result.outlines
     result = judge_cold("thresholds/x.yaml", "-k", "object_focus")
     assert "12 forward passes, about 20 s on cpu" in result.outlines

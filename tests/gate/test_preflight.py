@@ -288,7 +288,7 @@ def test_a_model_that_could_not_be_loaded_has_no_line(gate: Gate, tiny_data: Pat
 
 
 def test_the_table_of_all_dimensions(gate: Gate, snapshot: SnapshotAssertion, tmp_path: Path) -> None:
-    assert plan_table(plan_run(gate.session(ALL, store=tmp_path / "store"))) == snapshot
+    assert plan_table(plan_run(gate.session(ALL, store=tmp_path / "store")), None) == snapshot
 
 
 def test_a_run_makes_the_planned_passes(gate: Gate, passes: Passes, tmp_path: Path) -> None:

@@ -47,7 +47,13 @@ def test_lines_before_a_run(snapshot: SnapshotAssertion) -> None:
 
 
 def test_the_table_of_two_models(snapshot: SnapshotAssertion) -> None:
-    assert plan_table(TWO) == snapshot
+    assert plan_table(TWO, None) == snapshot
+
+
+def test_the_table_of_a_long_run_states_how_to_shorten_it() -> None:
+    *_, passes, shorter, _, _ = plan_table(ONE, 1000).splitlines()
+    assert passes.endswith("about 17 min on cpu")
+    assert shorter.startswith("to shorten it: no adversarial_robustness, --quba-limit 300")
 
 
 def test_what_openvino_saves_of_a_long_run() -> None:
