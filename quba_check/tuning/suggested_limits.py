@@ -139,7 +139,8 @@ def _suggestion(
     else:
         low, high = curve.interval(0.95)
         noise = row.value - low if lower_is_worse else high - row.value
-        step = 10.0 ** math.floor(math.log10(noise)) if noise > 0 else LEAST_STEP
+        # Less noise is that of the arithmetic.
+        step = 10.0 ** math.floor(math.log10(noise)) if noise > 1e-12 else LEAST_STEP
         edge = curve.at(-z if lower_is_worse else z)
         if len(rows) > 1:
             values = [one.value for one in rows.values()]
@@ -150,7 +151,7 @@ def _suggestion(
     spread = f" ({interval_text((low, high), row.unit, row.n)})" if curve is not None else ""
     origin = f"{spread} in {worst}" + f", the worst of {len(rows)}" * (len(rows) > 1)
     # Every model meets a limit of 0.
-    while (limit := _rounded(edge, step, down=lower_is_worse)) == 0 < edge and step > LEAST_STEP:
+    while (limit := _rounded(edge, step, row.value, down=lower_is_worse)) == 0 < edge and step > LEAST_STEP:
         step /= 10
     return SuggestedLimit(limit, f"{value}{origin}")
 
@@ -188,7 +189,7 @@ def published_names() -> str:
 
 def _rounded_limit(dimension: str, value: float, reason: str) -> SuggestedLimit:
     """Return a value as a limit, rounded outward to three significant digits."""
-    limit = _rounded(value, _step(value, 3), down=registry[dimension].better == "high")
+    limit = _rounded(value, _step(value, 3), value, down=registry[dimension].better == "high")
     return SuggestedLimit(limit, reason)
 
 
@@ -197,8 +198,13 @@ def _step(value: float, digits: int) -> float:
     return 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits) if value else 1.0
 
 
-def _rounded(value: float, step: float, *, down: bool) -> float:
-    """Round a value outward to a multiple of a power of ten."""
-    digits = -round(math.log10(step))
-    steps = (math.floor if down else math.ceil)(round(value / step, 9))
-    return round(steps * step, max(digits, 0))
+def _rounded(edge: float, step: float, value: float, *, down: bool) -> float:
+    """Round an edge outward to a multiple of a power of ten.
+
+    Noise of the division is absorbed, as far as the limit is still met by the value.
+    """
+    digits, outward = max(-round(math.log10(step)), 0), -1 if down else 1
+    steps = (math.floor if down else math.ceil)(round(edge / step, 9))
+    limit = round(steps * step, digits)
+    is_met = limit <= value if down else limit >= value
+    return limit if is_met else round((steps + outward) * step, digits)

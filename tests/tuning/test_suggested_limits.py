@@ -132,6 +132,47 @@ def test_a_run_meets_the_limits_made_of_it(value, error, z):
     assert suggestions["calibration_error"].limit >= value
 
 
+# Multiples of a power of ten, and values next to them.
+ROUND = st.builds(
+    lambda steps, digits, noise: steps / 10**digits * (1 + noise),
+    st.integers(1, 99),
+    st.integers(2, 6),
+    st.sampled_from([0.0, 2.3e-16, -2.3e-16, 9e-11, -9e-11]),
+)
+
+
+ERRORS = st.sampled_from([None, 0.0, 1e-17, 1e-11, 0.004])
+
+
+@given(st.lists(ROUND, min_size=1, max_size=3), ERRORS, st.floats(0, 3))
+@examples
+def test_runs_meet_the_limits_made_of_them_to_the_last_digit(values, error, z):
+    rows = [
+        {
+            name: quantity(value, error, "fraction", better=better, parts={})
+            for name, better in (("accuracy", "high"), ("calibration_error", "low"))
+        }
+        for value in values
+    ]
+    records = {f"{number}": record(measurements=own) for number, own in enumerate(rows)}
+    suggestions = suggest_limits(records, z)
+    written = {name: float(f"{one.limit:.15g}") for name, one in suggestions.items()}
+    assert written["accuracy"] <= min(values)
+    assert written["calibration_error"] >= max(values)
+
+
+@given(st.integers(1, 99), st.integers(2, 6))
+@examples
+def test_an_exact_value_of_two_digits_is_its_own_limit(steps, digits):
+    value = steps / 10**digits
+    rows = {
+        "accuracy": quantity(value, None, "fraction", better="high", parts={}),
+        "calibration_error": quantity(value, None, "fraction", better="low", parts={}),
+    }
+    limits = suggest_limits({"a": record(measurements=rows)}, 1.645)
+    assert {one.limit for one in limits.values()} == {value}
+
+
 def test_bounds_of_a_file_have_limits_of_their_own_numbers():
     """0.6 - 1.645 · 0.02 = 0.567; 0.85 - 1.645 · 0.01 = 0.834; the worst of two slices is less sure."""
     parts = {
