@@ -173,7 +173,7 @@ _NOTHING = "-"
 
 
 def sets_text(suite: Suite, width: int) -> str:
-    """Return the suite's name and a table of its sets.
+    """Return the suite's name, a table of its sets, and the undeclared sets of the nine dimensions.
 
     If the table is wider than `width` columns, paths and reasons follow below it, one for each set.
     """
@@ -183,11 +183,15 @@ def sets_text(suite: Suite, width: int) -> str:
         table = table_text(COLUMNS[:-1], [row[:-1] for row in rows], _RIGHT, cut=_NAMES, width=width)
         table += "\n" + wrapped((f"{name}: {path}" for name, *_, path in rows), width)
     heading = f"{suite.name}: {suite.facts.class_count:,} classes, in {one_line(suite.location)}"
-    return wrapped([heading], width) + table
+    sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
+    absent = [name for name in sets if name not in suite.facts.spaces]
+    absent += [] if suite.facts.shifts else ["shifts"]
+    undeclared = [f"not in the manifest: {', '.join(absent)}"] if absent else []
+    return wrapped([heading], width) + table + wrapped(undeclared, width)
 
 
 def set_rows(suite: Suite) -> list[tuple[str, ...]]:
-    """Return the rows: declared sets, decided ones, then undeclared sets of the nine dimensions.
+    """Return the rows: declared sets, then decided ones.
 
     `classes` is the number of classes of the set's label space with images; `per class` is the smallest and
     largest number of images of a class with images (per corruption and severity for corruptions).
@@ -212,10 +216,7 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
         root = counts.get(suite.facts.view_set(suite.facts.root_of(name)))
         groups = "missing" if root is None else f"{root.groups:,}"
         rows.append((name, groups, *(_NOTHING,) * 4, f"one for each group of {decided.of}"))
-    sets = (CLEAN_SET, CORRUPTIONS_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
-    absent = [name for name in sets if name not in suite.facts.spaces]
-    absent += [] if suite.facts.shifts else ["shifts"]
-    return rows + [(name, "missing", *(_NOTHING,) * 4, "not in the manifest") for name in absent]
+    return rows
 
 
 def _images_per_class(suite: Suite, view: View) -> NDArray[np.intp]:
