@@ -269,7 +269,8 @@ class Request:
     def needs_probabilities(self) -> bool:
         """True if the most probable class of each image is not enough."""
         reads_all_classes = self.dimension == "calibration_error" or self.metric in _OF_ALL_CLASSES
-        return reads_all_classes or self.at is not None or self.metric.startswith("top")
+        is_of_answer = self.at is not None or self.score == "margin"
+        return reads_all_classes or is_of_answer or self.metric.startswith("top")
 
     @property
     def needs_logits(self) -> bool:

@@ -49,6 +49,11 @@ def test_names(request_: Request, name: str | None) -> None:
     assert request_.better == ("low" if request_.kind == "gap" else request_.number.better)
 
 
+def test_a_margin_needs_all_probabilities_also_without_a_threshold() -> None:
+    assert answer_request("aurc", "margin").needs_probabilities
+    assert not answer_request("aurc").needs_probabilities
+
+
 TEXTS = st.text("ab:@\\ é", min_size=1, max_size=6)
 
 
