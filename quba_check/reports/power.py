@@ -40,7 +40,7 @@ def _reason(demand: Demand, record: Record | None) -> str:
     if record is None:
         return "needs the standard error of a run, --record; sizes, counts and grades have none"
     is_missing = not demand.is_on_grade and judged_quantity(demand, record) is None
-    return "this run did not measure it (or it is masked)" if is_missing else "no standard error in this run"
+    return "this run has no value of it, or a masked one" if is_missing else "no standard error in this run"
 
 
 def _cells(effect: DetectableEffect) -> list[str]:

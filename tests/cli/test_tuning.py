@@ -226,7 +226,7 @@ def test_power_on_slices_is_a_difference_or_a_reason(run) -> None:
     assert (code, len(accuracy.split())) == (0, 6)
     assert error.split()[-3:] == ["-", "-", "-"]
     assert (
-        reason == "-: calibration_error@slice=site:worst[max]: this run did not measure it (or it is masked)."
+        reason == "-: calibration_error@slice=site:worst[max]: this run has no value of it, or a masked one."
     )
 
 
