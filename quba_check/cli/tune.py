@@ -102,13 +102,15 @@ def tune(
     else:
         limits, protocol = suggest_limits(records, z), next(iter(records.values())).protocol
         notes += _caveats(records, limits)
-    if useless := dimensions_without_effect(limits):
-        notes.append(f"a limit of 0 or less, which every model meets: {listed(useless)}")
+    useless = [*dimensions_without_effect(limits)]
     if output.exists():
         existing = thresholds_at(output, _facts(records))
         _check_protocol(existing, protocol)
         document = read_yaml(output, existing.label, ThresholdError)
-        edit = edit_limits(document, limits, limits_of_demands(existing, limits, records, z), add=add)
+        own = limits_of_demands(existing, limits, records, z)
+        parts = [demand for demand in existing.demands if demand.part and demand.bound == "min"]
+        useless += [one.target for one in parts if one.location in own and own[one.location].limit <= 0]
+        edit = edit_limits(document, limits, own, add=add)
         text, change = edit.after, unified_diff(edit.before, edit.after, output)
         if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
@@ -116,6 +118,8 @@ def tune(
             notes.append(f"{output}: has no limit of {listed(edit.unlimited)}, so nothing was changed there")
     else:
         text = change = new_threshold_file(limits, name=output.stem, protocol=protocol)
+    if useless:
+        notes.append(f"a limit of 0 or less, which every model meets: {listed(useless)}")
     write_text(text, output)
     sys.stdout.write(change or f"{output}: nothing to change\n")
     sys.stderr.writelines(f"{note}\n" for note in notes)

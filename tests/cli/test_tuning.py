@@ -177,6 +177,18 @@ def test_tune_says_which_limit_every_model_meets(run) -> None:
     )
 
 
+def test_tune_names_the_bounds_on_parts_that_every_model_meets(run) -> None:
+    parts = {f"@set={name}": quantity(value, 0.01, "fraction") for name, value in (("fog", 0), ("snow", 0.9))}
+    row = quantity(0.9, 0.01, "fraction", better="high", parts=parts)
+    Path("parts.json").write_text(record(measurements={"accuracy": row}).to_json(), encoding="utf-8")
+    Path("parts.yaml").write_text(
+        "schema: 1\ndimensions: {accuracy: [{set: fog, min: 0.5}, {set: snow, min: 0.5}]}\n", encoding="utf-8"
+    )
+    code, _, err = run("tune", "parts.json", "-o", "parts.yaml")
+    note = "a limit of 0 or less, which every model meets: accuracy@set=fog"
+    assert (code, err.splitlines()[-1]) == (0, note)
+
+
 def test_tune_by_other_models(run) -> None:
     code, told, _ = run("tune", "--percentile", "50", "-o", "median.yaml")
     assert code == 0
