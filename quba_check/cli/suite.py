@@ -173,7 +173,7 @@ _NOTHING = "-"
 
 
 def sets_text(suite: Suite, width: int) -> str:
-    """Return the suite's name, a table of its sets, and the undeclared sets of the nine dimensions.
+    """Return the suite's name, its sets as a table, and the undeclared sets.
 
     If the table is wider than `width` columns, paths and reasons follow below it, one for each set.
     """

@@ -76,6 +76,11 @@ def test_a_limit_keeps_whole_groups_of_each_set(gate: Gate) -> None:
     assert "and the set has 10 groups" in terminal_text(record).replace("\n  ", " ")
 
 
+def test_the_margin_alone_is_read_from_any_set(gate: Gate) -> None:
+    record = gate.judge("answers: {at: {margin: 0.5}, set: [clean, night, tuning], aurc: {max: 1}}\n")
+    assert [*outcomes(record).values()] == ["pass"] * 3
+
+
 def test_a_missing_set_concerns_its_own_demands_alone(gate: Gate, suite: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(suite, tmp_path / "data"))
     for name in ("night", "tuning"):
