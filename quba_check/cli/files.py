@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -57,7 +58,7 @@ def facts_of(record: Record | None) -> SuiteFacts:
     from quba_check.suites.opening import published_facts
     from quba_check.tuning.record_facts import suite_facts
 
-    return suite_facts(record) if record else published_facts()
+    return suite_facts(record) if record else replace(published_facts(), name="imagenet (--record names another)")
 
 
 def parse_population(given: Given) -> Population:
