@@ -58,7 +58,9 @@ def facts_of(record: Record | None) -> SuiteFacts:
     from quba_check.suites.opening import published_facts
     from quba_check.tuning.record_facts import suite_facts
 
-    return suite_facts(record) if record else replace(published_facts(), name="imagenet (--record names another)")
+    if record is None:
+        return replace(published_facts(), name="imagenet (--record names another)")
+    return suite_facts(record)
 
 
 def parse_population(given: Given) -> Population:
