@@ -59,6 +59,7 @@ def failures(record: Path, **given: Any) -> None:
 
     With --slices, list the slices of the manifest's columns and properties instead, the worst first.
     """
+    given["set_name"] = given["set_name"] and given["set_name"].removeprefix(UNKNOWN_PREFIX)
     _check(record, given)
     if given["slices"]:
         write_output(slices_text(read_record(record), given["dimension"], given["least"]))

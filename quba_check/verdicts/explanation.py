@@ -177,8 +177,9 @@ def _images(verdict: Verdict) -> dict[str, str]:
         images["slice"] = request.slice
     if isinstance(evidence, Measurement):
         if demand.dimension == "unknown_detection":
-            worst = [*(name for name, _ in _worst_parts(demand, evidence)), *evidence.parts]
-            images["set"] = (request.metric or worst[0]).removesuffix("_fpr95")
+            sets = [name for name in evidence.parts if f"{name}_fpr95" in evidence.parts]
+            worst = min(sets, key=lambda name: evidence.parts[name].value, default="")
+            images["set"] = (request.metric or worst).removesuffix("_fpr95")
         if (table := evidence.tables.get(demand.part or "")) is not None:  # of `each`
             images["class"] = str(min(table.rows, key=lambda row: float(row[2]))[0])
         if request.kind != "value" and (name := worst_slice(demand, evidence)):

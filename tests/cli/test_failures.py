@@ -76,6 +76,7 @@ REJECTS = unknown_sets(
 def test_the_most_confident_images_of_an_unknown_set(run: Run, snapshot: SnapshotAssertion) -> None:
     write(NAMES, REJECTS)
     assert run("failures a.json --set near") == (0, snapshot, "")
+    assert run("failures a.json --set unknown/near") == run("failures a.json --set near")
     assert run("failures a.json --set near --predicted tench --csv -")[1] == snapshot
     Path("a.npz").unlink()  # the list is in the record
     assert run("failures a.json --set near --predicted goldfish --store empty") == (0, snapshot, "")

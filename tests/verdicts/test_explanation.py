@@ -324,11 +324,7 @@ def test_the_images_of_unknown_detection_are_those_of_a_set(
     metric: str, areas: dict[str, float], named: str
 ) -> None:
     parts = {name: Quantity(area, "fraction", 10) for name, area in areas.items()}
-    parts["far_fpr95"] = Quantity(0.3, "fraction", 10)
-    demand = replace(
-        CORRUPTION,
-        request=value("unknown_detection", metric),
-        parts=tuple(Part(name, "fraction", "high", "") for name in areas),
-    )
-    verdict = decide(demand, Measurement("unknown_detection", 0.4, "fraction", 20, parts=parts))
+    parts |= {f"{name}_fpr95": Quantity(0.1, "fraction", 10) for name in areas}
+    measured = Measurement("unknown_detection", 0.4, "fraction", 20, parts=parts)
+    verdict = decide(demanded(value("unknown_detection", metric)), measured)
     assert explanation(verdict).images == {"set": named}
