@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from quba_check.cli.files import check_not_read, read_run, write_output
 from quba_check.cli.formats import picture_source
 from quba_check.cli.parser import COUNT, INPUT, OUTPUT, PLACE, Checked, check_read, store_option, value_option
-from quba_check.comparison.misclassified import Failure, failures_csv, rejects
+from quba_check.comparison.misclassified import Failure, failures_csv, n_selected, rejects
 from quba_check.comparison.misclassified import failures as failures_of
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.facts import short_class_names
+from quba_check.core.facts import short_class_names, whole_class_names
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import file_ending_in
@@ -59,8 +58,8 @@ def failures(record: Path, **given: Any) -> None:
 
     With --slices, list the slices of the manifest's columns and properties instead, the worst first.
     """
-    given["set_name"] = given["set_name"] and given["set_name"].removeprefix(UNKNOWN_PREFIX)
     _check(record, given)
+    given["set_name"] = given["set_name"] and given["set_name"].removeprefix(UNKNOWN_PREFIX)
     if given["slices"]:
         write_output(slices_text(read_record(record), given["dimension"], given["least"]))
         return
@@ -118,19 +117,15 @@ def _clean_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[F
     before = read_run(given["baseline"], given["store"]) if given["baseline"] else None
     answers, slice_name = run.clean_answers(), given["slice_name"]
     label, predicted = (_class(given[name], name, answers.classes) for name in ("class", "predicted"))
-    selected = np.ones(len(answers.names), np.bool_)
-    if label is not None:
-        selected &= answers.label == answers.classes.index(label)
-    if slice_name is not None:
-        columns = {name: column for column in answers.slices.values() for name in column.names}
-        if slice_name not in columns:
-            hint = allowed_names(slice_name, columns) if columns else "The run has none."
-            raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
-        selected &= columns[slice_name].rows(slice_name)
+    slices = [name for column in answers.slices.values() for name in column.names]
+    if slice_name is not None and slice_name not in slices:
+        hint = allowed_names(slice_name, slices) if slices else "The run has none."
+        raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
     wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
     wrong = [image for image in wrong if image.is_of(label, predicted, slice_name)]
     verb, lost = "is" if len(wrong) == 1 else "are", f", and right in {before.file}" if before else ""
-    return f"{len(wrong):,} of {selected.sum():,} clean images {verb} wrong{lost}", wrong
+    n_images = n_selected(answers, label, slice_name)
+    return f"{len(wrong):,} of {n_images:,} clean images {verb} wrong{lost}", wrong
 
 
 def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[Failure]]:
@@ -149,7 +144,7 @@ def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list
 
 def _class(given: str | None, option: str, names: Sequence[str]) -> str | None:
     """Return the class with a whole or short name; None for None."""
-    whole = dict(zip([*short_class_names(names), *names], [*names, *names], strict=True))
+    whole = whole_class_names(names)
     if given is not None and given not in whole:
         hint = allowed_names(given, dict.fromkeys(short_class_names(names)))
         raise OptionError(f"there is no class '{given}'", where=f"--{option}", hint=hint)

@@ -81,6 +81,14 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
     return sorted(wrong, key=lambda failure: (-(failure.confidence or 0.0), -(failure.loss or 0.0)))
 
 
+def n_selected(answers: CleanAnswers, label: str | None, slice_name: str | None) -> int:
+    """Return the number of clean images of a class and slice; None is any."""
+    masks = [column.rows(str(slice_name)) for column in answers.slices.values() if slice_name in column.names]
+    if label is not None:
+        masks.append(answers.label == answers.classes.index(label))
+    return int(np.logical_and.reduce(masks).sum()) if masks else len(answers.names)
+
+
 def rejects(record: Record, name: str = "") -> list[Failure]:
     """Return the most confident unknown images of a record, of one set or all.
 

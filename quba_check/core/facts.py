@@ -32,6 +32,15 @@ def short_class_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(cut if times[cut] == 1 else name for cut, name in zip(short, names, strict=True))
 
 
+def whole_class_names(names: Sequence[str]) -> dict[str, str]:
+    """Return the whole name of each class by its short and its whole name.
+
+    >>> whole_class_names(["tench, Tinca tinca"])
+    {'tench': 'tench, Tinca tinca', 'tench, Tinca tinca': 'tench, Tinca tinca'}
+    """
+    return dict(zip([*short_class_names(names), *names], [*names, *names], strict=True))
+
+
 LONGEST_NAME = 100
 """Largest length of a class name in a table."""
 

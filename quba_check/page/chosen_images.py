@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.comparison.misclassified import Failure, failures, rejects
+from quba_check.comparison.misclassified import Failure, failures, n_selected, rejects
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.request import target_name
+from quba_check.core.facts import whole_class_names
+from quba_check.core.request import NOT_AS, target_name
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, UNKNOWN_PREFIX
 from quba_check.errors import QubaError, UserError
 from quba_check.records.measurement import MeasurementRow
@@ -24,6 +25,8 @@ CHANGED_CLEAN: Mapping[str, str] = {
     "corruption_robustness": "shown before the corruption. Answers on corrupted images are not stored",
 }
 """Dimensions of changed clean images, with a note on their pictures."""
+_COUNTED = (".recall", ".precision", ".specificity", ".npv")
+"""Ends of the numbers of a class that only one kind of wrong images lowers."""
 Listing = Callable[[str], Sequence[tuple[str, str, str]]]
 """Returns name, class and texture class of each image of a set. Raises QubaError."""
 
@@ -64,7 +67,7 @@ def choose_images(
         note = "The most confident unknown images. A known class among them is a sign that the set leaks."
         return Choice(tuple(unknown[:n]), note)
     try:
-        if demand.dimension in BY_LOSS:
+        if demand.dimension in BY_LOSS or _is_of_answers(demand):
             return _choice_by_loss(run, demand, n, baseline)
         return _choice_by_harm(run, demand, n, listing, baseline)
     except QubaError as why:
@@ -90,6 +93,15 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
     return Choice(tuple(lost[:n]), note) if lost else Choice()
 
 
+def _is_of_answers(demand: VerdictRow) -> bool:
+    """True if class, predicted class and slice define the images behind a demand."""
+    name, _, conditions = (demand.part or "").partition("@")
+    if demand.dimension != "classes" or (conditions and not conditions.startswith("slice=")):
+        return False
+    sides = {"class", "predicted"} & demand.explanation.images.keys()
+    return len(sides) == 2 if name.startswith(f"{NOT_AS}.") else bool(sides) and name.endswith(_COUNTED)
+
+
 def _choice_by_loss(run: StoredRun, demand: VerdictRow, n: int, baseline: StoredRun | None) -> Choice:
     if "set" in demand.explanation.images:
         raise UserError("the run stored answers to clean images alone.")
@@ -97,14 +109,19 @@ def _choice_by_loss(run: StoredRun, demand: VerdictRow, n: int, baseline: Stored
         wrong, problem = failures(run, baseline), ""
     except UserError as why:
         wrong, problem = failures(run), f" Images lost against the baseline are unknown: {why}"
-    conditions = [demand.explanation.images.get(key) for key in ("class", "predicted", "slice")]
-    wrong = [image for image in wrong if image.is_of(*conditions)]
+    answers, images = run.clean_answers(), demand.explanation.images
+    whole = whole_class_names(answers.classes)
+    label, predicted = (whole.get(images.get(key, "")) for key in ("class", "predicted"))
+    slice_name = images.get("slice")
+    wrong = [image for image in wrong if image.is_of(label, predicted, slice_name)]
     if not wrong:
         return Choice(note=f"No pictures: no clean image is wrong.{problem}")
     worst, others = wrong[:n], wrong[n:]
     n_lost = sum(failure.is_lost for failure in worst)
     further = [failure for failure in others if failure.is_lost][: n - n_lost]
-    count = ", ".join([f"{len(wrong):,} of {len(run.clean_answers().names):,}", *filter(None, conditions)])
+    count = f"{len(wrong):,} of {n_selected(answers, label, slice_name):,}"
+    conditions = label, predicted and f"called {predicted}", slice_name
+    count = ", ".join(filter(None, (count, *conditions)))
     note = f"Wrong clean images, {count}, the most confident first.{problem}"
     return Choice((*worst, *further), note)
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from support.rows import verdict
 from support.runs_compared import CLASSES, stored
 from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.predictions import SliceColumn
 from quba_check.errors import SuiteError
 from quba_check.page.chosen_images import choose_images
 from quba_check.records.per_image import CleanAnswers, PerImage
@@ -143,9 +145,42 @@ def test_the_images_are_those_that_a_failure_names() -> None:
     row = VerdictRow.model_validate(verdict("accuracy", explanation=explained))
     choice = choose_images(LOSSES, row, 5, listing)
     assert [(one.label, one.predicted) for one in choice.images] == [(CLASSES[0], CLASSES[1])]
-    assert choice.note.startswith(f"Wrong clean images, 1 of 6, {CLASSES[0]}, {CLASSES[1]}, ")
+    assert choice.note.startswith(f"Wrong clean images, 1 of 2, {CLASSES[0]}, called {CLASSES[1]}, ")
     row = VerdictRow.model_validate(
         verdict("accuracy", explanation={"headline": "", "images": {"set": "night"}})
     )
     note = "No pictures: the run stored answers to clean images alone."
     assert choose_images(LOSSES, row, 5, listing).note == note
+
+
+@pytest.mark.parametrize(
+    ("target", "images", "chosen"),
+    [
+        ("classes.a.recall", {"class": "a"}, ["0.png", "3.png"]),
+        ("classes.each.recall", {"class": "a"}, ["0.png", "3.png"]),  # a short name
+        ("classes.c.recall@slice=day:worst", {"class": "c", "slice": "day=1"}, ["2.png"]),
+        ("classes.b.precision", {"predicted": "b"}, ["0.png"]),
+        ("classes.not_as.c.a", {"class": "c", "predicted": "a"}, ["2.png"]),
+        ("classes.not_as.c.a|b", {"class": "c"}, ["5.png"]),
+        ("classes.b|c.recall@slice=day=1", {"slice": "day=1"}, ["5.png"]),
+        ("classes.a.recall@probability=0.3", {"class": "a"}, ["5.png"]),
+        ("classes.a.auroc", {"class": "a"}, ["5.png"]),
+    ],
+)
+def test_images_of_classes(target: str, images: dict[str, str], chosen: list[str]) -> None:
+    """Wrong images have their answers, the most confident first; those behind other numbers are by harm."""
+    days = SliceColumn(("day=1", "day=2"), np.array([0, 0, 0, 1, 1, 1]))
+    answers = CleanAnswers(
+        *(NAMES, np.arange(6) % 3, np.array([1, 1, 0, 2, 1, 2]), ("a, first", "b", "c")),
+        confidence=np.array([0.9, 0.8, 0.7]),
+        loss=np.ones(3),
+        slices={"day": days},
+    )
+    harm = {target: {"clean": np.array([0, 0, 0, 0, 0, -1.0])}}
+    tested = replace(CLASSES_RUN, images=PerImage(harm, answers))
+    row = VerdictRow.model_validate(verdict(target, explanation={"headline": "", "images": images}))
+    choice = choose_images(tested, row, 5, listing)
+    assert [one.path for one in choice.images] == chosen
+    assert all(one.confidence for one in choice.images) == (chosen != ["5.png"])
+    if "worst" in target:
+        assert choice.note == "Wrong clean images, 1 of 1, c, day=1, the most confident first."
