@@ -211,5 +211,3 @@ def advice(
     step = next_step(row, run.record, path, "" if baseline is None else baseline.file)
     if step and not (has_pictures and PICTURES in step):
         yield "cause", step
-    if row.within_noise:
-        yield "noise", ""
