@@ -47,7 +47,7 @@ def test_open_rows_fit_and_can_be_read(open_page: OpenPage, name: str, screen: d
         "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
     assert needed <= given
-    cut = """[...document.querySelectorAll("table, figure, .scroll")].filter(
+    cut = """[...document.querySelectorAll("table, figure, .scroll, pre")].filter(
       (each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML.slice(0, 120))"""
     assert page.evaluate(cut) == []
 
