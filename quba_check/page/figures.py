@@ -10,6 +10,8 @@ from statistics import median
 from typing import TypeVar
 
 from quba_check.core.request import name_on_slices
+from quba_check.messages import grouped
+from quba_check.number_format import counted
 from quba_check.page import tables
 from quba_check.page.columns import Column
 from quba_check.page.figure import MOST_ROWS, Figure, Names, bars, curves_figure, heatmap, matrix
@@ -74,12 +76,11 @@ def _listing(
 
 def _corruptions(columns: Columns, names: Names) -> Iterator[Figure | None]:
     cells = {column: rows for column in columns if (rows := tables.severities(column))}
+    meaning = ": accuracy divided by clean accuracy, 1 is no loss. Cells that stand out lose more."
     for column, rows in cells.items():
-        caption = (
-            f"Relative accuracy{_of(column, names)} by corruption and severity: accuracy divided by clean "
-            "accuracy, 1 is no loss. Cells that stand out lose more."
-        )
+        caption = f"Relative accuracy{_of(column, names)} by corruption and severity{meaning}"
         yield heatmap(caption, ("severity", *map(str, range(1, 6))), rows)
+        meaning = "."  # of further records
     if len(names) > 1:
         sources = {name: ("corruption_robustness", name) for rows in cells.values() for name in rows}
         caption = "Relative accuracy under each corruption, all severities."
@@ -102,19 +103,20 @@ def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
         {series: [row[1:] for row in rows] for series, rows in each.items()} for each in (bins, scaled)
     )
     marks = {
-        series: [(f"{row[0]:,} images", *row[1:], 2 + 4 * math.sqrt(row[0] / max(rows)[0])) for row in rows]
+        series: [(counted(n, "image"), x, y, 2 + 4 * math.sqrt(n / max(rows)[0])) for n, x, y in rows]
         for series, rows in bins.items()
     }
     caption = (
         "Accuracy by confidence, in bins of equal width; a calibrated model is on the diagonal. "
         "Larger marks stand for more images."
     )
-    for column in columns:
-        if (fit := tables.temperature(column)) is not None:
-            caption += (
-                f" Dashed{_of(column, names)}: after temperature scaling with T = {fit[0]:.2f}, "
-                f"ECE {fit[1]:.4f} → {fit[2]:.4f}; {fit[3]}."
-            )
+    fits = grouped(
+        (fit[3], f"T = {fit[0]:.2f}{_of(column, names)}, ECE {fit[1]:.4f} → {fit[2]:.4f}")
+        for column in columns
+        if (fit := tables.temperature(column)) is not None
+    )
+    for how, texts in fits.items():
+        caption += f" Dashed: after temperature scaling with {'; '.join(texts)}; {how}."
     axes, title = ("confidence", "accuracy"), "Reliability diagram"
     yield curves_figure(caption, axes, curves, marks, names, dashed=dashed, title=title)
 

@@ -20,9 +20,20 @@ MOST_VIEWS = 4
 
 
 def set_rows(columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
-    """Return the sets of all records: name, then images for each record."""
+    """Return the sets of all records: name, then images for each record.
+
+    Numbers that all records share stand once.
+    """
     names = dict.fromkeys(name for column in columns for name in column.record.suite.sets)
-    return tuple((name, *(_images(column.record, name) for column in columns)) for name in names)
+    rows = tuple((name, *(_images(column.record, name) for column in columns)) for name in names)
+    return tuple(row[:2] for row in rows) if all(len({*row[1:]}) == 1 for row in rows) else rows
+
+
+def doctor_lines(record: Record) -> list[str]:
+    """Return a sentence on missing findings of the doctor; none if it has some."""
+    if "findings" not in record.model_fields_set:
+        return ["The record stores no findings of the doctor. Examine the setup with `quba-check doctor`."]
+    return [] if record.findings else ["The doctor found no problem before the run."]
 
 
 def _images(record: Record, name: str) -> str:

@@ -110,6 +110,7 @@ _FILTERS = (
     change_cells,
     change_chart,
     provenance.commands,
+    provenance.doctor_lines,
     provenance.facts,
     formula,
     grade_line,

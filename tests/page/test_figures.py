@@ -128,6 +128,7 @@ CASES: dict[str, tuple[str, list[dict[str, Any]]]] = {
             )
         ],
     ),
+    "temperatures of two records": ("calibration_error", [{"reliability": BINS, "temperature": FITTED}] * 2),
     "the temperature": (
         "calibration_error",
         [{"reliability": BINS, "reliability_scaled": BINS, "temperature": FITTED}],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -386,6 +387,23 @@ def test_data_and_provenance(snapshot: SnapshotAssertion) -> None:
     runs = [StoredRun("r.json", first), StoredRun("s.json", second)]
     page = parsed(render_page(runs, baseline=stored("old.json", [0, 1, 2])))
     assert f"{page.one(id='data').lines}\n\n{page.one(id='provenance').lines}" == snapshot
+
+
+def test_records_of_one_run_state_facts_once(demo: StoredRun, textured: StoredRun) -> None:
+    words = {"findings": (), "command": ("pytest", "--model=demo", "--model=demo-textured")}
+    runs = [replace(run, record=run.record.model_copy(update=words)) for run in (demo, textured)]
+    page = parsed(render_page(runs))
+    data, provenance = page.one(id="data").text, page.one(id="provenance").text
+    assert data.count("The doctor found no problem") == 1
+    assert [provenance.count(words) for words in ("Measure again", "Make this page again")] == [1, 1]
+    assert provenance.count("Print the verdict again") == 2
+    assert [row.text.split() for row in page.one(id="data").all("tr")[:2]] == [
+        ["set", "images"],
+        ["clean", "400"],
+    ]
+    figures = page.one(id="dimensions").text
+    assert figures.count("accuracy divided by clean accuracy") == 1
+    assert figures.count("Relative accuracy of demo-textured by corruption and severity.") == 1
 
 
 def test_inputs_with_their_text() -> None:
