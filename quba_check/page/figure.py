@@ -18,8 +18,8 @@ LEVELS = 10
 """Number of steps from 0 to 1; each has a colour and a text colour in page.css, for light and dark."""
 MOST_ROWS = 24
 """Largest number of rows with a strip; the rows with the lowest values are drawn."""
-MOST_NUMBERED = 20
-"""Largest number of classes in a matrix whose numbers are readable."""
+MOST_NUMBERED, MOST_ON_PHONES = 20, 8
+"""Largest number of classes in a matrix whose numbers are readable, and of columns on phones."""
 WIDTH = 480
 """Width of charts; a phone of 360 pixels shows them at seven tenths of their size, with larger text."""
 BINS = 32
@@ -119,7 +119,7 @@ class Figure:
         chart: the chart; None for a table.
         headings: headings of the table; empty without one.
         rows: cells of the table.
-        kind: class of the table in page.css: `strips`, `matrix`, `matrix dense` or `matrix heat`.
+        kind: class of the table in page.css: `strips`, or `matrix` alone, dense, stacked or heat.
     """
 
     caption: str
@@ -228,8 +228,8 @@ def matrix(
 
     headings = (corner, *(shorten(name, 16) for name in names))
     rows = tuple((name, *(content(name, other) for other in names)) for name in names)
-    kind = "matrix" if len(names) <= MOST_NUMBERED else "matrix dense"
-    return Figure(caption, headings=headings, rows=rows, kind=kind)
+    kind = "dense" if len(names) > MOST_NUMBERED else "stacked" * (len(names) > MOST_ON_PHONES)
+    return Figure(caption, headings=headings, rows=rows, kind=f"matrix {kind}".strip())
 
 
 def heatmap(caption: str, headings: tuple[str, ...], rows: Mapping[str, Sequence[float | None]]) -> Figure:

@@ -154,7 +154,7 @@ def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
 
 def _single_classes(columns: Columns, names: Names) -> Iterator[Figure | None]:
     for column in columns:
-        yield from _confusions(column, _of(column, names))
+        yield from _confusions(column, _of(column, names), is_explained=column is columns[0])
     for rate, of_what in (("recall", "images"), ("precision", "answers")):
         rows = _by_name(_tables(columns, partial(tables.rates, rate=rate)))
         points = {name: {k: point for k, (_, point) in row.items()} for name, row in rows.items()}
@@ -163,16 +163,17 @@ def _single_classes(columns: Columns, names: Names) -> Iterator[Figure | None]:
     yield from _roc(columns, names)
 
 
-def _confusions(column: Column, of: str) -> Iterator[Figure]:
+def _confusions(column: Column, of: str, *, is_explained: bool) -> Iterator[Figure]:
     """Yield the confusion matrix of a record with few classes, and its largest cells."""
     confused, recalls = tables.confusions(column), tables.rates(column, "recall")
     known = dict.fromkeys([*recalls, *(name for row in confused for name in row[:2])])
     if confused and len(known) <= MOST_IN_MATRIX:
-        caption = (
-            f"Confusion matrix{of}: a row for each class, a column for each answer. Right answers are on "
-            "the diagonal. Other cells stand out by their share of the class, which is at most "
-            f"{100 * max(row[3] for row in confused):.1f} %."
+        legend = (
+            "a row for each class, a column for each answer. Right answers are on the diagonal. Other cells "
+            "stand out by their share of the class, which is"
         )
+        meaning = legend if is_explained else "the share of the class is"
+        caption = f"Confusion matrix{of}: {meaning} at most {100 * max(row[3] for row in confused):.1f} %."
         hits = {name: round(images * point.value) for name, (images, point) in recalls.items()}
         cells = {(label, answer): (n, share) for label, answer, n, share in confused}
         yield matrix(caption, "class", [*known], hits, cells)

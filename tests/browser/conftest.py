@@ -19,6 +19,7 @@ from support.parity_runs import with_parity
 from support.sample_records import (
     judged,
     run_of_1000_classes,
+    run_with_confusions,
     sample,
     with_gaps,
     with_hostile_names,
@@ -91,6 +92,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "gaps": render_page([with_gaps(textured)]),
         "parity": render_page([parity], pictures=make_pictures([parity], [Images(9)], 8)),
         "classes": render_page([run_of_1000_classes()]),
+        "matrix": render_page([run_with_confusions()]),
     }
     files = {name: folder / f"{name}.html" for name in texts}
     for name, text in texts.items():

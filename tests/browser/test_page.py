@@ -52,6 +52,17 @@ def test_open_rows_fit_and_can_be_read(open_page: OpenPage, name: str, screen: d
     assert page.evaluate(cut) == []
 
 
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_numbers_of_a_matrix_fit_their_cells(open_page: OpenPage, screen: dict[str, Any]) -> None:
+    page = open_page("matrix", **screen)
+    assert layout_problems(page) == []
+    numbers = page.locator(".matrix td:not(:empty):visible")
+    assert numbers.count() == 60
+    assert (
+        numbers.evaluate_all("(cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth)") == []
+    )
+
+
 @pytest.mark.parametrize("name", ["passed", "failed"])
 def test_the_header_fits_a_phone(open_page: OpenPage, name: str) -> None:
     box = open_page(name, **PHONE).locator("header").first.bounding_box()

@@ -151,8 +151,10 @@ def test_right_answers_are_on_the_diagonal_and_the_largest_share_stands_out() ->
     )
 
 
-@pytest.mark.parametrize(("classes", "kind"), [(2, "matrix"), (20, "matrix"), (21, "matrix dense")])
-def test_the_cells_of_many_classes_have_no_numbers(classes: int, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("classes", "kind"), [(8, "matrix"), (9, "matrix stacked"), (20, "matrix stacked"), (21, "matrix dense")]
+)
+def test_the_layout_of_a_matrix_follows_its_number_of_classes(classes: int, kind: str) -> None:
     names = [f"class {k}" for k in range(classes)]
     assert matrix("Confusions", "class", names, dict.fromkeys(names, 9), {}).kind == kind
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from support.gate import thresholds
+from support.tuned import quantity, record
 
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -189,3 +190,14 @@ def with_gaps(run: StoredRun) -> StoredRun:
     content |= {"interrupted": True, "limit": 50}
     content["environment"] |= {"git": None, "versions": {}}
     return StoredRun("gaps.json", Record.model_validate(content), None)
+
+
+def run_with_confusions(classes: int = 20) -> StoredRun:
+    """A run with a confusion matrix of numbers of up to four characters."""
+    names = [f"class number {k}" for k in range(classes)]
+    pairs = [(k, (k + step) % classes, step) for k in range(classes) for step in (1, 2, 3)]
+    columns = ["label", "predicted", "images", "share"]
+    rows = [[names[k], names[other], 12_345 // step**2, 0.5 / step**2] for k, other, step in pairs]
+    tables = {"confusions": {"columns": columns, "rows": rows}}
+    row = quantity(0.5, 0.01, "fraction", better="high", tables=tables)
+    return StoredRun("r.json", record(measurements={"classes": row}))
