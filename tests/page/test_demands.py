@@ -79,7 +79,6 @@ CASES = {
     "two bounds": rows_of(judged(run(), EIGHTY), judged(run(), EIGHTY.replace("0.8", "0.85"))),
     "a drop with its baseline": rows_of(DROP, baseline=BEFORE),
     "a drop without": rows_of(DROP),
-    "a drop that passes": rows_of(judged(AFTER, "dimensions: {accuracy: {max_drop: 0.5}}", baseline=BEFORE)),
     "a letter has the interval of its score": rows_of(run(LETTER)),
 }
 
