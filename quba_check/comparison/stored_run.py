@@ -10,7 +10,7 @@ from typing import Any
 from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import GroupsOfSets, Measurement
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
+from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed, one_line
 from quba_check.records.files import IMAGES_SUFFIX
@@ -171,8 +171,10 @@ def differences(before: Record, run: RunConditions) -> list[str]:
         reasons.append(CLASSES)
     if ours.sample != suite.sample:
         reasons.append(f"sampling of corruptions ({ours.sample} and {suite.sample})")
-    encodings = [one for one in map(_encoding, (ours, suite)) if one]
-    if len({*encodings}) > 1:
+    # Contents of generated corruptions are those of the clean images.
+    generated = [row.generated for one in (ours, suite) for row in one.sets.values() if row.generated]
+    encodings = dict.fromkeys(one.partition("+")[2] or "none" for one in generated)
+    if len(encodings) > 1:
         reasons.append(f"encoding of corruptions ({' and '.join(encodings)})")
     views = _different_views(ours, suite)
     if views:
@@ -188,15 +190,6 @@ def _sampling(before: Record, run: RunConditions) -> str:
     if run.limit is not None and before.environment.seed != run.seed:
         return f" (--quba-seed: {before.environment.seed} and {run.seed})"
     return ""
-
-
-def _encoding(suite: SuiteRow) -> str:
-    """Return the file format of generated corruptions; empty without any.
-
-    Their contents are those of the clean images.
-    """
-    generated = suite.sets[CORRUPTIONS_SET].generated if CORRUPTIONS_SET in suite.sets else None
-    return generated.partition("+")[2] or "none" if generated else ""
 
 
 def _different_views(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
