@@ -176,6 +176,10 @@ def differences(before: Record, run: RunConditions) -> list[str]:
     encodings = dict.fromkeys(one.partition("+")[2] or "none" for one in generated)
     if len(encodings) > 1:
         reasons.append(f"encoding of corruptions ({' and '.join(encodings)})")
+    shared = ours.sets.keys() & suite.sets.keys()
+    crops = {name: {ours.sets[name].cropped, suite.sets[name].cropped} for name in shared}
+    if sets := sorted(name for name, cropped in crops.items() if cropped == {True, False}):
+        reasons.append(f"prepared of {listed(sets, NAMED)}")
     views = _different_views(ours, suite)
     if views:
         reasons.append(f"images of {listed(views, NAMED)}{_sampling(before, run)}")

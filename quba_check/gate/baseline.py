@@ -13,9 +13,10 @@ from quba_check.comparison.stored_run import RunConditions, StoredRun, differenc
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import SAMPLED
 from quba_check.demands.demand import Thresholds
+from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UnmeasurableError
 from quba_check.gate.options import Options
-from quba_check.gate.record_rows import decided_rules, suite_row
+from quba_check.gate.record_rows import decided_rules, set_rows, suite_row
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approvals, approved_record, baseline_folder
@@ -162,7 +163,8 @@ class SessionBaseline:
         for name in views:
             with suppress(UnmeasurableError):  # the set is empty now
                 contents[name] = evaluation.engine.cache_keys.content_key(views[name])
-        now = suite_row(evaluation, contents, {})
+        rows = set_rows(evaluation, {one.name for one in registry} & run.record.measured.keys())
+        now = suite_row(evaluation, contents, rows)
         conditions = RunConditions(run.record.protocol, now, options.limit, options.seed)
         counts, sets = suite.counts(views.values()), run.record.suite.sets
         reasons = differences(run.record, conditions)

@@ -105,13 +105,15 @@ def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, Set
     """Return the numbers of images, found and expected, of each set that dimensions use."""
     views = _image_views(evaluation, dimensions)
     counts = evaluation.suite.counts(views)
-    is_fast = evaluation.engine.cache_keys.is_prepared_fast
-    fast_sets = {view.set for view in views if is_fast(view)}
+    cache_keys = evaluation.engine.cache_keys
+    fast_sets = {view.set for view in views if cache_keys.is_prepared_fast(view)}
+    cropped = {view.set: cache_keys.is_cropped(view) for view in views}
     return {
         name: SetRow(
             **asdict(count),
             generated=_generated(evaluation, name),
             preprocessing="fast" if name in fast_sets else "exact",
+            cropped=cropped[name],
         )
         for name, count in counts.items()
     }

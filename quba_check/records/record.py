@@ -117,6 +117,7 @@ class SetRow(JsonRow):
             encoded.
         preprocessing: `fast` if JPEG files were prepared by torchvision and torch; `exact` for Pillow and
             timm's transform, as in older records with None.
+        cropped: images pass the whole evaluation transform, with its crop; None in older records.
     """
 
     images: int
@@ -126,6 +127,7 @@ class SetRow(JsonRow):
     slices: str | None = None
     generated: str | None = None
     preprocessing: Literal["fast", "exact"] | None = None
+    cropped: bool | None = None
 
 
 class SuiteRow(JsonRow):

@@ -77,6 +77,13 @@ def generated(how: str) -> dict[str, object]:
     return {"suite": SUITE | {"contents": {"corruptions/fog/1": "z"}, "sets": sets}}
 
 
+def cropped(is_cropped: bool | None) -> dict[str, object]:
+    """Return what changes for a run whose clean images are cropped, or prepared."""
+    return {
+        "suite": SUITE | {"contents": {"clean": "z"}, "sets": {"clean": {"images": 3, "cropped": is_cropped}}}
+    }
+
+
 @pytest.mark.parametrize(
     ("ours", "changed", "words"),
     [
@@ -104,6 +111,7 @@ def generated(how: str) -> dict[str, object]:
             *(generated("generated@48"), generated("generated@224+jpeg85")),
             "encoding of corruptions (none and jpeg85)",
         ),
+        (cropped(True), cropped(False), "prepared of clean"),
     ],
 )
 def test_runs_that_say_nothing_of_each_other(

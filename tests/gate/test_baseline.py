@@ -246,6 +246,10 @@ def declare_groups(data: Path) -> None:
     rewrite(data / "quba-data.yaml", "path: val,", "path: val, group: {folders: 1},")
 
 
+def skip_the_crop(data: Path) -> None:
+    rewrite(data / "quba-data.yaml", "path: val,", "path: val, prepared: true,")
+
+
 @pytest.mark.parametrize("relabelled", [False, True])
 def test_other_slices_are_no_slices_of_the_baseline(gate: Gate, data: Path, *, relabelled: bool) -> None:
     """The images and labels are the same; one image is in the other slice."""
@@ -275,6 +279,7 @@ def test_other_slices_are_no_slices_of_the_baseline(gate: Gate, data: Path, *, r
         (remove_an_image, {}, "images of clean"),
         (relabel_an_image, {}, "images of clean"),
         (declare_groups, {}, "groups of clean"),
+        (skip_the_crop, {}, "prepared of clean"),
         (None, {"limit": 5}, "images of clean (--quba-limit: no limit and 5)"),
     ],
 )

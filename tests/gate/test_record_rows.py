@@ -36,7 +36,9 @@ def test_a_limit_is_recorded_reported_and_the_same_for_every_model(
     store = tmp_path / "store"
     record = gate.judge(DEMANDS, limit=6, store=store)
     assert record.limit == 6
-    assert record.suite.sets["clean"] == SetRow(images=6, expected=9, found=9, preprocessing="exact")
+    assert record.suite.sets["clean"] == SetRow(
+        images=6, expected=9, found=9, preprocessing="exact", cropped=True
+    )
     assert record.suite.sets["sketch"].found is None  # its six images are all looked at
     assert record.measurements["accuracy"].n == 6
     assert CUT in terminal_text(record).splitlines()
@@ -88,7 +90,7 @@ def test_generated_sets_are_marked(gate: Gate, tiny_data: Path, population: str,
     record = gate.judge(grade, data=with_corruptions(tiny_data, "{generate: from clean, encode: jpeg85}"))
     assert record.overall_verdict == "pass"
     assert record.suite.sets["corruptions"] == SetRow(
-        images=75 * 9, expected=75 * 9, generated="generated@8+jpeg85", preprocessing="exact"
+        images=75 * 9, expected=75 * 9, generated="generated@8+jpeg85", preprocessing="exact", cropped=True
     )
     output = " ".join(terminal_text(record).split())
     assert REMARK in output
