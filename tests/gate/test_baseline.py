@@ -299,6 +299,15 @@ def test_other_images_are_looser_demands(
     )
 
 
+def test_another_encoding_of_corruptions_is_a_looser_demand(gate: Gate, data: Path) -> None:
+    manifest, text = data / "quba-data.yaml", ACCURACY.replace("accuracy", "corruption_robustness")
+    rewrite(manifest, "{reader: folder, path: c, prepared: true}", "{generate: from clean, sample: one}")
+    approve(gate.judge(text, data=data, first_release=True))
+    rewrite(manifest, "sample: one}", "sample: one, encode: jpeg85}")
+    error = gate.error(text, data=data, no_looser=True)
+    assert "in encoding of corruptions (none and jpeg85). Allowed" in error
+
+
 def test_a_set_of_the_baseline_that_is_gone(gate: Gate, data: Path) -> None:
     text = "baseline: release\ndimensions: {ood_robustness: {min: 0, optional: true}}"
     approve(gate.judge(text, first_release=True))
