@@ -57,8 +57,9 @@ def test_the_values_of_approvals(
 
 
 def test_long_names_of_models_and_people_fit_the_terminal(
-    baseline: Path, capsys: pytest.CaptureFixture[str]
+    baseline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     values = {"accuracy": {"value": 0.9, "interval": [0.8, 0.95], "unit": "fraction", "better": "high"}}
     names = "release-team@example.com", "", f"resnet50{'-augmented' * 9}.pt"
     approval = Approval("2026-11-01T00:00:00+00:00", *names, "pass", (), "0" * 64, values)
