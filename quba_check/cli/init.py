@@ -48,7 +48,7 @@ _SIDE = 224
 _OPENED = 64
 """Images opened to find the common size."""
 _WIDTH = 100
-_COPIES = "in no set; the doctor and suite check look for copies in the sets"
+_COPIES = "doctor (up to 10,000 images) and suite check look for copies of these in the sets"
 _ACCURACY = 0.8
 """Accuracy to demand, and of the models behind the bound on calibration_error."""
 _ECE = 0.05

@@ -26,7 +26,7 @@ CHANGED_CLEAN: Mapping[str, str] = {
 }
 """Dimensions of changed clean images, with a note on their pictures."""
 _COUNTED = (".recall", ".precision", ".specificity", ".npv")
-"""Ends of the numbers of a class that only one kind of wrong images lowers."""
+"""Metrics of a class that count one kind of wrong images, as ends of names."""
 Listing = Callable[[str], Sequence[tuple[str, str, str]]]
 """Returns name, class and texture class of each image of a set. Raises QubaError."""
 

@@ -101,8 +101,8 @@ def _visit(root: Path, path: str, layout: Layout, sets: _Sets, seen: set[str]) -
     name = folder.name.lower() if path else ""
     if reason := _no_set(name):
         layout.left_out[path] = reason
-        if reason == _TRAINING and any(images_below(folder)):
-            layout.training = layout.training or path
+        if reason == _TRAINING and not layout.training and any(images_below(folder)):
+            layout.training = path
     elif _is_reject(path):
         layout.unknown[_set_name(name, layout.unknown)] = path
     elif name in _CUES:

@@ -139,7 +139,7 @@ def _suggestion(
     else:
         low, high = curve.interval(0.95)
         noise = row.value - low if lower_is_worse else high - row.value
-        # Less noise is that of the arithmetic.
+        # A smaller spread is a rounding error.
         step = 10.0 ** math.floor(math.log10(noise)) if noise > 1e-12 else LEAST_STEP
         edge = curve.at(-z if lower_is_worse else z)
         if len(rows) > 1:
