@@ -22,6 +22,28 @@ LARGE = (
 LAZY = (
     "huggingface_hub", "jinja2", "scipy.optimize", "scipy.special", "timm", "torchvision", "torch._dynamo",
 )  # fmt: skip
+PLAIN = {
+    *(
+        "core",
+        "core.protocols",
+        "errors",
+        "executors",
+        "executors.choice",
+        "gate",
+        "gate.options",
+        "messages",
+    ),
+    *(
+        "models",
+        "models.choices",
+        "pytest_plugin",
+        "pytest_plugin.options",
+        "pytest_plugin.plugin",
+        "storage",
+    ),
+    "storage.user_files",
+}
+"""Modules of this package in runs without a model: those that add options, and the packages above them."""
 LIGHT_JOBS = """\
 verdict demo.json
 verdict demo.json --thresholds demands.yaml
@@ -114,22 +136,30 @@ def test_a_missing_model_is_reported_before_torch_is_loaded(tmp_path: Path) -> N
     assert lines == 2 * f"ERROR: nope.pt: no such file in {tmp_path}.".split()
 
 
-def test_pytest_without_a_model_loads_almost_nothing(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("arguments", [(), ("--model=nope.pt",)])
+def test_pytest_without_a_model_loads_only_what_adds_options(
+    pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
     pytester.makeconftest(
         "import json, pathlib, sys\n"
         "def pytest_unconfigure():\n"
         "    ours = {name: type(module.__loader__).__name__ for name, module in sys.modules.items()\n"
         "            if name.startswith('quba_check.')}\n"
         f"    large = [name for name in {LARGE} if name in sys.modules]\n"
-        "    pathlib.Path('modules.json').write_text(json.dumps([ours, large]))\n"
+        "    finders = [getattr(finder, '__name__', '') for finder in sys.meta_path]\n"
+        "    pathlib.Path('modules.json').write_text(json.dumps([ours, large, finders]))\n"
     )
     pytester.makepyfile("def test_nothing():\n    pass\n")
-    pytester.runpytest_subprocess("-p", "no:hypothesispytest").assert_outcomes(passed=1)
-    ours, large = json.loads(Path("modules.json").read_text(encoding="utf-8"))
+    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", *arguments)
+    ours, large, finders = json.loads(Path("modules.json").read_text(encoding="utf-8"))
+    # pytest rewrites no assertions of this package in runs with a model: bytecode is used as it is.
+    assert ("_PlainFinder" in finders) == bool(arguments)
+    if arguments:
+        assert ours["quba_check.gate.named_files"] == "SourceFileLoader"
+        return
+    result.assert_outcomes(passed=1)
     assert large == []
-    assert len(ours) <= 25
-    # Bytecode of an installation is used as it is: pytest rewrites no assertions of this package.
-    assert ours["quba_check.gate.named_files"] == "SourceFileLoader"
+    assert {name.removeprefix("quba_check.") for name in ours} == PLAIN
 
 
 def test_light_jobs_work_with_the_packages_that_the_page_on_ci_installs(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from quba_check.engine.preparer import Prepare
 from quba_check.engine.shards import Executor
 from quba_check.errors import ModelError, QubaError, StoreError
 from quba_check.models import compute
+from quba_check.models.choices import Precision
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings, device_name
-from quba_check.models.request import Precision
 from quba_check.models.runtimes import openvino_name
 from quba_check.number_format import format_value
 from quba_check.storage.store import Store, content_hash

@@ -249,7 +249,9 @@ def judge(
     root = Path.cwd()
     # A command line has text, None without the option, and switches.
     typed = {name: one if one is None or isinstance(one, bool) else str(one) for name, one in given.items()}
-    checked = Options.parse({"model": [model]} | {f"quba_{name}": one for name, one in typed.items()}, root)
+    checked = Options.parse(
+        {"quba_model": [model]} | {f"quba_{name}": one for name, one in typed.items()}, root
+    )
     if checked.report is not None:
         remove_stale_records(checked.report, [model], checked.baseline)
     named = default_files(checked, root) if thresholds is None else [find_thresholds(str(thresholds), root)]

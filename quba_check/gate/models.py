@@ -12,9 +12,10 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.errors import ModelError, OptionError, UserError
 from quba_check.gate.threshold_files import distinct_label
+from quba_check.models.choices import PROVIDERS
 from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
 from quba_check.models.process_setup import without_garbage_collection
-from quba_check.models.request import PROVIDERS, LoadRequest
+from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec, parse_spec
 from quba_check.records.recorded_answers import RecordedAnswers
 

@@ -1,7 +1,4 @@
-"""Threshold files named on a command line.
-
-Every pytest run calls this, also without a model, so it imports little.
-"""
+"""Threshold files named on a command line."""
 
 from __future__ import annotations
 

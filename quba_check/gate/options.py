@@ -7,19 +7,24 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError
 from quba_check.executors.choice import FORMS, parse_executor
-from quba_check.models.request import DEVICES, PRECISIONS, RUNTIMES, LoadRequest, check_choice, check_device
+from quba_check.models.choices import DEVICES, PRECISIONS, RUNTIMES, check_choice, check_device
 from quba_check.storage.user_files import is_url, user_location, user_path
+
+if TYPE_CHECKING:
+    from quba_check.models.request import LoadRequest
 
 MOST_WORKERS = 256
 MOST_GIGABYTES = 1_000_000
 MOST_PICTURES = 1_000
 MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
+SHORT_FLAG = "--model"
+"""Short name of `--quba-model`, unless the project has an option of that name."""
 NEEDED = {
     "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
     "executor_settings": ("executor", "which reads it", "--quba-executor=ray"),
@@ -163,12 +168,12 @@ class Option:
     @property
     def has_ini(self) -> bool:
         """True if `quba_…` in an ini file sets it: not for the model or switches."""
-        return self.metavar is not None and self.key != "model"
+        return self.metavar is not None and self.field != "models"
 
     @property
     def key(self) -> str:
         """Name in Python and in ini files, for example `quba_batch_size`."""
-        return "model" if self.field == "models" else f"quba_{self.field}"
+        return "quba_model" if self.field == "models" else f"quba_{self.field}"
 
     @property
     def flag(self) -> str:
@@ -310,6 +315,8 @@ class Options:
     @property
     def request(self) -> LoadRequest:
         """The settings for loading the models."""
+        from quba_check.models.request import LoadRequest
+
         given = {name: getattr(self, name) for name in OF_LOADING}
         return LoadRequest(**{name: value for name, value in given.items() if value is not None})
 

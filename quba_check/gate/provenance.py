@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.errors import UserError
-from quba_check.gate.options import OPTIONS
+from quba_check.gate.options import OPTIONS, SHORT_FLAG
 from quba_check.messages import HIDDEN, without_credentials
 from quba_check.models.specs import ModelSpec
 from quba_check.records.record import FindingRow, InputRow, Record, yaml_input
@@ -27,7 +27,7 @@ _OF_PYTEST = {
     "--last-failed-no-failures",
 }
 """Options of pytest and xdist whose values are no secrets."""
-_KNOWN = {option.flag for option in OPTIONS} | _OF_PYTEST
+_KNOWN = {option.flag for option in OPTIONS} | {SHORT_FLAG} | _OF_PYTEST
 _SWITCHES = {option.flag for option in OPTIONS if option.metavar is None}
 _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 """A short option with its value, such as `-n2`."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from quba_check.core.classes import Head
 from quba_check.core.facts import ModelFacts
 from quba_check.errors import ModelError
+from quba_check.models.choices import Precision
 from quba_check.models.compute import CHANNELS_LAST, PLAIN, PROGRAM, RULE, SINGLE_IMAGES, ComputeSettings
 from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import Guard
@@ -26,7 +27,7 @@ from quba_check.models.outputs import (
 )
 from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing, grey
-from quba_check.models.request import LoadRequest, Precision
+from quba_check.models.request import LoadRequest
 from quba_check.models.runtimes import Program, compiled_program
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -13,17 +13,17 @@ from typing import Any, get_args
 import torch
 
 from quba_check.errors import OptionError
-from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.request import (
+from quba_check.models.choices import (
     PROVIDERS,
     RUNTIMES,
-    LoadRequest,
     Precision,
     Runtime,
     check_choice,
     check_device,
     check_precision,
 )
+from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.request import LoadRequest
 from quba_check.models.runtimes import openvino_name
 
 STATED = "stated by --quba-precision"

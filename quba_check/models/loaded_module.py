@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
+from quba_check.models.choices import Precision
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.request import Precision
 from quba_check.storage.user_files import is_utf8, os_errors, sha256
 
 CHANGED = "{}: changed while the model was loaded or read from it. Run the gate again when nothing writes it."

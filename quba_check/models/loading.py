@@ -18,6 +18,7 @@ from quba_check.core.facts import ModelFacts
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models import compute
+from quba_check.models.choices import DEVICES, PROVIDERS
 from quba_check.models.class_names import head_by_names
 from quba_check.models.classifier import Classifier
 from quba_check.models.errors import model_errors
@@ -27,7 +28,7 @@ from quba_check.models.preprocessing.config import PreprocessingConfig, configs_
 from quba_check.models.preprocessing.preprocessing import SUITE_DEFAULTS, Preprocessing, preprocessing_of
 from quba_check.models.preprocessing.serving import with_version
 from quba_check.models.programs.weights import stored_bytes
-from quba_check.models.request import DEVICES, PROVIDERS, LoadRequest
+from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
 TAKES_SINGLE_IMAGES = (

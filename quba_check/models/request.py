@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar, cast
 
 from quba_check.core.classes import Head, Prompts
 from quba_check.core.serving import ServingPipeline
-from quba_check.errors import OptionError
-from quba_check.messages import allowed_names
 from quba_check.models.preprocessing.config import PreprocessingConfig
-
-Word = TypeVar("Word", bound=str)
-Precision = Literal["fp32", "bf16", "fp16"]
-PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
-Runtime = Literal["torch", "compile", "openvino"]
-RUNTIMES: tuple[Runtime, ...] = ("torch", "compile", "openvino")
-DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
-_PROVIDERS = ("Tensorrt", "OpenVINO", "ROCM", "MIGraphX", "CoreML", "QNN", "CANN", "Xnnpack")
-PROVIDERS = {name.lower(): f"{name}ExecutionProvider" for name in _PROVIDERS}
-PROVIDERS |= {"directml": "DmlExecutionProvider"}
-"""Further devices, for ONNX files: execution providers of onnxruntime by the name of the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +69,3 @@ class LoadRequest:
     def expected_head(self) -> Head:
         """The outputs that the model must have."""
         return self.head or Head(len(self.classes))
-
-
-def check_device(text: str) -> str:
-    """Return the name of a device unchanged. The device itself need not exist.
-
-    Raises:
-        OptionError: it is not one of `DEVICES` or `PROVIDERS`.
-    """
-    is_numbered = re.fullmatch("cuda:[0-9]{1,3}", text)
-    return text if is_numbered else check_choice("--quba-device", text, (*DEVICES, *PROVIDERS))
-
-
-def check_precision(text: str) -> Literal["auto"] | Precision:
-    """Return the name of a precision unchanged.
-
-    Raises:
-        OptionError: it is not one of `PRECISIONS`.
-    """
-    return check_choice("--quba-precision", text, PRECISIONS)
-
-
-def check_choice(option: str, text: str, allowed: Sequence[Word]) -> Word:
-    """Return a word unchanged.
-
-    Raises:
-        OptionError: it is not one of the allowed ones.
-    """
-    if text not in allowed:
-        raise OptionError(where=option, got=f"'{text}'", hint=allowed_names(text, allowed))
-    return cast(Word, text)

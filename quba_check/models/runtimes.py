@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.errors import OptionError, extra_needed
+from quba_check.models.choices import Runtime
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.fingerprint import named_tensors
 from quba_check.models.outputs import class_scores
-from quba_check.models.request import Runtime
 
 Program = Callable[[Tensor], tuple[object, str]]
 """Returns the class scores of images, and their place in the outputs; see `outputs.class_scores`."""

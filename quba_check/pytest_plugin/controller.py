@@ -20,7 +20,7 @@ from quba_check.gate.progress import run_time_left
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.pytest_plugin.hooks import BUG, RESULT, USES_MODEL, DemandItem, text_width, write_lines
-from quba_check.pytest_plugin.options import STARTED, one_line_errors, selects
+from quba_check.pytest_plugin.options import STARTED, model_flag, one_line_errors, selects
 from quba_check.pytest_plugin.progress_line import ProgressLine
 from quba_check.pytest_plugin.result_files import check_writable, collected_errors, write_results
 from quba_check.records.files import (
@@ -39,8 +39,8 @@ from quba_check.storage.atomic import write_atomically
 from quba_check.storage.store import content_hash
 
 WARNED = "warned"
-NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
-"""Printed after a run of the demo."""
+NEXT_STEP = "next, your own model: pytest {}=my_model.pt --quba-data=DIR"
+"""Printed after a run of the demo, with the option for the model."""
 _REPORT_CHARACTERS = "fE"
 """pytest's own value of `-r`."""
 
@@ -240,7 +240,7 @@ class Controller:
         if self._plan is not None and (line := saving_line(self._plan, self._progress.seconds)):
             terminalreporter.write(f"next: {line}\n")
         if any(record.model.spec in DEMO_MODELS for record in self.records):
-            terminalreporter.write(f"{NEXT_STEP}\n")
+            terminalreporter.write(f"{NEXT_STEP.format(model_flag(config))}\n")
         is_judged = self.records or self.is_model_tested
         if not is_judged and not config.option.quba_plan:
             terminalreporter.write_line("quba-check: no demand was judged")

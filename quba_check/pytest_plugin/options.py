@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -13,21 +14,23 @@ import pytest
 from _pytest.config import get_config
 
 from quba_check.errors import OptionError, UserError, describe_bug
-from quba_check.gate.options import BY_METAVAR, OPTIONS, Given, Option, Options
+from quba_check.gate.options import BY_METAVAR, OPTIONS, SHORT_FLAG, Given, Option, Options
 from quba_check.messages import paths_as_typed
 from quba_check.storage.user_files import file_kind, user_location, user_path
 
+_GROUP = "quba"
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
 STARTED = "quba_started"
 """Key of the input of xdist's workers with the start of the run, in seconds since 1970."""
 FORMER_KEYS = {"quba_preparation": "quba_preprocessing"}
 """Keys of ini files that have another name now. pytest would only warn of an unknown one."""
+_MODEL_FLAG: pytest.StashKey[str] = pytest.StashKey()
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add all options to the command line and the ini file."""
-    group = parser.getgroup("quba", "quba-check: may this image classifier be released?")
+    """Add all options but `--model` to the command line, and to the ini file."""
+    group = parser.getgroup(_GROUP, "quba-check: may this image classifier be released?")
     for option in OPTIONS:
         form = {"action": "append" if option.repeatable else "store", "metavar": option.metavar}
         form = {"action": "store_true"} if option.metavar is None else form
@@ -37,6 +40,53 @@ def add_options(parser: pytest.Parser) -> None:
             parser.addini(option.key, f"as {option.flag}", kind, default=None)
     for former, key in FORMER_KEYS.items():
         parser.addini(former, f"is now {key}")
+
+
+def hide_models(config: pytest.Config, parser: pytest.Parser, args: Sequence[str]) -> list[str]:
+    """Return the values of `--model`; none if another plugin has the option.
+
+    pytest does not know it yet, and took them for paths, whose conftest.py files it imports next.
+    """
+    if _has_option(parser, SHORT_FLAG):
+        return []
+    typed = argparse.ArgumentParser(add_help=False, allow_abbrev=False, fromfile_prefix_chars="@")
+    typed.add_argument(SHORT_FLAG, action="append", nargs="?", const="", default=[])
+    given, others = typed.parse_known_args([os.fspath(word) for word in args])
+    if given.model:
+        config.known_args_namespace.file_or_dir = parser.parse_known_args(others).file_or_dir
+    return list(given.model)
+
+
+def add_short_flag(config: pytest.Config, parser: pytest.Parser, models: Sequence[str]) -> bool:
+    """Add `--model` if it is used, and no conftest.py has an option of that name.
+
+    An unused one could only collide with that of a conftest.py which pytest imports later.
+
+    Returns:
+        True if the run names a model to judge.
+
+    Raises:
+        pytest.UsageError: `--model` of the project is given as if it named the model to judge.
+    """
+    known = config.known_args_namespace
+    is_free = not _has_option(parser, SHORT_FLAG)
+    config.stash[_MODEL_FLAG] = SHORT_FLAG if is_free and not known.quba_model else OPTIONS[0].flag
+    typed = map(str, config.invocation_params.args)
+    if models and not (is_free or known.quba_model) and any(word.startswith("--quba-") for word in typed):
+        raise pytest.UsageError(
+            f"{SHORT_FLAG}: is an option of this project here, so that no model is judged. "
+            f"Name one with {OPTIONS[0].flag}=SPEC, or leave out the options that start with --quba-."
+        )
+    if is_free and (models or known.help):
+        text = f"short for {OPTIONS[0].flag}, in a project without an option of this name"
+        form = {"action": "append", "metavar": "SPEC", "help": text}
+        parser.getgroup(_GROUP).addoption(SHORT_FLAG, dest=OPTIONS[0].key, **form)
+    return bool(known.quba_model or (is_free and models))
+
+
+def model_flag(config: pytest.Config) -> str:
+    """Return the option that names the model, for messages."""
+    return config.stash.get(_MODEL_FLAG, OPTIONS[0].flag)
 
 
 def options_of(config: pytest.Config) -> Options:
@@ -107,13 +157,18 @@ def device_of(config: pytest.Config) -> str:
     return str(config.option.quba_device or config.getini("quba_device") or "auto")
 
 
-def early_options(config: pytest.Config) -> dict[str, Any]:
+def early_options(config: pytest.Config, models: Sequence[str]) -> dict[str, Any]:
     """Return report, baseline and models, before pytest has checked its command line.
 
     Other options may be wrong. Wrong values of these are None: they are refused later. A report that only the
     ini file names is left out of runs without a model, which are no runs of the gate.
+
+    Args:
+        config: pytest's configuration.
+        models: values of `--model`.
     """
     given = vars(config.known_args_namespace)
+    given = given | {"quba_model": [*(given["quba_model"] or ()), *models]}
     values: dict[str, Any] = {"models": None, "report": None, "baseline": None}
     for option in OPTIONS:
         if option.field in values:
@@ -130,6 +185,12 @@ def selects(config: pytest.Config) -> bool:
     option = config.option
     narrow = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
     return any(getattr(option, name, None) for name in narrow) or any("::" in word for word in config.args)
+
+
+def _has_option(parser: pytest.Parser, flag: str) -> bool:
+    """True if some plugin or conftest.py has the option."""
+    groups = [*parser._groups, parser._anonymous]
+    return any(flag in option.names() for group in groups for option in group.options)
 
 
 def _value(config: pytest.Config, option: Option, given: Mapping[str, Any]) -> Any:
@@ -163,8 +224,11 @@ class BugError(Exception):
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def one_line_errors(flag: str = SHORT_FLAG) -> Iterator[None]:
     """End pytest with one line for user errors and for bugs of quba-check.
+
+    Args:
+        flag: the option that names the model.
 
     Raises:
         pytest.UsageError: in place of a UserError; in place of any other exception with a BugError as its
@@ -173,7 +237,8 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise pytest.UsageError(paths_as_typed(str(error), sys.argv)) from None
+        message = str(error).replace(f"{SHORT_FLAG}:", f"{flag}:")
+        raise pytest.UsageError(paths_as_typed(message, sys.argv)) from None
     except pytest.UsageError:
         raise
     except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user

@@ -33,9 +33,12 @@ from quba_check.pytest_plugin.options import (
     STARTED,
     BugError,
     add_options,
+    add_short_flag,
     device_of,
     early_options,
     files_of,
+    hide_models,
+    model_flag,
     one_line_errors,
     options_of,
 )
@@ -51,7 +54,12 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 class _PlainFinder:
-    """Finds the modules of this package as Python itself does."""
+    """Finds the modules of this package as Python itself does.
+
+    It keeps pytest from rewriting their assertions, which no user reads. pytest rewrites every module of a
+    plugin's package. Where it may not write bytecode, such as in many containers, it parses and compiles all
+    of them again at each start.
+    """
 
     @staticmethod
     def find_spec(
@@ -61,37 +69,38 @@ class _PlainFinder:
         return PathFinder.find_spec(name, path, target) if name.startswith(f"{_PACKAGE}.") else None
 
 
-# Keep pytest from rewriting the assertions of this package, which no user reads. pytest rewrites every module
-# of a plugin's package. Where it may not write bytecode, such as in many containers, it parses and compiles
-# all of them again at each start.
-if _PlainFinder not in sys.meta_path:
-    sys.meta_path.insert(0, _PlainFinder)
-
 PROGRESS: pytest.StashKey[ProgressLine] = pytest.StashKey()
 CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 FILES = pytest.StashKey[tuple[Path, ...]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--model` and the `--quba-…` options."""
+    """Add the `--quba-…` options; `--model` follows after the first conftest.py files."""
     add_options(parser)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Remove the record of an earlier run.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
+    """Remove the record of an earlier run, and add `--model` unless a conftest.py has one.
 
-    That comes first, so that no end of this run leaves a record that is not its own: an unknown option,
+    The record is removed first, so that no end of this run leaves one that is not its own: an unknown option,
     `--help`, or a conftest.py that ends the process.
     """
-    if "PYTEST_XDIST_WORKER" in os.environ:  # the controller has removed it
-        return
-    options = early_options(early_config)
-    if options["report"] is not None:
+    models = hide_models(early_config, parser, args)
+    options = early_options(early_config, models)
+    if options["models"] and _PlainFinder not in sys.meta_path:
+        sys.meta_path.insert(0, _PlainFinder)
+    # In a worker the controller has removed it.
+    if options["report"] is not None and "PYTEST_XDIST_WORKER" not in os.environ:
         from quba_check.records.files import remove_stale_records
 
         with one_line_errors():
             remove_stale_records(options["report"], options["models"] or (), options["baseline"])
+    yield
+    if not add_short_flag(early_config, parser, models) and options["models"]:
+        sys.meta_path.remove(_PlainFinder)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -125,14 +134,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if _only_prints_help(config):
         return
-    from quba_check.gate.named_files import named_files
-
-    if not config.option.model:
-        named = named_files(config.args, config.invocation_params.dir)
-        if named:
-            raise pytest.UsageError(
-                f"{named[0]}: a threshold file judges a model, and none is named. Name one with --model=SPEC."
-            )
+    if not config.option.quba_model:
+        _check_names_no_thresholds(config)
         return
     from quba_check.dimensions import registry
     from quba_check.gate.judge import Judge
@@ -140,7 +143,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from quba_check.pytest_plugin.hooks import GATE, JUDGE, GateHooks, ReportHooks
 
     set_up_process()
-    with one_line_errors():
+    with one_line_errors(model_flag(config)):
         registry.load_entry_points()
         options = options_of(config)
         gate = _new_gate(config, options, files_of(config, options))
@@ -159,7 +162,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Warn if a model is named but no threshold file: without demands nothing can fail."""
-    if not config.option.model or config.stash.get(FILES, ()):
+    if not config.option.quba_model or config.stash.get(FILES, ()):
         return None
     return "quba-check: no threshold file among the paths; only the fixture 'quba' uses the model"
 
@@ -167,7 +170,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Return the number of GPUs: `-n auto` starts one worker for each."""
-    if not config.option.model or device_of(config) not in ("auto", "cuda"):
+    if not config.option.quba_model or device_of(config) not in ("auto", "cuda"):
         return None
     import torch
 
@@ -176,7 +179,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that use the fixture once for each model."""
-    if not metafunc.config.option.model or "quba" not in metafunc.fixturenames:
+    if not metafunc.config.option.quba_model or "quba" not in metafunc.fixturenames:
         return
     from quba_check.pytest_plugin.hooks import GATE
 
@@ -192,8 +195,8 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
     Without `--model` the test is skipped.
     """
     config = request.config
-    if not config.option.model:
-        pytest.skip("the fixture 'quba' needs a model. Name one with --model=SPEC.")
+    if not config.option.quba_model:
+        pytest.skip(f"the fixture 'quba' needs a model. Name one with {model_flag(config)}=SPEC.")
     from quba_check.pytest_plugin.hooks import GATE, share_cores
 
     gate = config.stash[GATE]
@@ -208,7 +211,22 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
 
 
 def _wants_verdicts(config: pytest.Config) -> bool:
-    return _worker(config) is None and bool(config.option.model) and not _only_prints_help(config)
+    return _worker(config) is None and bool(config.option.quba_model) and not _only_prints_help(config)
+
+
+def _check_names_no_thresholds(config: pytest.Config) -> None:
+    """Refuse threshold files in a run without a model."""
+    base = config.invocation_params.dir
+    paths = [os.path.abspath(base / word.partition("::")[0]) for word in config.args]  # noqa: PTH100
+    if not any(path.endswith((".yaml", ".yml", "thresholds")) for path in paths):
+        return  # plain runs import nothing more
+    from quba_check.gate.named_files import named_files
+
+    for name in named_files(config.args, base):
+        raise pytest.UsageError(
+            f"{name}: a threshold file judges a model, and none is named. "
+            f"Name one with {model_flag(config)}=SPEC."
+        )
 
 
 def _only_prints_help(config: pytest.Config) -> bool:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from quba_check.core.view import CLEAN_SET
-from quba_check.gate.options import OPTIONS
+from quba_check.gate.options import OPTIONS, SHORT_FLAG
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, VerdictRow
 
@@ -69,6 +69,8 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
 def _doctor_options(command: Sequence[str]) -> Iterator[str]:
     """Yield the options of the gate in a run's command, which the doctor takes, too."""
     takes_value = {option.flag: option.metavar is not None for option in OPTIONS}
+    if not any(word.startswith("--quba-model=") or word == "--quba-model" for word in command):
+        takes_value[SHORT_FLAG] = True  # else it may be an option of the project
     for word, value in zip(command, [*command[1:], ""], strict=False):
         name, joined, _ = word.partition("=")
         if name in takes_value:

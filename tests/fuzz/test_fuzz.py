@@ -161,7 +161,7 @@ def command(*words: str) -> int:
 def test_threshold_files(folder: Path, content: bytes) -> None:
     path = folder / "x.yaml"
     path.write_bytes(content)
-    run = GateSession(options_of(config(model=["nets:net"], quba_data=str(folder / "data"))), folder)
+    run = GateSession(options_of(config(quba_model=["nets:net"], quba_data=str(folder / "data"))), folder)
     (folder / "data" / "quba-data.yaml").write_text(json.dumps(MANIFEST))
     one_line(lambda: run.thresholds(path))
     if command("what-if", "sound.json", "x.yaml", "--baseline", "sound.json") != REFUSED:
@@ -239,7 +239,7 @@ WORDS = st.one_of(
     ),
     st.text(max_size=12).filter(lambda text: "/" not in text and not text.startswith((".", "~"))),
 )
-VALUED = {option.key: option for option in OPTIONS if option.metavar is not None and option.key != "model"}
+VALUED = {option.key: option for option in OPTIONS if option.metavar is not None and option.field != "models"}
 
 
 @given(
@@ -256,7 +256,7 @@ def test_options(
     named_files(arguments, folder)
 
     def prepare() -> None:
-        run = GateSession(options_of(config(model=["nets:net"], **values)), folder)
+        run = GateSession(options_of(config(quba_model=["nets:net"], **values)), folder)
         named = threshold_files([with_shipped_file(word, folder) for word in arguments], folder)
         for path in (*default_files(run.options, folder), *named):
             run.thresholds(path)

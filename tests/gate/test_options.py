@@ -14,7 +14,7 @@ BASE = Path("/data/run")
 
 
 def test_defaults() -> None:
-    assert Options.parse({"model": ["demo"]}, BASE) == Options(models=("demo",))
+    assert Options.parse({"quba_model": ["demo"]}, BASE) == Options(models=("demo",))
 
 
 GIVEN = {
@@ -40,7 +40,7 @@ GIVEN = {
 
 def test_given_values() -> None:
     given = {f"quba_{name}": value for name, (value, _) in GIVEN.items()}
-    options = Options.parse({"model": ["a.pt", "b.pt"], "quba_thresholds": ["mobile"], **given}, BASE)
+    options = Options.parse({"quba_model": ["a.pt", "b.pt"], "quba_thresholds": ["mobile"], **given}, BASE)
     checked = {name: value for name, (_, value) in GIVEN.items()}
     assert options == Options(models=("a.pt", "b.pt"), thresholds=("mobile",), **checked)
 

@@ -79,8 +79,8 @@ def test_the_device() -> None:
 @pytest.mark.parametrize(
     ("line", "report"),
     [
-        ({"model": ["demo"], "quba_report": "r.json"}, STARTED / "r.json"),
-        ({"model": ["demo"]}, INI.parent / "ini.json"),
+        ({"quba_model": ["demo"], "quba_report": "r.json"}, STARTED / "r.json"),
+        ({"quba_model": ["demo"]}, INI.parent / "ini.json"),
         ({}, None),  # a run without a model, which is no run of the gate
         ({"quba_report": "r.json"}, STARTED / "r.json"),
         ({"quba_report": "r.txt", "quba_limit": "no"}, None),
@@ -88,5 +88,5 @@ def test_the_device() -> None:
 )
 def test_options_before_pytest_has_checked_them(line: dict[str, object], report: Path | None) -> None:
     read = config(line, {"quba_report": "ini.json"})
-    values = early_options(SimpleNamespace(**vars(read), known_args_namespace=read.option))  # type: ignore[arg-type]
+    values = early_options(SimpleNamespace(**vars(read), known_args_namespace=read.option), ())  # type: ignore[arg-type]
     assert (values["report"], values["baseline"]) == (report, None)

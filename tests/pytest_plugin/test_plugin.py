@@ -35,7 +35,7 @@ def test_auto_starts_a_worker_for_each_gpu(
     in_ini: bool,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    option = SimpleNamespace(model=model, quba_device=None if in_ini else device)
+    option = SimpleNamespace(quba_model=model, quba_device=None if in_ini else device)
     config = SimpleNamespace(option=option, getini=lambda _: device if in_ini else "")
     assert plugin.pytest_xdist_auto_num_workers(config) == workers
 

@@ -16,9 +16,9 @@ from torch.nn import functional as F
 
 from quba_check.doctor import determinism
 from quba_check.doctor.subject import ModelUnderTest
+from quba_check.models.choices import Precision
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
-from quba_check.models.request import Precision
 from quba_check.suites.suite import Suite
 
 Plant = Callable[[nn.Module], nn.Module]

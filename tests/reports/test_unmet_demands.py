@@ -61,6 +61,15 @@ def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **expla
             "doctor --model m.pt '--quba-data=my photos' --quba-report=r.json gate.yaml",
         ),
         (
+            {
+                "name": "object_focus",
+                "outcome": "unmeasurable",
+                "reason": "no images",
+                "command": ("pytest", "--model", "of the project", "--quba-model", "m.pt"),
+            },
+            "doctor --quba-model m.pt gate.yaml",
+        ),
+        (
             {"name": "object_focus", "outcome": "unmeasurable", "reason": "no images", "command": ()},
             "report runs/a.json --to text",
         ),

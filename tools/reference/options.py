@@ -9,13 +9,13 @@ import click
 
 from quba_check.cli.main import quba_check
 from quba_check.cli.report import ReportCommand, format_rows
-from quba_check.gate.options import OPTIONS
+from quba_check.gate.options import OPTIONS, SHORT_FLAG
 from tools.reference.markdown import code, codes, escaped, page, table
 
 SHARED = ("help", "store")
 """Options of many commands, described once."""
 PAGES: Mapping[str, str] = {
-    "--model": "[models](models.md)",
+    "--quba-model": "[models](models.md)",
     "--quba-thresholds": "[thresholds](thresholds.md)",
     "--quba-data": "[data](data.md)",
     "--quba-preprocessing": "[preprocessing](models.md#how-do-i-override-the-preprocessing)",
@@ -71,13 +71,15 @@ PAGES: Mapping[str, str] = {
 
 def options_page() -> str:
     """Return the page."""
-    without_ini = [option.flag for option in OPTIONS if not option.has_ini]
+    without_ini = [SHORT_FLAG, *(option.flag for option in OPTIONS if not option.has_ini)]
     commands = dict(all_commands(quba_check))
     return page(
         "Options and commands",
         "## Which options does pytest take?",
         "An option can also stand in `pytest.ini` under its name with underscores: `quba_batch_size = 64`. "
         f"The command line takes precedence. {codes(without_ini)} stand on the command line only.",
+        "`--model` is short for `--quba-model`. If a `conftest.py` or another plugin of your project has an "
+        "option `--model`, the name is its own, and only `--quba-model` names the model to judge.",
         _pytest_options(),
         "Batch size and workers change at most the last bits of scores, except in "
         "[some models](models.md#what-happens-to-a-quantised-model).",
@@ -102,9 +104,10 @@ def all_commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, cl
 def _pytest_options() -> str:
     rows = []
     for option in OPTIONS:
-        flag = option.flag + (f"={option.metavar}" if option.metavar else "")
+        flags = [SHORT_FLAG, option.flag] if option.field == "models" else [option.flag]
+        flags = [flag + (f"={option.metavar}" if option.metavar else "") for flag in flags]
         link = f"; {PAGES[option.flag]}" if option.flag in PAGES else ""
-        rows.append(f"- {code(flag)}: {_as_markdown(option.help)}{link}")
+        rows.append(f"- {codes(flags)}: {_as_markdown(option.help)}{link}")
     return "\n".join(rows)
 
 

@@ -14,11 +14,12 @@ import torch
 
 from quba_check.errors import ModelError, extra_needed
 from quba_check.models.checkpoints.transformers_models import configs_of_export
+from quba_check.models.choices import PROVIDERS
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
 from quba_check.models.programs.metadata import exported_config
 from quba_check.models.programs.runtime import Port, load_program
-from quba_check.models.request import PROVIDERS, LoadRequest
+from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
