@@ -114,16 +114,16 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
         sys.stderr.write(f"ERROR: {error}\n")
         return BUG_EXIT_CODE
     except SystemExit as end:  # by a conftest.py, after the session
-        if end.code or not _wants_verdicts(config):
+        if not _wants_verdicts(config) or (end.code and not _verdict_code(config)):
             raise
         status = pytest.ExitCode.OK
-    if status or not _wants_verdicts(config):
+    if not _wants_verdicts(config):
         return status
-    controller = config.stash.get(CONTROLLER, None)
-    if controller is None or controller.exit_code is None:
+    code = _verdict_code(config)
+    if code is None and not status:
         sys.stderr.write("quba-check: no demand was judged\n")
         return pytest.ExitCode.NO_TESTS_COLLECTED
-    return controller.exit_code
+    return code or status  # what fails for another reason is not released either
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -212,6 +212,12 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
 
 def _wants_verdicts(config: pytest.Config) -> bool:
     return _worker(config) is None and bool(config.option.quba_model) and not _only_prints_help(config)
+
+
+def _verdict_code(config: pytest.Config) -> int | None:
+    """Return the exit code of the verdicts, None before the session has ended."""
+    controller = config.stash.get(CONTROLLER, None)
+    return None if controller is None else controller.exit_code
 
 
 def _check_names_no_thresholds(config: pytest.Config) -> None:

@@ -45,6 +45,10 @@ def marked(mark: str) -> str:
     )
 
 
+JOINS_CODES = hook("pytest_sessionfinish(session, exitstatus)", "session.exitstatus |= exitstatus")
+"""A conftest.py that combines exit codes as syrupy does."""
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -89,6 +93,10 @@ def test_a_demand_without_a_verdict_blocks(judge: Judge, text: str, reason: str)
             1,
         ),
         (hook("pytest_unconfigure()", "raise SystemExit(0)"), (), 1),
+        (hook("pytest_unconfigure()", "raise SystemExit(7)"), (), 1),
+        (JOINS_CODES, (), 1),
+        (JOINS_CODES, ("--sw",), 1),
+        (JOINS_CODES, ("-x",), 1),
         (hook("pytest_cmdline_main()", "return 0", options="tryfirst=True"), (), 5),
         ("", ("-p", "no:terminal"), 1),
     ],
@@ -103,6 +111,31 @@ def test_a_failed_demand_stays_failed(judge: Judge, text: str, arguments: tuple[
         assert "released: no; 0 of 1 demand passed, 1 failed" in result.outlines
     if code == 1:
         assert judge.record()["overall_verdict"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("text", "test", "code"),
+    [
+        (JOINS_CODES, PASSING_TEST, 0),
+        (JOINS_CODES, "def test_nothing():\n    assert False\n", 1),
+        (hook("pytest_sessionfinish(session)", "session.exitstatus = 1", options="trylast=True"), "", 1),
+        (hook("pytest_runtest_logfinish()", "pytest.exit('done', returncode=7)"), "", 7),
+        (hook("pytest_runtest_logfinish()", "1 / 0"), "", 3),
+    ],
+)
+def test_what_fails_for_another_reason_fails_next_to_met_demands(
+    judge: Judge, text: str, test: str, code: int
+) -> None:
+    judge.write("thresholds/x.yaml", MET)
+    judge.write("conftest.py", text)
+    judge.write("test_own.py", test)
+    assert judge(FILE, "test_own.py").ret == code
+
+
+def test_another_plugin_does_not_change_the_code_of_an_uncertain_run(judge: Judge) -> None:
+    judge.write("thresholds/x.yaml", "schema: 1\nuncertain: fail\ndimensions:\n  accuracy: {min: 0.5}\n")
+    judge.write("conftest.py", JOINS_CODES)
+    assert judge(FILE).ret == 6
 
 
 @pytest.mark.parametrize("option", ["--setup-plan", "--fixtures", "--collect-only", "--markers"])

@@ -40,6 +40,46 @@ def test_auto_starts_a_worker_for_each_gpu(
     assert plugin.pytest_xdist_auto_num_workers(config) == workers
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "end", "code"),
+    [
+        (6, 7, 6),  # syrupy adds the bits of 1
+        (1, 3, 1),  # and those of an interrupt, as of --sw
+        (2, 0, 2),
+        (0, 1, 1),
+        (0, 0, 0),
+        (None, 0, 5),
+        (None, 4, 4),
+        (6, SystemExit(0), 6),
+        (6, SystemExit(7), 6),
+        (0, SystemExit(0), 0),
+        (None, SystemExit(0), 5),
+    ],
+)
+def test_the_code_of_the_verdicts_wins_unless_it_is_zero(
+    verdicts: int | None, end: int | SystemExit, code: int
+) -> None:
+    hook = plugin.pytest_cmdline_main(ended(verdicts))
+    next(hook)
+    with pytest.raises(StopIteration) as caught:
+        hook.send(end) if isinstance(end, int) else hook.throw(end)
+    assert caught.value.value == code
+
+
+@pytest.mark.parametrize("verdicts", [0, None])
+def test_a_conftest_that_ends_a_passing_run_with_a_code(verdicts: int | None) -> None:
+    hook = plugin.pytest_cmdline_main(ended(verdicts))
+    next(hook)
+    with pytest.raises(SystemExit):
+        hook.throw(SystemExit(7))
+
+
+def ended(verdicts: int | None) -> SimpleNamespace:
+    """Return the configuration of a run whose verdicts have an exit code."""
+    option = SimpleNamespace(quba_model=["demo"], help=False, version=0)
+    return SimpleNamespace(option=option, stash={plugin.CONTROLLER: SimpleNamespace(exit_code=verdicts)})
+
+
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
