@@ -13,7 +13,7 @@ from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.request import MOST_PROBABLE, AnswerScore, OperatingPoint, Request
-from quba_check.core.view import CLEAN, CLEAN_SET
+from quba_check.core.view import CLEAN, CLEAN_SET, SERVING
 from quba_check.dimensions._ratios import accuracy_on, additive_quantity
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import (
@@ -197,13 +197,15 @@ def _curve(clean: Predictions) -> Table:
 
 
 def _thresholds(found: Mapping[ChosenOn, Guarantee]) -> Table:
-    """Return the thresholds that keep an error."""
-    rows = [
-        (chosen.score, *astuple(one), chosen.at.level, chosen.at.confidence)
-        for chosen, one in found.items()
-        if one.threshold is not None and chosen.at.confidence is not None
-    ]
-    return Table(("score", "threshold", "answered", "wrong", "error", "confidence"), tuple(rows))
+    """Return the searched thresholds, with the set and pipeline of their images."""
+    rows = []
+    for (score, at, in_set, variant), one in found.items():
+        if one.threshold is not None:
+            on = score, in_set, variant.removeprefix(SERVING), f"{at.rule} {at.level:g}"
+            guarantee = ("", "") if at.confidence is None else (at.level, at.confidence)
+            rows.append((*on, *astuple(one), *guarantee))
+    columns = ("score", "set", "pipeline", "rule", "threshold", "answered", "wrong", "error", "confidence")
+    return Table(columns, tuple(rows))
 
 
 def _note(chosen: ChosenOn, found: Guarantee, source: RowSource) -> str:

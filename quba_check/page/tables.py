@@ -106,14 +106,14 @@ def operating_points(column: Column, target: str) -> list[Marked]:
 
 
 def answer_thresholds(column: Column) -> list[Marked]:
-    """Return share and error of the images that are answered at the demanded thresholds."""
+    """Return share and error of the clean images answered at thresholds chosen on them."""
     whole, numbers = column.measured("answers"), ("threshold", "answered", "wrong")
     total = whole.n if whole else None
-    rows = complete_rows(column, "answers", "thresholds", ("score",), numbers)
+    rows = complete_rows(column, "answers", "thresholds", ("score", "set", "pipeline"), numbers)
     return [
         (f"{score} from {threshold:.4g}", answered / total, wrong / answered, 6.0)
-        for score, threshold, answered, wrong in rows
-        if total and answered
+        for score, in_set, pipeline, threshold, answered, wrong in rows
+        if total and answered and in_set == CLEAN_SET and not pipeline
     ]
 
 

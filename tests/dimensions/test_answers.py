@@ -105,8 +105,8 @@ def test_threshold_with_a_guarantee():
         "at most 10 % of the answers to new images are wrong",
     )
     assert outcome.tables["thresholds"] == Table(
-        ("score", "threshold", "answered", "wrong", "error", "confidence"),
-        (("max_probability", float(threshold), answered, 2, 0.1, 0.9),),
+        ("score", "set", "pipeline", "rule", "threshold", "answered", "wrong", "error", "confidence"),
+        (("max_probability", "clean", "", "error 0.1", float(threshold), answered, 2, 0.1, 0.9),),
     )
     # A product that uses the printed threshold answers the same images.
     fixed = measured(*both(threshold=float(f"{threshold:.9g}")), confidence=confidence, correct=correct)

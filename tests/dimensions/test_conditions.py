@@ -333,10 +333,23 @@ def test_thresholds_of_answers_are_chosen_on_another_set(rule: Rule, level: floa
     elif rule == "share":
         threshold = own[int(np.ceil(level * len(own))) - 1]
     else:
-        threshold = np.float32(float(outcome.tables["thresholds"].rows[0][1]))
+        threshold = np.float32(float(outcome.tables["thresholds"].rows[0][4]))
         wrong = 1 - tuning.correct[tuning.confidence >= threshold].mean()
         assert 0.1 < wrong < level
     assert outcome.parts[request.name].value == np.mean(night.confidence >= threshold)
+    answered = tuning.confidence >= threshold
+    row = ("max_probability", "tuning", "", f"{rule} {level:g}", float(threshold), answered.sum())
+    guarantee = ("", "") if confidence is None else (level, confidence)
+    assert outcome.tables["thresholds"].rows == ((*row, (answered & ~tuning.correct).sum(), *guarantee),)
+
+
+def test_a_threshold_chosen_behind_a_pipeline_states_it() -> None:
+    at = OperatingPoint("error", 0.25, confidence=0.9)
+    request = Request("answers", ANSWER_NUMBERS["share"], at=at, pipeline="app")
+    tables = {"clean": images(40, 8), "clean by serving/app": images(700, 11)}
+    outcome = measured("answers", tables, request, serving={"app": ServingPipeline(jpeg=85)})
+    ((score, in_set, pipeline, rule, *_),) = outcome.tables["thresholds"].rows
+    assert (score, in_set, pipeline, rule) == ("max_probability", "clean", "app", "error 0.25")
 
 
 def test_groups_are_compared_for_each_judged_set() -> None:

@@ -48,8 +48,12 @@ TRUE_CLASSES = {"columns": ["class", "images", "accuracy", "true_probability"]}
 ANSWERS = {
     "risk_coverage": {"columns": ["threshold", "share", "error"], "rows": [[0.9, 0.5, 0.0], [0.1, 1.0, 0.1]]},
     "thresholds": {
-        "columns": ["score", "threshold", "answered", "wrong", "error", "confidence"],
-        "rows": [["probability", 0.91234, 750, 15, 0.03, 0.95]],
+        "columns": ["score", "set", "pipeline", "threshold", "answered", "wrong"],
+        "rows": [
+            ["probability", "clean", "", 0.91234, 750, 15],
+            ["probability", "val", "", 0.8, 90, 9],
+            ["probability", "clean", "app", 0.7, 90, 9],
+        ],
     },
 }
 
