@@ -33,6 +33,7 @@ CONFIG = "config.json"
 PROGRAMS: dict[str, Kind] = {".pt2": "exported", ".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino"}
 PROGRAMS |= {".torchscript": "torchscript", ".keras": "keras"}
 """Kinds of program files by suffix."""
+_SUFFIXES = (*CHECKPOINT_SUFFIXES, *PROGRAMS)
 TIMM_PREFIX = "timm:"
 HUB_PREFIX = "hf-hub:"
 PREFIXES: dict[str, Kind] = {
@@ -164,8 +165,7 @@ def _kind_and_name(text: str) -> tuple[Kind, str]:
         if name not in (text, ""):
             return kind, zero_shot_spec(text).name if kind == "open_clip" else name
     path = _expanded(text, spec=text)
-    suffixes = (*CHECKPOINT_SUFFIXES, *PROGRAMS)
-    suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
+    suffix = next((end for end in _SUFFIXES if path.name.lower().endswith(end)), None)
     if suffix is not None and not path.is_dir():
         return _kind_of_file(text, path, suffix), path.name[: -len(suffix)]
     if _CALLABLE.fullmatch(text):
@@ -200,10 +200,15 @@ def _suggestion(text: str) -> str:
     return f" Did you mean '{TIMM_PREFIX}{near}'?" if near else ""
 
 
+def _could_be_model(path: Path) -> bool:
+    """True for a file with the suffix of a model; messages suggest no other files."""
+    return path.name.lower().endswith((*_SUFFIXES, *_WEIGHT_SUFFIXES)) and path.is_file()
+
+
 def _kind_of_file(text: str, path: Path, suffix: str) -> Kind:
     """Return the kind of an existing model file, by its suffix and archive members."""
     if not path.exists():
-        near = did_you_mean(str(path), [str(file) for file in neighbours(path, Path.is_file)])
+        near = did_you_mean(str(path), [str(file) for file in neighbours(path, _could_be_model)])
         raise ModelError(f"no such file in {path.parent.resolve()}.", where=text, hint=near.strip())
     if not path.is_file():  # opening it could block forever
         raise ModelError("is a pipe, a socket or a device", where=text, allowed="a regular file")
@@ -262,7 +267,7 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
         raise ModelError("does not name model and weights", where=text, allowed=_ZERO_SHOT)
     path = _expanded(weights, spec=text)
     if path.suffix.lower() in _WEIGHT_SUFFIXES and not path.is_file():
-        names = [file.name for file in neighbours(path, Path.is_file)]
+        names = [file.name for file in neighbours(path, _could_be_model)]
         raise ModelError(f"there is no weights file {path}.{did_you_mean(path.name, names)}", where=text)
     return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
 

@@ -22,7 +22,15 @@ from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.locations import default_location, local_folder
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import LARGEST_JSON, is_url, os_errors, parse_json, read_bytes, sha256
+from quba_check.storage.user_files import (
+    LARGEST_JSON,
+    file_kind,
+    is_url,
+    os_errors,
+    parse_json,
+    read_bytes,
+    sha256,
+)
 
 FOLDER = "baselines"
 """Folder of the baselines in a project's root, one folder each."""
@@ -87,8 +95,12 @@ def approved_record(location: str, root: Path, store: str | Path | None) -> Path
 
 
 def has_baseline(folder: Path) -> bool:
-    """True if a folder has an approved record, or its history."""
-    return (folder / RECORD).exists() or (folder / HISTORY).exists()
+    """True if a folder has an approved record, or its history.
+
+    Raises:
+        UserError: the text cannot be a path.
+    """
+    return any(file_kind(folder / name, f"baseline: {folder}", UserError) for name in (RECORD, HISTORY))
 
 
 def approval_problem(record: Path, label: str) -> str:

@@ -115,6 +115,19 @@ def test_messages(tmp_path, snapshot):
     assert "\n".join(texts) == snapshot
 
 
+@pytest.mark.parametrize("text", ["~/x.pt", "open_clip:RN50/~/npmrc.pt"])
+def test_files_that_are_no_models_are_not_suggested(tmp_path, monkeypatch, text):
+    folder = tmp_path / "h"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / ".npmrc").write_text("secret")
+    (folder / "npmrc.pem").write_text("secret")
+    assert "Did you mean" not in message(parse_spec, text)
+    (folder / "x.onnx").touch()
+    (folder / "npmrc.bin").touch()
+    assert "Did you mean" in message(parse_spec, text)
+
+
 def test_a_damaged_archive_is_left_to_whoever_reads_it(tmp_path):
     path = tmp_path / "net.pt"
     with zipfile.ZipFile(path, "w") as archive:

@@ -12,6 +12,7 @@ from support.errors import error_text
 from support.s3 import S3Server
 
 from quba_check.errors import UserError
+from quba_check.messages import visible
 from quba_check.records import baselines
 from quba_check.records.baselines import Approval, approved_record, last_approval, write_baseline
 from quba_check.storage.url_objects import UrlObjects
@@ -106,6 +107,15 @@ def test_names_and_paths(tmp_path):
     write_baseline(folder, b"one", None, approval(b"one"))
     assert approved_record("v1.2", tmp_path, tmp_path) == folder / "record.json"
     assert approved_record(str(folder), Path("elsewhere"), tmp_path) == folder / "record.json"
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"), [("x" * 300, "File name too long"), ("a\0b/", "embedded null byte")]
+)
+def test_a_location_that_cannot_be_a_path(tmp_path: Path, location: str, reason: str) -> None:
+    folder = visible(f"{Path(location)}")
+    text = f"baseline: {folder}: cannot be read ({reason})."
+    assert error_text(UserError, approved_record, location, tmp_path, tmp_path) == text
 
 
 def test_the_files_of_a_url_are_copied_again_each_time(s3: S3Server, tmp_path):
