@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from quba_check.core.predictions import NO_CLASS
@@ -14,8 +15,9 @@ from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import LABEL, LABELS, LabelledImage, list_files
 
 _COLUMNS = ("path", "label")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 CsvRow = tuple[int, dict[str, str]]
-"""Last line of a row that is not empty, from 1, and its text by column; empty if the row is too short."""
+"""Line of a row that is not empty, from 1, and its text by column; empty if the row is too short."""
 
 
 def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Iterator[CsvRow]:
@@ -36,22 +38,42 @@ def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Ite
         ):
             rows = csv.DictReader(file, strict=True, restval="")
             header = rows.fieldnames or ()
-            if repeated := next((name for name in columns if header.count(name) > 1), None):
-                raise SuiteError(f"the header names {repeated} twice.", where=f"{path}:1")
             if LABEL in columns and LABELS in header:
                 if LABEL in header:
                     raise SuiteError(f"{path}:1: the header names label and labels. Allowed: one of them.")
                 columns = [LABELS if name == LABEL else name for name in columns]
+            if repeated := next((name for name in columns if header.count(name) > 1), None):
+                raise SuiteError(f"the header names {repeated} twice.", where=f"{path}:1")
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
                 required = " and ".join(filter(None, (", ".join(columns[:-1]), columns[-1])))
                 raise SuiteError(f"the header must name {required}", where=f"{path}:1", got=got)
+            _check_lines(path, rows.line_num, header)
             for row in rows:
+                if any(row.pop(None, ())):
+                    problem = f"more cells than the {len(header)} columns of the header"
+                    raise SuiteError(
+                        problem, where=f"{path}:{rows.line_num}", hint="Quote a cell that contains a comma."
+                    )
+                _check_lines(path, rows.line_num, row.values())
                 yield rows.line_num, {column: row[column] for column in (header if others else columns)}
     except UnicodeDecodeError:
         raise SuiteError("not a text file in UTF-8.", where=f"{path}") from None
     except csv.Error as error:
         raise SuiteError(f"not a CSV file ({error}).", where=f"{path}:{rows.reader.line_num}") from None
+
+
+def _check_lines(path: Path, line: int, cells: Iterable[str]) -> None:
+    """Raise `SuiteError` if a row has line ends: a quote may have joined rows.
+
+    Args:
+        path: the file.
+        line: last line of the row.
+        cells: its cells.
+    """
+    if breaks := _LINE_END.findall(" ".join(cells)):
+        problem = f"a quoted cell runs to line {line}, and could hide rows"
+        raise SuiteError(problem, where=f"{path}:{line - len(breaks)}", allowed="cells on one line")
 
 
 def csv_images(

@@ -269,17 +269,19 @@ def list_files(
     """
 
     @cache  # few folders hold many images, and a Path of each costs as much as the rest
-    def stated_and_real(parent: str) -> tuple[str, str]:
-        path = folder / parent
-        return f"{path.as_posix().rstrip('/')}/", os.path.join(os.path.realpath(path), "")  # noqa: PTH118
+    def stated_folder(parent: str) -> str:
+        return f"{(folder / parent).as_posix().rstrip('/')}/"
+
+    @cache
+    def real_folder(parent: str) -> str:
+        return os.path.join(os.path.realpath(folder / parent), "")  # noqa: PTH118
 
     images = []
     for where, image in rows:
         parent, name = os.path.split(image.path)
-        stated, real = stated_and_real(parent)
-        file = stated + name
-        if _is_plain_file(file):
-            real = os.path.normcase(real + name)
+        file = stated_folder(parent) + name
+        if _is_plain_file(file):  # the real folder of a text that is no path is an error
+            real = os.path.normcase(real_folder(parent) + name)
         elif file_kind(folder / image.path, f"{where}: {folder / image.path}", SuiteError) == "file":
             file = (folder / image.path).as_posix()
             real = os.path.normcase(os.path.realpath(file))

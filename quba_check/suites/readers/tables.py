@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 PATH, IMAGE = "path", "image"
 _FILES_CACHED, _GROUPS_CACHED = 64, 4
+_NUMBER_OF_FILES = re.compile(r"-of-(\d+)\.arrow\b")
 
 
 def check_columns(path: Path, columns: Iterable[str], existing: Collection[str]) -> None:
@@ -121,7 +123,7 @@ def parquet_images(
         positions = positions or [(NO_CLASS,)] * file.metadata.num_rows
         cells = cells_by_row([_read_column(one, file, column) for column in columns], len(positions))
         is_listed = source == PATH
-        files = map(str, _read_column(one, file, PATH)) if is_listed else [one.as_posix()] * len(positions)
+        files = _read_paths(one, file) if is_listed else [one.as_posix()] * len(positions)
         rows = [
             LabelledImage(name, k[0], NO_CLASS, None if is_listed else f"{source}/{row}", texts, k[1:])
             for row, (name, k, texts) in enumerate(zip(files, positions, cells, strict=True))
@@ -162,7 +164,7 @@ def parquet_paths(path: Path, *, image: str | None = None, **_others: object) ->
     for one in files_at(path, ".parquet"):
         file = _open_file(one)
         if PATH in file.schema_arrow.names:
-            paths += [one.parent / str(name) for name in _read_column(one, file, PATH)]
+            paths += [one.parent / name for name in _read_paths(one, file)]
     return paths
 
 
@@ -198,6 +200,13 @@ def _read_column(path: Path, file: Any, column: str) -> list[Any]:
     return values
 
 
+def _read_paths(path: Path, file: Any) -> list[str]:
+    paths = _read_column(path, file, PATH)
+    if None in paths:
+        raise SuiteError(where=f"{path}[{paths.index(None)}]: {PATH}", got="nothing", allowed="text")
+    return [*map(str, paths)]
+
+
 def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> list[str] | None:
     """Return the class names that Hugging Face stores in a file's metadata."""
     try:
@@ -211,11 +220,15 @@ def _open_file(path: Path) -> Any:
     with extra_needed(f"{path}: the reader parquet", "pyarrow", SuiteError, extra="parquet"):
         from pyarrow import parquet
     try:
-        return parquet.ParquetFile(path)
+        file = parquet.ParquetFile(path)
+        names = file.schema_arrow.names
     except OSError as error:
         raise SuiteError(f"cannot be read ({error.strerror or error}).", where=f"{path}") from None
     except Exception:  # noqa: BLE001  pyarrow raises any error for other files
         raise SuiteError("not a Parquet file, or damaged.", where=f"{path}") from None
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise SuiteError(f"there is more than one column '{repeated}'.", where=f"{path}")
+    return file
 
 
 def hf_images(
@@ -247,15 +260,26 @@ def hf_images(
     dataset = _split(path, split)
     _check_dataset(path, dataset, image, label, *columns)
     images: list[LabelledImage] = []
-    for file in dict.fromkeys(entry["filename"] for entry in dataset.cache_files):
+    files = dict.fromkeys(entry["filename"] for entry in dataset.cache_files)
+    for file in files:
         part = _table(Path(file), image, label, *columns)
         names = getattr(part.features[label], "names", None)
+        stated = getattr(dataset.features[label], "names", None)
+        if names != stated:
+            pairs = zip_longest(stated or (), names or (), fillvalue="nothing")
+            got = next(f"{first} and {second}" for first, second in pairs if first != second)
+            problem = f"dataset_info.json and {Path(file).name} name the classes of '{label}' differently"
+            raise SuiteError(problem, where=f"{path}", got=got)
         positions = label_positions(file, part[label][:], names, classes)
         cells = cells_by_row([part[column][:] for column in columns], len(positions))
         images += [
             LabelledImage(Path(file).as_posix(), k, member=f"{image}/{row}", cells=cells[row])
             for row, k in enumerate(positions)
         ]
+    stated_files = {int(number) for number in _NUMBER_OF_FILES.findall(" ".join(files))}
+    if not images or len(images) != len(dataset) or not stated_files <= {len(files)}:
+        problem = "has no rows, or state.json does not list each of its files once"
+        raise SuiteError(problem, where=f"{path}", hint="Save the dataset again.")
     return images
 
 
@@ -287,7 +311,7 @@ def _library(path: Path) -> Any:
 def _split(path: Path, name: str | None) -> Dataset:
     datasets = _library(path)
     try:
-        dataset = datasets.load_from_disk(str(path))
+        dataset = datasets.load_from_disk(str(path), keep_in_memory=False)
     except Exception:  # noqa: BLE001  datasets and pyarrow raise any error for damaged files
         raise SuiteError(f"{path}: not a folder that save_to_disk of datasets wrote, or damaged.") from None
     if not isinstance(dataset, datasets.DatasetDict):

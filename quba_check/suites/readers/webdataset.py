@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
-from quba_check.storage.user_files import is_utf8
+from quba_check.storage.user_files import MIB, is_utf8
 from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import IMAGE_SUFFIXES, FileCache, LabelledImage, cells_by_row, files_at
 
@@ -86,17 +86,26 @@ def _read(file: BinaryIO, span: _Span) -> bytes:
 def _read_index(path: Path) -> dict[str, _Span]:
     """Return the files and links in a tar file by name; only headers are read."""
     try:
-        with tarfile.open(path, "r:") as tar:
+        with tarfile.open(path, "r:") as tar, path.open("rb") as file:
             entries = list(tar)
+            rest = _read(file, (tar.offset, MIB))
+        # tarfile stops without an error at a damaged header or a first end, and takes any end of the file.
+        is_whole = len(rest) >= tarfile.BLOCKSIZE and not rest.strip(b"\0")
     except Exception:  # noqa: BLE001  tarfile raises any error for a damaged header
-        problem = "cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
-        raise SuiteError(problem, where=f"{path}") from None
+        is_whole = False
+    if not is_whole:
+        problem = (
+            "cannot be read as one uncompressed tar file. It is of another kind, cut, damaged or joined."
+        )
+        raise SuiteError(problem, where=f"{path}")
     contents = _contents(entries)
     spans: dict[str, _Span] = {}
     size = path.stat().st_size
     for name in (entry.name for entry in entries if not entry.isdir()):
         if not is_utf8(name):
             raise SuiteError("the name is not UTF-8 text", where=f"{path}[{name}]", hint="Rename it.")
+        if name in spans:
+            raise SuiteError("is in the tar file twice.", where=f"{path}[{name}]")
         content, links = contents.get(posixpath.normpath(name)), 0
         while isinstance(content, str) and (links := links + 1) <= _MOST_LINKS:
             content = contents.get(content)
@@ -120,8 +129,6 @@ def _contents(entries: Iterable[tarfile.TarInfo]) -> dict[str, _Span | str]:
         target = posixpath.normpath(posixpath.join(folder, entry.linkname))  # of devices a folder
         if entry.isreg():
             contents[path] = entry.offset_data, entry.size
-        elif entry.islnk():  # to what is there so far: a later member may have the same name
-            contents[path] = contents.get(target, target)
         elif not entry.isdir():
             contents[path] = target
     return contents
@@ -164,9 +171,18 @@ def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) ->
                 label = classes.position(*_label(shard, parts, content))
                 cells = _cells(shard, parts, content, columns) if columns else ()
                 images.append(LabelledImage(shard.as_posix(), label, member=parts[_IMAGE], cells=cells))
-            elif _CLASS in parts:
-                raise SuiteError("a label without an image.", where=f"{shard}[{parts[_CLASS]}]")
+            elif _has_label(shard, parts, content):
+                name = parts.get(_CLASS) or parts[_JSON]
+                raise SuiteError("a label without an image.", where=f"{shard}[{name}]")
     return images
+
+
+def _has_label(shard: Path, parts: dict[str, str], content: Callable[[str], bytes]) -> bool:
+    """Return True for a `.cls` file, or a `.json` file that states a label."""
+    try:
+        return _CLASS in parts or bool(_label(shard, parts, content))
+    except SuiteError:
+        return False
 
 
 def _label(shard: Path, parts: dict[str, str], content: Callable[[str], bytes]) -> tuple[object, str]:

@@ -39,8 +39,8 @@ def test_csv_with_several_labels(tmp_path: Path) -> None:
 
 
 def test_csv_without_labels(tmp_path: Path) -> None:
-    for header in ("path,who", "path,who,label", "path,who,labels"):
-        path = csv_file(tmp_path, f"{header}\nb.png,me,elk\n")
+    for label, cell in (("", ""), (",label", ",elk"), (",labels", ",elk")):
+        path = csv_file(tmp_path, f"path,who{label}\nb.png,me{cell}\n")
         (image,) = listing(csv_images, path, columns=["who"], is_labelled=False)
         assert (image.label, image.also, image.cells) == (NO_CLASS, (), ("me",))
         assert [one.name for one in csv_paths(path, is_labelled=False)] == ["b.png"]
@@ -64,6 +64,8 @@ def test_wrong_csv_files(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
         "path,label\na.png",
         "path,label\na.png,pear\n\na.png,kiwi",
         "path,path,label\na.png,b.png,pear",
+        "path,labels,labels\na.png,pear,kiwi",
+        "path,label\na.png,pear\na,b.png,pear",
         "path,label,labels\na.png,pear,pear",
         "path,labels\na.png,pear|",
         'path,label\n"a.png"x,pear',
@@ -71,6 +73,27 @@ def test_wrong_csv_files(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     ]
     shown = error_texts(lambda text: listing(csv_images, csv_file(tmp_path, text)), mistakes)
     assert shown.replace(f"{tmp_path}/", "") == snapshot
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ('path,label,note\na.png,pear,"x\nb.png,pear,y\nc d.png,pear,z"\n', 2, 4),
+        ('path,label,note\r\n\r\na.png,pear,"x\r\nb.png,pear,y"\r\n', 3, 4),
+        ('path,label,"note\na.png,pear,x"\nb.png,pear,y\n', 1, 2),
+        ('path,label\n"a.png,pear\nb.png",pear\n', 2, 3),
+    ],
+)
+def test_a_quote_that_could_hide_rows(tmp_path: Path, text: str, first: int, last: int) -> None:
+    path = csv_file(tmp_path, "")
+    path.write_bytes(text.encode())
+    assert message(csv_images, path) == (
+        f"SET:{first}: a quoted cell runs to line {last}, and could hide rows. Allowed: cells on one line."
+    )
+
+
+def test_empty_cells_beyond_the_header(tmp_path: Path) -> None:
+    assert len(listing(csv_images, csv_file(tmp_path, "path,label\na.png,pear,,\n"))) == 1
 
 
 def test_a_csv_file_that_is_no_text(tmp_path: Path) -> None:
@@ -88,12 +111,14 @@ def test_a_link_to_an_image_is_the_same(tmp_path: Path, other: str) -> None:
     assert message(csv_images, path) == f"SET:3: {other} is listed twice, first in SET:2."
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a\x01b.png"])
-def test_names_that_no_file_has(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("x" * 300, f"FOLDER/{'x' * 300}: cannot be read (File name too long)."),
+        ("a\x01b.png", "there is no file FOLDER/a\\x01b.png."),
+        ("x\0y/a.png", "FOLDER/x\\x00y/a.png: cannot be read (embedded null byte)."),
+    ],
+)
+def test_names_that_no_file_has(tmp_path: Path, name: str, reason: str) -> None:
     path = csv_file(tmp_path, f"path,label\n{name},pear\n")
-    reason = (
-        f"{tmp_path}/{name}: cannot be read (File name too long)."
-        if len(name) > 255
-        else f"there is no file {tmp_path}/a\\x01b.png."
-    )
-    assert message(csv_images, path) == f"SET:2: {reason}"
+    assert message(csv_images, path).replace(f"{tmp_path}", "FOLDER") == f"SET:2: {reason}"

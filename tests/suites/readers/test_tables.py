@@ -76,6 +76,11 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
             "SET: there is no column 'label'. Allowed: path, lable. Did you mean 'lable'?",
         ),
         ({"path": ["c.png"], "label": [0]}, "SET[0]: there is no file FOLDER/c.png."),
+        ({"path": ["a.png", None], "label": [0, 0]}, "SET[1]: path: got nothing. Allowed: text."),
+        (
+            {"path": ["a.png"], "label": [None]},
+            "SET[0]: label: got nothing. Allowed: a class name or number.",
+        ),
         (
             {"path": ["a.png", "b.png", "a.png"], "label": [0, 0, 0]},
             "SET[2]: a.png is listed twice, first in SET[0].",
@@ -87,6 +92,13 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
 def test_wrong_tables(tmp_path: Path, columns: dict[str, list[object]], text: str) -> None:
     error = message(parquet_images, table(tmp_path, columns))
     assert error.replace(str(tmp_path), "FOLDER") == text
+
+
+def test_a_column_that_occurs_twice(tmp_path: Path) -> None:
+    columns = [pa.array([cell]) for cell in ("a.png", "kiwi", "pear")]
+    pq.write_table(pa.table(columns, ["path", "label", "label"]), tmp_path / "x.parquet")
+    text = "SET: there is more than one column 'label'."
+    assert message(parquet_images, tmp_path / "x.parquet") == text
 
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
@@ -143,6 +155,54 @@ def saved(root: Path, label: Any, labels: list[object], **columns: Any) -> Path:
 
 def classes(*names: str) -> datasets.ClassLabel:
     return datasets.ClassLabel(names=list(names))
+
+
+def edit(file: Path, **values: Any) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), **values}), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("stored", "stated", "got"),
+    [
+        (["pear", "kiwi"], ["kiwi", "pear"], "kiwi and pear"),
+        (["pear", "kiwi"], ["pear", "kiwi", "apple"], "apple and nothing"),
+        (None, ["kiwi", "pear"], "kiwi and nothing"),
+        (["pear", "kiwi"], None, "nothing and pear"),
+    ],
+)
+def test_class_names_that_contradict_each_other(
+    tmp_path: Path, stored: list[str] | None, stated: list[str] | None, got: str
+) -> None:
+    path = saved(tmp_path, classes(*stored) if stored else datasets.Value("int64"), [0, 1])
+    label = datasets.Value("int64") if stated is None else classes(*stated)
+    features = datasets.Features(image=datasets.Image(), label=label)
+    edit(path / "dataset_info.json", features=features.to_dict())
+    assert message(hf_images, path) == (
+        "SET: dataset_info.json and data-00000-of-00001.arrow name the classes of 'label' differently, "
+        f"got {got}."
+    )
+
+
+def test_a_dataset_that_does_not_list_its_files_once(tmp_path: Path) -> None:
+    text = "SET: has no rows, or state.json does not list each of its files once. Save the dataset again."
+    whole = datasets.load_from_disk(saved(tmp_path / "whole", classes("pear"), [0, 0]))
+    path = tmp_path / "none"
+    whole.select([]).save_to_disk(path, num_shards=1)
+    assert message(hf_images, path) == text
+    path = tmp_path / "parts"
+    whole.save_to_disk(path, num_shards=2)
+    files = [{"filename": f"data-0000{number}-of-00002.arrow"} for number in range(2)]
+    assert len(listing(hf_images, path)) == 2
+    for other in (files[:1], [files[0], *files]):
+        edit(path / "state.json", _data_files=other)
+        assert message(hf_images, path) == text
+
+
+def test_a_dataset_that_the_library_would_read_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "IN_MEMORY_MAX_SIZE", 10**9)
+    assert len(listing(hf_images, saved(tmp_path, classes("pear"), [0]))) == 1
 
 
 def test_class_names_are_matched_and_their_order_is_not(tmp_path: Path) -> None:

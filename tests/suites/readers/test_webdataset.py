@@ -48,6 +48,7 @@ ALLOWED_TEXT = 'Expected: text in a .cls, or {"label": …} in a .json.'
     [
         ({"1.jpg": b""}, "SET[1.jpg]: an image without a label. Expected: a .cls or .json next to it."),
         ({"1.cls": b"0"}, "SET[1.cls]: a label without an image."),
+        ({"1.json": b'{"label": 0}', "meta.json": b"{}"}, "SET[1.json]: a label without an image."),
         ({"1.jpg": b"", "1.png": b"", "1.cls": b"0"}, "SET[1.png]: the sample already has 1.jpg."),
         ({"1.jpg": b"", "1.cls": b"\xff"}, f"SET[1.cls]: not a label. {ALLOWED_TEXT}"),
         ({"1.jpg": b"", "1.json": b"[" * 100_000}, f"SET[1.json]: not a label. {ALLOWED_TEXT}"),
@@ -67,14 +68,29 @@ def test_wrong_samples(tmp_path: Path, files: Mapping[str, bytes], text: str) ->
     assert message(webdataset_images, write_tar(tmp_path / "x.tar", files)) == text
 
 
+NOT_ONE_TAR = (
+    "SET: cannot be read as one uncompressed tar file. It is of another kind, cut, damaged or joined."
+)
+
+
 def test_a_tar_file_that_is_packed_cut_or_something_else(tmp_path: Path) -> None:
-    text = "SET: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
-    assert message(webdataset_images, write_tar(tmp_path / "x.tar", {"1.jpg": b"x"}, "w:gz")) == text
+    path = write_tar(tmp_path / "x.tar", {"1.jpg": b"x"}, "w:gz")
+    assert message(webdataset_images, path) == NOT_ONE_TAR
     (tmp_path / "y.tar").write_bytes(b"an image" * 100)
-    assert message(webdataset_images, tmp_path / "y.tar") == text
+    assert message(webdataset_images, tmp_path / "y.tar") == NOT_ONE_TAR
     whole = write_tar(tmp_path / "z.tar", {"1.jpg": b"x" * 2000}).read_bytes()
     (tmp_path / "z.tar").write_bytes(whole[:1500])
-    assert message(webdataset_images, tmp_path / "z.tar") == text
+    assert message(webdataset_images, tmp_path / "z.tar") == NOT_ONE_TAR
+
+
+def test_a_tar_file_whose_last_samples_are_not_read(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "x.tar", {"1.jpg": b"", "1.cls": b"0", "2.jpg": b"", "2.cls": b"0"})
+    whole = path.read_bytes()
+    second = 3 * 512  # two headers and the content of 1.cls
+    damaged = whole[:second] + b"\xff" + whole[second + 1 :]
+    for content in (whole * 2, damaged, whole[:second], whole[: second + 100]):
+        path.write_bytes(content)
+        assert message(webdataset_images, path) == NOT_ONE_TAR
 
 
 def test_a_member_that_states_more_bytes_than_there_are(tmp_path: Path) -> None:
@@ -129,10 +145,12 @@ def test_links_are_the_files_that_they_lead_to(tmp_path: Path) -> None:
     assert index["c/3.jpg"] == index["./b/2.jpg"] == index["./a/1.jpg"]
 
 
-def test_a_hard_link_keeps_the_file_that_a_later_member_replaces(tmp_path: Path) -> None:
-    path = with_links(tmp_path / "x.tar", {"b/2.jpg": (tarfile.LNKTYPE, "a/1.jpg")})
-    index = webdataset._index(write_tar(path, {"a/1.jpg": b"new"}, "a"))
-    assert [index[name][1] for name in ("b/2.jpg", "a/1.jpg")] == [5, 3]
+def test_a_member_that_occurs_twice(tmp_path: Path) -> None:
+    for again in ("./a/1.jpg", "./a/1.cls"):
+        path = write_tar(with_links(tmp_path / "x.tar", {}), {again: b"1"}, "a")
+        assert message(webdataset_images, path) == f"SET[{again}]: is in the tar file twice."
+    path = write_tar(with_links(tmp_path / "x.tar", {}), {"a/1.jpg": b"image"}, "a")
+    assert message(webdataset_images, path) == "SET[a/1.jpg]: the sample already has ./a/1.jpg."
 
 
 @pytest.mark.parametrize(
