@@ -1,46 +1,45 @@
 """The choice of a model's compute settings, and its answers under other settings.
 
 The choice is the same for all processes and later runs. On a GPU it is half precision, and on a CPU OpenVINO
-if requested, if that keeps the answers of torch in float32 on clean images.
+if requested, if that keeps the answers of torch in float32: on clean images for half precision, and on images
+of each predicted view for OpenVINO.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from quba_check.core.view import CLEAN
+from quba_check.core.view import CLEAN, View
 from quba_check.engine.batching import Batching, batches, default_threads
 from quba_check.engine.cache_keys import CacheKeys, shard_of
 from quba_check.engine.preparer import Prepare
-from quba_check.engine.shards import Executor
 from quba_check.errors import ModelError, QubaError, StoreError
 from quba_check.models import compute
 from quba_check.models.choices import Precision
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings, device_name
-from quba_check.models.runtimes import openvino_name
 from quba_check.number_format import format_value
 from quba_check.storage.store import Store, content_hash
 from quba_check.storage.user_files import parse_json
 from quba_check.suites.suite import Example, Suite
 
-FORMAT = 4
+FORMAT = 5
 """Increased with the rules, so that earlier choices are not used."""
 CHECKED_IMAGES = 2_995
 """Images on which half precision must flip no answer.
 
 The upper 95 % limit of the share of flips is then 1 - 0.05 ** (1 / 2,995), which is 0.1 %.
 """
-COMPARED_IMAGES = 64
-"""Images of the first shard that OpenVINO predicts as torch does. What it changes depends on no image."""
+COMPARED_IMAGES, COMPARED_OF_VIEW = 64, 8
+"""Images of the first shard of the clean set, and of another view, that OpenVINO and torch predict."""
 SCORE_TOLERANCE = 1e-4
 """Largest change of a class score by OpenVINO, as a part of one plus the image's largest score."""
 _REPEATED_IMAGES = 1_000
@@ -49,57 +48,96 @@ _OTHER_BATCH = 3
 """Batches of another size, whose kernels sum in another order."""
 
 
-def settle_compute(keys: CacheKeys, store: Store, executor: Executor, *, may_choose: bool) -> None:
-    """Make the settings of a classifier's passes final.
+@dataclass(eq=False, repr=False)
+class ComputeChoice:
+    """Makes the settings of a classifier's passes final.
 
     The rule decides on a CPU of this process. A choice that needs a check on images, or the device of an
-    executor, is made once and read from the store by later runs and other processes.
+    executor, is made once and read from the store by later runs and other processes. OpenVINO is checked on
+    each unattacked view, and left for all of them once one differs.
 
-    Args:
-        keys: cache keys of model and images; nothing happens if the model's settings are final.
-        store: the store of the choice.
-        executor: predicts the shards.
-        may_choose: choose if the store has no choice. Otherwise the settings then stay open.
+    Attributes:
+        keys: cache keys of model and images.
+        store: the store of the choices.
+        executor: name of the executor; empty for this process.
+        choose: returns the settings that the executor chooses on the images of a view.
     """
-    classifier = keys.classifier
-    if not classifier.is_open:
-        return
-    requested = classifier.compute.runtime
-    settings: ComputeSettings | None = classifier.compute
-    if executor.name or half_precisions(classifier.device) or requested == "openvino":
-        name = _name(keys, executor)
-        settings = None
-        with suppress(OSError, StoreError, ValueError, TypeError):  # missing or damaged
-            settings = ComputeSettings.from_dict(parse_json(store.objects.get(name)))
-        if settings is None and may_choose:
-            settings = executor.choose_compute()
-            with suppress(StoreError):  # it is then chosen again
-                store.objects.set(name, json.dumps(asdict(settings), indent=1).encode())
-    if settings is not None:
-        classifier.use(settings if requested == "openvino" else replace(settings, runtime=requested))
-        if classifier.compute.runtime != requested:
+
+    keys: CacheKeys
+    store: Store
+    executor: str
+    choose: Callable[[View], ComputeSettings]
+    _choices: dict[View, ComputeSettings] = field(default_factory=dict, init=False)
+
+    def settle(self, views: Sequence[View], *, may_choose: bool) -> None:
+        """Settle the settings for the images of views; final settings other than OpenVINO stay.
+
+        Args:
+            views: views that will be predicted.
+            may_choose: choose if the store has no choice. Otherwise the settings then stay open.
+        """
+        classifier = self.keys.classifier
+        requested = classifier.compute.runtime
+        if not classifier.is_open and requested != "openvino":
+            return
+        settings: ComputeSettings | None = classifier.compute
+        if requested == "openvino":
+            settings = self._for_openvino(views, may_choose=may_choose)
+        elif self.executor or half_precisions(classifier.device):
+            settings = self._choice(CLEAN, may_choose=may_choose)
+            settings = settings and replace(settings, runtime=requested)
+        if settings is None or (settings == classifier.compute and not classifier.is_open):
+            return
+        if classifier.is_open or settings.runtime != requested:
+            classifier.use(settings)
+        else:  # more images were compared
+            classifier.try_out(settings)
+        if settings.runtime != requested:
             unused = f"{classifier.spec}: --quba-runtime={requested} is not used: {settings.reason}"
             classifier.notes = (*classifier.notes, unused)
 
+    def _for_openvino(self, views: Sequence[View], *, may_choose: bool) -> ComputeSettings | None:
+        """Return OpenVINO's settings, or the first choice of torch; None if still open."""
+        unattacked = (view.images for view in views if view.attack is None)
+        n_images, choice = 0, None
+        for view in dict.fromkeys([*self._choices, CLEAN.images, *unattacked]):
+            choice = self._choice(view, may_choose=may_choose)
+            if choice is None or choice.runtime != "openvino":
+                return choice
+            n_images += choice.images
+        return choice and replace(choice, images=n_images)
 
-def _name(keys: CacheKeys, executor: Executor) -> str:
-    """Return the name of the file of a choice in a store.
+    def _choice(self, view: View, *, may_choose: bool) -> ComputeSettings | None:
+        """Return the choice on a view's images, stored or made now; else None."""
+        if view not in self._choices:
+            name = self._name(view)
+            with suppress(OSError, StoreError, ValueError, TypeError):  # missing or damaged
+                self._choices[view] = ComputeSettings.from_dict(parse_json(self.store.objects.get(name)))
+            if view not in self._choices and may_choose:
+                self._choices[view] = self.choose(view)
+                with suppress(StoreError):  # it is then chosen again
+                    content = json.dumps(asdict(self._choices[view]), indent=1)
+                    self.store.objects.set(name, content.encode())
+        return self._choices.get(view)
 
-    The devices of an executor are not known before it starts, so that its kind stands for them.
-    """
-    classifier = keys.classifier
-    key = {
-        "format": FORMAT,
-        "model": classifier.fingerprint,
-        "input_size": classifier.preprocessing.input_size,
-        "device": executor.name.partition(",")[0] or device_name(classifier.device),
-        "torch": torch.__version__,
-    }
-    if classifier.compute.runtime == "openvino":
-        key |= {"runtime": openvino_name(), "settings": asdict(classifier.compute)}
-        with suppress(QubaError):  # the check reports images that cannot be read
-            key["images"] = keys.files_key(CLEAN, 0)
-    return f"compute/{content_hash(key)}.json"
+    def _name(self, view: View) -> str:
+        """Return the name of the file of a choice in a store.
+
+        The devices of an executor are not known before it starts, so that its kind stands for them.
+        """
+        classifier = self.keys.classifier
+        key = {
+            "format": FORMAT,
+            "model": classifier.fingerprint,
+            "input_size": classifier.preprocessing.input_size,
+            "device": self.executor.partition(",")[0] or device_name(classifier.device),
+            "torch": torch.__version__,
+        }
+        if classifier.compute.runtime == "openvino":
+            key["view"] = str(view)
+            with suppress(QubaError):  # the check reports images that cannot be read
+                key |= {"entry": self.keys.cache_entry(view), "images": self.keys.files_key(view, 0)}
+        return f"compute/{content_hash(key)}.json"
 
 
 def half_precisions(device: torch.device) -> tuple[Precision, ...]:
@@ -138,35 +176,55 @@ def checked_settings(classifier: Classifier, suite: Suite, prepare: Prepare) -> 
     return replace(plain, reason=reason)
 
 
-def checked_runtime(classifier: Classifier, suite: Suite, prepare: Prepare) -> ComputeSettings:
-    """Return settings with OpenVINO if it gives the answers of torch, else those with torch.
+def checked_runtime(classifier: Classifier, suite: Suite, prepare: Prepare, view: View) -> ComputeSettings:
+    """Return settings with OpenVINO if it answers as torch on a view, else with torch.
+
+    With the clean set a black image is compared, in which some networks divide by zero. Scores that both
+    compute without a finite value are equal: the shard with the image reports them.
 
     Args:
         classifier: the model, with OpenVINO; it is left there.
-        suite: the images; some of the first shard of the clean set are compared.
-        prepare: prepares an image of the clean set.
+        suite: the images; some of the first shard of the view are compared.
+        prepare: prepares an image of the view.
+        view: the view, without attack or columns.
     """
     settings = classifier.compute
     plain = replace(settings, runtime="torch")
     batching, flipped, largest = Batching(classifier, None), 0, 0.0
     try:
-        shard = shard_of(suite.examples(CLEAN), 0)
-        examples = shard[:: max(1, len(shard) // COMPARED_IMAGES)][:COMPARED_IMAGES]
+        shard = shard_of(suite.examples(view), 0)
+        needs_black = view == CLEAN.images
+        count = COMPARED_IMAGES if needs_black else COMPARED_OF_VIEW
+        examples = shard[:: max(1, len(shard) // count)][:count]
         with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
             for _, images in batches(examples, prepare, batching.size, pool):
+                if needs_black:
+                    needs_black, images = False, torch.cat([images, torch.zeros_like(images[:1])])
                 expected, scores = (_scores(classifier, one, images, batching) for one in (plain, settings))
-                flipped += int((scores.argmax(dim=1) != expected.argmax(dim=1)).sum())
-                changes = (scores - expected).abs() / (1 + expected.abs().amax(dim=1, keepdim=True))
-                largest = max(largest, changes.max().item())
+                flips_of_batch, change = _changes(expected, scores)
+                flipped += flips_of_batch
+                largest = max(largest, change)
     except QubaError as error:  # images that cannot be read are reported by their shard
         is_models = isinstance(error, ModelError)
-        return replace(plain, reason=str(error) if is_models else compute.OPENVINO_NOT_CHECKED)
+        return replace(plain, reason=str(error) if is_models else f"{compute.OPENVINO_NOT_CHECKED} {view}")
     finally:
         classifier.try_out(settings)
     plain = replace(plain, images=len(examples), flipped=flipped)
-    if flipped or not largest <= SCORE_TOLERANCE:
-        return replace(plain, reason=compute.OPENVINO_DIFFERS)
+    if flipped or largest > SCORE_TOLERANCE:
+        return replace(plain, reason=f"{compute.OPENVINO_DIFFERS} on {view}")
     return replace(plain, runtime=settings.runtime, reason=compute.OPENVINO)
+
+
+def _changes(expected: Tensor, scores: Tensor) -> tuple[int, float]:
+    """Return the number of other top-1 answers, and the largest change of a class score.
+
+    A change is a part of one plus the image's largest score.
+    """
+    is_finite = expected.isfinite().all(dim=1) | scores.isfinite().all(dim=1)  # in one of both
+    changes = ((scores - expected).abs() / (1 + expected.abs().amax(dim=1, keepdim=True))).amax(dim=1)
+    changes = torch.where(is_finite, changes.nan_to_num(torch.inf), 0)
+    is_flipped = is_finite & (scores.argmax(dim=1) != expected.argmax(dim=1))
+    return int(is_flipped.sum()), changes.max().item()
 
 
 def sample(examples: Sequence[Example]) -> list[Example]:
@@ -191,6 +249,8 @@ def flips(classifier: Classifier, half: ComputeSettings, images: Tensor) -> int:
 def _scores(classifier: Classifier, settings: ComputeSettings, images: Tensor, batching: Batching) -> Tensor:
     """Return the outputs for the suite's classes under other settings, which stay in use.
 
+    They may be NaN: a comparison shows it, or the shard with the image.
+
     Args:
         classifier: the model.
         settings: the settings.
@@ -200,7 +260,7 @@ def _scores(classifier: Classifier, settings: ComputeSettings, images: Tensor, b
 
     def predict(rows: Sequence[Tensor]) -> Tensor:
         with torch.no_grad():
-            scores = classifier.raw(classifier.inputs(torch.stack(list(rows))))
+            scores = classifier.raw(classifier.inputs(torch.stack(list(rows))), is_checked=False)
         return classifier.select_classes(scores).cpu()
 
     classifier.try_out(settings)

@@ -16,7 +16,7 @@ from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import Batching, BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.compute_choice import settle_compute
+from quba_check.engine.compute_choice import ComputeChoice
 from quba_check.engine.shards import Ahead, Executor, PlannedShard, ShardResult, ShardStream, shard_request
 from quba_check.engine.stored_check import StoredCheck
 from quba_check.engine.table_reader import TableReader
@@ -70,6 +70,7 @@ class Engine:
         self.worker = Worker(self.store, keys, self.batch_settings, self._reporter)
         self._executor = self.executor or self.worker
         self.stored_check = StoredCheck(self.worker, self.tables, self._predict_elsewhere)
+        self._compute_choice = ComputeChoice(keys, self.store, self._executor.name, self._choose_compute)
         self._settle_compute()
         self._ahead = Ahead(lambda views: self._stream(self._ordered_jobs(views)), self.cache_keys.shards)
 
@@ -109,7 +110,7 @@ class Engine:
         """
         stored = self._stored(views)
         if views:
-            self._settle_compute(may_choose=True)
+            self._settle_compute(views, may_choose=True)
             self.stored_check.settle(stored)
         self._reporter.restart()
         if not views or (self.classifier.outputs is not None and not always):
@@ -189,8 +190,19 @@ class Engine:
             self.store.remove(*keys)
             raise InvariantError(STATE_CHANGED)
 
-    def _settle_compute(self, *, may_choose: bool = False) -> None:
-        settle_compute(self.cache_keys, self.store, self._executor, may_choose=may_choose)
+    def _settle_compute(self, views: Collection[View] = (), *, may_choose: bool = False) -> None:
+        """Settle the settings of the passes over views, and over those of the whole run."""
+        before = self.classifier.compute.runtime
+        self._compute_choice.settle([*self.run_views, *views], may_choose=may_choose)
+        if self.classifier.compute.runtime != before:
+            self.stored_check.restart()
+            if self.classifier.preprocessing.pipeline is not None:  # the record has notes of the model alone
+                self.tables.repair_notes.append(self.classifier.notes[-1])
+
+    def _choose_compute(self, view: View) -> ComputeSettings:
+        """Return the settings that the executor chooses, which has one iterator at a time."""
+        self.stop()
+        return self._executor.choose_compute(view)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))
@@ -254,7 +266,7 @@ class Engine:
         Raises:
             SuiteError: the files of a set have the wrong layout or cannot be read.
         """
-        self._settle_compute()
+        self._settle_compute(views)
         return tuple(planned_view(view, self.cache_keys, self.store) for view in self._stored(views))
 
     def _stream(self, jobs: Iterable[PlannedShard]) -> ShardStream:

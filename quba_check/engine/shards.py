@@ -89,8 +89,8 @@ class Executor(Protocol):
     def name(self) -> str:
         """Words for reports, such as `ray, 8 workers`; empty for this process."""
 
-    def choose_compute(self) -> ComputeSettings:
-        """Return the settings of the passes of a run, before its first shard."""
+    def choose_compute(self, view: View) -> ComputeSettings:
+        """Return the settings of the passes over a view, before its first shard."""
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
         """Yield the results of requests as they are predicted, in any order.

@@ -93,15 +93,19 @@ class StoredCheck:
             self.cache_keys.generation = number + 1
             self.classifier.outputs = self.classifier.stated_outputs
             views = list(given)
-            self._confirmed.clear()
-            self._seen.clear()
-            self.tables.forget()
+            self.restart()
             self.tables.repair_notes.append(
                 f"{self.classifier.name}: the stored predictions of generation {number} are not used: "
                 f"{difference}. Generation {number + 1} is used instead"
             )
         self._seen.update(views)
         return self.cache_keys.generation != first
+
+    def restart(self) -> None:
+        """Compare all views again, under other keys of their shards."""
+        self._confirmed.clear()
+        self._seen.clear()
+        self.tables.forget()
 
     @property
     def _clean(self) -> list[View]:

@@ -77,14 +77,14 @@ class Worker:
         self._passes = Passes(model, self.protocol, settings.batch_size, self.reporter.add)
         model.guard()  # from now on it compares with the present state
 
-    def choose_compute(self) -> ComputeSettings:
-        """Return the settings of the passes on this device; see `engine.compute_choice`."""
+    def choose_compute(self, view: View = CLEAN) -> ComputeSettings:
+        """Return the settings of the passes over a view on this device; see `engine.compute_choice`."""
         model = self.classifier
         if half_precisions(model.device):
             return checked_settings(model, self.suite, self._preparation(CLEAN))
         if model.compute.runtime != "openvino":
             return model.compute
-        return checked_runtime(model, self.suite, self._preparation(CLEAN))
+        return checked_runtime(model, self.suite, self._preparation(view), view.images)
 
     def noise_floor(self) -> str:
         """Return how well the model agrees with itself, in words; see `engine.compute_choice`."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.core.protocols import Protocol
+from quba_check.core.view import View
 from quba_check.engine.batching import BatchSettings, default_threads
 from quba_check.engine.cache_keys import model_identity
 from quba_check.engine.engine import Engine
@@ -140,6 +141,7 @@ class RemoteWorker:
         self._engine = spec.engine(folder, cores, self._count)
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._passes = 0
+        self._busy = threading.Lock()  # a choice changes the settings of the classifier meanwhile
         self._thread = threading.Thread(target=self._serve, name="quba-worker", daemon=True)
         self._thread.start()
 
@@ -153,9 +155,10 @@ class RemoteWorker:
         self._waiting.put((request, answer))
         return answer
 
-    def choose_compute(self) -> ComputeSettings:
-        """Return the settings of passes chosen on this device, before the first shard."""
-        return self._engine.worker.choose_compute()
+    def choose_compute(self, view: View) -> ComputeSettings:
+        """Return the settings of passes over a view chosen on this device, before its first shard."""
+        with self._busy:
+            return self._engine.worker.choose_compute(view)
 
     def close(self) -> list[ShardKey]:
         """Release the model after the shards that wait; see `changed`."""
@@ -174,10 +177,11 @@ class RemoteWorker:
         """Predict shards until the end."""
         while (first := self._waiting.get()) is not None:
             taken: list[Waiting] = []
-            try:
-                self._predict(self._requests(first, taken), taken)
-            except BaseException as error:  # noqa: BLE001  the caller in the other thread raises it
-                self._fail(taken, error)
+            with self._busy:
+                try:
+                    self._predict(self._requests(first, taken), taken)
+                except BaseException as error:  # noqa: BLE001  the caller in the other thread raises it
+                    self._fail(taken, error)
 
     def _predict(self, requests: Iterator[ShardRequest], taken: list[Waiting]) -> None:
         """Answer requests, and remove them from those taken."""

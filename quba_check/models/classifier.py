@@ -140,8 +140,13 @@ class Classifier:
         return replace(self, surrogate=surrogate, no_gradient="", fingerprint=fingerprint)
 
     def follow(self, other: Classifier) -> None:
-        """Take over the settings and outputs of a classifier of the same module."""
-        self.compute, self.is_open, self.outputs = other.compute, other.is_open, other.outputs
+        """Take over the settings and outputs of a classifier of the same module.
+
+        A runtime that differs on this classifier's images stays out of use.
+        """
+        self.outputs = other.outputs
+        if self.compute.runtime == other.compute.runtime or other.compute.runtime == "torch":
+            self.compute, self.is_open = other.compute, other.is_open
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Convert pixels to inputs of the model; differentiable.

@@ -37,7 +37,7 @@ FLIPPED = "half precision flips an answer"
 CHECKED = "half precision flips no answer"
 OPENVINO = "OpenVINO gives the answers of torch"
 OPENVINO_DIFFERS = "OpenVINO changes an answer or a class score"
-OPENVINO_NOT_CHECKED = "OpenVINO cannot be checked on the clean set"
+OPENVINO_NOT_CHECKED = "OpenVINO cannot be checked on"
 CHANNELS_LAST = {("cpu", "fp32"), ("cuda", "bf16"), ("cuda", "fp16")}
 """Devices and precisions with which convolutional networks run in memory format `channels_last`."""
 

@@ -13,6 +13,7 @@ from support.errors import error_text
 from support.evaluations import Evaluate
 from support.tiny import write_suite
 
+from quba_check.core.view import View
 from quba_check.engine import compute_choice
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
@@ -72,7 +73,7 @@ class Elsewhere:
         self.spec = spec
         return self
 
-    def choose_compute(self) -> ComputeSettings:
+    def choose_compute(self, view: View) -> ComputeSettings:
         self.choices += 1
         return self.choice
 

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 from engine.test_compute_choice import Elsewhere
+from PIL import Image
 from support.evaluations import Evaluate, same
 from torch import Tensor
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
-from quba_check.errors import SuiteError
+from quba_check.errors import ModelError, SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.models import classifier
 from quba_check.models.compute import OPENVINO, OPENVINO_DIFFERS, OPENVINO_NOT_CHECKED, RULE, ComputeSettings
@@ -30,6 +31,13 @@ SETTINGS = ComputeSettings(
 )
 TORCH = replace(SETTINGS, runtime="torch", reason=RULE, images=0)
 FOG = View("corruptions", "fog", 3)
+BRIGHT = """\
+import numpy as np
+
+def prepare(image):
+    return np.asarray(image.resize((8, 8)), np.uint8) // 4 + 192
+"""
+DIFFERS = f"{OPENVINO_DIFFERS} on clean"
 
 
 @pytest.fixture
@@ -65,8 +73,8 @@ def test_unattacked_images_run_in_openvino_after_a_check(evaluate, programs) -> 
     assert evaluation.planned_work()[0].missing == N  # a plan predicts nothing
     assert (programs, evaluation.classifier.is_open) == ([], True)
     answers = evaluation.engine.predictions([CLEAN, FOG])
-    assert evaluation.engine.compute == SETTINGS
-    assert programs == [N, N, len(answers[FOG].label)]  # the check, and both views
+    assert evaluation.engine.compute == replace(SETTINGS, images=N + 3)
+    assert programs == [N + 1, 3, N, 3]  # checks with a black image, and both views
     assert unused(evaluation) == []
     assert evaluation.engine.cache_keys.model_settings["runtime"] == openvino_name()
     expected = evaluate(runtime="torch").engine.predictions([CLEAN, FOG])
@@ -96,7 +104,7 @@ def test_later_runs_read_the_choice_of_the_same_images(evaluate, programs, suite
     own = shutil.copytree(suite, tmp_path / "other")
     shutil.copyfile(own / "val/brick/000.png", own / "val/apple/000.png")
     evaluate(data=own).engine.predictions([CLEAN])
-    assert programs == [N, N]
+    assert programs == [N + 1, N]
 
 
 def test_a_worker_elsewhere_runs_openvino_as_well(evaluate, programs, tmp_path) -> None:
@@ -112,8 +120,8 @@ def test_a_worker_elsewhere_runs_openvino_as_well(evaluate, programs, tmp_path) 
     ("change", "settings"),
     [
         (lambda scores: scores * (1 + 1e-6), SETTINGS),
-        (lambda scores: scores * (1 + 1e-3), replace(TORCH, reason=OPENVINO_DIFFERS, images=N)),
-        (lambda scores: -scores, replace(TORCH, reason=OPENVINO_DIFFERS, images=N, flipped=N)),
+        (lambda scores: scores * (1 + 1e-3), replace(TORCH, reason=DIFFERS, images=N)),
+        (lambda scores: -scores, replace(TORCH, reason=DIFFERS, images=N, flipped=N + 1)),
     ],
     ids=["rounding", "scores", "answers"],
 )
@@ -122,7 +130,7 @@ def test_a_program_with_other_scores_is_not_used(evaluate, monkeypatch, change, 
     evaluation = evaluate()
     evaluation.engine.predictions([CLEAN])
     assert evaluation.engine.compute == settings
-    text = f"tiny_models:Uncounted: --quba-runtime=openvino is not used: {OPENVINO_DIFFERS}"
+    text = f"tiny_models:Uncounted: --quba-runtime=openvino is not used: {DIFFERS}"
     assert unused(evaluation) == ([] if settings is SETTINGS else [text])
     is_torch = (
         evaluation.engine.cache_keys.model_settings
@@ -136,6 +144,73 @@ def test_scores_that_are_not_finite_are_not_used(evaluate, monkeypatch) -> None:
     evaluation = evaluate()
     evaluation.engine.predictions([CLEAN])
     assert evaluation.engine.compute.runtime == "torch"
+
+
+def brighten(folder: Path) -> None:
+    for path in folder.rglob("*.png"):
+        Image.open(path).point(lambda value: 192 + value // 4).save(path)
+
+
+def test_a_network_that_is_not_finite_on_a_shift_is_predicted_by_torch(evaluate, suite: Path) -> None:
+    """The clean set alone shows no difference, and OpenVINO gives scores where torch gives NaN."""
+    brighten(suite / "c" / "fog" / "3")
+    clean = evaluate.func("Dim", runtime="openvino")
+    clean.engine.predictions([CLEAN])
+    assert clean.engine.compute == SETTINGS
+    refused = r"the model's output is not finite, got NaN or infinity for 3 of 3 images"
+    for evaluation in (
+        evaluate.func("Dim", runtime="openvino", store=suite / "own"),
+        evaluate.func("Dim", runtime="openvino"),
+        clean,
+    ):
+        with pytest.raises(ModelError, match=refused):
+            evaluation.engine.predictions([FOG])
+        assert evaluation.engine.compute.runtime == "torch"
+        assert unused(evaluation) == [
+            f"tiny_models:Dim: --quba-runtime=openvino is not used: {OPENVINO_DIFFERS} on {FOG}"
+        ]
+
+
+def test_views_of_the_whole_run_are_compared_before_the_first_one_is_predicted(evaluate, suite) -> None:
+    brighten(suite / "c" / "fog" / "3")
+    evaluation = evaluate.func("Dim", runtime="openvino")
+    evaluation.plan(["accuracy", "corruption_robustness"])
+    evaluation.check()
+    assert evaluation.engine.compute.reason == f"{OPENVINO_DIFFERS} on {FOG}"
+    planned = evaluate.func("Dim", runtime="openvino")
+    planned.plan(["accuracy", "corruption_robustness"])
+    assert planned.planned_work()[0].missing == 0  # the choice of torch is read, and its first shard is there
+
+
+def test_a_black_image_is_compared(evaluate, monkeypatch) -> None:
+    evaluation = evaluate()
+    evaluation.classifier.module.register_forward_pre_hook(
+        lambda module, inputs: (inputs[0] / inputs[0].std(dim=(1, 2, 3), keepdim=True),)
+    )
+    evaluation.engine.predictions([CLEAN])  # torch gives NaN for the black image, and so does OpenVINO
+    assert evaluation.engine.compute == SETTINGS
+    changed_program(monkeypatch, lambda scores: scores.nan_to_num(0))
+    other = evaluate(store=evaluation.suite.root / "own")
+    other.classifier.module.register_forward_pre_hook(
+        lambda module, inputs: (inputs[0] / inputs[0].std(dim=(1, 2, 3), keepdim=True),)
+    )
+    other.engine.predictions([CLEAN])
+    assert other.engine.compute == replace(TORCH, reason=DIFFERS, images=N)
+
+
+def test_images_behind_a_pipeline_are_compared(evaluate, suite: Path, tmp_path, monkeypatch) -> None:
+    (tmp_path / "bright.py").write_text(BRIGHT)
+    monkeypatch.chdir(tmp_path)
+    manifest = suite / "quba-data.yaml"
+    manifest.write_text(f"{manifest.read_text()}serving:\n  app: {{call: 'bright:prepare'}}\n")
+    evaluation = evaluate.func("Dim", runtime="openvino")
+    served = replace(CLEAN, variant="serving/app")
+    for _ in range(2):  # the choice stays when settings are taken over again
+        with pytest.raises(ModelError, match="the model's output is not finite"):
+            evaluation.predictions([CLEAN, served])
+    assert evaluation.engine.compute == SETTINGS
+    (note,) = evaluation.pop_notes()
+    assert note == f"tiny_models:Dim: --quba-runtime=openvino is not used: {DIFFERS}"
 
 
 def test_a_module_that_cannot_be_converted_runs_in_torch(evaluate) -> None:
@@ -155,7 +230,7 @@ def test_an_unreadable_image_is_left_to_its_shard(evaluate, suite: Path) -> None
     evaluation = evaluate()
     with pytest.raises(SuiteError, match=r"000\.png"):
         evaluation.engine.predictions([CLEAN])
-    assert evaluation.classifier.compute.reason == OPENVINO_NOT_CHECKED
+    assert evaluation.classifier.compute.reason == f"{OPENVINO_NOT_CHECKED} clean"
 
 
 def test_images_of_the_whole_first_shard_are_compared(evaluate, monkeypatch) -> None:
@@ -163,7 +238,7 @@ def test_images_of_the_whole_first_shard_are_compared(evaluate, monkeypatch) -> 
     monkeypatch.setattr(Suite, "examples", lambda *_: [listed[0]] * 300)
     sizes: list[int] = []
     changed_program(monkeypatch, lambda scores: sizes.append(len(scores)) or scores)
-    assert evaluate().engine.worker.choose_compute().images == sum(sizes) == 64
+    assert evaluate().engine.worker.choose_compute().images == sum(sizes) - 1 == 64
 
 
 def test_the_noise_floor_in_half_precision_is_that_of_torch(evaluate, programs) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from quba_check.core.predictions import Predictions
+from quba_check.core.view import View
 from quba_check.engine.worker import Worker
 from quba_check.evaluation import Evaluation
 from quba_check.executors.remote_worker import WorkerSpec
@@ -68,8 +69,8 @@ class Elsewhere:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
 
-    def choose_compute(self) -> ComputeSettings:
-        return self.worker.choose_compute()
+    def choose_compute(self, view: View) -> ComputeSettings:
+        return self.worker.choose_compute(view)
 
     def changed(self) -> list[ShardKey]:
         return self.worker.changed()

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from itertools import chain, islice
 from typing import Any
 
+from quba_check.core.view import View
 from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.executors.ray.cluster import (
@@ -299,10 +300,10 @@ class RayExecutor:
         count = len(self._pool.workers)
         return f"ray, {counted(count, 'worker')}" if count else "ray"
 
-    def choose_compute(self) -> ComputeSettings:
-        """Return the settings of the passes that a worker chooses."""
+    def choose_compute(self, view: View) -> ComputeSettings:
+        """Return the settings of the passes over a view that a worker chooses."""
         settings: ComputeSettings
-        [(_, settings)] = self._answers("choose_compute", [self._spec.spec])
+        [(_, settings)] = self._answers("choose_compute", [view])
         return settings
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:

@@ -18,6 +18,7 @@ from quba_check.models.process_setup import set_up_process
 from quba_check.storage.locations import temporary_folder
 
 if TYPE_CHECKING:
+    from quba_check.core.view import View
     from quba_check.engine.shards import ShardRequest, ShardResult
     from quba_check.executors.remote_worker import RemoteWorker, WorkerSpec
     from quba_check.models.compute import ComputeSettings
@@ -102,11 +103,11 @@ class RayWorker:
             )
         return Machine(ray.get_runtime_context().get_node_id(), host, os.getpid())
 
-    def choose_compute(self, spec: WorkerSpec, _name: str) -> ComputeSettings | QubaError:
-        """Return the settings of passes chosen on this device."""
+    def choose_compute(self, spec: WorkerSpec, view: View) -> ComputeSettings | QubaError:
+        """Return the settings of passes over a view chosen on this device."""
         try:
             with self._lock:
-                return self._loaded(spec).choose_compute()
+                return self._loaded(spec).choose_compute(view)
         except QubaError as error:
             return error
 

@@ -57,7 +57,7 @@ def test_one_model_after_another(
     environment: WorkerEnvironment, spec: WorkerSpec, wanted: ShardRequest
 ) -> None:
     worker = RayWorker(environment, 2)
-    assert isinstance(worker.choose_compute(spec, spec.spec), ComputeSettings)
+    assert isinstance(worker.choose_compute(spec, CLEAN), ComputeSettings)
     first = worker._worker
     result = worker.predict(spec, wanted)
     assert isinstance(result, ShardResult)
@@ -83,7 +83,7 @@ def test_errors_are_answers(
     assert "its fingerprint is another than" in str(refusal)
     with monkeypatch.context() as patch:
         patch.setattr(WorkerSpec, "engine", lambda *_: pytest.fail("loaded again"))
-        assert worker.choose_compute(other, other.spec) is refusal
+        assert worker.choose_compute(other, CLEAN) is refusal
     key = replace(wanted.key, content="0" * 32)
     assert isinstance(worker.predict(spec, replace(wanted, key=key)), ModelError)
 

@@ -236,14 +236,14 @@ def test_settings_are_chosen_by_a_worker(start: Any) -> None:
     settings = ComputeSettings(precision="bf16", requested="auto")
     deaths = iter([died(), settings])
     executor, fake = start(lambda actor, name, arguments: next(deaths) if name == "choose_compute" else None)
-    assert executor.choose_compute() == settings
+    assert executor.choose_compute(CLEAN) == settings
     assert len(fake.actors) == 3
 
 
 def test_workers_that_die_of_the_choice(start: Any) -> None:
     executor, _ = start(on("choose_compute", died()))
-    with pytest.raises(ModelError, match=r"^net: 3 workers died while they worked on it, the last on host"):
-        executor.choose_compute()
+    with pytest.raises(ModelError, match=r"^clean: 3 workers died while they worked on it, the last on host"):
+        executor.choose_compute(CLEAN)
 
 
 def test_shards_of_a_changed_model(start: Any) -> None:
