@@ -177,7 +177,7 @@ def checked_settings(classifier: Classifier, suite: Suite, prepare: Prepare) -> 
 
 
 def checked_runtime(classifier: Classifier, suite: Suite, prepare: Prepare, view: View) -> ComputeSettings:
-    """Return settings with OpenVINO if it answers as torch on a view, else with torch.
+    """Return settings with OpenVINO if it answers as torch, else with torch.
 
     With the clean set a black image is compared, in which some networks divide by zero. Scores that both
     compute without a finite value are equal: the shard with the image reports them.

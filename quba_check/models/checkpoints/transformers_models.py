@@ -29,6 +29,10 @@ from quba_check.storage.user_files import read_json
 FILES = ("*.json", "*.safetensors", "*.py")
 """Files of a repository that a model is loaded from."""
 PROCESSOR = "preprocessor_config.json"
+ADAPTER = "adapter_config.json"
+WEIGHTS = "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
+"""States the file of each tensor, for weights in several files."""
 LARGEST_CHANGE = 3.0
 """Largest difference of a prepared pixel from that of the model's own processor, in levels of 255."""
 _WHOLE = {"input_size", "interpolation", "mean", "std"}
@@ -62,10 +66,7 @@ def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> Lo
     stated = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
     _check_config(stated, spec.text, trust_pickle=request.trust_pickle)
     code = sorted(folder.glob("*.py")) if request.trust_pickle else []  # also that of a processor
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        hint = "Save it again with save_pretrained of transformers 5, which writes model.safetensors."
-        raise ModelError("holds no weights", where=spec.text, allowed="*.safetensors", hint=hint)
+    weights = _weights(folder, stated, spec.text)
     if not (folder / PROCESSOR).is_file() and not _states_all(request) and request.fallback is None:
         hint = f"Save the image processor there, or state {_KEYS} in the file of --quba-preprocessing."
         raise ModelError(f"holds no {PROCESSOR}", where=spec.text, hint=hint)
@@ -113,6 +114,35 @@ def configs_of_export(spec: ModelSpec, request: LoadRequest) -> tuple[Preprocess
             _check_config(content, spec.text, trust_pickle=True)
             stated = content
     return _configs(folder, stated, spec, request, str(folder)) if stated else ()
+
+
+def _weights(folder: Path, config: Mapping[str, Any], spec: str) -> list[Path]:
+    """Return the files that transformers reads the weights from.
+
+    Raises:
+        ModelError: there are none, or some that are no files of the folder.
+    """
+    if config.get("transformers_weights") is not None or (folder / ADAPTER).exists():
+        problem = f"its weights may be elsewhere ({ADAPTER}, or transformers_weights of {CONFIG})"
+        raise ModelError(problem, where=spec, hint="Save the whole model with save_pretrained.")
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    content = read_json(folder / INDEX, f"{spec}: {INDEX}", ModelError) if (folder / INDEX).is_file() else {}
+    places = content.get("weight_map") if isinstance(content, dict) else None
+    names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
+    if not names:
+        hint = f"Save it again with save_pretrained of transformers 5, which writes {WEIGHTS}."
+        raise ModelError(
+            "holds no weights", where=spec, allowed=f"{WEIGHTS}, or the files of {INDEX}", hint=hint
+        )
+    root = folder.parents[1] if folder.parent.name == "snapshots" else folder  # the Hub's cache has links
+    for name in names:
+        path = folder / name
+        is_plain = Path(name).name == name and name.endswith(".safetensors") and path.is_file()
+        if not is_plain or not path.resolve().is_relative_to(root.resolve()):
+            allowed = "regular .safetensors files of the folder, not links to others"
+            raise ModelError(f"{INDEX} names unusable weights", where=spec, got=repr(name), allowed=allowed)
+    return [folder / name for name in names]
 
 
 def _states_all(request: LoadRequest) -> bool:

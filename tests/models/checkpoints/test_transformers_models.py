@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from support.cpu import HAS_AVX2
 from support.evaluations import new_evaluation
 from support.hub_cache import snapshot as hub_snapshot
 from support.loaded_models import load, refusal
@@ -23,6 +25,7 @@ from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.suites.label_spaces import ClassList
 
 transformers: Any = pytest.importorskip("transformers")
+INDEX = "model.safetensors.index.json"
 LABELS = {0: "cat", 1: "dog", 2: "owl"}
 CLASSES = tuple(LABELS.values())
 STATED = PreprocessingConfig(
@@ -107,7 +110,11 @@ def noise(height: int, width: int) -> Image.Image:
 
 @pytest.mark.parametrize("made", [vit, convnext, resnet, swin, mobilenet])
 def test_pixels_and_answers_are_those_of_the_processor_and_the_model(made: Any, tmp_path: Path) -> None:
-    """A pixel differs by at most 2 of 255, of noise: the processor resizes with torchvision."""
+    """A pixel differs by at most 2 of 255, of noise: the processor resizes with torchvision.
+
+    On processors without AVX2 torchvision resizes in float32, so that more pixels round to the next level.
+    """
+    mean_difference = 0.03 if HAS_AVX2 else 0.25
     torch.manual_seed(0)
     model, own = made()
     classifier = load(write(tmp_path / "net", model.eval(), own), CLASSES)
@@ -119,7 +126,7 @@ def test_pixels_and_answers_are_those_of_the_processor_and_the_model(made: Any, 
         ours = transform(image)[None]
         difference = ((theirs * std + mean) * 255 - ours).abs()
         assert difference.max() <= 2.01
-        assert difference.mean() <= 0.03
+        assert difference.mean() <= mean_difference
         with torch.no_grad():
             expected = model(theirs).logits
         torch.testing.assert_close(classifier.raw(theirs), expected)
@@ -239,6 +246,99 @@ def test_models_that_cannot_be_judged(tmp_path: Path, snapshot: Any) -> None:
     assert {
         name: re.sub(r"s [\d.]+ (cannot load .*?:).*", r"s \1", text) for name, text in texts.items()
     } == snapshot
+
+
+def write_shards(folder: Path) -> list[str]:
+    """Save a model in several files with an index; return their names."""
+    torch.manual_seed(0)
+    model, own = vit()
+    model.save_pretrained(folder, max_shard_size="20KB")
+    own.save_pretrained(folder)
+    index = json.loads((folder / INDEX).read_text())
+    return sorted(set(index["weight_map"].values()))
+
+
+def rename_first(folder: Path, name: str) -> None:
+    """Let the index name another file than the first."""
+    first = min(json.loads((folder / INDEX).read_text())["weight_map"].values())
+    (folder / INDEX).write_text((folder / INDEX).read_text().replace(first, name))
+
+
+def test_files_are_those_of_the_index(tmp_path: Path) -> None:
+    names = write_shards(tmp_path / "net")
+    save_file({"unused": torch.zeros(1)}, tmp_path / "net" / "unused.safetensors")
+    assert len(names) > 1
+    files = load(tmp_path / "net", CLASSES).files
+    assert [name for name in files if name.endswith(".safetensors")] == names
+    assert INDEX in files
+
+
+def test_without_an_index_one_file_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "net", *vit())
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")
+    assert refusal(folder, CLASSES) == (
+        "net: holds no weights. Allowed: model.safetensors, or the files of model.safetensors.index.json. "
+        "Save it again with save_pretrained of transformers 5, which writes model.safetensors."
+    )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["sub/x.safetensors", "../x.safetensors", "missing.safetensors", "/dev/zero", "x.bin", "a\0", ".."],
+)
+def test_an_index_names_files_of_the_folder(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    names = write_shards(folder)
+    (folder / "sub").mkdir()
+    for place in ("sub/x.safetensors", "../x.safetensors", "x.bin"):
+        (folder / place).write_bytes((folder / names[0]).read_bytes())
+    rename_first(folder, json.dumps(kind)[1:-1])
+    assert refusal(folder, CLASSES) == unusable(kind)
+
+
+def unusable(name: str) -> str:
+    return (
+        f"net: model.safetensors.index.json names unusable weights, got {name!r}. Allowed: regular "
+        ".safetensors files of the folder, not links to others."
+    )
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "link"])
+def test_an_index_names_regular_files(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    first = folder / write_shards(folder)[0]
+    first.rename(tmp_path / "outside.safetensors")
+    match kind:
+        case "fifo":
+            os.mkfifo(first)
+        case "device":
+            first.symlink_to("/dev/zero")
+        case _:
+            first.symlink_to(tmp_path / "outside.safetensors")
+    assert refusal(folder, CLASSES) == unusable(first.name)
+
+
+def test_weights_in_a_cache_of_the_hub_are_links(tmp_path: Path, cache: Path) -> None:
+    folder = hub_snapshot(cache, "someone/net")
+    for name in write_shards(folder):
+        blob = folder.parents[1] / "blobs" / name
+        blob.parent.mkdir(exist_ok=True)
+        (folder / name).rename(blob)
+        (folder / name).symlink_to(blob)
+    assert len(load("hf:someone/net", CLASSES).files) > 3
+
+
+@pytest.mark.parametrize("place", ["adapter", "config"])
+def test_weights_that_are_elsewhere(place: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "net", *vit())
+    if place == "config":
+        change(folder, transformers_weights="sub/model.safetensors")
+    else:
+        (folder / "adapter_config.json").write_text("{}")
+    assert refusal(folder, CLASSES) == (
+        "net: its weights may be elsewhere (adapter_config.json, or transformers_weights of config.json). "
+        "Save the whole model with save_pretrained."
+    )
 
 
 def test_a_preprocessing_file_takes_the_place_of_a_processor(tmp_path: Path) -> None:
