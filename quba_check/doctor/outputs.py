@@ -21,7 +21,7 @@ from quba_check.errors import UnmeasurableError
 _PEAKED = 0.5
 _STRAY = 1e-3
 _NEAR = 0.02
-"""Distance from 1 of the sum of a row that quantisation or another rounding can explain."""
+"""Distance from 1 of the sum of a row that an unknown rounding can explain."""
 _NEARLY_ALL = 0.9
 
 
@@ -41,7 +41,10 @@ def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
     stated, observed = subject.classifier.stated_outputs, subject.observed_outputs
     low, high = float(raw.min()), float(raw.max())
     sums = raw.sum(dim=1)
-    near = int(((sums - 1).abs() <= _NEAR).sum())
+    step = subject.classifier.output_step
+    below = max(_NEAR, step * raw.shape[1])  # each class may be rounded down
+    above = ((raw > 0).sum(dim=1) * (step / 2)).clamp(min=_NEAR)  # but only to the nearest step up
+    near = int(((sums >= 1 - below) & (sums <= 1 + above)).sum())
     is_near = near >= _NEARLY_ALL * len(raw)
     finding = partial(subject.finding, "outputs")
     on_images, where = f"on {len(raw)} clean images", "(quba_config or the preprocessing file)"
@@ -49,7 +52,7 @@ def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
     if stated is None and observed != "logits" and is_near != (observed == "probabilities"):
         yield finding(
             f"the outputs are taken for {observed}, but {'nearly' if is_near else 'not'} all rows sum to 1.",
-            f"{on_images} {near} rows sum to 1 within {_NEAR:g}; all sums are {all_sums}",
+            f"{on_images} {near} rows sum to 1 within {below:g}; all sums are {all_sums}",
             f"state outputs: probabilities, or sigmoids {where}",
             severity="remark",
         )
