@@ -156,7 +156,7 @@ class RemoteWorker:
         return answer
 
     def choose_compute(self, view: View) -> ComputeSettings:
-        """Return the settings of passes over a view chosen on this device, before its first shard."""
+        """Return the settings of passes over a view, chosen on this device."""
         with self._busy:
             return self._engine.worker.choose_compute(view)
 
