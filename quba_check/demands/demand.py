@@ -242,6 +242,7 @@ class Thresholds:
         policy: the outcome of demands within the noise.
         inputs: the file and the files that it extends, for records.
         baseline: name, path or URL of the approved record that drops are counted from; None if not stated.
+        needs_fresh: answers must have been predicted by the run itself.
     """
 
     path: Path
@@ -253,6 +254,7 @@ class Thresholds:
     policy: Policy = POINT
     inputs: tuple[InputRow, ...] = ()
     baseline: str | None = None
+    needs_fresh: bool = False
 
     @property
     def blocking(self) -> int:
@@ -261,14 +263,20 @@ class Thresholds:
 
 
 def demands_digest(
-    demands: Iterable[Demand], quba: QubaSettings, policy: Policy, protocol: ProtocolName | None
+    demands: Iterable[Demand],
+    quba: QubaSettings,
+    policy: Policy,
+    protocol: ProtocolName | None,
+    *,
+    needs_fresh: bool = False,
 ) -> str:
     """Return the SHA-256 (hex) of all that a threshold file decides about verdicts.
 
     It is that of JSON in UTF-8 without spaces, with sorted keys: `demands`, sorted, each a list of target,
     bound, threshold, tier, `optional` and `allow_masked`, for slices also `min_images` and `min_groups`, with
     a waiver its last day and worst value; `uncertain` and `confidence`; `protocol`, null if the file states
-    none; and `quba`, the settings of the grade, null without a demand on score or grade.
+    none; `quba`, the settings of the grade, null without a demand on score or grade; and `predictions`, if
+    the file states it.
     Comments, order and the split into extended files have no influence.
 
     Args:
@@ -276,6 +284,7 @@ def demands_digest(
         quba: settings of score and grade.
         policy: the outcome of demands within the noise.
         protocol: the stated protocol.
+        needs_fresh: answers must have been predicted by the run itself.
     """
     demands = list(demands)
     content = {
@@ -291,6 +300,7 @@ def demands_digest(
         **asdict(policy),
         "protocol": protocol,
         "quba": _settings(quba) if any(demand.is_on_grade for demand in demands) else None,
+        **({"predictions": "fresh"} if needs_fresh else {}),
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -62,7 +62,8 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         raise ThresholdError("the file demands nothing", where=f"{label}:1", allowed=allowed)
     entry, own = file.entry, file.documents[0]
     policy = Policy(entry.uncertain or POINT.uncertain, entry.confidence or POINT.confidence)
-    digest = demands_digest(demands, quba, policy, entry.protocol)
+    needs_fresh = entry.predictions is not None
+    digest = demands_digest(demands, quba, policy, entry.protocol, needs_fresh=needs_fresh)
     inputs = [yaml_input("threshold file", own.label, own.content)]
     inputs += [yaml_input("extended threshold file", one.label, one.content) for one in file.documents[1:]]
     return Thresholds(
@@ -76,6 +77,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         policy=policy,
         inputs=(inputs[0].model_copy(update={"demands": digest}), *inputs[1:]),
         baseline=baseline,
+        needs_fresh=needs_fresh,
     )
 
 

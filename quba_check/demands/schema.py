@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
@@ -300,6 +300,9 @@ class ThresholdFile(Strict):
         "fail: only values shown to meet the bound pass; allow: only values shown to miss it fail."
     )
     confidence: Confidence | None = _key("Level of the two-sided intervals of verdicts (default 0.95).")
+    predictions: Literal["fresh"] | None = _key(
+        "fresh: a run predicts every image again, and uses no stored predictions (as --quba-fresh)."
+    )
     dimensions: Dimensions | None = _key("Demands by dimension.")
     classes: Classes | None = _key("Demands by name of a class, and on all classes.")
     answers: Entries[AnswersEntry] | None = _key("Demands on a model that answers only if it is sure enough.")
@@ -314,7 +317,8 @@ def threshold_schema() -> dict[str, Any]:
     """Return the JSON Schema of threshold files, with the registered dimensions by name.
 
     >>> " ".join(threshold_schema()["properties"])  # doctest: +NORMALIZE_WHITESPACE
-    'schema name extends protocol baseline uncertain confidence dimensions classes answers parity quba'
+    'schema name extends protocol baseline uncertain confidence predictions dimensions classes answers
+    parity quba'
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}

@@ -29,7 +29,7 @@ FORMAT = 2
 """Increased with the meaning of a stored column or of its metadata, so that old shards are never read."""
 
 LIBRARIES = ("torch", "timm", "torchvision", "pillow")
-"""Libraries that compute predictions; another version may give other results."""
+"""Libraries that compute the predictions of every model; another version may give other results."""
 
 MOST_GIVEN = 64
 """Shards whose images are kept when they were listed elsewhere."""
@@ -303,13 +303,13 @@ def model_identity(classifier: Classifier) -> dict[str, Any]:
         "fingerprint": classifier.fingerprint,
         "preparation": preprocessing,
         "outputs": classifier.stated_outputs or classifier.output_step or None,
-        "libraries": dict(library_versions()),
+        "libraries": {**classifier.libraries, **library_versions()},
     }
 
 
 @cache
 def library_versions() -> dict[str, str]:
-    """Return the libraries that run a model, with their versions."""
+    """Return the libraries of every model, with their versions."""
     return {name: version(name) for name in LIBRARIES}
 
 

@@ -51,6 +51,8 @@ class Engine:
         run_views: views of the whole run, as far as they are known.
         digests: content digests of image files.
         worker: the model and its images in this process.
+        compared: of shards of a fresh run that replaced stored ones, by cache entry and number: the images
+            with another answer, and all images.
     """
 
     classifier: Classifier
@@ -71,6 +73,7 @@ class Engine:
         self._executor = self.executor or self.worker
         self.stored_check = StoredCheck(self.worker, self.tables, self._predict_elsewhere)
         self._compute_choice = ComputeChoice(keys, self.store, self._executor.name, self._choose_compute)
+        self.compared: dict[str, tuple[int, int]] = {}
         self._settle_compute()
         self._ahead = Ahead(lambda views: self._stream(self._ordered_jobs(views)), self.cache_keys.shards)
 
@@ -288,7 +291,7 @@ class Engine:
     def _predict_elsewhere(self, view: View) -> Columns:
         """Return the executor's answers to the first shard of a view; nothing is stored."""
         self.stop()
-        request = shard_request(PlannedShard(view, 0), self.cache_keys)
+        request = shard_request(PlannedShard(view, 0), self.cache_keys, self.store.run)
         with contextlib.closing(self._executor.run(iter([request]))) as results:
             return load(next(results).content)
 
@@ -298,5 +301,8 @@ class Engine:
         self.classifier.outputs = result.outputs
         if result.passes:
             self._reporter.add(request.view, len(request.examples), result.passes)
+        if self.store.is_fresh and (before := self.store.replaced(request.key)) is not None:
+            changed = self.stored_check.changed(request.view, load(result.content), before.columns)
+            self.compared[f"{request.key.cache_entry}/{request.key.shard}"] = int(changed.sum()), len(changed)
         self.store.put(request.key, result.content)
         self.stored_check.add(request.key, is_own=self._executor is self.worker)

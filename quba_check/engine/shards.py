@@ -20,7 +20,7 @@ from quba_check.engine.preparer import ShardImages
 from quba_check.errors import QubaError
 from quba_check.models.compute import ComputeSettings
 from quba_check.models.outputs import OutputKind
-from quba_check.storage.shard import ShardKey
+from quba_check.storage.shard import ShardKey, utc_time
 from quba_check.storage.store import Store
 from quba_check.suites.example import Example
 
@@ -46,6 +46,8 @@ class ShardRequest:
         compute: settings of the passes.
         outputs: kind of the model's outputs; None if the shard is to determine it.
         generation: see `CacheKeys.generation`.
+        run: see `Origin.run`.
+        time: see `Origin.time`.
     """
 
     view: View
@@ -55,6 +57,8 @@ class ShardRequest:
     compute: ComputeSettings
     outputs: OutputKind | None
     generation: int = 1
+    run: str = ""
+    time: str = ""
 
     def __str__(self) -> str:
         return f"{self.view}, shard {self.key.shard}"
@@ -255,7 +259,7 @@ class ShardStream:
                 if self.store.has(key) or wanted in self._locks:
                     continue
                 self._locks[wanted] = lock.pop_all()
-            yield shard_request(wanted, self.cache_keys)
+            yield shard_request(wanted, self.cache_keys, self.store.run)
 
 
 @dataclass(eq=False)
@@ -305,8 +309,8 @@ class Ahead:
             self._stream = None
 
 
-def shard_request(shard: PlannedShard, cache_keys: CacheKeys) -> ShardRequest:
-    """Return the request for a shard."""
+def shard_request(shard: PlannedShard, cache_keys: CacheKeys, run: str) -> ShardRequest:
+    """Return the request of a run for a shard."""
     view, number = shard
     return ShardRequest(
         view,
@@ -316,4 +320,6 @@ def shard_request(shard: PlannedShard, cache_keys: CacheKeys) -> ShardRequest:
         cache_keys.classifier.compute,
         cache_keys.classifier.outputs,
         cache_keys.generation,
+        run,
+        utc_time(),
     )

@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, PGD, View
-from quba_check.engine.decisions import ShardArrays, probabilities
+from quba_check.engine.decisions import probabilities
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, ModelError, QubaError
+from quba_check.messages import grouped
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.shard import Columns, DamagedShardError, ShardKey
+from quba_check.storage.shard import Columns, DamagedShardError, Origin, ShardKey
 
 CLEAN_IMAGES, OTHER_IMAGES = 16, 8
-"""Images of the clean set, and of a second view, that are predicted again."""
+"""Images of the clean set, and of another set, that are predicted again for each place of their origins."""
 TOLERANCE = {"fp32": 1e-3, "bf16": 2e-2, "fp16": 2e-2}
 """Largest difference of a probability between two passes of one model, by precision."""
 
@@ -50,7 +51,7 @@ class StoredCheck:
     own: Predicted = field(default_factory=dict, init=False)
     of_workers: Predicted = field(default_factory=dict, init=False)
     _seen: set[View] = field(default_factory=set, init=False)
-    _confirmed: set[bool] = field(default_factory=set, init=False)
+    _confirmed: set[tuple[bool, Origin]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.classifier, self.cache_keys = self.worker.classifier, self.worker.cache_keys
@@ -81,7 +82,7 @@ class StoredCheck:
         given = {*views, *clean}
         views = [view for view in given if again or view not in self._seen or view in clean]
         first = self.cache_keys.generation
-        while len(self._confirmed) < 2 and (difference := self._difference(views)):
+        while difference := self._difference(views):
             self.store.remove(*self.own.values(), *self.of_workers.values())
             self.own.clear()
             if self.of_workers:
@@ -120,10 +121,8 @@ class StoredCheck:
                 view for view in views if view.attack is None and (view.set == CLEAN_SET) == is_clean
             ]
             for view in sorted(candidates, key=self.cache_keys.cache_entry):
-                if is_clean not in self._confirmed and (difference := self._compare(view, most)) is not None:
-                    if difference:
-                        return difference
-                    self._confirmed.add(is_clean)
+                if difference := self._compare(view, is_clean, most):
+                    return difference
         # Once this process has stored clean images, others compare their answers with them.
         clean = set(map(self.cache_keys.cache_entry, self._clean))
         attacked = {*map(self.cache_keys.stored_view, (FGSM, PGD)), *(view for view in views if view.attack)}
@@ -134,9 +133,20 @@ class StoredCheck:
         if not self.of_workers:
             return "they are those of attacked images alone, which cannot be compared"
         view, key = self._clean[0], self.cache_keys.shard_key(self._clean[0], 0)
-        difference = self._compared(view, [key], self.predict_elsewhere(view), CLEAN_IMAGES)
-        self._confirmed |= set() if difference else {True}
+        digests = self.cache_keys.image_digests(view, 0)
+        rows = np.sort(_sample(digests, range(len(digests)), CLEAN_IMAGES))
+        difference = self._compared(view, [key], self.predict_elsewhere(view), rows)
+        self._confirmed |= set() if difference else {(True, Origin())}
         return difference
+
+    def changed(self, view: View, answers: Columns, stored: Columns) -> NDArray[np.bool_]:
+        """Return the images of a shard whose fresh answer differs from the stored one, (n,).
+
+        Under an attack it is the top-1 answer that counts: its probabilities depend on the last bits.
+        """
+        if view.attack is not None:
+            return np.not_equal(answers["top1"], stored["top1"])
+        return _largest_difference(answers, stored) > self._tolerance
 
     @property
     def _tolerance(self) -> float:
@@ -156,32 +166,41 @@ class StoredCheck:
         compared = self.of_workers or stored.keys() - self.own
         return [key for place, key in stored.items() if place in compared]
 
-    def _compare(self, view: View, most: int) -> str | None:
-        """Return how answers differ from those of stored images of a view.
+    def _compare(self, view: View, is_clean: bool, most: int) -> str:
+        """Return how answers differ from stored ones of a view; empty if none differs.
 
-        Returns:
-            Empty if none differs; None if no image is stored.
+        Images of each place of origin that was not confirmed yet are compared.
 
         Raises:
             InvariantError: two passes of the model differ.
         """
         while keys := self._others(view):
+            if self._confirmed.issuperset((is_clean, one.place) for one in self.store.origins(keys)):
+                break
             try:
                 stored = self.tables.shards(view, [key.shard for key in keys])
             except DamagedShardError:  # it was removed
                 continue
+            digests = [self.cache_keys.image_digests(view, key.shard) for key in keys]
+            places = [(is_clean, origin.place) for origin in stored.origins]
+            of_rows = [place for place, own in zip(places, digests, strict=True) for _ in own]
+            groups = grouped((place, row) for row, place in enumerate(of_rows))
+            new = groups.keys() - self._confirmed
+            rows = [_sample(np.concatenate(digests), groups[place], most) for place in new]
             known, kind = self.classifier.outputs, stored.metadata.get("outputs")
             self.classifier.outputs = known or next(name for name in OUTPUT_KINDS if name == kind)
             try:
-                return self._compared(view, keys, stored.columns, most)
+                difference = self._compared(view, keys, stored.columns, np.sort(np.concatenate(rows)))
             finally:
                 self.classifier.outputs = known
-        return None
+            self._confirmed |= set() if difference else new
+            return difference
+        return ""
 
-    def _compared(self, view: View, keys: Sequence[ShardKey], columns: Columns, most: int) -> str:
-        """Return how answers differ from those in the columns of shards; empty if none differs."""
-        digests = np.concatenate([self.cache_keys.image_digests(view, key.shard) for key in keys])
-        rows = np.sort(np.unique(digests, return_index=True)[1][:most])
+    def _compared(
+        self, view: View, keys: Sequence[ShardKey], columns: Columns, rows: NDArray[np.int64]
+    ) -> str:
+        """Return how answers differ from rows of the columns of shards; empty if none differs."""
         listed = [one for key in keys for one in self.cache_keys.examples(view, key.shard)]
         examples, stored = [listed[row] for row in rows], {name: one[rows] for name, one in columns.items()}
         try:
@@ -210,7 +229,13 @@ class StoredCheck:
         )
 
 
-def _largest_difference(answers: ShardArrays, others: ShardArrays) -> NDArray[np.float64]:
+def _sample(digests: NDArray[np.int64], rows: Sequence[int], most: int) -> NDArray[np.int64]:
+    """Return some of the rows, of different images, chosen by their digests."""
+    first = np.unique(digests[rows], return_index=True)[1]
+    return np.asarray(rows)[first[:most]]
+
+
+def _largest_difference(answers: Columns, others: Columns) -> NDArray[np.float64]:
     """Return the largest difference of a probability of each image, (n,) in [0, 1]."""
     names = [name for name in answers if name.startswith(("confidence", "true_prob", "probabilities"))]
     pairs = [(answers[name], others[name]) for name in names if name in others]

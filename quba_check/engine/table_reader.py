@@ -14,7 +14,7 @@ from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
 from quba_check.engine.cache_keys import CacheKeys, identifier
 from quba_check.engine.decisions import ShardArrays, check_columns
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.shard import DamagedShardError, Shard, ShardKey
+from quba_check.storage.shard import DamagedShardError, Origin, Shard, ShardKey
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Example
 
@@ -31,10 +31,12 @@ class TableReader:
     Attributes:
         repair_notes: notes for the record: on damaged shards that were removed, to be predicted again, and on
             copies of images.
+        origins: the origins of the answers in tables, and their numbers of images, by cache entry.
     """
 
     def __init__(self, store: Store, cache_keys: CacheKeys) -> None:
         self.repair_notes: list[str] = []
+        self.origins: dict[str, list[tuple[Origin, int]]] = {}
         self._store = store
         self._cache_keys = cache_keys
         self._clean: ShardArrays | None = None
@@ -116,6 +118,8 @@ class TableReader:
         keys = self._cache_keys.shard_keys(stored)  # reads the digests of all files at once
         numbers = self._cache_keys.shards(stored)
         self._store.pack(keys, shard := self.shards(stored, numbers))
+        sizes = (len(key.indices) for key in keys)
+        self.origins[keys[0].cache_entry] = list(zip(shard.origins, sizes, strict=True))
         table = dict(shard.columns)
         self._last = None
         if is_clean or stored.set.startswith(UNKNOWN_PREFIX):  # tables of measurements name these images
@@ -181,7 +185,8 @@ class TableReader:
         # The shards are read one by one to find the damaged one.
         parts = [self.shard(stored, key.shard) for key in keys]
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-        return replace(parts[0], columns=columns)
+        origins = tuple(origin for part in parts for origin in part.origins)
+        return replace(parts[0], columns=columns, origins=origins)
 
 
 def _acceptable(examples: Sequence[Example]) -> ShardArrays:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
 from itertools import chain, groupby
 from operator import itemgetter
 
@@ -34,10 +36,10 @@ from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.shards import Owner, ShardRequest, ShardResult, ShardTask
 from quba_check.engine.work import Reporter
 from quba_check.errors import InvariantError, ModelError
-from quba_check.models.compute import ComputeSettings
+from quba_check.models.compute import ComputeSettings, device_name
 from quba_check.models.outputs import check_finite
 from quba_check.storage.image_cache import ImageCache
-from quba_check.storage.shard import ShardKey, encode_shards
+from quba_check.storage.shard import Origin, ShardKey, encode_shards
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Example
 
@@ -244,7 +246,20 @@ class Worker:
             raise InvariantError(f"predictions of {view}: {defect}.", where=self.classifier.spec)
         metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
         self._unchecked.append(request.key)
-        return ShardResult(request, encode_shards([request.key], columns, metadata), outputs)
+        content = encode_shards([request.key], columns, metadata, [self._origin(request)])
+        return ShardResult(request, content, outputs)
+
+    def _origin(self, request: ShardRequest) -> Origin:
+        """Return the origin of a shard that is predicted here."""
+        model = self.classifier
+        precision = model.compute.precision if request.view.attack is None else "fp32"
+        versions = {"quba-check": version("quba-check"), **self.cache_keys.model_settings["libraries"]}
+        text = ", ".join(f"{name} {number}" for name, number in versions.items())
+        return Origin(model.device.type, self._processor, precision, text, request.run, request.time)
+
+    @cached_property
+    def _processor(self) -> str:
+        return device_name(self.classifier.device)
 
 
 def _one_batch_late(batches: Iterator[list[ShardTask]]) -> Iterator[ShardTask]:

@@ -109,8 +109,9 @@ class WorkerSpec:
         """
         there, differences = self.identity, []
         for name, version in here["libraries"].items():
-            if version != there["libraries"][name]:
-                differences.append(f"{name} is {version}, but {there['libraries'][name]}")
+            other = there["libraries"].get(name, "not used")
+            if version != other:
+                differences.append(f"{name} is {version}, but {other}")
         differences += [f"its {name} is another than" for name in here if here[name] != there[name]]
         if differences:
             raise ModelError(

@@ -107,7 +107,9 @@ def _conditions(record: Record) -> dict[str, str]:
     waivers = ((row.name, row.waiver) for row in record.verdicts if row.outcome == "waived")
     waived = [f"{name} until {waiver.until}" for name, waiver in waivers if waiver is not None]
     unmeasured = [name for name in record.measurements if name not in record.measured]
+    predictions = record.predictions
     return {
+        "predictions": "of unknown origin" if predictions is None else predictions.text,
         "protocol": record.protocol,
         "seed": str(record.environment.seed),
         "limit": "none" if record.limit is None else str(record.limit),

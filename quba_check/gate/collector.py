@@ -20,13 +20,14 @@ from quba_check.core.view import CLEAN_SET
 from quba_check.demands.bounds import today
 from quba_check.dimensions import registry
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
-from quba_check.gate.record_rows import environment, model_row, suite_row
+from quba_check.gate.record_rows import environment, model_row, prediction_rows, suite_row
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand
 from quba_check.messages import listed
 from quba_check.number_format import ordinal
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, measurements_of
 from quba_check.records.per_image import PerImage
+from quba_check.records.predictions import PredictionsRow, merged
 from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.storage.user_files import parse_json
@@ -66,6 +67,7 @@ class DemandResult(BaseModel):
         grade: the grade, for a demand on score or grade.
         images: values by image (`PerImage.to_bytes`) of dimensions without an earlier result in this process.
         inputs: hash of the model and of the files that the verdict rests on, see `inputs_hash`.
+        predictions: the origins of answers that this process read since its last result, by their name.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64", defer_build=True)
@@ -81,6 +83,7 @@ class DemandResult(BaseModel):
     grade: GradeRow | None = None
     images: tuple[bytes, ...] = ()
     inputs: str = ""
+    predictions: dict[str, PredictionsRow] = Field(default_factory=dict)
 
     @property
     def warns(self) -> bool:
@@ -99,12 +102,14 @@ class ResultCollector:
         crashed: reasons for a missing result, by node id.
         images: values by image, by model and protocol.
         carriers: results with measurements, by model and protocol.
+        predictions: the origins of answers by their name, by model and protocol.
     """
 
     results: dict[str, DemandResult] = field(default_factory=dict)
     crashed: dict[str, str] = field(default_factory=dict)
     images: dict[tuple[str, ProtocolName], PerImage] = field(default_factory=dict)
     carriers: dict[tuple[str, ProtocolName], list[DemandResult]] = field(default_factory=dict)
+    predictions: dict[tuple[str, ProtocolName], dict[str, PredictionsRow]] = field(default_factory=dict)
 
     def add(self, result: DemandResult) -> None:
         """Add the result of a demand; it replaces an earlier one of the same demand."""
@@ -113,6 +118,7 @@ class ResultCollector:
         key = result.model, result.protocol
         if result.measurements:
             self.carriers.setdefault(key, []).append(self.results[node_id])
+        self.predictions.setdefault(key, {}).update(result.predictions)
         for content in result.images:
             new = PerImage.from_bytes(content, node_id)
             self.images[key] = self.images.get(key, PerImage()).merged(new)
@@ -209,6 +215,9 @@ class ResultCollector:
             *_reuse_notes(evaluation, contents.get(CLEAN_SET)),
         ]
         verdicts = tuple(self.verdict(planned, missing_reason) for planned in demands)
+        origins = self.predictions.get((model, protocol), {})
+        origins |= prediction_rows(evaluation, origins)  # this process predicts the first shard
+        predictions = merged(origins.values()) if origins else None
         declared = ["unknown_detection"] if gate.suite.facts.unknown else []
         return Record(
             model=model_row(evaluation, model),
@@ -221,7 +230,7 @@ class ResultCollector:
             },
             verdicts=verdicts,
             grades=tuple(self._grades(demands, measurements, gate.suite.facts)),
-            environment=environment(str(classifier.device), compute, evaluation.seed),
+            environment=environment(evaluation, compute),
             limit=gate.options.limit,
             unselected=unselected,
             interrupted=interrupted,
@@ -229,9 +238,14 @@ class ResultCollector:
             inputs=input_rows(gate, demands),
             command=gate.command,
             findings=finding_rows([*examined, *findings]),
-            warnings=(*_baseline_warnings(gate, protocol), *waiver_warnings(verdicts, today())),
+            warnings=(
+                *_baseline_warnings(gate, protocol),
+                *waiver_warnings(verdicts, today()),
+                *_fresh_warnings(predictions),
+            ),
             reference=None if reference is None else model_row(reference, reference.classifier.name),
             baseline=next(iter(gate.approved.stated), None),
+            predictions=predictions,
         )
 
     def verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
@@ -282,6 +296,15 @@ def _reuse_notes(evaluation: Evaluation, content: str | None) -> Iterator[str]:
     if len(models) > 1:
         count = ordinal(len(models))
         yield f"{count} model judged on these clean images: the best of several looks better than it is"
+
+
+def _fresh_warnings(predictions: PredictionsRow | None) -> Iterator[str]:
+    """Yield a warning about stored answers that a fresh run does not confirm."""
+    if predictions is not None and predictions.differing:
+        yield (
+            f"{predictions.differing:,} of {predictions.compared:,} stored answers differ from the fresh "
+            "ones, which this run uses and has stored in their place"
+        )
 
 
 def _reference_notes(gate: GateSession, evaluation: Evaluation, reference: Classifier) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,7 +22,14 @@ from quba_check.gate.collector import DemandResult, ResultCollector
 from quba_check.gate.options import OPTIONS, Options
 from quba_check.gate.preflight import examinations
 from quba_check.gate.provenance import inputs_hash
-from quba_check.gate.record_rows import content_hashes, per_image, set_rows, suite_row, unread_file_notes
+from quba_check.gate.record_rows import (
+    content_hashes,
+    per_image,
+    prediction_rows,
+    set_rows,
+    suite_row,
+    unread_file_notes,
+)
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, default_files
 from quba_check.messages import allowed_names
@@ -76,6 +84,7 @@ class Judge:
         self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
         self._p_values: dict[str, float | None] = {}
         self._sent: set[tuple[str, ProtocolName, str, str]] = set()
+        self._sent_predictions: dict[tuple[str, ProtocolName], set[str]] = defaultdict(set)
         self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
@@ -91,6 +100,8 @@ class Judge:
         new = {name: outcome for name, outcome in outcomes.items() if keys[name] not in self._sent}
         measured = [name for name, outcome in new.items() if isinstance(outcome, Measurement)]
         grade = verdict.evidence if isinstance(verdict.evidence, Grade) else None
+        sent = self._sent_predictions[planned.key]
+        predictions = prediction_rows(evaluation, sent)
         rows = {name: row_of(one, registry[name], evaluation.facts.suite) for name, one in new.items()}
         result = DemandResult(
             model=planned.model,
@@ -104,8 +115,10 @@ class Judge:
             grade=None if grade is None else GradeRow(file=planned.thresholds.label, **asdict(grade)),
             images=images,
             inputs=inputs,
+            predictions=predictions,
         )
         self._sent |= {keys[name] for name in new}  # not if a value cannot be stored
+        sent.update(predictions)
         return result
 
     def _outcomes(self, planned: PlannedDemand) -> dict[str, Outcome]:

@@ -273,6 +273,9 @@ class Options:
         number_within(0, MOST_GIGABYTES, "gigabytes"),
         8.0,
     )
+    fresh: bool = option(
+        None, "predict everything again, and compare with the stored predictions, which are replaced"
+    )
     executor: str | None = option(
         "NAME",
         f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",

@@ -15,25 +15,17 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, View
 from quba_check.dimensions import registry
 from quba_check.records.per_image import PerImage
+from quba_check.records.predictions import PredictionsRow, merged, origin_row
 from quba_check.records.record import ComputeRow, EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.storage.store import content_hash
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
+    from quba_check.storage.shard import Origin
+    from quba_check.storage.store import Store
 
-_PACKAGES = (
-    "quba-check",
-    "torch",
-    "timm",
-    "numpy",
-    "pillow",
-    "opencv-python-headless",
-    "onnxruntime",
-    "ai-edge-litert",
-    "openvino",
-    "open_clip_torch",
-)
-"""Packages on which values depend."""
+_PACKAGES = ("quba-check", "numpy", "opencv-python-headless")
+"""Packages on which values depend, apart from the libraries of the models."""
 
 
 def model_row(evaluation: Evaluation, name: str) -> ModelRow:
@@ -66,14 +58,14 @@ def suite_row(evaluation: Evaluation, contents: Mapping[str, str], sets: Mapping
     )
 
 
-def environment(device: str, compute: ComputeRow, seed: int) -> EnvironmentRow:
-    """Return the environment of this process, now and in the current folder."""
+def environment(evaluation: Evaluation, compute: ComputeRow) -> EnvironmentRow:
+    """Return the environment of an evaluation in this process, now and in the current folder."""
     return EnvironmentRow(
-        versions=_installed_versions(),
-        device=device,
+        versions=_versions(evaluation, compute),
+        device=str(evaluation.classifier.device),
         precision=compute.precision,
         compute=compute,
-        seed=seed,
+        seed=evaluation.seed,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         git=_git_commit(),
     )
@@ -119,6 +111,37 @@ def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, Set
     }
 
 
+def prediction_rows(evaluation: Evaluation, sent: Collection[str]) -> dict[str, PredictionsRow]:
+    """Return the origins of the answers read so far, by name of the answers.
+
+    Args:
+        evaluation: the model; answers of its reference and of models behind pipelines count, too.
+        sent: names that are left out.
+    """
+    rows: dict[str, PredictionsRow] = {}
+    for engine in (predictor.engine for predictor in (evaluation, *evaluation.others)):
+        for name, origins in engine.tables.origins.items():
+            if name not in sent:
+                rows[name] = _predictions_row(engine.store, origins)
+        for name, (differing, images) in engine.compared.items():
+            if name not in sent:
+                rows[name] = PredictionsRow(compared=images, differing=differing)
+    return rows
+
+
+def _predictions_row(store: Store, origins: Collection[tuple[Origin, int]]) -> PredictionsRow:
+    """Return the row of a view from the origins and sizes of its shards."""
+    reused = [one for one in origins if not store.is_made_here(one[0])]
+    n_reused = sum(images for _, images in reused)
+    row = PredictionsRow(
+        made_here=sum(images for _, images in origins) - n_reused,
+        reused=n_reused,
+        origins=tuple(origin_row(*one) for one in reused),
+        fresh=all(store.is_new(origin) for origin, _ in reused),
+    )
+    return merged([row])
+
+
 def unread_file_notes(evaluation: Evaluation, dimensions: Iterable[str]) -> list[str]:
     """Return notes on unread files in the sets that dimensions use."""
     return evaluation.suite.unread_notes(_image_views(evaluation, dimensions))
@@ -147,12 +170,14 @@ def _generated(evaluation: Evaluation, set_name: str) -> str | None:
     return f"generated@{size}{encoding}"
 
 
-def _installed_versions() -> dict[str, str]:
+def _versions(evaluation: Evaluation, compute: ComputeRow) -> dict[str, str]:
     """Return the versions of Python and of the packages on which values depend."""
     versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *(["openvino"] if compute.runtime == "openvino" else [])):
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
+    for predictor in (*evaluation.others, evaluation):
+        versions |= predictor.engine.cache_keys.model_settings["libraries"]
     return versions
 
 

@@ -30,6 +30,7 @@ from quba_check.gate.threshold_files import (
 from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.storage.locations import local_folder
+from quba_check.storage.shard import utc_time
 from quba_check.verdicts.evidence import unreachable_grade_of
 
 if TYPE_CHECKING:
@@ -151,7 +152,9 @@ class GateSession:
         """The prediction store, created if missing."""
         from quba_check.storage.opening import open_store
 
-        return open_store(self.options.store_location)
+        store = open_store(self.options.store_location)
+        store.run = utc_time(self.started)
+        return store
 
     @cached_property
     def suite(self) -> Suite:
@@ -226,6 +229,8 @@ class GateSession:
         """Return the evaluation of a model, loaded and planned at the first call."""
         key = model, protocol
         if key not in self.loaded.evaluations:
+            needs_fresh = (self._read_thresholds(path).needs_fresh for path in self.files)
+            self.opened_store.is_fresh = self.options.fresh or any(needs_fresh)
             self.loaded.load(self.models[model], key, self.models_and_protocols())
             self._plan(key)
         return self.loaded.evaluations[key]

@@ -60,6 +60,7 @@ class Classifier:
         request: settings that it was loaded with; None for a module of this process.
         output_step: step of quantised outputs that may be probabilities; 0 for others.
         surrogate: the model whose gradients attacks follow; None for its own.
+        libraries: see `LoadedModule.libraries`.
     """
 
     spec: str
@@ -82,6 +83,7 @@ class Classifier:
     request: LoadRequest | None = field(repr=False, default=None)
     output_step: float = 0.0
     surrogate: Classifier | None = field(repr=False, default=None)
+    libraries: Mapping[str, str] = field(default_factory=dict)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
     _columns: dict[torch.device, Tensor] = field(init=False, repr=False, default_factory=dict)
     _program: Program | None = field(init=False, repr=False, default=None)
@@ -137,7 +139,10 @@ class Classifier:
         """
         identity = f"{self.fingerprint} {surrogate.fingerprint} {surrogate.preprocessing.as_dict()}"
         fingerprint = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
-        return replace(self, surrogate=surrogate, no_gradient="", fingerprint=fingerprint)
+        libraries = {**surrogate.libraries, **self.libraries}
+        return replace(
+            self, surrogate=surrogate, no_gradient="", fingerprint=fingerprint, libraries=libraries
+        )
 
     def follow(self, other: Classifier) -> None:
         """Take over the settings and outputs of a classifier of the same module.

@@ -84,6 +84,7 @@ class LoadedModule:
         takes_single_images: True if an image's answer depends on the rest of its batch.
         files: the files that it was loaded from, the weights first; none if they are not known.
         output_step: step of quantised outputs that may be probabilities; 0 for others.
+        libraries: versions of the libraries that compute its answers, apart from those of every model.
     """
 
     module: nn.Module
@@ -102,6 +103,7 @@ class LoadedModule:
     is_program: bool = False
     takes_single_images: bool = False
     output_step: float = 0.0
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
 
 def model_files(*paths: Path) -> tuple[ModelFile, ...]:

@@ -159,6 +159,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         files=file_digests(loaded.files),
         request=request,
         output_step=loaded.output_step,
+        libraries=loaded.libraries,
     )
     if request.precision == "auto" and settings.reason == compute.STATED:
         classifier.use(classifier.rule(precision))

@@ -102,6 +102,8 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "device", environment.arithmetic
     if environment.compute is not None:
         yield "compute settings", compute_text(environment.compute)
+    if record.predictions is not None:
+        yield "predictions", record.predictions.text
     yield "time", environment.time
     yield "commit", environment.git or "unknown"
     yield "versions", ", ".join(f"{name} {number}" for name, number in environment.versions.items())

@@ -15,6 +15,7 @@ from quba_check.core.explanation import Explanation
 from quba_check.core.protocols import ProtocolName
 from quba_check.messages import grouped
 from quba_check.records.measurement import AnyMeasurementRow, JsonRow, MeasurementRow, QuantityRow
+from quba_check.records.predictions import PredictionsRow
 from quba_check.records.verdict import DROPS, GradeRow, OverallVerdict, VerdictRow, overall_verdict
 from quba_check.strict_yaml.schema import SchemaVersion
 
@@ -231,6 +232,7 @@ class Record(JsonRow):
         warnings: reasons to doubt the verdicts as a whole, shown before them.
         reference: the model that parity and drops compare with; None without `--quba-reference`.
         baseline: the baseline that the threshold files state: a name, path or URL; None without one.
+        predictions: the origin of the answers; None in older records.
     """
 
     schema_version: SchemaVersion = Field(default=1, alias="schema")
@@ -251,6 +253,7 @@ class Record(JsonRow):
     warnings: tuple[str, ...] = ()
     reference: ModelRow | None = None
     baseline: str | None = None
+    predictions: PredictionsRow | None = None
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property

@@ -201,6 +201,8 @@ def _paragraphs(record: Record, width: int, rule: str, path: str, *, classes: bo
     header += f", {record.environment.arithmetic}"
     yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
+    if record.predictions is not None and record.predictions.reused:
+        yield _wrapped(record.predictions.text, width, style="dim")
     yield (table := dimension_table(record, rule=rule, width=width))
     if left_out := len(record.measurements) - len(_shown(record)):
         line = f"not measured, as no demand needs it: {counted(left_out, 'dimension')}"

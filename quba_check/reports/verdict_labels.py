@@ -118,6 +118,8 @@ def origin_line(record: Record) -> str:
     files = [f"{name} SHA-256 {digest[:DIGITS]}…" for name, digest in record.model.files.items()]
     line = " ".join([f"model {record.model.spec}", *([f"({listed(files, NAMES_SHOWN)})"] if files else [])])
     line += f", run of {record.environment.time}"
+    if record.predictions is not None and record.predictions.reused:
+        line += f", {record.predictions.text}"
     is_limited = record.limit is not None and limited_words(record)
     return f"{line}, limited to {record.limit:,} images of each set" if is_limited else line
 

@@ -1,8 +1,8 @@
 """Stored shards: their keys, and the content of objects with their rows.
 
 An object is a safetensors file of columns. Its metadata state the cache entry, the names of its shards with
-their numbers of rows, and a checksum, so that the object of another model, copied over it, is not taken for
-it. Integers take four bytes where they fit, and are read as int64.
+their numbers of rows and their origins, and a checksum, so that the object of another model, copied over it,
+is not taken for it. Integers take four bytes where they fit, and are read as int64.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import astuple, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from quba_check.storage.user_files import parse_json, reason
 Columns = Mapping[str, NDArray[Any]]
 ShardId = tuple[int, str]
 """Number of a shard and the first 16 digits of its content: its name within a cache entry."""
-OWN_METADATA = ENTRY, SHARDS, CHECKSUM = "entry", "shards", "checksum"
+OWN_METADATA = ENTRY, SHARDS, CHECKSUM, ORIGINS = "entry", "shards", "checksum", "origins"
 _LARGEST_HEADER = 10**8
 
 
@@ -49,6 +51,34 @@ class ShardKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Place and time of the predictions of a shard.
+
+    All fields are empty if an earlier version stored it.
+
+    Attributes:
+        device: kind of the device, such as `cuda`.
+        processor: model name of the GPU or CPU.
+        precision: number format of the passes.
+        versions: versions of quba-check and of the libraries behind the answers.
+        run: start of the run, which identifies it; see `utc_time`.
+        time: time at which the run requested the shard, by the same clock.
+    """
+
+    device: str = ""
+    processor: str = ""
+    precision: str = ""
+    versions: str = ""
+    run: str = ""
+    time: str = ""
+
+    @property
+    def place(self) -> Origin:
+        """The origin without run and time."""
+        return replace(self, run="", time="")
+
+
+@dataclass(frozen=True, slots=True)
 class Shard:
     """The rows of one or several stored shards.
 
@@ -56,11 +86,13 @@ class Shard:
         columns: the columns, all of one length.
         metadata: the metadata; of several objects, those of the first.
         label: the object, for messages.
+        origins: the origin of each shard.
     """
 
     columns: Columns
     metadata: Mapping[str, str]
     label: str
+    origins: tuple[Origin, ...]
 
 
 class DamagedShardError(StoreError):
@@ -74,10 +106,12 @@ class ShardsHeader:
     Attributes:
         metadata: the metadata.
         rows: the rows of each shard.
+        origins: the origin of each shard.
     """
 
     metadata: Mapping[str, str]
     rows: Mapping[ShardId, range]
+    origins: Mapping[ShardId, Origin]
 
     @property
     def images(self) -> int:
@@ -95,20 +129,35 @@ def object_name(entry: str, shards: Sequence[ShardId]) -> str:
     return f"predictions/{entry}/{name}.safetensors"
 
 
-def encode_shards(keys: Sequence[ShardKey], columns: Columns, metadata: Mapping[str, str]) -> bytes:
+def utc_time(seconds: float | None = None) -> str:
+    """Return a Unix time, by default now, in ISO 8601: text that sorts by time.
+
+    >>> utc_time(0)
+    '1970-01-01T00:00:00.000000+00:00'
+    """
+    moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="microseconds")
+
+
+def encode_shards(
+    keys: Sequence[ShardKey], columns: Columns, metadata: Mapping[str, str], origins: Sequence[Origin] = ()
+) -> bytes:
     """Return the content of the object of some shards of a view.
 
     Args:
         keys: the shards.
         columns: their rows, in the order of the keys.
         metadata: further metadata.
+        origins: the origin of each shard; empty if they are unknown.
     """
     from safetensors.numpy import save
 
     arrays = {name: _narrow(np.ascontiguousarray(column)) for name, column in columns.items()}
     shards = json.dumps([[*key.id, len(key.indices)] for key in keys], separators=(",", ":"))
     stated = {ENTRY: keys[0].cache_entry, SHARDS: shards}
-    return save(arrays, {**metadata, **stated, CHECKSUM: _checksum(arrays, stated)})
+    return save(
+        arrays, {**metadata, **stated, ORIGINS: _origins_text(origins), CHECKSUM: _checksum(arrays, stated)}
+    )
 
 
 def header_end(start: bytes, size: int) -> int:
@@ -156,7 +205,7 @@ def read_header(start: bytes, size: int, name: str) -> ShardsHeader:
         raise DamagedShardError("it is of another model, view, settings or images")
     if lengths != {first}:
         raise DamagedShardError("its columns differ in length")
-    return ShardsHeader(metadata, rows)
+    return ShardsHeader(metadata, rows, dict(zip(rows, _origins(metadata, len(rows)), strict=True)))
 
 
 def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, Columns]:
@@ -185,6 +234,26 @@ def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, 
         name: column.astype(np.int64) if column.dtype == np.int32 else column
         for name, column in columns.items()
     }
+
+
+def _origins_text(origins: Sequence[Origin]) -> str:
+    """Return origins as JSON.
+
+    It has those that differ by more than their time, then the position among these and the time of each.
+    """
+    distinct = list(dict.fromkeys(replace(origin, time="") for origin in origins))
+    rows = [[distinct.index(replace(origin, time="")), origin.time] for origin in origins]
+    return json.dumps([[astuple(origin)[:-1] for origin in distinct], rows], separators=(",", ":"))
+
+
+def _origins(metadata: Mapping[str, str], count: int) -> Sequence[Origin]:
+    """Return the origins of all shards of an object; unknown ones if it states none."""
+    with suppress(Exception):  # missing, or damaged in one of many ways
+        distinct, rows = parse_json(metadata[ORIGINS])
+        origins = [Origin(*map(str, (*distinct[number], time))) for number, time in rows]
+        if len(origins) == count:
+            return origins
+    return [Origin()] * count
 
 
 def _narrow(column: NDArray[Any]) -> NDArray[Any]:

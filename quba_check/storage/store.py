@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ from quba_check.storage.objects import FolderObjects, LocalCopies, ObjectStore, 
 from quba_check.storage.shard import (
     OWN_METADATA,
     DamagedShardError,
+    Origin,
     Shard,
     ShardId,
     ShardKey,
@@ -29,13 +30,14 @@ from quba_check.storage.shard import (
     header_end,
     object_name,
     read_header,
+    utc_time,
 )
 from quba_check.storage.user_files import reason
 
 SHARD_SIZE = 256
 """Images of a shard: the unit of work and locks, whatever the batch size."""
 FIRST_READ = 2**15
-"""Bytes of the first read of a header. That of a view of 196 shards takes 6,000."""
+"""Bytes of the first read of a header. That of a view of 196 shards takes 14,000."""
 SHARED = ("predictions", "runs", "active", "compute", "format.json")
 """Folders and files of a store at a URL; all others belong to one machine."""
 COPIES = "copies"
@@ -69,6 +71,8 @@ class Store:
         root: the folder of this machine.
         objects: the shared objects.
         label: folder or URL, for messages.
+        run: start of the run, see `utc_time`; by default now.
+        is_fresh: True if shards that were predicted before the run count as missing.
     """
 
     def __init__(self, root: Path, objects: ObjectStore | None = None) -> None:
@@ -80,6 +84,10 @@ class Store:
         self._listings: dict[str, tuple[float, dict[str, int]]] = {}  # time, and sizes of objects, by entry
         self._shards: dict[str, frozenset[ShardId]] = {}
         self._owner = uuid4().hex
+        self.run = utc_time()
+        self.is_fresh = False
+        self._origins: dict[str, Mapping[ShardId, Origin]] = {}
+        self._replaced: dict[str, tuple[ShardsHeader, Any]] = {}
 
     @property
     def is_remote(self) -> bool:
@@ -122,11 +130,35 @@ class Store:
         for _ in range(2):  # another process may have written the shards as one object
             with suppress(FileNotFoundError):
                 return self._read(keys)
-            self._listings.pop(keys[0].cache_entry, None)
+            self._drop_listing(keys[0].cache_entry)
         raise DamagedShardError("is not a file", where=f"{self.label}/{_own_name(keys[0])}")
+
+    def origins(self, keys: Sequence[ShardKey]) -> list[Origin]:
+        """Return the origins of shards of one view; their headers are read.
+
+        That of a shard that is missing or damaged is unknown.
+        """
+        self._recognize(keys)
+        return [self._origin(next(iter(self._holders(key)), ""), key) for key in keys]
+
+    def is_made_here(self, origin: Origin) -> bool:
+        """Return True for shards that this run predicted."""
+        return origin.run == self.run
+
+    def is_new(self, origin: Origin) -> bool:
+        """Return True for shards predicted since the start of this run, also by another run."""
+        return self.is_made_here(origin) or self.run <= origin.time <= utc_time()
+
+    def replaced(self, key: ShardKey) -> Shard | None:
+        """Return the earlier rows of a shard that is predicted afresh; None without usable ones."""
+        with suppress(FileNotFoundError, DamagedShardError):
+            return self._read([key], self._replaced)
+        return None
 
     def put(self, key: ShardKey, content: bytes) -> None:
         """Write a shard as an object of its own.
+
+        In a fresh run it replaces an earlier one.
 
         Args:
             key: the shard.
@@ -135,8 +167,9 @@ class Store:
         Raises:
             StoreError: it, or an earlier one, cannot be written.
         """
-        self._predictions.create(_own_name(key), content)
-        self._listing(key.cache_entry)[_own_name(key)] = len(content)
+        name = _own_name(key)
+        (self._predictions.set if self.is_fresh else self._predictions.create)(name, content)
+        self._list(key.cache_entry, name, len(content))
 
     def pack(self, keys: Sequence[ShardKey], shard: Shard | None = None) -> None:
         """Write all shards of a view as one object, if all of them are stored.
@@ -155,9 +188,9 @@ class Store:
         with suppress(StoreError):
             shard = shard or self.read(*keys)
             name = object_name(entry, [key.id for key in keys])
-            content = encode_shards(keys, shard.columns, shard.metadata)
+            content = encode_shards(keys, shard.columns, shard.metadata, shard.origins)
             self._predictions.set(name, content)
-            self._listing(entry)[name] = len(content)
+            self._list(entry, name, len(content))
             self._delete(entry, own)
 
     def remove(self, *keys: ShardKey) -> None:
@@ -186,6 +219,7 @@ class Store:
         self.objects.delete(*filter(_is_shared, names))
         self.local.delete(*(name for name in names if not _is_shared(name)))
         self._listings.clear()
+        self._origins.clear()
 
     def upload(self, name: str) -> None:
         """Copy a file of this machine to a store at a URL.
@@ -204,6 +238,7 @@ class Store:
             StoreError: a shard cannot be written.
         """
         self._predictions.flush()
+        self._replaced.clear()
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
@@ -248,20 +283,50 @@ class Store:
         self._listing(entry)
         is_old = time.monotonic() - self._listings[entry][0] >= self.objects.listing_seconds
         if is_old:
-            del self._listings[entry]
+            self._drop_listing(entry)
         return is_old
+
+    def _drop_listing(self, entry: str) -> None:
+        """List a cache entry again at the next request, and read its headers again."""
+        for name in self._listings.pop(entry, (0.0, {}))[1]:
+            self._origins.pop(name, None)
+
+    def _list(self, entry: str, name: str, size: int) -> None:
+        """Add a written object to the listing of its cache entry."""
+        self._listing(entry)[name] = size
+        self._origins.pop(name, None)
 
     def _recognize(self, keys: Sequence[ShardKey]) -> None:
         """Note the shards of the object of exactly these, by its name, without reading it."""
         shards = [key.id for key in keys]
         self._shards[object_name(keys[0].cache_entry, shards)] = frozenset(shards)
 
-    def _holders(self, key: ShardKey) -> list[str]:
-        """Return the listed objects that hold a shard."""
+    def _holders(self, key: ShardKey, *, is_fresh: bool | None = None) -> list[str]:
+        """Return the listed objects that hold a shard.
+
+        Its own object comes first: it is newer than a pack, unless a process ended before removing it.
+
+        Args:
+            key: the shard.
+            is_fresh: leave out earlier predictions; None if this run does.
+        """
         sizes, own = self._listing(key.cache_entry), _own_name(key)
         packs = (name for name in sizes if name.count("-") == 2)
         held = [name for name in packs if self._may_hold(name, sizes[name], key.id)]
-        return [*held, own] if own in sizes else held
+        held = [own, *held] if own in sizes else held
+        if not (self.is_fresh if is_fresh is None else is_fresh):
+            return held
+        return [name for name in held if self.is_new(self._origin(name, key))]
+
+    def _origin(self, name: str, key: ShardKey) -> Origin:
+        """Return the origin of a shard in a listed object; unknown if that is damaged."""
+        if name not in self._origins:
+            size = self._listing(key.cache_entry).get(name, 0)
+            try:
+                self._origins[name] = stored_header(self._predictions, name, size).origins
+            except (FileNotFoundError, DamagedShardError):
+                return Origin()
+        return self._origins[name].get(key.id, Origin())
 
     def _may_hold(self, name: str, size: int, shard: ShardId) -> bool:
         """Return True if a pack holds a shard, or cannot be read."""
@@ -275,21 +340,31 @@ class Store:
                 return True
         return shard in self._shards[name]
 
-    def _read(self, keys: Sequence[ShardKey]) -> Shard:
+    def _read(
+        self, keys: Sequence[ShardKey], replaced: dict[str, tuple[ShardsHeader, Any]] | None = None
+    ) -> Shard:
         """Return the rows of shards by the present listing.
+
+        Args:
+            keys: the shards.
+            replaced: opened objects, to read rows from before this run; None for those in use.
 
         Raises:
             FileNotFoundError: an object is gone.
             DamagedShardError: one is missing or damaged.
         """
         self._recognize(keys)
-        holders = [next(iter(self._holders(key)), "") for key in keys]
+        is_fresh = None if replaced is None else False
+        holders = [next(iter(self._holders(key, is_fresh=is_fresh)), "") for key in keys]
         if "" in holders:
             raise FileNotFoundError
-        opened = {name: self._open(name) for name in dict.fromkeys(holders)}
+        opened = {} if replaced is None else replaced
+        for name in holders:
+            if name not in opened:
+                opened[name] = self._open(name)
         first, columns = opened[holders[0]]
         label = f"{self.label}/{holders[0]}"
-        if len(opened) > 1 or [key.id for key in keys] != list(first.rows):
+        if len({*holders}) > 1 or [key.id for key in keys] != list(first.rows):
             parts = []
             for key, name in zip(keys, holders, strict=True):
                 header, whole = opened[name]
@@ -303,7 +378,10 @@ class Store:
         if not np.array_equal(columns.get("index", ()), expected):
             raise DamagedShardError(f"it does not hold the {len(expected)} rows of its range", where=label)
         metadata = {name: text for name, text in first.metadata.items() if name not in OWN_METADATA}
-        return Shard(columns, metadata, label)
+        origins = tuple(
+            opened[name][0].origins.get(key.id, Origin()) for name, key in zip(holders, keys, strict=True)
+        )
+        return Shard(columns, metadata, label, origins)
 
     def _open(self, name: str) -> tuple[ShardsHeader, Any]:
         return decode_shards(self._predictions.get(name), name, f"{self.label}/{name}")
@@ -313,6 +391,7 @@ class Store:
         self._predictions.delete(*names)
         for name in names:
             self._listing(entry).pop(name, None)
+            self._origins.pop(name, None)
 
 
 def stored_header(objects: ObjectStore, name: str, size: int) -> ShardsHeader:

@@ -89,6 +89,21 @@ def _size(name: str, record: Record) -> int:
     return images // (len(corruptions) * len(SEVERITIES))
 
 
+def check_fresh(thresholds: Thresholds, record: Record) -> None:
+    """Refuse a threshold file that needs fresh predictions for a record of other ones.
+
+    Raises:
+        ThresholdError: an answer was predicted before the run, or its origin is not known.
+    """
+    row = record.predictions
+    if thresholds.needs_fresh and (row is None or not row.fresh):
+        got = (
+            f"a record of {record.model.name} without the origin of its answers" if row is None else row.text
+        )
+        hint = "Run the gate again, with this file or with --quba-fresh."
+        raise ThresholdError(where=f"{thresholds.label}: predictions: fresh", got=got, hint=hint)
+
+
 def check_protocol(thresholds: Thresholds, record: Record) -> None:
     """Refuse a threshold file for another protocol than a record's.
 

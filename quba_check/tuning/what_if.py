@@ -12,7 +12,7 @@ from quba_check.core.measurement import Unmeasurable
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.measurement import NotMeasuredRow, outcome_of
 from quba_check.records.record import Record
-from quba_check.tuning.record_facts import check_protocol, suite_facts
+from quba_check.tuning.record_facts import check_fresh, check_protocol, suite_facts
 from quba_check.verdicts import Judged, Verdict, decide, p_value
 from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
 from quba_check.verdicts.explanation import verdict_row
@@ -43,10 +43,11 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
         baseline: the baseline of demands on drops.
 
     Raises:
-        ThresholdError: the file is for the other protocol.
+        ThresholdError: the file is for the other protocol, or for fresh predictions.
     """
     record = run.record
     check_protocol(thresholds, record)
+    check_fresh(thresholds, record)
     pairs = [(demand, _evidence(demand, run, thresholds, baseline)) for demand in thresholds.demands]
     blocking = [number for number, (demand, _) in enumerate(pairs) if demand.tier == "block"]
 

@@ -74,6 +74,7 @@ def test_the_same_demands(text: str) -> None:
         "protocol: standard",
         "uncertain: fail",
         "confidence: 0.9",
+        "predictions: fresh",
         "quba: {weights: {accuracy: 2}}",
         "quba: {population: demo}",
         "quba: {population: POPULATION}",

@@ -67,7 +67,7 @@ def test_by_hand():
         for contents in images
     )
     conditions = {"protocol": "standard", "seed": "0", "limit": "300", "unselected": "0"}
-    conditions |= {"unmeasured": "shape_bias", "waived": "none"}
+    conditions |= {"unmeasured": "shape_bias", "waived": "none", "predictions": "of unknown origin"}
     assert of(run_record, url="https://ci.example.org/7") == {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [

@@ -87,8 +87,9 @@ def test_origin_of_a_record():
         }
     )
     assert Record.model_validate_json(record.to_json()) == record
-    assert list(json.loads(record.to_json()))[-8:] == [
-        *("notes", "inputs", "command", "findings", "warnings", "reference", "baseline", "overall_verdict")
+    assert list(json.loads(record.to_json()))[-9:] == [
+        *("notes", "inputs", "command", "findings", "warnings", "reference", "baseline", "predictions"),
+        "overall_verdict",
     ]
 
 

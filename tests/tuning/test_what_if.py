@@ -10,6 +10,8 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import ThresholdError
 from quba_check.records.per_image import PerImage
+from quba_check.records.predictions import PredictionsRow, origin_row
+from quba_check.storage.shard import Origin
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.explanation import explanation
 
@@ -184,3 +186,19 @@ def test_a_score_is_as_sure_as_the_answers_that_are_there():
         run = StoredRun("a.json", record(), found)
         (verdict,) = what_if(run, thresholds(close)).verdicts
         assert verdict.outcome == outcome
+
+
+FRESH = "predictions: fresh\ndimensions: {accuracy: {min: 0.85}}"
+
+
+def test_a_file_that_needs_fresh_answers_refuses_others():
+    row = PredictionsRow(made_here=256, reused=44, fresh=False, origins=(origin_row(Origin(), 44),))
+    hint = "Run the gate again, with this file or with --quba-fresh."
+    assert error_text(ThresholdError, judged, FRESH, record().model_copy(update={"predictions": row})) == (
+        f"x.yaml: predictions: fresh: got 300 answers, 44 of them reused (unknown origin). {hint}"
+    )
+    assert error_text(ThresholdError, judged, FRESH) == (
+        f"x.yaml: predictions: fresh: got a record of r50 without the origin of its answers. {hint}"
+    )
+    new = record().model_copy(update={"predictions": PredictionsRow(made_here=300)})
+    assert outcomes(FRESH, new) == ["pass"]

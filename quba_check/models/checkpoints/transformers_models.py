@@ -96,6 +96,7 @@ def load_transformers(spec: ModelSpec, request: LoadRequest, folder: Path) -> Lo
         configs=_configs(folder, model.config.to_dict(), spec, request, spec.text),
         notes=("the output 'logits' is used", *([f"left out: {listed(unused, 3)}"] if unused else [])),
         files=files,
+        libraries={"transformers": library.__version__},
     )
 
 

@@ -81,7 +81,7 @@ def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) 
     # Its import changes how numpy prints, the environment of later processes, and how Pillow opens images.
     with quiet(), model_errors(problem, where=spec.text), np.printoptions():
         try:
-            importlib.import_module("ultralytics")
+            library = importlib.import_module("ultralytics")
         except ImportError as missing:
             problem = "a checkpoint of ultralytics needs ultralytics, which is not installed"
             raise error(problem, hint="Install it: pip install ultralytics.") from missing
@@ -113,6 +113,7 @@ def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) 
         notes=tuple(notes),
         weights=Weights(size=size),
         files=files,
+        libraries={"ultralytics": library.__version__},
     )
 
 

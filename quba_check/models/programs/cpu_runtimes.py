@@ -54,7 +54,8 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     content = spec.path.read_bytes()
     if content[4:8] != b"TFL3":
         raise ModelError("is not a TFLite file, or is damaged.", where=spec.text)
-    runtime = f"ai-edge-litert {version('ai-edge-litert')}"
+    libraries = {"ai-edge-litert": version("ai-edge-litert")}
+    runtime = f"ai-edge-litert {libraries['ai-edge-litert']}"
     with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
         # LiteRT checks the structure of the file, which is then read safely.
         interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
@@ -91,6 +92,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         notes=[FOLDED.format("TFLite")],
         metadata=tflite_configs(content, bytes(buffers.get(b"TFLITE_METADATA", b"")), spec.text),
         weights=weights,
+        libraries=libraries,
     )
 
 
@@ -156,7 +158,8 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         got, hint = f"no file {weights.name} next to it", "Copy both files of the model into one folder."
         raise ModelError("its weights are missing", where=spec.text, got=got, hint=hint)
     files = model_files(spec.path, weights)
-    runtime = f"openvino {openvino.__version__.partition('-')[0]}"
+    libraries = {"openvino": openvino.__version__.partition("-")[0]}
+    runtime = f"openvino {libraries['openvino']}"
     if b"<net" not in spec.path.read_bytes()[:2000]:
         raise ModelError("is not an OpenVINO model, or is damaged.", where=spec.text)
     with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
@@ -179,6 +182,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         metadata=(*configs_of_export(spec, request), *exported_config(metadata, spec.text)),
         weights=counted,
         takes_single_images=_openvino_depends_on_batch(model),
+        libraries=libraries,
     )
 
 

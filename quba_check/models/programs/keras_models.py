@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import zipfile
 from typing import Any
 
@@ -43,7 +44,9 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         # Before, the safe mode of Keras had known ways to run code of a file.
         if tuple(map(int, re.findall(r"\d+", keras.__version__)[:3])) < (3, 13, 2):
             raise ImportError
-    runtime = f"keras {keras.__version__} on {keras.config.backend()}"
+    backend = keras.config.backend()
+    runtime = f"keras {keras.__version__} on {backend}"
+    libraries = {"keras": keras.__version__, backend: str(sys.modules[backend].__version__)}
     try:
         with quiet(), model_errors(f"{runtime} cannot load it:"), keras.device("cpu"):
             model = keras.models.load_model(spec.path, compile=False, safe_mode=not request.trust_pickle)
@@ -64,6 +67,7 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     values = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
     own = [PreprocessingConfig(values, f"the {layer} layer of {spec.text}")] if layer and is_float else []
     settings: Any = {"kind": "a Keras model", "runtime": runtime, "files": files, "weights": weights}
+    settings["libraries"] = libraries
     return load_program(spec, request, run, inputs, outputs, metadata=own, **settings)
 
 

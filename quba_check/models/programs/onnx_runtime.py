@@ -97,6 +97,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         weights=graph.weights,
         device=device if provider == CUDA else torch.device("cpu"),
         takes_single_images=graph.depends_on_batch,
+        libraries={"onnxruntime": onnxruntime.__version__},
     )
 
 

@@ -88,6 +88,7 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
         notes=(PARAMETERS, *text_notes, *notes, *config_notes),
         derived=_DERIVED,
         files=files,
+        libraries={"open_clip_torch": open_clip.__version__},
     )
 
 

@@ -21,6 +21,7 @@ from support.hub_cache import snapshot as hub_snapshot
 from support.loaded_models import load, refusal
 from support.onnx_files import export
 
+from quba_check.engine.cache_keys import library_versions, model_identity
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.suites.label_spaces import ClassList
 
@@ -134,6 +135,18 @@ def test_pixels_and_answers_are_those_of_the_processor_and_the_model(made: Any, 
     assert [*classifier.files] == ["model.safetensors", "config.json", "preprocessor_config.json"]
     assert classifier.facts.parameters == sum(one.numel() for one in model.parameters())
     assert classifier.raw(torch.zeros(1, *classifier.preprocessing.input_size)).requires_grad is False
+
+
+def test_another_version_of_transformers_has_another_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "net", *vit())
+    before = load(folder, CLASSES)
+    monkeypatch.setattr(transformers, "__version__", "5.99.0")
+    after = load(folder, CLASSES)
+    assert before.fingerprint == after.fingerprint
+    assert model_identity(after)["libraries"] == {"transformers": "5.99.0", **library_versions()}
+    assert model_identity(before) != model_identity(after)
 
 
 def test_accuracy_is_that_of_transformers_own_pipeline(tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ def test_a_checkpoint_has_its_logits_size_and_names(trained, monkeypatch):
     assert Image.open is opener
     assert isinstance(classifier.module, Logits)
     assert classifier.stated_outputs == "logits"
+    assert classifier.libraries.keys() == {"ultralytics"}
     assert classifier.facts.parameters == classifier.facts.trainable
     assert classifier.facts.weight_bytes < 3 * classifier.facts.parameters  # stored in half precision
     assert classifier.notes == (

@@ -91,6 +91,7 @@ def test_answers_are_those_of_keras(keras, tmp_path, last):
     assert torch.equal(answers, classifier.raw(classifier.inputs(shaped(pixels()))))
     assert classifier.output_kind(answers) == ("probabilities" if last else "logits")
     assert classifier.module.runtime == f"keras {keras.__version__} on torch"
+    assert classifier.libraries == {"keras": keras.__version__, "torch": torch.__version__}
     assert classifier.no_gradient == "a Keras model gives no gradients, which FGSM and PGD need"
 
 

@@ -143,6 +143,7 @@ def test_a_program_runs_as_it_is(tmp_path):
     classifier = load(path, precision="bf16", runtime="compile")
     assert (classifier.compute.reason, classifier.is_open) == ("exported programs run as they are", False)
     assert classifier.compute.precision == "fp32"
+    assert classifier.libraries == {"onnxruntime": onnxruntime.__version__}
     assert f"{path} computes in its own precision, not in bf16" in classifier.notes
     assert f"{path}: --quba-runtime=compile has no effect on exported programs" in classifier.notes
 
