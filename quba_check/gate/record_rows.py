@@ -15,14 +15,12 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, View
 from quba_check.dimensions import registry
 from quba_check.records.per_image import PerImage
-from quba_check.records.predictions import PredictionsRow, merged, origin_row
+from quba_check.records.predictions import PredictionsRow, merged, predictions_row
 from quba_check.records.record import ComputeRow, EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.storage.store import content_hash
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
-    from quba_check.storage.shard import Origin
-    from quba_check.storage.store import Store
 
 _PACKAGES = ("quba-check", "numpy", "opencv-python-headless")
 """Packages on which values depend, apart from the libraries of the models."""
@@ -122,24 +120,11 @@ def prediction_rows(evaluation: Evaluation, sent: Collection[str]) -> dict[str, 
     for engine in (predictor.engine for predictor in (evaluation, *evaluation.others)):
         for name, origins in engine.tables.origins.items():
             if name not in sent:
-                rows[name] = _predictions_row(engine.store, origins)
+                rows[name] = merged(predictions_row(*one, engine.store.run) for one in origins)
         for name, (differing, images) in engine.compared.items():
             if name not in sent:
                 rows[name] = PredictionsRow(compared=images, differing=differing)
     return rows
-
-
-def _predictions_row(store: Store, origins: Collection[tuple[Origin, int]]) -> PredictionsRow:
-    """Return the row of a view from the origins and sizes of its shards."""
-    reused = [one for one in origins if not store.is_made_here(one[0])]
-    n_reused = sum(images for _, images in reused)
-    row = PredictionsRow(
-        made_here=sum(images for _, images in origins) - n_reused,
-        reused=n_reused,
-        origins=tuple(origin_row(*one) for one in reused),
-        fresh=all(store.is_new(origin) for origin, _ in reused),
-    )
-    return merged([row])
 
 
 def unread_file_notes(evaluation: Evaluation, dimensions: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import AliasChoices, Field
 
@@ -19,16 +19,12 @@ class OriginRow(JsonRow):
 
     Attributes:
         device: kind of the device, such as `cuda`.
-        processor: model name of the GPU or CPU.
-        precision: number format of the passes.
         version: versions of quba-check and of the libraries behind the answers.
         when: the day in UTC, or the first and the last one, such as `2026-11-28..2026-11-30`.
         images: number of answers.
     """
 
     device: str = ""
-    processor: str = ""
-    precision: str = ""
     version: str = ""
     when: str = ""
     images: Count
@@ -68,31 +64,35 @@ class PredictionsRow(JsonRow):
         return f"{answers}, {number} reused ({'; '.join(names)})"
 
 
-def origin_row(origin: Origin, images: int) -> OriginRow:
-    """Return the row of stored answers."""
-    return OriginRow(
-        device=origin.device,
-        processor=origin.processor,
-        precision=origin.precision,
-        version=origin.versions,
-        when=origin.time.partition("T")[0],
-        images=images,
-    )
+def predictions_row(origin: Origin, images: int, run: str) -> PredictionsRow:
+    """Return the row of a shard for a run, which is identified by its start."""
+    if origin.run == run:
+        return PredictionsRow(made_here=images)
+    day = origin.time.partition("T")[0]
+    row = OriginRow(device=origin.device, version=origin.versions, when=day, images=images)
+    return PredictionsRow(reused=images, origins=(row,), fresh=run <= origin.time)
 
 
 def merged(rows: Iterable[PredictionsRow]) -> PredictionsRow:
     """Return the sum of rows on different answers."""
     rows = list(rows)
-    places = grouped(
-        (one.model_copy(update={"when": "", "images": 0}), one) for row in rows for one in row.origins
+    places = grouped(((one.device, one.version), one) for row in rows for one in row.origins)
+    return PredictionsRow(
+        made_here=sum(row.made_here for row in rows),
+        reused=sum(row.reused for row in rows),
+        origins=tuple(
+            OriginRow(
+                device=device, version=version, when=_days(parts), images=sum(one.images for one in parts)
+            )
+            for (device, version), parts in places.items()
+        ),
+        fresh=all(row.fresh for row in rows),
+        compared=sum(row.compared for row in rows),
+        differing=sum(row.differing for row in rows),
     )
-    origins = []
-    for place, parts in places.items():
-        days = sorted({day for one in parts for day in one.when.split(SPAN)})
-        when = SPAN.join(dict.fromkeys((days[0], days[-1])))
-        origins.append(place.model_copy(update={"when": when, "images": sum(one.images for one in parts)}))
-    counts = {
-        name: sum(getattr(row, name) for row in rows)
-        for name in ("made_here", "reused", "compared", "differing")
-    }
-    return PredictionsRow(origins=tuple(origins), fresh=all(row.fresh for row in rows), **counts)
+
+
+def _days(rows: Sequence[OriginRow]) -> str:
+    """Return the first and the last day of rows, or the only one."""
+    days = sorted(day for row in rows for day in row.when.split(SPAN))
+    return SPAN.join(dict.fromkeys((days[0], days[-1])))

@@ -86,7 +86,6 @@ class Store:
         self._owner = uuid4().hex
         self.run = utc_time()
         self.is_fresh = False
-        self._origins: dict[str, Mapping[ShardId, Origin]] = {}
         self._replaced: dict[str, tuple[ShardsHeader, Any]] = {}
 
     @property
@@ -130,7 +129,7 @@ class Store:
         for _ in range(2):  # another process may have written the shards as one object
             with suppress(FileNotFoundError):
                 return self._read(keys)
-            self._drop_listing(keys[0].cache_entry)
+            self._listings.pop(keys[0].cache_entry, None)
         raise DamagedShardError("is not a file", where=f"{self.label}/{_own_name(keys[0])}")
 
     def origins(self, keys: Sequence[ShardKey]) -> list[Origin]:
@@ -139,15 +138,13 @@ class Store:
         That of a shard that is missing or damaged is unknown.
         """
         self._recognize(keys)
-        return [self._origin(next(iter(self._holders(key)), ""), key) for key in keys]
-
-    def is_made_here(self, origin: Origin) -> bool:
-        """Return True for shards that this run predicted."""
-        return origin.run == self.run
+        holders = [next(iter(self._holders(key)), "") for key in keys]
+        origins = {name: self._origins(name) for name in {*holders} if name}
+        return [origins.get(name, {}).get(key.id, Origin()) for name, key in zip(holders, keys, strict=True)]
 
     def is_new(self, origin: Origin) -> bool:
         """Return True for shards predicted since the start of this run, also by another run."""
-        return self.is_made_here(origin) or self.run <= origin.time <= utc_time()
+        return origin.run == self.run or self.run <= origin.time <= utc_time()
 
     def replaced(self, key: ShardKey) -> Shard | None:
         """Return the earlier rows of a shard that is predicted afresh; None without usable ones."""
@@ -169,7 +166,7 @@ class Store:
         """
         name = _own_name(key)
         (self._predictions.set if self.is_fresh else self._predictions.create)(name, content)
-        self._list(key.cache_entry, name, len(content))
+        self._listing(key.cache_entry)[name] = len(content)
 
     def pack(self, keys: Sequence[ShardKey], shard: Shard | None = None) -> None:
         """Write all shards of a view as one object, if all of them are stored.
@@ -190,7 +187,7 @@ class Store:
             name = object_name(entry, [key.id for key in keys])
             content = encode_shards(keys, shard.columns, shard.metadata, shard.origins)
             self._predictions.set(name, content)
-            self._list(entry, name, len(content))
+            self._listing(entry)[name] = len(content)
             self._delete(entry, own)
 
     def remove(self, *keys: ShardKey) -> None:
@@ -219,7 +216,6 @@ class Store:
         self.objects.delete(*filter(_is_shared, names))
         self.local.delete(*(name for name in names if not _is_shared(name)))
         self._listings.clear()
-        self._origins.clear()
 
     def upload(self, name: str) -> None:
         """Copy a file of this machine to a store at a URL.
@@ -283,50 +279,37 @@ class Store:
         self._listing(entry)
         is_old = time.monotonic() - self._listings[entry][0] >= self.objects.listing_seconds
         if is_old:
-            self._drop_listing(entry)
+            del self._listings[entry]
         return is_old
-
-    def _drop_listing(self, entry: str) -> None:
-        """List a cache entry again at the next request, and read its headers again."""
-        for name in self._listings.pop(entry, (0.0, {}))[1]:
-            self._origins.pop(name, None)
-
-    def _list(self, entry: str, name: str, size: int) -> None:
-        """Add a written object to the listing of its cache entry."""
-        self._listing(entry)[name] = size
-        self._origins.pop(name, None)
 
     def _recognize(self, keys: Sequence[ShardKey]) -> None:
         """Note the shards of the object of exactly these, by its name, without reading it."""
         shards = [key.id for key in keys]
         self._shards[object_name(keys[0].cache_entry, shards)] = frozenset(shards)
 
-    def _holders(self, key: ShardKey, *, is_fresh: bool | None = None) -> list[str]:
+    def _holders(self, key: ShardKey, *, is_replaced: bool = False) -> list[str]:
         """Return the listed objects that hold a shard.
 
         Its own object comes first: it is newer than a pack, unless a process ended before removing it.
 
         Args:
             key: the shard.
-            is_fresh: leave out earlier predictions; None if this run does.
+            is_replaced: return also those that a fresh run replaces.
         """
         sizes, own = self._listing(key.cache_entry), _own_name(key)
         packs = (name for name in sizes if name.count("-") == 2)
         held = [name for name in packs if self._may_hold(name, sizes[name], key.id)]
         held = [own, *held] if own in sizes else held
-        if not (self.is_fresh if is_fresh is None else is_fresh):
+        if is_replaced or not self.is_fresh:
             return held
-        return [name for name in held if self.is_new(self._origin(name, key))]
+        return [name for name in held if self.is_new(self._origins(name).get(key.id, Origin()))]
 
-    def _origin(self, name: str, key: ShardKey) -> Origin:
-        """Return the origin of a shard in a listed object; unknown if that is damaged."""
-        if name not in self._origins:
-            size = self._listing(key.cache_entry).get(name, 0)
-            try:
-                self._origins[name] = stored_header(self._predictions, name, size).origins
-            except (FileNotFoundError, DamagedShardError):
-                return Origin()
-        return self._origins[name].get(key.id, Origin())
+    def _origins(self, name: str) -> Mapping[ShardId, Origin]:
+        """Return the origins in a listed object; none if it is gone or damaged."""
+        size = self._listing(name.split("/")[1]).get(name, 0)
+        with suppress(FileNotFoundError, DamagedShardError):
+            return stored_header(self._predictions, name, size).origins
+        return {}
 
     def _may_hold(self, name: str, size: int, shard: ShardId) -> bool:
         """Return True if a pack holds a shard, or cannot be read."""
@@ -354,8 +337,8 @@ class Store:
             DamagedShardError: one is missing or damaged.
         """
         self._recognize(keys)
-        is_fresh = None if replaced is None else False
-        holders = [next(iter(self._holders(key, is_fresh=is_fresh)), "") for key in keys]
+        is_replaced = replaced is not None
+        holders = [next(iter(self._holders(key, is_replaced=is_replaced)), "") for key in keys]
         if "" in holders:
             raise FileNotFoundError
         opened = {} if replaced is None else replaced
@@ -391,7 +374,6 @@ class Store:
         self._predictions.delete(*names)
         for name in names:
             self._listing(entry).pop(name, None)
-            self._origins.pop(name, None)
 
 
 def stored_header(objects: ObjectStore, name: str, size: int) -> ShardsHeader:

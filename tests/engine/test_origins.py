@@ -26,7 +26,7 @@ def origins(evaluation: Evaluation, *views: View) -> list[list[tuple[str, bool, 
     rows = evaluation.engine.tables.origins
     keys = evaluation.engine.cache_keys
     return [
-        [(one.device, store.is_made_here(one), images) for one, images in rows[keys.cache_entry(view)]]
+        [(one.device, one.run == store.run, images) for one, images in rows[keys.cache_entry(view)]]
         for view in views
     ]
 

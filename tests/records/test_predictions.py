@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 from support.tuned import record
 
-from quba_check.records.predictions import OriginRow, PredictionsRow, merged, origin_row
+from quba_check.records.predictions import OriginRow, PredictionsRow, merged, predictions_row
 from quba_check.records.record import Record
 from quba_check.storage.shard import Origin
 
 GPU = Origin(
     "cuda", "NVIDIA H100", "bf16", "quba-check 0.3.0, torch 2.9.1", "x", "2026-11-30T08:00:00.0+00:00"
 )
+RUN = "2026-12-01T08:00:00.0+00:00"
 
 
 def stored(day: str, images: int, device: str = "cuda") -> OriginRow:
-    return OriginRow(device=device, processor="NVIDIA H100", when=day, images=images)
+    return OriginRow(device=device, when=day, images=images)
 
 
 def reused(*origins: OriginRow, made_here: int = 0) -> PredictionsRow:
@@ -29,6 +30,13 @@ def test_answers_of_one_place_are_one_row_over_their_days() -> None:
     assert merged([merged(rows), reused(stored("2026-11-29", 1))]).origins == (
         stored("2026-11-28..2026-12-01", 10),
     )
+
+
+def test_answers_of_another_run_are_reused_and_fresh_only_since_the_start_of_this_one() -> None:
+    day = OriginRow(device="cuda", version="quba-check 0.3.0, torch 2.9.1", when="2026-11-30", images=4)
+    assert predictions_row(GPU, 4, RUN) == reused(day)
+    assert predictions_row(GPU, 4, "2026-11-30T07").fresh
+    assert predictions_row(GPU, 4, "x") == PredictionsRow(made_here=4)
 
 
 def test_a_sum_is_fresh_if_all_its_rows_are() -> None:
@@ -49,7 +57,7 @@ def test_a_sum_is_fresh_if_all_its_rows_are() -> None:
             reused(stored("2026-11-28..2026-11-30", 2), stored("2026-12-01", 1, "cpu")),
             "3 answers, all reused (cuda, 2026-11-28..2026-11-30; cpu, 2026-12-01)",
         ),
-        (reused(origin_row(Origin(), 1)), "1 answers, all reused (unknown origin)"),
+        (predictions_row(Origin(), 1, RUN), "1 answers, all reused (unknown origin)"),
     ],
 )
 def test_in_words(row: PredictionsRow, text: str) -> None:
@@ -57,7 +65,7 @@ def test_in_words(row: PredictionsRow, text: str) -> None:
 
 
 def test_records_keep_the_row_under_the_keys_of_the_format() -> None:
-    row = reused(origin_row(GPU, 3244), made_here=256)
+    row = merged([predictions_row(GPU, 3244, RUN), PredictionsRow(made_here=256)])
     text = record().model_copy(update={"predictions": row}).to_json()
     assert '"made_here": 256,' in text
     assert '"from": [' in text

@@ -10,7 +10,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import ThresholdError
 from quba_check.records.per_image import PerImage
-from quba_check.records.predictions import PredictionsRow, origin_row
+from quba_check.records.predictions import PredictionsRow, merged, predictions_row
 from quba_check.storage.shard import Origin
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.explanation import explanation
@@ -192,7 +192,7 @@ FRESH = "predictions: fresh\ndimensions: {accuracy: {min: 0.85}}"
 
 
 def test_a_file_that_needs_fresh_answers_refuses_others():
-    row = PredictionsRow(made_here=256, reused=44, fresh=False, origins=(origin_row(Origin(), 44),))
+    row = merged([PredictionsRow(made_here=256), predictions_row(Origin(), 44, "2026")])
     hint = "Run the gate again, with this file or with --quba-fresh."
     assert error_text(ThresholdError, judged, FRESH, record().model_copy(update={"predictions": row})) == (
         f"x.yaml: predictions: fresh: got 300 answers, 44 of them reused (unknown origin). {hint}"
