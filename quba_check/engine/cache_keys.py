@@ -260,6 +260,11 @@ class CacheKeys:
         return tuple(contents[number] for number in numbers)
 
     @property
+    def libraries(self) -> dict[str, str]:
+        """See `libraries_of`."""
+        return libraries_of(self.classifier)
+
+    @property
     def model_settings(self) -> dict[str, Any]:
         """Settings that identify the model, its preprocessing and how it is run."""
         return {**model_identity(self.classifier), **self.classifier.compute.cache_settings()}
@@ -303,8 +308,13 @@ def model_identity(classifier: Classifier) -> dict[str, Any]:
         "fingerprint": classifier.fingerprint,
         "preparation": preprocessing,
         "outputs": classifier.stated_outputs or classifier.output_step or None,
-        "libraries": {**classifier.libraries, **library_versions()},
+        "libraries": libraries_of(classifier),
     }
+
+
+def libraries_of(classifier: Classifier) -> dict[str, str]:
+    """Return the libraries that compute the answers of a model, with their versions."""
+    return {**classifier.libraries, **library_versions()}
 
 
 @cache

@@ -253,7 +253,7 @@ class Worker:
         """Return the origin of a shard that is predicted here."""
         model = self.classifier
         precision = model.compute.precision if request.view.attack is None else "fp32"
-        versions = {"quba-check": version("quba-check"), **self.cache_keys.model_settings["libraries"]}
+        versions = {"quba-check": version("quba-check"), **self.cache_keys.libraries}
         text = ", ".join(f"{name} {number}" for name, number in versions.items())
         return Origin(model.device.type, self._processor, precision, text, request.run, request.time)
 

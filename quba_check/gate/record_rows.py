@@ -162,7 +162,7 @@ def _versions(evaluation: Evaluation, compute: ComputeRow) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
     for predictor in (*evaluation.others, evaluation):
-        versions |= predictor.engine.cache_keys.model_settings["libraries"]
+        versions |= predictor.engine.cache_keys.libraries
     return versions
 
 
