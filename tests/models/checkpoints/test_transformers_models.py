@@ -142,7 +142,7 @@ def test_another_version_of_transformers_has_another_key(
 ) -> None:
     folder = write(tmp_path / "net", *vit())
     before = load(folder, CLASSES)
-    monkeypatch.setattr(transformers, "__version__", "5.99.0")
+    monkeypatch.setattr(sys.modules["transformers"], "__version__", "5.99.0")
     after = load(folder, CLASSES)
     assert before.fingerprint == after.fingerprint
     assert model_identity(after)["libraries"] == {"transformers": "5.99.0", **library_versions()}
