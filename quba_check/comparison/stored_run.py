@@ -16,7 +16,7 @@ from quba_check.messages import listed, one_line
 from quba_check.records.files import IMAGES_SUFFIX
 from quba_check.records.measurement import measurements_of
 from quba_check.records.per_image import CleanAnswers, PerImage
-from quba_check.records.record import Record, SuiteRow
+from quba_check.records.record import PIPELINE, SPACE, Record, SuiteRow
 from quba_check.storage.locations import default_location
 from quba_check.storage.opening import stored_files
 from quba_check.storage.user_files import file_kind, read_bytes
@@ -180,7 +180,10 @@ def differences(before: Record, run: RunConditions) -> list[str]:
     crops = {name: {ours.sets[name].cropped, suite.sets[name].cropped} for name in shared}
     if sets := sorted(name for name, cropped in crops.items() if cropped == {True, False}):
         reasons.append(f"prepared of {listed(sets, NAMED)}")
-    views = _different_views(ours, suite)
+    contents = _different_contents(ours, suite)
+    rules = [name for name in contents if name.startswith((SPACE, PIPELINE))]
+    views = [name for name in contents if name not in rules]
+    reasons += [rule.replace("=", " ", 1) for rule in rules if rule.partition("=")[2] not in views]
     if views:
         reasons.append(f"images of {listed(views, NAMED)}{_sampling(before, run)}")
     return reasons
@@ -196,7 +199,7 @@ def _sampling(before: Record, run: RunConditions) -> str:
     return ""
 
 
-def _different_views(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
+def _different_contents(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
     is_unknown = any(one.sets and not one.contents for one in (ours, theirs))  # an early version stored none
     if is_unknown or not (ours.contents or theirs.contents):
         return [] if ours.fingerprint == theirs.fingerprint else list(ours.sets) or ["the suite"]

@@ -93,7 +93,7 @@ def _images(record: Record) -> Iterator[dict[str, Any]]:
     The digest is that of the set's entries in `suite.contents` of the record, as JSON without spaces and with
     sorted keys.
     """
-    sets = grouped((entry[0].partition("/")[0], entry) for entry in record.suite.contents.items())
+    sets = grouped((entry[0].partition("/")[0], entry) for entry in record.suite.images.items())
     for name, contents in sets.items():
         text = json.dumps(dict(contents), sort_keys=True, separators=(",", ":"))
         row = record.suite.sets.get(name)

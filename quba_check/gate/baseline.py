@@ -16,7 +16,7 @@ from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UnmeasurableError
 from quba_check.gate.options import Options
-from quba_check.gate.record_rows import decided_rules, set_rows, suite_row
+from quba_check.gate.record_rows import rules, set_rows, suite_row
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approvals, approved_record, baseline_folder
@@ -153,12 +153,12 @@ class SessionBaseline:
         """Check the images of a run with `--quba-no-looser` against all those of the baseline.
 
         Raises:
-            OptionError: images, labels or numbers of groups are others, or a set is gone.
+            OptionError: images, labels, rules or numbers of groups are others, or a set is gone.
         """
         run, options, suite = self.run, self._options, evaluation.suite
         if run is None or not options.no_looser or run.record.protocol != evaluation.protocol.name:
             return
-        contents = dict.fromkeys(was := run.record.suite.contents, "") | decided_rules(evaluation, was)
+        contents = dict.fromkeys(was := run.record.suite.contents, "") | rules(evaluation, was)
         views = {str(view): view for view in (*suite.views(), SAMPLED) if str(view) in contents}
         for name in views:
             with suppress(UnmeasurableError):  # the set is empty now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
@@ -12,11 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from quba_check.core.measurement import Measurement
-from quba_check.core.view import CLEAN, CORRUPTIONS_SET, View
+from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.dimensions import registry
 from quba_check.records.per_image import PerImage
 from quba_check.records.predictions import PredictionsRow, merged, predictions_row
-from quba_check.records.record import ComputeRow, EnvironmentRow, ModelRow, SetRow, SuiteRow
+from quba_check.records.record import PIPELINE, SPACE, ComputeRow, EnvironmentRow, ModelRow, SetRow, SuiteRow
 from quba_check.storage.store import content_hash
 
 if TYPE_CHECKING:
@@ -70,24 +70,42 @@ def environment(evaluation: Evaluation, compute: ComputeRow) -> EnvironmentRow:
 
 
 def content_hashes(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, str]:
-    """Return hashes of used images and labels, and of rules that decide groups.
+    """Return hashes of used images and labels, and of `rules` behind them.
 
     Args:
         evaluation: model and suite.
         dimensions: names of the dimensions.
     """
     names, cache_keys = [*dimensions], evaluation.engine.cache_keys
-    requests = (one for one in evaluation.facts.suite.requests if one.dimension in names)
-    rules = decided_rules(evaluation, {name for one in requests for name in one.sets})
-    return {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, names)} | rules
+    requests = [one for one in evaluation.facts.suite.requests if one.dimension in names]
+    contents = {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, names)}
+    used = {*contents, *(name for one in requests for name in one.sets)}
+    return contents | rules(evaluation, used | {f"{PIPELINE}{one.pipeline}" for one in requests})
 
 
-def decided_rules(evaluation: Evaluation, names: Collection[str]) -> dict[str, str]:
-    """Return a hash of rule and groups of each decided set among some names."""
-    facts, hashes = evaluation.suite.facts, {}
-    for name in facts.decided.keys() & names:
-        images = evaluation.suite.examples(View(facts.view_set(facts.root_of(name))))
+def rules(evaluation: Evaluation, names: Iterable[str]) -> dict[str, str]:
+    """Return hashes of decided sets with their groups, label spaces of sets, and serving pipelines.
+
+    Args:
+        evaluation: model and suite.
+        names: names of views and sets, and of pipelines after `PIPELINE`.
+    """
+    suite, facts, hashes = evaluation.suite, evaluation.suite.facts, dict[str, str]()
+    known = {name.partition("/")[0] for name in names}
+    for name in sorted(known & facts.decided.keys()):
+        images = suite.examples(View(facts.view_set(facts.root_of(name))))
         hashes[name] = content_hash([astuple(facts.decided[name]), [one.group for one in images]])
+    for name in sorted(known & facts.spaces.keys() - {CLEAN_SET}):
+        space = suite.space_of(name)
+        hashes[f"{SPACE}{name}"] = content_hash([space.by, space.classes, space.members])
+    for name, pipeline in facts.serving.items():
+        if f"{PIPELINE}{name}" in known:
+            code = ""
+            if pipeline.call:  # the version of OpenCV is no part: it may differ between machines
+                from quba_check.models.preprocessing.serving import with_version  # loads torch
+
+                code = with_version(pipeline).version
+            hashes[f"{PIPELINE}{name}"] = content_hash([pipeline.as_dict(), code])
     return hashes
 
 

@@ -138,7 +138,7 @@ def hashes(record: Record) -> Iterator[tuple[str, str]]:
         yield "class list", record.suite.classes
     for name, digest in record.model.files.items():
         yield f"file {name} (sha256)", digest
-    views = grouped((digest, view) for view, digest in record.suite.contents.items())
+    views = grouped((digest, view) for view, digest in record.suite.images.items())
     for digest, names in views.items():
         yield f"images of {listed(names, MOST_VIEWS)}", digest
 

@@ -22,6 +22,8 @@ from quba_check.strict_yaml.schema import SchemaVersion
 InputKind = Literal["threshold file", "extended threshold file", "manifest", "preprocessing", "baseline"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 as 64 hex digits."""
+SPACE, PIPELINE = "label space=", "serving pipeline="
+"""Start of the keys of rules in `SuiteRow.contents`, before the name of a set or a pipeline."""
 LARGEST_TEXT = 64 * 2**10
 """Largest size in bytes of a file whose text is stored."""
 
@@ -140,7 +142,8 @@ class SuiteRow(JsonRow):
         fingerprint: content hash of `contents`.
         sets: the sets by name.
         sample: `one` if each image was measured under one corruption, else `all`.
-        contents: content hash of the images and labels of each measured view.
+        contents: content hash of the images and labels of each measured view, and of the rules behind its
+            numbers: decided sets, label spaces, serving pipelines.
         classes: content hash of the class list.
     """
 
@@ -153,6 +156,11 @@ class SuiteRow(JsonRow):
     contents: dict[str, str] = Field(default_factory=dict)
     classes: str | None = None
     sets: dict[str, SetRow] = Field(default_factory=dict)
+
+    @property
+    def images(self) -> dict[str, str]:
+        """The contents without label spaces and serving pipelines."""
+        return {name: one for name, one in self.contents.items() if not name.startswith((SPACE, PIPELINE))}
 
     @property
     def generates_corruptions(self) -> bool:

@@ -20,7 +20,7 @@ def suite_facts(record: Record) -> SuiteFacts:
     shifts, unknown, corruptions = (
         _sets(record, name) for name in ("ood_robustness", "unknown_detection", "corruption_robustness")
     )
-    sets, contents = record.suite.sets, record.suite.contents
+    sets, contents = record.suite.sets, record.suite.images
     decided = [name for name in contents if sets and not {name, name.partition("/")[0]} & {*sets}]
     return SuiteFacts(
         record.suite.name,

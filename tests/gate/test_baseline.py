@@ -308,6 +308,54 @@ def test_another_encoding_of_corruptions_is_a_looser_demand(gate: Gate, data: Pa
     assert "in encoding of corruptions (none and jpeg85). Allowed" in error
 
 
+SPACES = "spaces: {same: {by: mean, apple: [apple], brick: [brick], cloud: [cloud]}}\n"
+NIGHT = "dimensions: {ood_robustness: {parts: {night: {min: 0, max_drop: 0.9}}}}"
+SERVED = "dimensions: {accuracy: [{pipeline: app, min: 0}, {max_drop: 0.9}]}"
+APP = "serving: {app: {jpeg: 20}}\n"
+CALL = "serving: {app: {call: 'shop_a:prepare'}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "old", "new", "difference"),
+    [
+        (
+            NIGHT,
+            SPACES,
+            "brick: [brick], cloud: [cloud]",
+            "brick: [cloud], cloud: [brick]",
+            "label space night",
+        ),
+        (NIGHT, SPACES, "by: mean", "by: argmax", "label space night"),
+        (NIGHT, SPACES, ", space: same", "", "label space night"),
+        (SERVED, APP, "jpeg: 20", "jpeg: 90", "serving pipeline app"),
+        (SERVED, CALL, "shop_a", "shop_b", "serving pipeline app"),
+    ],
+)
+def test_other_rules_are_looser_demands(
+    gate: Gate, data: Path, monkeypatch, text: str, rule: str, old: str, new: str, difference: str
+) -> None:
+    """The images are the same: label spaces and pipelines decide which answers count."""
+    for name, end in (("shop_a", "* 0"), ("shop_b", "* 1")):
+        code = f"import numpy as np\n\n\ndef prepare(image):\n    return np.asarray(image) {end}\n"
+        Path(f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(Path.cwd())
+    manifest, text = data / "quba-data.yaml", f"baseline: release\n{text}"
+    rewrite(manifest, "path: night}", f"path: night{', space: same' if text.endswith(NIGHT) else ''}}}")
+    manifest.write_text(manifest.read_text() + rule)
+    before = gate.judge(text, data=data, first_release=True)
+    approve(before)
+    moved = Path(shutil.copytree(data, "moved"))
+    same = gate.judge(text, data=moved, no_looser=True)
+    assert same.suite.contents == before.suite.contents
+    assert {row.outcome for row in same.verdicts} == {"pass"}
+    rewrite(manifest, old, new)
+    if difference.startswith("label"):
+        drop = gate.judge(text, data=data).verdicts[1]
+        assert f"it differs in {difference}. Allowed" in drop.message
+    error = gate.error(text, data=data, no_looser=True)
+    assert f"differs from baselines/release/record.json in {difference}. Allowed" in error
+
+
 def test_a_set_of_the_baseline_that_is_gone(gate: Gate, data: Path) -> None:
     text = "baseline: release\ndimensions: {ood_robustness: {min: 0, optional: true}}"
     approve(gate.judge(text, first_release=True))
