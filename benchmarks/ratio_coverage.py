@@ -5,10 +5,15 @@ answers. `lost` flips answers from right to wrong. `both` flips the same share e
 answer. A cell shows the coverage of 95 % intervals, and their mean width relative to that from the true
 standard deviation (with no flips: the mean width itself).
 
+Before that, ratios of few images are drawn 20,000 times a cell. `fail` must not pass a ratio at the bound,
+and `allow` must not fail it. Equal samples are measured once.
+
 python benchmarks/ratio_coverage.py                   1,000 draws a cell
 python benchmarks/ratio_coverage.py --draws 200       faster, less certain
+python benchmarks/ratio_coverage.py --draws 0         ratios of few images alone (2 minutes)
 
-The exit code is 1 if a cell covers significantly less than 93.5 % (binomial test, 1 % over all cells).
+The exit code is 1 if a cell covers significantly less than 93.5 %, or if `fail` or `allow` is wrong in
+significantly more than 2.5 % of the draws of a cell (binomial test, 1 % over all cells).
 """
 
 from __future__ import annotations
@@ -20,10 +25,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from simulated import LEAST, Correct, Sample, measure, read_options, significant, tables
+from simulated import LEAST, Correct, Sample, measure, print_summary, read_options, significant, tables
 
 from quba_check.core.confidence import CONFIDENCE
-from quba_check.core.measurement import Measurement
+from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.view import CLEAN, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions._ratios import Ratio, mean_ratio
 
@@ -31,6 +36,9 @@ ACCURACIES = (0.6, 0.9, 0.99)
 RATES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1)
 IMAGES = (200, 1_000, 10_000)
 CONDITIONS, OF_WEAK = 75, 15
+FEW_IMAGES = (30, 60, 100, 200)
+FEW_ACCURACIES, FEW_RATIOS, FEW_GAINED = (0.3, 0.6, 0.9, 0.99), (0.02, 0.1, 0.3, 0.5, 0.8, 0.95), (0.0, 0.05)
+FEW_DRAWS, ERROR = 20_000, 0.025
 WEAK = 0.7
 """Share of its correct answers that the weaker model of a drop retains under the shift."""
 
@@ -133,8 +141,42 @@ def summary(runs: Sequence[Sample]) -> Coverage:
     return Coverage(covered, len(runs), float(width), oracle if oracle > 1e-9 else 0.0)
 
 
+def few_images(rng: np.random.Generator) -> list[str]:
+    """Return the cells of few images in which `fail` or `allow` is wrong too often."""
+    print(f"few images, {FEW_DRAWS:,} draws a cell: wrong under fail, under allow; width over the oracle's")
+    wrong: dict[str, int] = {}
+    for n, accuracy, kept, gain in product(FEW_IMAGES, FEW_ACCURACIES, FEW_RATIOS, FEW_GAINED):
+        truth = kept + gain * (1 - accuracy) / accuracy
+        rates = [accuracy * kept, accuracy * (1 - kept), gain * (1 - accuracy)]
+        drawn = rng.multinomial(n, [*rates, 1 - sum(rates)], FEW_DRAWS)
+        samples, times = np.unique(drawn[drawn[:, :2].sum(axis=1) > 0, :3], axis=0, return_counts=True)
+        quantities = [ratio_of(n, *sample) for sample in samples.tolist()]
+        # Without limits nothing passes or fails here, and the width is that of the possible range.
+        curves = [one.curve for one in quantities]
+        low, high = np.array([one.interval(CONFIDENCE) if one else (0.0, 1 / accuracy) for one in curves]).T
+        values = np.array([one.value for one in quantities])
+        spread = float(np.sqrt(np.cov(values, fweights=times)))
+        name = f"{n} images, clean {accuracy:g}, {kept:g} stay right, {gain:g} gained"
+        wrong[f"{name}: fail"] = int(times[low > truth + 1e-9].sum())
+        wrong[f"{name}: allow"] = int(times[high < truth - 1e-9].sum())
+        shares = (wrong[f"{name}: {policy}"] / FEW_DRAWS for policy in ("fail", "allow"))
+        width = np.average(high - low, weights=times) / (2 * 1.96 * spread)
+        print(f"  {name:<58}", *(f"{share:7.2%}" for share in shares), f"{width:6.2f}", flush=True)
+    return print_summary("few images: most wrong verdicts", wrong, FEW_DRAWS, ERROR, above=True)
+
+
+def ratio_of(n: int, kept: int, lost: int, gained: int) -> Quantity:
+    """Return the ratio of n images, from numbers of answers that stay right, are lost, or gained."""
+    image, right = np.arange(n), kept + lost
+    shifted = (image < kept) | (image >= right) & (image < right + gained)
+    return Ratio(shifted, image < right, CLEAN).quantity()
+
+
 def main() -> int:
     given, rng = read_options(__doc__, 1000, images=IMAGES)
+    often = few_images(rng)
+    if not given.draws:
+        return 1 if often else 0
     grid = [
         Cell(accuracy, rate, flips, images)
         for flips, images, accuracy, rate in product(("lost", "both"), IMAGES, ACCURACIES, RATES)
@@ -157,7 +199,7 @@ def main() -> int:
     counts = {f"{name}, {cell}": one.covered for (name, cell), one in found.items()}
     short = significant(counts, given.draws, LEAST)
     print(f"\nsignificantly below {LEAST:.1%}: {len(short)} of {len(found)}", *short, sep="\n  ")
-    return 1 if short else 0
+    return 1 if short or often else 0
 
 
 if __name__ == "__main__":

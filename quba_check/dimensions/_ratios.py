@@ -17,7 +17,7 @@ from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.number_format import format_distinct
 from quba_check.stats import intervals
 from quba_check.stats.estimate import Estimate, delta_method, geometric_mean, geometric_mean_of, mean_of
-from quba_check.stats.image_intervals import additive_limits, multiplicative_limits, ratio_limits
+from quba_check.stats.image_intervals import additive_limits, ratio_limits
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
 
 
@@ -70,12 +70,26 @@ class Ratio:
         return bounds
 
     def limits(self, z: Scores, effect: float = 1.0) -> Limits:
-        """Return confidence limits at normal scores, of a sample that is smaller by a factor."""
-        if not self.has_few_clean_correct:
-            return ratio_limits(self.estimate, z, effect)
-        hits, n = self.n_correct / effect, len(self.correct) / effect
-        others, m = self.n_clean_correct / effect, len(self.clean) / effect
-        return intervals.exact_ratio_limits(hits, n, others, m, z)
+        """Return confidence limits at normal scores, of a sample that is smaller by a factor.
+
+        The scores are symmetric around 0 and increasing. Limits of two shares of different images are
+        combined as `unpaired_ratio_limits` does. On the same images the ratio is the share of right answers
+        that stay right, plus the odds of a gained one; exact upper limits of both are combined in squares.
+        """
+        clean, hits = self.n_clean_correct / effect, self.n_correct / effect
+        if self.sample != CLEAN:
+            n, m = len(self.correct) / effect, len(self.clean) / effect
+            if not hits:
+                return intervals.exact_ratio_limits(hits, n, clean, m, z)
+            of_clean, own = intervals.share_limits(clean, m, z), intervals.share_limits(hits, n, z)
+            return intervals.unpaired_ratio_limits(clean / m, of_clean, hits / n, own)
+        kept = np.count_nonzero(self.correct & self.clean) / effect
+        gained = intervals.share_limits(hits - kept, hits - kept + clean, z)
+        with np.errstate(divide="ignore"):
+            odds = gained / (1 - gained) - (hits - kept) / clean
+        above = np.hypot(intervals.share_limits(kept, clean, z) - kept / clean, odds)
+        upper = np.minimum(hits / clean + above, self.upper_bounds(z, effect))
+        return np.where(z > 0, upper, additive_limits(self.estimate, z, effect))
 
     def quantity(self) -> Quantity:
         """Return the ratio with its confidence curve."""
@@ -198,7 +212,7 @@ def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     estimate = mean_of(part.estimate for part in parts)
 
     def limits(z: Scores, effect: float) -> Limits:
-        if not parts[0].has_few_clean_correct:
+        if len(parts) > 1 and not parts[0].has_few_clean_correct:
             return ratio_limits(estimate, z, effect)
         means: Limits = np.mean(_simultaneous_limits(parts, z, effect), axis=0)
         return means
@@ -219,7 +233,7 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
         if any(part.n_correct < FEW_EVENTS or part.has_few_clean_correct for part in parts):
             product: Limits = np.prod(_simultaneous_limits(parts, z, effect), axis=0)
             return product ** (1 / len(parts))
-        return multiplicative_limits(estimate, z, effect)
+        return ratio_limits(estimate, z, effect)
 
     return _mean_quantity(value, parts, limits, estimate)
 

@@ -77,7 +77,9 @@ def multiplicative_limits(estimate: Estimate, z: Scores, effect: float = 1.0) ->
 
 
 def ratio_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
-    """Limits of a ratio, from those of its logarithm unless it is near 0.
+    """Limits of a ratio; upper ones from those of its logarithm unless it is near 0.
+
+    The lower limits of the logarithm are too high for ten to a hundred hits.
 
     Args:
         estimate: the ratio, with the bounds of each sample.
@@ -87,8 +89,10 @@ def ratio_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
     Returns:
         (K,) limits of the ratio.
     """
-    is_small = is_near_zero(estimate, effect)
-    return (additive_limits if is_small else multiplicative_limits)(estimate, z, effect)
+    limits = additive_limits(estimate, z, effect)
+    if is_near_zero(estimate, effect):
+        return limits
+    return np.where(z > 0, multiplicative_limits(estimate, z, effect), limits)
 
 
 def is_near_zero(estimate: Estimate, effect: float = 1.0) -> bool:

@@ -3,6 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from support.answers import facts, first, reason, right_on, values
 from support.errors import error_text
 
@@ -48,6 +49,17 @@ def test_value_and_parts_by_hand():
         }
     )
     assert {part.n for part in measured.parts.values()} == {10}
+
+
+@pytest.mark.parametrize(("n", "clean", "share"), [(60, 48, 0.3), (60, 20, 0.5), (100, 80, 0.2)])
+def test_each_limit_of_few_images_errs_in_at_most_2_5_percent(n, clean, share):
+    """Given the right clean images, those that stay right under PGD are binomial."""
+    errors = np.zeros(2)
+    for right in range(clean + 1):
+        measured = ADVERSARIAL.measure(tables(first(clean, n), first(right, n), first(right, n)), FACTS)
+        low, high = measured.parts["pgd"].curve.interval(0.95)
+        errors += binom.pmf(right, clean, share) * np.array([low > share, high < share])
+    assert (errors <= 0.025).all()
 
 
 def test_worst_case_counts_images_right_at_every_point():
