@@ -17,7 +17,7 @@ from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
 from quba_check.stats import intervals
-from quba_check.stats.clusters import GroupEffect, limits_in_groups
+from quba_check.stats.clusters import GroupEffect, Sides, limits_in_groups
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
@@ -172,14 +172,21 @@ def _paired_limits(
     because no image of a set deviates.
     """
     bounds: dict[Sample, InfluenceBounds] = {}
+    sides: dict[Sample, Sides] = {}
     for sample, influences in before.influences.items():
         other = after.influences[sample]
         size = max(scale * float(np.ptp(influences)), other_scale * float(np.ptp(other)))
         bounds[sample] = InfluenceBounds(size, size, len(other), len(other))
         if not size:
             return None
+        counted = influences != 0
+        counted_after = other != 0
+        has_both = counted.any() and counted_after.any()  # no influence at all is a value of 0 or 1
+        if not has_both or np.array_equal(counted, counted_after):
+            # Images of other classes or slices have no influence; those of a precision vary with the answers.
+            sides[sample] = (counted | counted_after).astype(np.int8)
     limits = partial(additive_limits, replace(change, bounds=bounds))
-    return limits_in_groups(limits, Z, change.influences, after.groups, after.n_groups)
+    return limits_in_groups(limits, Z, change.influences, after.groups, after.n_groups, sides)
 
 
 def is_same(before: RunValue, after: RunValue) -> bool:

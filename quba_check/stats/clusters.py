@@ -128,6 +128,7 @@ def limits_in_groups(
     influences: Mapping[Sample, Influences],
     groups: Mapping[Any, GroupIds],
     count: int | None = None,
+    sides: Mapping[Sample, Sides] | None = None,
 ) -> tuple[Limits | None, GroupEffect | None]:
     """Return limits with each group as one observation, and the effect of groups.
 
@@ -137,6 +138,7 @@ def limits_in_groups(
         influences: by sample, (n,) in the unit of the number.
         groups: by sample, (n,) identifiers of groups.
         count: number of groups that count, if smaller than that of all, such as those of a class.
+        sides: by sample, the images that count; see `group_effect`.
 
     Returns:
         (K,) limits, None for too few groups; the effect, None without groups.
@@ -145,7 +147,7 @@ def limits_in_groups(
     >>> limits_in_groups(lambda z, effect: z * effect, np.array([2.0]), one, {})
     (array([2.]), None)
     """
-    effect = group_effect(influences, groups)
+    effect = group_effect(influences, groups, sides)
     if effect is None:
         return limits(z, 1.0), None
     effect = replace(effect, count=effect.count if count is None else min(effect.count, count))

@@ -210,6 +210,19 @@ def test_a_group_is_one_observation_of_a_change() -> None:
     assert (few.effect.count, few.curve) == (9, None)
 
 
+def test_images_of_other_classes_do_not_widen_the_change_of_a_recall() -> None:
+    """Sixty groups of two images of the class, of which two are lost."""
+
+    def value(lost: int, others: int) -> RunValue:
+        right = Estimate.mean((np.arange(120) % 10 != 1) & (np.arange(120) >= lost), "clean")
+        influences = np.concatenate([right.influences["clean"] * (1 + others / 2), np.zeros(60 * others)])
+        group = np.concatenate([np.arange(120) // 2, np.arange(60).repeat(others)])
+        return RunValue(right.value, influences={"clean": influences}, groups={"clean": group}, n_groups=60)
+
+    alone, together = (interval(difference(value(0, others), value(2, others))) for others in (0, 10))
+    assert together == pytest.approx(alone, abs=0.01)
+
+
 def test_a_change_of_a_class_has_the_groups_of_the_class() -> None:
     """Images of other classes have no influence, and their groups are no evidence."""
 
