@@ -77,9 +77,10 @@ def multiplicative_limits(estimate: Estimate, z: Scores, effect: float = 1.0) ->
 
 
 def ratio_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
-    """Limits of a ratio; upper ones from those of its logarithm unless it is near 0.
+    """Limits of a ratio.
 
-    The lower limits of the logarithm are too high for ten to a hundred hits.
+    Upper limits are those of its logarithm unless it is near 0. The lower limits of the
+    logarithm are too high for ten to a hundred hits.
 
     Args:
         estimate: the ratio, with the bounds of each sample.
