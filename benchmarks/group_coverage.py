@@ -4,6 +4,10 @@ Each cell of the grid samples groups of images whose answers are correlated: a g
 of a right answer, and its own share of answers that survive each corruption or another model (beta
 distributions). A cell shows the coverage of 95 % intervals with groups, and then without.
 
+Numbers of images that the answers choose (npv, precision, accuracy of sure answers) are drawn in vectorised
+form, with labels of whole groups and of single images. Wrong passes under `fail` are errors of the lower
+limit, wrong blocks under `allow` those of the upper one; the width is a multiple of the true 95 % range.
+
 Shares near 0 and 1, a part of them without an error or a hit, are drawn five times as often and at more sizes
 of groups. For 150 groups they show how much wider intervals are than those of a bootstrap of groups.
 
@@ -13,10 +17,12 @@ each group: `fail` must not pass a drop at the bound, and `allow` must not fail 
 python benchmarks/group_coverage.py --draws 0         drops of a recall alone (3 minutes)
 python benchmarks/group_coverage.py                   40 draws a cell (two minutes)
 python benchmarks/group_coverage.py --draws 1000      slower, more certain
+python benchmarks/group_coverage.py --chosen 20000    numbers of chosen images alone (7 minutes)
 
 The exit code is 1 if a cell covers significantly less than 93.5 % (binomial test, 1 % over all cells; for the
 grid only with 30 groups or more), or if intervals of a share of 0.8 are more than 1.5 times as wide as those
-of the bootstrap (correlations up to 0.1, without a dominating group).
+of the bootstrap (correlations up to 0.1, without a dominating group). With `--chosen` it is 1 if a limit errs
+in significantly more than 2.5 % of draws, or in more than 2.8 % of 20,000.
 """
 
 from __future__ import annotations
@@ -24,11 +30,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtr, stdtrit
 from simulated import LEAST, Correct, Sample, measure, print_summary, read_options, significant, tables
 
 from quba_check.comparison.difference import RunValue, difference
@@ -37,6 +45,8 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions import share
 from quba_check.dimensions._measuring import with_groups
+from quba_check.stats.clusters import LEAST_GROUPS, MOST_SCORE, group_effect
+from quba_check.stats.intervals import share_limits
 
 SHARES, SHARE_SIZES = (0.002, 0.02, 0.2, 0.5, 0.8, 0.98, 0.998), ("12", "lognormal", "Pareto", "one of 300")
 SHARE_GROUPS, SHARE_CORRELATIONS = (10, 15, 30, 150), (0.0, 0.1, 0.3, 1.0)
@@ -46,6 +56,13 @@ DROP_DRAWS, ERROR = 20_000, 0.025
 CORRELATIONS = (0.0, 0.01, 0.05, 0.2)
 GROUPS = (10, 30, 300)
 SIZES = ("2", "20", "heavy-tailed")
+CHOSEN_GROUPS, CHOSEN_SIZES = (10, 12, 20, 50, 150, 600), ("12", "lognormal")
+RATES = ((0.3, 0.9, 0.95), (0.1, 0.8, 0.98), (0.5, 0.5, 0.5), (0.02, 0.9, 0.9), (0.3, 0.98, 0.98))
+"""Share of a class, its recall, and its specificity."""
+SURE = ((0.9, 0.97), (0.5, 0.9), (0.1, 0.5))
+"""Share of sure answers, and their accuracy."""
+AT_ONCE, NOMINAL, MOST_ERRORS, EDGES = 2_000_000, 0.025, 0.028, (1.75, 2.0)
+"""Groups drawn at once; nominal and largest error of a limit; stored scores next to 1.96."""
 ACCURACY, SURVIVAL, SURVIVAL_OF_OTHER, FEWEST = 0.8, 0.7, 0.9, 30
 
 
@@ -190,8 +207,199 @@ def recall_drop(cell: Cell, lost: int, rng: np.random.Generator) -> Sample:
     return Sample(-0.9 * rate, change.value, change.curve)
 
 
+Numbers = NDArray[np.float64]
+Chosen = dict[str, tuple[Numbers, Numbers, Numbers, float]]
+"""By number, (D, G) images of each group that could count, count, and are hits; and the true value."""
+
+
+def beta(mean: float, correlation: float, shape: tuple[int, ...], rng: np.random.Generator) -> Numbers:
+    """Return rates of groups with a mean and a correlation within groups."""
+    if not correlation:
+        return np.full(shape, mean)
+    concentration = (1 - correlation) / correlation
+    return rng.beta(mean * concentration, (1 - mean) * concentration, shape)
+
+
+def sizes_of(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the sizes of groups in several draws."""
+    return np.full(shape, 12) if kind == "12" else np.ceil(rng.lognormal(1.5, 1.2, shape)).astype(np.int64)
+
+
+def of_a_class(
+    sizes: NDArray[np.int64],
+    rates: Sequence[float],
+    correlation: float,
+    one_label: bool,
+    rng: np.random.Generator,
+) -> Chosen:
+    """Return npv and precision of a class, with the labels of groups or of images."""
+    share, recall, specificity = rates
+    own = rng.random(sizes.shape) < share if one_label else beta(share, 0.2, sizes.shape, rng)
+    positive = rng.binomial(sizes, own)
+    found = rng.binomial(positive, beta(recall, correlation, sizes.shape, rng))
+    false = rng.binomial(sizes - positive, beta(1 - specificity, correlation, sizes.shape, rng))
+    right, missed = (1 - share) * specificity, share * (1 - recall)
+    hits, wrong = share * recall, (1 - share) * (1 - specificity)
+    negative = sizes - positive - false
+    return {
+        "npv": (sizes, sizes - found - false, negative, right / (right + missed)),
+        "precision": (sizes, found + false, found, hits / (hits + wrong)),
+    }
+
+
+def of_sure_answers(
+    sizes: NDArray[np.int64], rates: Sequence[float], correlation: float, rng: np.random.Generator
+) -> Chosen:
+    """Return the accuracy of sure answers."""
+    share, accuracy = rates
+    sure = rng.binomial(sizes, beta(share, 0.2, sizes.shape, rng))
+    return {
+        "sure": (sizes, sure, rng.binomial(sure, beta(accuracy, correlation, sizes.shape, rng)), accuracy)
+    }
+
+
+def effective(weights: Numbers) -> Numbers:
+    """Return the effective number of (D, G) weights; 1 if all are 0."""
+    squares = (weights**2).sum(axis=1)
+    return np.where(squares > 0, weights.sum(axis=1) ** 2 / np.where(squares > 0, squares, 1.0), 1.0)
+
+
+def effects(possible: Numbers, counted: Numbers, hits: Numbers, *, earlier: bool) -> tuple[Numbers, Numbers]:
+    """Return factor and freedom of `group_effect` for (D, G) groups; `earlier` reads images that count."""
+    share = (hits.sum(axis=1) / np.maximum(counted.sum(axis=1), 1))[:, None]
+    sizes = counted if earlier else possible
+    sums, masses = hits - share * counted, hits * (1 - share) ** 2 + (counted - hits) * share**2
+    n, groups, squares = sizes.sum(axis=1), (sizes > 0).sum(axis=1), masses.sum(axis=1)
+    largest = (sizes**2).sum(axis=1) / np.maximum(n, 1)
+    variance = np.where(squares > 0, squares, 1.0)
+    contributions = (sums * n[:, None] / np.maximum(n[:, None] - sizes, 1)) ** 2
+    factor = contributions.sum(axis=1) * (groups - 1) / np.maximum(groups, 1) / variance
+    within = squares - (sums**2 / np.maximum(sizes, 1)).sum(axis=1)
+    correlation = 1 - within / np.maximum(n - groups, 1) * n / variance
+    explained = 1 + np.maximum(correlation, 0) * (largest - 1)
+    floor = np.maximum(1.0, n / np.maximum(groups, 1) / effective(masses))
+    excess = (masses**2).sum(axis=1) - squares**2 / np.maximum(groups, 1)
+    of_squares = np.where(excess > 0, 2 * squares**2 / np.where(excess > 0, excess, 1.0), np.inf)
+    freedom = n / np.maximum(largest, 1e-9) - 1
+    freedom = np.where(factor > np.maximum(explained, floor), np.minimum(freedom, of_squares), freedom)
+    factor = np.maximum(np.maximum(factor, explained), floor)
+    if not earlier:
+        factor = factor * (1 + 1 / effective(contributions))
+    varies = squares > 0
+    return np.where(varies, factor, floor), np.where(varies, np.maximum(freedom, 1.0), np.inf)
+
+
+def chosen_limits(
+    possible: Numbers, counted: Numbers, hits: Numbers, *, earlier: bool
+) -> NDArray[np.float64]:
+    """Return (2, D) limits of the 95 % interval; NaN for too few groups."""
+    factor, freedom = effects(possible, counted, hits, earlier=earlier)
+    n, k, ends = counted.sum(axis=1) / factor, hits.sum(axis=1) / factor, []
+    for sign in (-1, 1):
+        stored = []
+        for z in EDGES:
+            distance = np.where(np.isinf(freedom), z, np.minimum(stdtrit(freedom, ndtr(z)), MOST_SCORE))
+            stored.append(share_limits_of(k, n, sign * distance))
+        weight = (1.959964 - EDGES[0]) / (EDGES[1] - EDGES[0])
+        ends.append(stored[0] + weight * (stored[1] - stored[0]))
+    return np.where((counted > 0).sum(axis=1) >= LEAST_GROUPS, np.stack(ends), np.nan)
+
+
+def share_limits_of(hits: Numbers, n: Numbers, z: Numbers) -> Numbers:
+    """Return `share_limits` of many shares, each at a score of its own."""
+    more, fewer = hits + (z > 0), n - hits + (z <= 0)
+    limits = betaincinv(np.maximum(more, 1e-9), np.maximum(fewer, 1e-9), ndtr(z))
+    return np.select([more == 0, fewer <= 1e-9], [np.zeros_like(z), np.ones_like(z)], limits)
+
+
+def check_against_package(chosen: Chosen) -> None:
+    """Raise an error if limits of the first draw differ from those of the package."""
+    for possible, counted, hits, _ in chosen.values():
+        sizes, counts, right = (one[0].astype(np.int64) for one in (possible, counted, hits))
+        group = np.repeat(np.arange(len(sizes)), sizes)
+        position = np.concatenate([np.arange(size) for size in sizes])
+        is_counted, is_hit = position < np.repeat(counts, sizes), position < np.repeat(right, sizes)
+        if not is_counted.any():
+            continue
+        influences = np.where(is_counted, is_hit - is_hit.sum() / is_counted.sum(), 0.0) / is_counted.mean()
+        side = np.where(is_counted, 1, -1).astype(np.int8)
+        effect = group_effect({"rows": influences}, {"rows": group}, {"rows": side})
+        if effect is None or effect.count < LEAST_GROUPS:
+            continue
+        scores = effect.scores(np.array([-EDGES[1], -EDGES[0], EDGES[0], EDGES[1]]))
+        ends = share_limits(is_hit.sum() / effect.factor, is_counted.sum() / effect.factor, scores)
+        weight = (1.959964 - EDGES[0]) / (EDGES[1] - EDGES[0])
+        expected = [ends[1] + weight * (ends[0] - ends[1]), ends[2] + weight * (ends[3] - ends[2])]
+        ours = chosen_limits(possible[:1], counted[:1], hits[:1], earlier=False)[:, 0]
+        np.testing.assert_allclose(ours, expected, atol=1e-9)
+
+
+def chosen_cells() -> Iterator[tuple[str, int, str, float, tuple[float, ...], bool]]:
+    """Yield name, groups, sizes, correlation, rates and labels of groups; of 600 groups one correlation."""
+    for groups, sizes, correlation in product(CHOSEN_GROUPS, CHOSEN_SIZES, (0.0, 0.1, 0.3)):
+        if groups == max(CHOSEN_GROUPS) and correlation != 0.1:
+            continue
+        for rates, one_label in product((*RATES, *SURE), (True, False)):
+            if len(rates) == 2 and one_label:
+                continue
+            labels = "one label" if one_label else "mixed"
+            place = f"{groups} groups of {sizes}, correlation {correlation:g}, {rates}, {labels}"
+            yield place, groups, sizes, correlation, rates, one_label
+
+
+def chosen_numbers(draws: int, rng: np.random.Generator) -> list[str]:
+    """Print errors and widths of numbers of chosen images; return the cells with too many errors."""
+    print(f"{draws:,} draws a cell: errors of the lower and upper limit, and width; before, and now")
+    errors: dict[str, int] = {}
+    for place, groups, sizes, correlation, rates, one_label in chosen_cells():
+        ends: dict[str, list[list[NDArray[np.float64]]]] = {}
+        values: dict[str, list[Numbers]] = {}
+        truth: dict[str, float] = {}
+        for start in range(0, draws, max(1, AT_ONCE // groups)):
+            shape = min(draws - start, max(1, AT_ONCE // groups)), groups
+            images = sizes_of(sizes, shape, rng)
+            sure = len(rates) == 2
+            chosen = (
+                of_sure_answers(images, rates, correlation, rng)
+                if sure
+                else of_a_class(images, rates, correlation, one_label, rng)
+            )
+            if not start:
+                check_against_package(chosen)
+            for name, (possible, counted, hits, true) in chosen.items():
+                truth[name] = true
+                both = [chosen_limits(possible, counted, hits, earlier=one) for one in (True, False)]
+                for kept, one in zip(ends.setdefault(name, [[], []]), both, strict=True):
+                    kept.append(one)
+                measured = counted.sum(axis=1) > 0
+                values.setdefault(name, []).append(hits.sum(axis=1)[measured] / counted.sum(axis=1)[measured])
+        for name, kept in ends.items():
+            range_of = float(np.ptp(np.quantile(np.concatenate(values[name]), [0.025, 0.975])))
+            text = ""
+            for low, high in (np.concatenate(one, axis=1) for one in kept):
+                wrong = int((low > truth[name] + 1e-9).sum()), int((high < truth[name] - 1e-9).sum())
+                has_limits = ~np.isnan(low)
+                width = float((high - low)[has_limits].mean()) if has_limits.any() else float("nan")
+                text += (
+                    f"  {wrong[0] / draws:6.2%} {wrong[1] / draws:6.2%} {width / (range_of or np.nan):5.2f}"
+                )
+            errors |= {f"{name}, {place}, fail": wrong[0], f"{name}, {place}, allow": wrong[1]}
+            print(f"{name:<10}{place:<74}{text}", flush=True)
+    short = significant(errors, draws, NOMINAL, above=True)
+    most = max(errors, key=lambda name: errors[name])
+    print(
+        f"\nmost errors: {errors[most] / draws:.2%}, {most}",
+        f"significantly above {NOMINAL:.1%}: {len(short)}",
+    )
+    above = [name for name, wrong in errors.items() if draws >= 20_000 and wrong > MOST_ERRORS * draws]
+    print(*short, *above, sep="\n  ")
+    return [*short, *above]
+
+
 def main() -> int:
-    given, rng = read_options(__doc__, 40)
+    given, rng = read_options(__doc__, 40, flags=("--chosen",))
+    if given.chosen:
+        return 1 if chosen_numbers(given.chosen, rng) else 0
     often = recall_drops(DROP_DRAWS, rng)
     if not given.draws:
         return 1 if often else 0

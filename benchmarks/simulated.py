@@ -192,7 +192,11 @@ def is_wrong(demand: Demand, measured: Measurement, policy: Policy) -> bool:
 
 
 def read_options(
-    document: str, draws: int, unit: str = "draws of a cell", images: Sequence[int] = ()
+    document: str,
+    draws: int,
+    unit: str = "draws of a cell",
+    images: Sequence[int] = (),
+    flags: Sequence[str] = (),
 ) -> tuple[argparse.Namespace, np.random.Generator]:
     """Return the options of a simulation, and its random numbers."""
     parser = argparse.ArgumentParser(description=document.splitlines()[0])
@@ -200,6 +204,8 @@ def read_options(
     parser.add_argument("--seed", type=int, default=0)
     if images:
         parser.add_argument("--images", type=int, action="append", choices=images, help="only this number")
+    for name in flags:
+        parser.add_argument(name, type=int, default=0, help="draws of a cell of these alone")
     given = parser.parse_args()
     return given, np.random.default_rng(given.seed)
 

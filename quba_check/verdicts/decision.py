@@ -110,7 +110,7 @@ def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Ite
         demand: the demand.
         evidence: see `evidence_of`; the grade for demands on it.
         policy: the outcome of a bound within the noise. A value without confidence limits is judged by
-            itself under every policy.
+            itself under every policy, unless it has too few groups for them.
         others: under `allow` the `p_value` of each other blocking demand of the file.
 
     Returns:
@@ -127,12 +127,9 @@ def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Ite
 
 def _judge(demand: Demand, evidence: Judged, policy: Policy, others: Iterable[float]) -> Verdict:
     verdict = replace(_judge_by_point(demand, evidence), policy=policy)
-    if verdict.groups is not None and verdict.groups < LEAST_GROUPS and policy.uncertain == "fail":
-        reason = (
-            f"too few groups of images ({verdict.groups}) for an interval, which 'uncertain: fail' needs. "
-            f"Allowed: {LEAST_GROUPS} or more"
-        )
-        return replace(verdict, outcome="unmeasurable", value=None, reason=reason)
+    has_few_groups = verdict.groups is not None and verdict.groups < LEAST_GROUPS
+    if has_few_groups and verdict.curve is None and not verdict.reason:
+        return _without_interval(verdict)
     p = p_value(demand, evidence)
     if p is None:
         return verdict
@@ -144,6 +141,20 @@ def _judge(demand: Demand, evidence: Judged, policy: Policy, others: Iterable[fl
     if policy.uncertain == "allow" and verdict.outcome == "fail":
         is_shown &= is_demonstrated(p, others, policy.error)
     return verdict if is_shown else replace(verdict, outcome="uncertain")
+
+
+def _without_interval(verdict: Verdict) -> Verdict:
+    """Return the verdict on a value of too few groups for an interval."""
+    if verdict.policy.uncertain == "fail":
+        reason = (
+            f"too few groups of images ({verdict.groups}) for an interval, which 'uncertain: fail' needs. "
+            f"Allowed: {LEAST_GROUPS} or more"
+        )
+        return replace(verdict, outcome="unmeasurable", value=None, reason=reason)
+    if verdict.policy.uncertain == "allow" and verdict.outcome == "fail":
+        reason = f"not shown to miss the bound: too few groups ({verdict.groups}) for an interval"
+        return replace(verdict, outcome="uncertain", reason=reason)
+    return verdict
 
 
 def is_demonstrated(own: float, others: Iterable[float], error: float) -> bool:

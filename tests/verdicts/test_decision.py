@@ -208,6 +208,26 @@ def test_too_few_groups_allow_no_interval(uncertain: str, outcome: str) -> None:
         )
 
 
+@pytest.mark.parametrize(("uncertain", "outcome"), [("point", "fail"), ("allow", "uncertain")])
+def test_allow_blocks_nothing_without_an_interval(uncertain: str, outcome: str) -> None:
+    few = replace(corruption(0.4), groups=7)
+    verdict = decide(CORRUPTION, few, Policy(uncertain))
+    assert (verdict.outcome, verdict.is_met) == (outcome, uncertain == "allow")
+    if uncertain == "allow":
+        assert verdict.reason == "not shown to miss the bound: too few groups (7) for an interval"
+        assert explanation(verdict).text.startswith(
+            "corruption_robustness 0.400 is not shown to miss the bound: too few groups (7) for an interval"
+        )
+    assert decide(CORRUPTION, replace(few, masked=("gradients are 0",)), Policy(uncertain)).outcome == "fail"
+    assert decide(CORRUPTION, replace(few, groups=None), Policy(uncertain)).outcome == "fail"
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(0.6, "pass"), (0.52, "uncertain"), (0.4, "fail")])
+def test_few_decided_groups_are_judged_by_their_exact_limits(value: float, outcome: str) -> None:
+    decided = replace(noisy(value, 0.02), groups=7)
+    assert decide(CORRUPTION, decided, Policy("fail")).outcome == outcome
+
+
 WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", limit=0.4)
 WAIVED = replace(CORRUPTION, waiver=WAIVER)
 
