@@ -17,7 +17,7 @@ Influences = Mapping[Hashable, NDArray[np.float64]]
 GroupsOfSets = Mapping[Hashable, NDArray[np.int64]]
 """For each set whose images come in groups, (n,) identifiers of the group of each image."""
 SidesOfSets = Mapping[Hashable, NDArray[np.int8]]
-"""For each set, (n,) side of a number that an image counts for, from 1 on; 0 for none."""
+"""For each set, (n,) side of a number that an image counts for (`stats.clusters.Sides`)."""
 
 TRANSFERRED = "transferred: "
 """Prefix of the note on a value under attacks that were computed on another model."""

@@ -23,7 +23,7 @@ from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
 from quba_check.metrics import class_metrics
 from quba_check.metrics.class_metrics import OfEachClass
-from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
+from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, Sides, group_effect
 from quba_check.stats.estimate import Influences, Sample
 from quba_check.stats.image_intervals import additive_limits
 from quba_check.stats.intervals import Limits, Scores, share_limits
@@ -91,8 +91,10 @@ class EachClass:
             return cls(metric, counts)
         for k, share in enumerate(counts.shares):
             selected, hits = class_metrics.rows_of_share(metric, rows.label == k, rows.predicted == k)
-            rated: dict[Sample, Influences] = {"rows": hits[selected] - share}
-            effect = group_effect(rated, {"rows": group[selected]}) if selected.any() else None
+            possible = np.ones_like(selected) if metric == "precision" else selected
+            rated: dict[Sample, Influences] = {"rows": np.where(selected, hits - share, 0.0)[possible]}
+            sides: dict[Sample, Sides] = {"rows": np.where(selected, 1, -1)[possible].astype(np.int8)}
+            effect = group_effect(rated, {"rows": group[possible]}, sides) if selected.any() else None
             effects.append(effect or GroupEffect(1.0, 1.0, 0))
         return cls(metric, counts, tuple(effects))
 

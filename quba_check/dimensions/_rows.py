@@ -227,6 +227,8 @@ class Rows:
             eligible: (r,) True for rows that can count, if the answers decide which of them do.
         """
         influences, images = estimate.influences["rows"], self.images
+        if sides is not None and eligible is not None:
+            sides = np.where(eligible & (sides == 0), np.int8(-1), sides)
         own = images if sides is None else images[sides > 0]
         n, shown = len(own), len(np.unique(own))
         possible = None if eligible is None else np.unique(images[eligible])

@@ -117,8 +117,8 @@ class SlicedNumber:
             gap(own.single, rest.single, self.better),
             groups=None,
             influences={view: one - second.influences[view] for view, one in first.influences.items()},
-            sides={
-                view: np.where(second.sides[view] > 0, second.sides[view] + one.max(), one)
+            sides={  # of the images that count: sides of a difference have no others
+                view: np.where(second.sides[view] > 0, second.sides[view] + one.max(), np.maximum(one, 0))
                 for view, one in first.sides.items()
             },
         )

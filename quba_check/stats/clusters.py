@@ -8,6 +8,10 @@ With few deviating groups that variance is too small: large ones are not yet amo
 therefore at least that of the correlation within groups at all sizes, and at least the mean size divided by
 the number of deviating groups. If no image deviates, G groups count as G images. That is exact if the size of
 a group says nothing about its errors: at an error rate of p, it has none with a probability of at most 1 − p.
+
+If the answers decide which images count, as for precision, their number in a group says a lot about its
+errors. Sizes and correlation are then those of all images that could count, and the limits allow for one more
+deviating group.
 """
 
 from __future__ import annotations
@@ -27,7 +31,10 @@ from quba_check.stats.intervals import Limits, Scores
 GroupIds = NDArray[np.int64]
 """(n,) identifier of the group of each image. Equal ones in several samples are one group."""
 Sides = NDArray[np.int8]
-"""(n,) side of a number that each image counts for, such as 1 for a class and 2 for others; 0 for none."""
+"""(n,) side of a number that each image counts for, such as 1 for a class and 2 for others; 0 for none.
+
+Below 0 for images that only the answers keep from counting: −1 for those that could count for side 1.
+"""
 LEAST_GROUPS = 10
 """Smallest number of groups for an interval."""
 MOST_SCORE = 20.0
@@ -75,7 +82,7 @@ def group_effect(
     Args:
         influences: by sample, (n,) in the unit of the number.
         groups: by sample, (n,) identifiers of groups; those of other numbers of images are not used.
-        sides: by sample, the images that count; without an entry all of them do.
+        sides: by sample, the images that count, or could; without an entry all of them do.
         is_difference: the sides are subtracted, so that they may cancel in groups with images of several.
 
     Source: design effect: Kish, Survey Sampling, 1965; freedom: Satterthwaite, Biometrics Bulletin 1946, and
@@ -90,14 +97,14 @@ def group_effect(
         return None
     chosen = {name: np.ones(len(groups[name]), np.int8) for name in samples} | dict(sides or {})
     parts = [
-        _GroupsOfSide.of(influences[name][rows] * np.mean(rows), groups[name][rows])
+        _GroupsOfSide.of(influences[name][rows] * np.mean(rows), groups[name][rows], chosen[name][rows] > 0)
         for name in samples
-        for rows in (chosen[name] == side for side in range(1, chosen[name].max() + 1))
+        for rows in (np.abs(chosen[name]) == side for side in range(1, chosen[name].max() + 1))
     ]
-    count, freedom = min(len(part.names) for part in parts), min(part.effective for part in parts) - 1
+    count, freedom = min(part.count for part in parts), min(part.effective for part in parts) - 1
     if count < 2:
         return GroupEffect(max(part.largest for part in parts), 1.0, count)
-    joint = np.unique(np.concatenate([part.names for part in parts]), return_inverse=True)[1]
+    joint = _numbered(np.concatenate([part.names for part in parts]))[1]
     # Contributions of single images in samples without groups.
     single = [influences[other] / len(influences[other]) for other in influences.keys() - {*samples}]
     masses = np.bincount(joint, np.concatenate([part.masses for part in parts])).astype(np.float64)
@@ -117,9 +124,12 @@ def group_effect(
         explained += shared
         floor = max(1 + shared, least, *(part.least for part in parts))
     if factor > max(explained, floor):
-        excess = float(masses @ masses) - variance**2 / number
+        excess = float(np.square(masses).sum()) - variance**2 / number
         freedom = min(freedom, 2 * variance**2 / excess if excess > 0 else math.inf)
-    return GroupEffect(max(factor, explained, floor), max(freedom, 1.0), count)
+    factor = max(factor, explained, floor)
+    if any((chosen[name] < 0).any() for name in samples):
+        factor *= 1 + 1 / _effective_number(squares)
+    return GroupEffect(factor, max(freedom, 1.0), count)
 
 
 def limits_in_groups(
@@ -172,7 +182,7 @@ def jackknife_effect(values: Sequence[float], error: float, groups: Mapping[Samp
     9.0
     """
     parts = [_GroupsOfSide.of(np.zeros(len(group)), group) for group in groups.values()]
-    count, freedom = min(len(part.names) for part in parts), min(part.effective for part in parts) - 1
+    count, freedom = min(part.count for part in parts), min(part.effective for part in parts) - 1
     if len(values) < LEAST_GROUPS:
         return GroupEffect(max(part.largest for part in parts), max(freedom, 1.0), count)
     squares = (np.array(values) - np.mean(values)) ** 2
@@ -189,6 +199,7 @@ class _GroupsOfSide:
 
     Attributes:
         names: (G,) identifiers, each once.
+        count: number of groups with images that count.
         contributions: (G,) contribution of each group to the error.
         masses: (G,) parts of the variance of the mean influence of independent images.
         effective: effective number of groups of unequal sizes.
@@ -199,6 +210,7 @@ class _GroupsOfSide:
     """
 
     names: GroupIds
+    count: int
     contributions: Influences
     masses: Influences
     effective: float
@@ -207,19 +219,31 @@ class _GroupsOfSide:
     least: float
 
     @classmethod
-    def of(cls, values: Influences, group: GroupIds) -> _GroupsOfSide:
-        """Return the groups of (n,) influences and identifiers; n at least 1."""
-        names, position, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    def of(
+        cls, values: Influences, group: GroupIds, counted: NDArray[np.bool_] | None = None
+    ) -> _GroupsOfSide:
+        """Return the groups of (n,) influences and identifiers, n at least 1; without `counted` all count."""
+        names, position, sizes = _numbered(group)
         sums = np.bincount(position, weights=values)
-        n, squares, largest = len(values), float(values @ values), float(sizes @ sizes) / len(values)
-        within = squares - float(sums @ (sums / sizes))
+        n, squares, largest = len(values), float(np.square(values).sum()), float(sizes @ sizes) / len(values)
+        within = squares - float((np.square(sums) / sizes).sum())
         correlation = 1 - within / max(n - len(names), 1) * n / (squares or 1.0)
         contributions, correlated = sums / np.maximum(n - sizes, 1), 1 + max(correlation, 0.0) * (largest - 1)
         masses = np.bincount(position, (values / n) ** 2).astype(np.float64)
         least = n / len(names) / _effective_number(masses)
-        return cls(names, contributions, masses, n / largest, largest, correlated, least)
+        count = len(names) if counted is None else int(np.count_nonzero(np.bincount(position, counted)))
+        return cls(names, count, contributions, masses, n / largest, largest, correlated, least)
+
+
+def _numbered(group: GroupIds) -> tuple[GroupIds, NDArray[np.intp], NDArray[np.intp]]:
+    """Return the names of groups, each once, the position of each image's group there, and the sizes."""
+    if group.min() < 0 or group.max() > 2 * len(group):
+        return np.unique(group, return_inverse=True, return_counts=True)
+    sizes = np.bincount(group)  # many times as fast as sorting
+    is_used = sizes > 0
+    return np.flatnonzero(is_used), (np.cumsum(is_used) - 1)[group], sizes[is_used]
 
 
 def _effective_number(weights: NDArray[np.float64]) -> float:
     """Return the effective number of weights; 1 if all are 0."""
-    return float(weights.sum()) ** 2 / float(weights @ weights) if weights.any() else 1.0
+    return float(weights.sum()) ** 2 / float(np.square(weights).sum()) if weights.any() else 1.0

@@ -185,6 +185,27 @@ def test_only_images_that_count_make_groups() -> None:
     assert both.count == 3
 
 
+def test_images_that_could_count_show_the_correlation() -> None:
+    """Each of 20 ill patients has one missed image of ten; those of healthy ones are all called right."""
+    group, is_ill = np.repeat(np.arange(60), 10), np.repeat(np.arange(60) < 20, 10)
+    is_counted = ~is_ill | (np.arange(600) % 10 == 0)
+    hits = is_counted & ~is_ill
+    share = hits.sum() / is_counted.sum()
+    values = {"clean": np.where(is_counted, hits - share, 0.0) * len(group) / is_counted.sum()}
+    alone, eligible = (
+        group_effect(values, {"clean": group}, {"clean": np.where(is_counted, 1, other).astype(np.int8)})
+        for other in (0, -1)
+    )
+    assert alone is not None
+    assert eligible is not None
+    assert alone.factor > 9
+    # With misses as rare as these, 20 groups deviate, and one more is allowed for.
+    assert 1 <= eligible.factor < 1.8
+    assert alone.count == eligible.count == 60
+    few = np.where(group < 8, 1, -1).astype(np.int8)
+    assert group_effect(values, {"clean": group}, {"clean": few}).count == 8  # type: ignore[union-attr]
+
+
 def test_the_effect_of_a_class_is_that_of_its_images_alone() -> None:
     rng = np.random.default_rng(2)
     group, of = np.arange(600) // 5, rng.random(600) < 0.3
