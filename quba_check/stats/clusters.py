@@ -236,7 +236,7 @@ class _GroupsOfSide:
 
 
 def _numbered(group: GroupIds) -> tuple[GroupIds, NDArray[np.intp], NDArray[np.intp]]:
-    """Return the names of groups, each once, the position of each image's group there, and the sizes."""
+    """Return the names of groups, each once, the position of each image's, and sizes."""
     if group.min() < 0 or group.max() > 2 * len(group):
         return np.unique(group, return_inverse=True, return_counts=True)
     sizes = np.bincount(group)  # many times as fast as sorting
