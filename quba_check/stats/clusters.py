@@ -222,7 +222,7 @@ class _GroupsOfSide:
     def of(
         cls, values: Influences, group: GroupIds, counted: NDArray[np.bool_] | None = None
     ) -> _GroupsOfSide:
-        """Return the groups of (n,) influences and identifiers; n at least 1, all count by default."""
+        """Return the groups of (n,) influences and identifiers; n at least 1."""
         names, position, sizes = _numbered(group)
         sums = np.bincount(position, weights=values)
         n, squares, largest = len(values), float(np.square(values).sum()), float(sizes @ sizes) / len(values)

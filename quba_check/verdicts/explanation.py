@@ -211,7 +211,7 @@ def _waiver_details(verdict: Verdict) -> Iterator[str]:
 
 def _notes(verdict: Verdict) -> Iterator[str]:
     """Yield caveats of the value and the notes of the measurement or grade."""
-    evidence, is_masked = verdict.evidence, verdict.value is not None and bool(verdict.reason)
+    evidence, is_masked = verdict.evidence, verdict.outcome == "fail" and bool(verdict.reason)
     if is_masked:
         yield "allow_masked: true accepts masked values; the threshold then decides"
     if isinstance(evidence, Grade) and evidence.other_suite and verdict.value is not None:

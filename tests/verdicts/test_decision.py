@@ -218,6 +218,7 @@ def test_allow_blocks_nothing_without_an_interval(uncertain: str, outcome: str) 
         assert explanation(verdict).text.startswith(
             "corruption_robustness 0.400 is not shown to miss the bound: too few groups (7) for an interval"
         )
+        assert "allow_masked" not in explanation(verdict).text
     assert decide(CORRUPTION, replace(few, masked=("gradients are 0",)), Policy(uncertain)).outcome == "fail"
     assert decide(CORRUPTION, replace(few, groups=None), Policy(uncertain)).outcome == "fail"
 
