@@ -17,7 +17,7 @@ each group: `fail` must not pass a drop at the bound, and `allow` must not fail 
 python benchmarks/group_coverage.py --draws 0         drops of a recall alone (3 minutes)
 python benchmarks/group_coverage.py                   40 draws a cell (two minutes)
 python benchmarks/group_coverage.py --draws 1000      slower, more certain
-python benchmarks/group_coverage.py --chosen 20000    numbers of chosen images alone (7 minutes)
+python benchmarks/group_coverage.py --chosen 20000    numbers of chosen images alone (more than 10 minutes)
 
 The exit code is 1 if a cell covers significantly less than 93.5 % (binomial test, 1 % over all cells; for the
 grid only with 30 groups or more), or if intervals of a share of 0.8 are more than 1.5 times as wide as those
