@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
-from quba_check.core.measurement import Measurement, transfer_notes
+from quba_check.core.measurement import Measurement, Quantity, transfer_notes
 from quba_check.core.request import ANSWER_SCORES, target_name
 from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
@@ -43,6 +43,7 @@ class RunValue:
         outputs: digest of the predictions behind the value; None if unknown.
         is_transferred: the attacks behind it were computed on another model.
         score: the score that separates images of no class, for their dimension; else empty.
+        classes: yields the number of each class behind that of the worst class; None if unknown.
     """
 
     value: float
@@ -56,6 +57,7 @@ class RunValue:
     outputs: str | None = None
     is_transferred: bool = False
     score: str = ""
+    classes: Callable[[], Iterable[tuple[str, Quantity]]] | None = None
 
     @classmethod
     def of(
@@ -73,7 +75,15 @@ class RunValue:
         transfer = bool(transfer_notes(measured.notes))
         score = next((one for one in ANSWER_SCORES if f"score: {one}" in measured.notes), "")
         own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs, transfer, score)
-        return cls(quantity.value, n, quantity.limits, images.influences.get(target, {}), *own)
+        classes = quantity.classes if isinstance(quantity, Quantity) else None
+        return cls(quantity.value, n, quantity.limits, images.influences.get(target, {}), *own, classes)
+
+    def of_class(self, quantity: Quantity) -> RunValue:
+        """Return the number of one of the classes."""
+        n = quantity.images or quantity.n
+        influences = {str(sample): one for sample, one in quantity.influences.items()}
+        own = replace(self, value=quantity.value, n=n, limits=quantity.limits, influences=influences)
+        return replace(own, n_groups=quantity.groups, classes=None)
 
     @property
     def estimate(self) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 
 import numpy as np
@@ -52,6 +52,8 @@ class Quantity:
         eligible_groups: number of groups of these; None without groups.
         slices: the number on slices of the images, by column.
         notes: short notes that reports show next to the value, for example `masked: …`.
+        classes: yields the number of each class by name, behind that of the worst class; not stored in
+            records.
     """
 
     value: float
@@ -69,6 +71,9 @@ class Quantity:
     eligible_groups: int | None = None
     slices: Mapping[str, SliceValues] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    classes: Callable[[], Iterable[tuple[str, Quantity]]] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -243,6 +248,7 @@ class Drop(Quantity):
         baseline: name of the baseline in messages.
         paired: True if the limits use both models' answers to the same images.
         masked: see `Measurement`, for the current value.
+        of_class: name of the class, for the largest drop of any class; else empty.
     """
 
     _: KW_ONLY
@@ -251,6 +257,7 @@ class Drop(Quantity):
     baseline: str
     paired: bool
     masked: tuple[str, ...] = ()
+    of_class: str = ""
 
 
 def transfer_notes(notes: Iterable[str]) -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Part
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.request import Better, Request, target_name, titled_name
+from quba_check.core.request import EACH, Better, Request, target_name, titled_name
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
@@ -72,6 +72,7 @@ class Demand:
         location: place of the threshold in its file.
         waiver: the exception from it; None without one.
         title: its name for people; empty without one.
+        replaced: numbers of the classes that a demand on the drop of any class leaves out, see `replaces`.
     """
 
     request: Request
@@ -89,6 +90,7 @@ class Demand:
     location: Location = ()
     waiver: Waiver | None = None
     title: str = ""
+    replaced: tuple[int, ...] = ()
 
     @property
     def dimension(self) -> str:
@@ -152,6 +154,19 @@ class Demand:
         if self.needs_baseline and self.request.pipeline:
             return self.request, self.request.on_own_preprocessing
         return (self.request,)
+
+    def is_of_class_in(self, each: Demand) -> bool:
+        """True if it bounds the drop of one class next to `each`."""
+        own, request = self.request, each.request
+        of_class = replace(request, target=own.target, classes=own.classes)
+        is_drop_of_each = request.target == EACH and each.needs_baseline and self.bound == each.bound
+        return is_drop_of_each and len(own.classes) == 1 and own == of_class
+
+    def replaces(self, each: Demand) -> bool:
+        """True if `each` leaves its class to this demand, which is waived and as strict."""
+        is_waived = self.waiver is not None and self.is_of_class_in(each)
+        is_blocking = self.tier in ("block", each.tier) and self.optional <= each.optional
+        return is_waived and is_blocking and float(self.threshold) <= float(each.threshold)
 
     @property
     def name(self) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.request import EACH
 from quba_check.demands.bounds import Asked, demands_on
 from quba_check.demands.demand import POINT, Demand, Policy, Thresholds, demands_digest
 from quba_check.demands.document import MergedFile
@@ -49,7 +51,8 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         ThresholdError: an error in one of the files, with file and line, and the messages of all.
     """
     file = MergedFile.read(path, label, suite)
-    demands = tuple(_demands(file))
+    stated = tuple(_demands(file))
+    demands = tuple(replace(one, replaced=_replaced(one, stated)) for one in stated)
     _check_repeated(file, demands)
     baseline = None
     with file.problems.caught():
@@ -94,6 +97,13 @@ def _demands(file: MergedFile) -> Iterator[Demand]:
                 for asked in SECTIONS[section](location, entry, file):
                     with file.problems.caught():
                         yield from demands_on(file, asked)
+
+
+def _replaced(each: Demand, demands: Iterable[Demand]) -> tuple[int, ...]:
+    """Return the classes that a demand on any class leaves to demands of their own."""
+    if each.request.target != EACH:
+        return ()
+    return tuple(number for own in demands if own.replaces(each) for number in own.request.classes)
 
 
 def _check_repeated(file: MergedFile, demands: Iterable[Demand]) -> None:

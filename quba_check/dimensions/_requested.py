@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -23,8 +23,8 @@ from quba_check.stats.intervals import Limits, LimitsAt, Scores, smallest_limits
 
 NumberOfRows = Callable[[Request, Rows], Quantity]
 """Measures a requested number on rows; raises `UnmeasurableError`."""
-NumbersOfClasses = Callable[[Request, Rows], Mapping[str, Quantity]]
-"""Measures a requested number of each class."""
+NumbersOfClasses = Callable[[Request, Rows], Iterable[tuple[str, Quantity]]]
+"""Yields a requested number of each class by name; raises `UnmeasurableError`."""
 COMPARES = ("parity",)
 """Dimensions that compare answers with those of the reference, or in front of a pipeline."""
 
@@ -122,7 +122,7 @@ def with_requests(
         measurement: the measurement.
         source: the rows, and facts with the requests.
         number: measures one.
-        of_classes: measures one of each class, for the slices of the worst class.
+        of_classes: measures one of each class, for slices and drops of the worst class.
     """
     name, suite = measurement.dimension, source.suite
     parts, unmeasured = dict(measurement.parts), dict(measurement.unmeasured)
@@ -131,13 +131,20 @@ def with_requests(
             rows = source.of_request(request)
             measure = partial(number, request)
             quantity = rows.in_groups(measure(rows), measure)
+            classes = of_classes if request.target == EACH else None
+            if classes is not None:
+                quantity = replace(quantity, classes=partial(_in_groups, classes, request, rows.answers))
             if asked := [one for one in suite.requests if one.slice and one.on_all_images == request]:
-                classes = of_classes if request.target == EACH else None
                 quantity = replace(quantity, slices=_slices(request, rows, measure, classes, asked))
             parts[request.name] = quantity
         except UnmeasurableError as error:
             unmeasured[request.name] = Unmeasurable(name, error.reason, error.missing_data)
     return replace(measurement, parts=parts, unmeasured=unmeasured)
+
+
+def _in_groups(of_classes: NumbersOfClasses, request: Request, rows: Rows) -> Iterator[tuple[str, Quantity]]:
+    """Yield a number of each class, with each group of images as one observation."""
+    return ((name, rows.in_groups(one)) for name, one in of_classes(request, rows))
 
 
 def _slices(
@@ -155,7 +162,7 @@ def _slices(
         selected = source.select(masks[rows.view])
         if of_classes is not None:
             by_class = of_classes(request, selected)
-            return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class.items()}
+            return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class}
         quantity = measure(selected)
         return {"": OnSlice(quantity, selected.in_groups(quantity, measure))}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
 
@@ -117,13 +118,11 @@ def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Qua
     return rows.quantity(share, limits, selected.astype(np.int8), eligible)
 
 
-def _of_each_class(suite: SuiteFacts, request: Request, rows: Rows) -> dict[str, Quantity]:
-    """Return a number of each class that has images, by the class's name."""
-    return {
-        name: class_quantity(replace(request, target=name, classes=(k,)), rows, None)
-        for k, name in enumerate(table_class_names(suite.class_names, suite.class_count))
-        if (rows.label == k).any()
-    }
+def _of_each_class(suite: SuiteFacts, request: Request, rows: Rows) -> Iterator[tuple[str, Quantity]]:
+    """Yield a number of each class that has images, by the class's name."""
+    for k, name in enumerate(table_class_names(suite.class_names, suite.class_count)):
+        if (rows.label == k).any():
+            yield name, class_quantity(replace(request, target=name, classes=(k,)), rows, None)
 
 
 def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.request import titled_name
+from quba_check.core.request import EACH, titled_name
 from quba_check.demands.bounds import today
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
@@ -73,7 +74,7 @@ def lint_file(
             check_protocol(thresholds, record)
             findings += _record_findings(thresholds, record)
         note = LintFinding("note", f"{label}: demands sha256:{thresholds.inputs[0].demands}")
-        notes = [*([note] if digest else []), *_allowed_noise(thresholds)]
+        notes = [*([note] if digest else []), *_allowed_noise(thresholds), *_precedence(thresholds)]
         return thresholds, [*notes, *findings, *demand_warnings(thresholds)]
     except ThresholdError as error:
         return None, [LintFinding("error", text) for text in error.messages]
@@ -87,6 +88,19 @@ def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
             f"blocking demands from about {-pass_margin(thresholds):.1f} standard errors beyond its bound on"
         )
         yield LintFinding("note", text)
+
+
+def _precedence(thresholds: Thresholds) -> Iterator[LintFinding]:
+    """Yield a note on each demand on the drop of a class next to one on the drop of any class."""
+    drops = [one for one in thresholds.demands if one.needs_baseline]
+    of_any_class = [one for one in drops if one.request.target == EACH]
+    for each, own in product(of_any_class, drops):
+        if own.is_of_class_in(each):
+            effect = "applies too: only a demand that is waived, and no looser, replaces it"
+            if own.replaces(each):
+                effect = "leaves this class out, which its own waived demand judges"
+            text = f"{own.file}:{own.line}: {own.shown_name}: {each.name} in line {each.line} {effect}"
+            yield LintFinding("note", text)
 
 
 def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFinding]:

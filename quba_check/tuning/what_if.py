@@ -16,6 +16,7 @@ from quba_check.tuning.record_facts import check_fresh, check_protocol, suite_fa
 from quba_check.verdicts import Judged, Verdict, decide, p_value
 from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
 from quba_check.verdicts.explanation import verdict_row
+from quba_check.verdicts.stored_answers import stored_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +76,6 @@ def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: 
         return Unmeasurable(demand.dimension, f"{reason}. Approve one with 'quba-check approve'")
     if before is None:
         return evidence_of(demand, outcome)
-    after, conditions = run.value_of(demand.dimension, demand.part), RunConditions.of(record)
+    conditions = RunConditions.of(record)
+    after = stored_value(run, demand.request, conditions)
     return evidence_of(demand, outcome, partial(drop_from_baseline, demand, before, after, conditions))

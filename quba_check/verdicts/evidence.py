@@ -15,10 +15,12 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.request import EACH
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
 from quba_check.grading import Population, grade, population, read_population, unreachable_grade
 from quba_check.records.verdict import QUBA
+from quba_check.verdicts.class_drops import largest_drop
 from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.stored_answers import stored_value
 
@@ -73,7 +75,10 @@ def drop_from_baseline(
     else:
         before = baseline.value_of(demand.dimension, demand.part)
     is_relative = demand.bound == "max_relative_drop"
-    change = reason or drop(baseline.file, request, before, after, relative=is_relative)
+    if reason is None and request.target == EACH:
+        change = largest_drop(demand, baseline.file, before, after)
+    else:
+        change = reason or drop(baseline.file, request, before, after, relative=is_relative)
     return replace(change, masked=measured.masked_for(request)) if isinstance(change, Drop) else change
 
 

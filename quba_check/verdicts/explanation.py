@@ -138,7 +138,8 @@ def _details(verdict: Verdict) -> Iterator[str]:
         before, after = format_distinct(evidence.before, evidence.after, verdict.demand.unit)
         row = "image" if evidence.groups is None or evidence.groups != evidence.n else "group"
         pairing = f"paired {row} by {row}" if evidence.paired else "unpaired"
-        yield f"from {before} in {evidence.baseline} to {after}, {pairing}"
+        subject = f"{evidence.of_class}: " if evidence.of_class else ""
+        yield f"{subject}from {before} in {evidence.baseline} to {after}, {pairing}"
     ends = None if isinstance(evidence, Grade) else _interval(verdict)
     if verdict.within_noise and ends and not is_too_wide(ends, _unit(verdict)):
         yield _more_images(verdict)
@@ -184,6 +185,8 @@ def _images(verdict: Verdict) -> dict[str, str]:
             images["class"] = str(min(table.rows, key=lambda row: float(row[2]))[0])
         if request.kind != "value" and (name := worst_slice(demand, evidence)):
             images["slice"] = name
+    elif isinstance(evidence, Drop) and evidence.of_class:
+        images["class"] = evidence.of_class
     return {key: name for key, name in images.items() if name}
 
 

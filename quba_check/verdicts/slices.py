@@ -45,13 +45,10 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     judged, note = _judged(demand, sliced), size_note(demand, measurement)
     if not judged:
         return Unmeasurable(demand.dimension, f"{note}. Allowed: {_least(demand, sliced)}", missing_data=True)
-    sign = 1 if demand.better == "high" else -1
-    ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
-    heading = "largest gaps" if request.kind == "gap" else "worst slices"
-    worst = f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
+    worst = worst_note("largest gaps" if request.kind == "gap" else "worst slices", judged, demand.better)
     number = measurement.quantity(request.on_all_images.part) or measurement
     notes = (worst, note, _interval_note(judged), *measurement.notes, *number.notes)
-    parts = {**measurement.parts, str(demand.part): _worst(judged, demand.better)}
+    parts = {**measurement.parts, str(demand.part): worst_of(judged, demand.better)}
     return replace(measurement, parts=parts, notes=tuple(filter(None, dict.fromkeys(notes))))
 
 
@@ -181,7 +178,14 @@ def _text(name: str, quantity: Quantity) -> str:
     return f"{name} {format_value(quantity.value, quantity.unit)} ({interval}n = {n:,})"
 
 
-def _worst(judged: Mapping[str, Quantity], better: Better) -> Quantity:
+def worst_note(heading: str, judged: Mapping[str, Quantity], better: Better) -> str:
+    """Return a note on the slices or classes with the worst numbers."""
+    sign = 1 if better == "high" else -1
+    ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
+    return f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
+
+
+def worst_of(judged: Mapping[str, Quantity], better: Better) -> Quantity:
     """Return the worst value with simultaneous limits."""
     quantities = list(judged.values())
     n = sum(one.images or one.n or 0 for one in quantities)

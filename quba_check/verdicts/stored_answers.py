@@ -11,7 +11,7 @@ from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.predictions import Predictions
-from quba_check.core.request import Request
+from quba_check.core.request import EACH, Request
 from quba_check.core.view import CLEAN, CLEAN_SET
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.errors import UnmeasurableError
@@ -24,7 +24,8 @@ _MEASURED = ("accuracy", "classes")
 def stored_value(run: StoredRun, request: Request, later: RunConditions) -> RunValue | None:
     """Return a number of a stored run, from its record or its answers.
 
-    Accuracies of slices are recorded without the contributions of images, unless they were demanded.
+    Accuracies of slices are recorded without the contributions of images, unless they were demanded; those of
+    the worst class always.
 
     Args:
         run: the run.
@@ -35,7 +36,8 @@ def stored_value(run: StoredRun, request: Request, later: RunConditions) -> RunV
         Its value; None if neither has it.
     """
     recorded = run.value_of(request.dimension, request.part)
-    if recorded is None or (request.slice and not recorded.influences):
+    lacks_images = (request.slice or request.target == EACH) and recorded and not recorded.influences
+    if recorded is None or lacks_images:
         with suppress(UnmeasurableError):
             answered = _value_of_answers(run, request, later)
             if answered is not None and (recorded is None or answered.value == recorded.value):

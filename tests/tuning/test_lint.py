@@ -200,3 +200,21 @@ def test_decidable_demands(text: str) -> None:
 @pytest.mark.parametrize("path", [*shipped_profiles().values(), DEMO_THRESHOLDS], ids=lambda path: path.stem)
 def test_shipped_files_have_no_finding(path: Path) -> None:
     assert lint_file(path, path.name, published_facts())[1] == []
+
+
+def test_a_drop_of_a_class_next_to_that_of_any_class() -> None:
+    """It replaces it only if it is waived."""
+    waiver = f"{{until: {today()}, by: ann, reason: new, at_most: 0.1}}"
+    text = f"""schema: 1
+classes:
+  each: {{recall: {{max_drop: 0.01}}}}
+  a: {{recall: {{max_drop: 0.01, waive: {waiver}}}}}
+  b: {{recall: {{max_drop: 0.05}}}}
+"""
+    suite = replace(FACTS, class_count=3, class_names=("a", "b", "c"))
+    assert [text for text in linted(text, suite) if text.startswith("note")] == [
+        "note: x.yaml:4: classes.a.recall[max_drop]: classes.each.recall[max_drop] in line 3 leaves this "
+        "class out, which its own waived demand judges",
+        "note: x.yaml:5: classes.b.recall[max_drop]: classes.each.recall[max_drop] in line 3 applies too: "
+        "only a demand that is waived, and no looser, replaces it",
+    ]

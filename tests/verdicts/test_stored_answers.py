@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from support.conditions import write_suite
 from support.gate import Gate
+from support.tiny import CLASSES
 
-from quba_check.cli.files import read_run
+from quba_check.cli.files import facts_of, read_run
+from quba_check.gate.threshold_files import thresholds_at
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record
+from quba_check.tuning.what_if import what_if
 
 SMALL = "min_images: 1, min_groups: 1"
 DEMANDS = """\
@@ -57,6 +60,39 @@ def test_a_drop_from_answers_is_that_from_a_measured_value(suite_gate: Gate, tex
         drops.append([row.judged for row in suite_gate.judge(DEMANDS, baseline="before.json").verdicts])
     assert drops[0] == drops[1]
     assert sum(one is not None for one in drops[0]) >= 11
+
+
+OF_EACH = "classes:\n  each: {recall: {max_drop: 0}}\n" + "".join(
+    f"  {name}: {{recall: {{max_drop: 0}}}}\n" for name in CLASSES
+)
+
+
+@pytest.mark.parametrize("against", ["baseline", "reference", "what-if"])
+def test_the_drop_of_any_class_is_that_of_the_class_with_the_largest(suite_gate: Gate, against: str) -> None:
+    before = "acceptance.nets:net"
+    suite_gate.judge(UNDEMANDED, model=before, record="before.json")
+    compared = {"reference": before} if against == "reference" else {"baseline": "before.json"}
+    record = suite_gate.judge(OF_EACH, record="after.json", **compared)
+    if against == "what-if":
+        run, baseline = (read_run(Path(f"{name}.json"), None) for name in ("after", "before"))
+        text = thresholds_at(suite_gate.root / "x.yaml", facts_of(run.record))
+        record = what_if(run, text, baseline).record
+    each, *classes = (row.judged for row in record.verdicts)
+    assert each is not None
+    assert each.value == max(one.value for one in classes if one is not None)
+    assert len(classes) == len(CLASSES)
+
+
+def test_answers_by_image_are_needed_for_the_drop_of_any_class(suite_gate: Gate) -> None:
+    text = "classes: {each: {set: night, recall: {max_drop: 0}}}"
+    suite_gate.judge(text.replace("max_drop", "min"), model="acceptance.nets:net", record="before.json")
+    (row,) = suite_gate.judge(text, baseline="before.json").verdicts
+    assert row.outcome == "unmeasurable"
+    assert row.explanation.reason.startswith(
+        "before.json has no answers by image behind classes.each.recall@"
+    )
+    (row,) = suite_gate.judge(text, reference="acceptance.nets:net").verdicts
+    assert row.judged is not None
 
 
 def without_clean_hash(record: dict[str, Any]) -> None:
