@@ -83,7 +83,7 @@ class Ratio:
                 return intervals.exact_ratio_limits(hits, n, clean, m, z)
             of_clean, own = intervals.share_limits(clean, m, z), intervals.share_limits(hits, n, z)
             return intervals.unpaired_ratio_limits(clean / m, of_clean, hits / n, own)
-        kept = np.count_nonzero(self.correct & self.clean) / effect
+        kept = np.count_nonzero(np.logical_and(self.correct, self.clean)) / effect
         gained = intervals.share_limits(hits - kept, hits - kept + clean, z)
         with np.errstate(divide="ignore"):
             odds = gained / (1 - gained) - (hits - kept) / clean

@@ -17,6 +17,7 @@ ALLOWED = dict.fromkeys((*CORRUPTIONS, *EXTRA_CORRUPTIONS), 0.0) | {
     "elastic_transform": 1e-4,  # float32 products, there float64
     "brightness": 0.05,  # the ratios of HSV instead of the way there and back
     "saturate": 0.05,
+    "motion_blur": 0.1,  # weights from math.exp; there from np.exp, whose last bit depends on the processor
     "spatter": 1e-3,  # float32 mud, there float64
 }
 
