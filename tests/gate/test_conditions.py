@@ -210,7 +210,7 @@ dimensions:
     waived, gap, worse, _, patients = rows["point"]
     assert [*rows["point"].values()][:3] == [("waived", False), ("fail", False), ("fail", True)]
     # Nine groups, or six, have no interval: nothing shows a failure, and nothing shows that a bound is met.
-    unshown = {name: ("uncertain", False) for name in (waived, gap, worse, patients)}
+    unshown = dict.fromkeys((waived, gap, worse, patients), ("uncertain", False))
     assert rows["allow"] == rows["point"] | unshown
     assert rows["fail"] == {
         **{name: ("unmeasurable", name != gap) for name in rows["point"]},
