@@ -91,7 +91,7 @@ def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
 
 
 def _precedence(thresholds: Thresholds) -> Iterator[LintFinding]:
-    """Yield a note on each demand on one class next to a drop of any class."""
+    """Yield notes on demands on a class next to a drop of any class."""
     drops = [one for one in thresholds.demands if one.needs_baseline]
     of_any_class = [one for one in drops if one.request.target == EACH]
     for each, own in product(of_any_class, drops):
