@@ -101,7 +101,7 @@ def rules(evaluation: Evaluation, names: Iterable[str]) -> dict[str, str]:
     for name, pipeline in facts.serving.items():
         if f"{PIPELINE}{name}" in known:
             code = ""
-            if pipeline.call:  # the version of OpenCV is no part: it may differ between machines
+            if pipeline.call:  # else versions are no part: they may differ between machines
                 from quba_check.models.preprocessing.serving import with_version  # loads torch
 
                 code = with_version(pipeline).version

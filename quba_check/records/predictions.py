@@ -70,7 +70,7 @@ def predictions_row(origin: Origin, images: int, run: str) -> PredictionsRow:
         return PredictionsRow(made_here=images)
     day = origin.time.partition("T")[0]
     row = OriginRow(device=origin.device, version=origin.versions, when=day, images=images)
-    return PredictionsRow(reused=images, origins=(row,), fresh=run <= origin.time)
+    return PredictionsRow(reused=images, origins=(row,), fresh=origin.is_since(run))
 
 
 def merged(rows: Iterable[PredictionsRow]) -> PredictionsRow:

@@ -77,6 +77,10 @@ class Origin:
         """The origin without run and time."""
         return replace(self, run="", time="")
 
+    def is_since(self, run: str) -> bool:
+        """Return True for predictions since the start of a run, also by another one."""
+        return self.run == run or run <= self.time <= utc_time()
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:

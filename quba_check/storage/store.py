@@ -142,10 +142,6 @@ class Store:
         origins = {name: self._origins(name) for name in {*holders} if name}
         return [origins.get(name, {}).get(key.id, Origin()) for name, key in zip(holders, keys, strict=True)]
 
-    def is_new(self, origin: Origin) -> bool:
-        """Return True for shards predicted since the start of this run, also by another run."""
-        return origin.run == self.run or self.run <= origin.time <= utc_time()
-
     def replaced(self, key: ShardKey) -> Shard | None:
         """Return the earlier rows of a shard that is predicted afresh; None without usable ones."""
         with suppress(FileNotFoundError, DamagedShardError):
@@ -302,7 +298,7 @@ class Store:
         held = [own, *held] if own in sizes else held
         if is_replaced or not self.is_fresh:
             return held
-        return [name for name in held if self.is_new(self._origins(name).get(key.id, Origin()))]
+        return [name for name in held if self._origins(name).get(key.id, Origin()).is_since(self.run)]
 
     def _origins(self, name: str) -> Mapping[ShardId, Origin]:
         """Return the origins in a listed object; none if it is gone or damaged."""

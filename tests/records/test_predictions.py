@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.tuned import record
 
@@ -35,7 +37,9 @@ def test_answers_of_one_place_are_one_row_over_their_days() -> None:
 def test_answers_of_another_run_are_reused_and_fresh_only_since_the_start_of_this_one() -> None:
     day = OriginRow(device="cuda", version="quba-check 0.3.0, torch 2.9.1", when="2026-11-30", images=4)
     assert predictions_row(GPU, 4, RUN) == reused(day)
-    assert predictions_row(GPU, 4, "2026-11-30T07").fresh
+    past = replace(GPU, time="2020-11-30T08:00:00.0+00:00")
+    assert predictions_row(past, 4, "2020-11-30T07").fresh
+    assert not predictions_row(replace(past, time="9999-01-01T08:00:00.0+00:00"), 4, "2020-11-30T07").fresh
     assert predictions_row(GPU, 4, "x") == PredictionsRow(made_here=4)
 
 

@@ -57,7 +57,7 @@ def test_the_origin_of_earlier_shards_is_unknown(tmp_path: Path) -> None:
     fill(store, KEYS)
     store.pack(KEYS)
     assert store.origins(KEYS) == [Origin()] * 4
-    assert not store.is_new(Origin())
+    assert not Origin().is_since(store.run)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[[],[[0,1]]]", '[[["cuda"]],[]]', "[[[1,2,3,4,5,6,7]],[[0,1]]]"])
@@ -78,8 +78,8 @@ def test_a_fresh_run_finds_only_shards_since_its_start(tmp_path: Path) -> None:
     store.run, store.is_fresh = run, True
     # Predicted before its start; since then by another run; before; by another process of this run.
     assert store.missing(KEYS) == [KEYS[0], KEYS[2]]
-    assert not store.is_new(replace(GPU, time="2999-01-01T00:00:00"))
-    assert store.is_new(replace(GPU, run=run, time="2999-01-01T00:00:00"))
+    assert not replace(GPU, time="2999-01-01T00:00:00").is_since(store.run)
+    assert replace(GPU, run=run, time="2999-01-01T00:00:00").is_since(store.run)
     assert GPU.run == earlier
 
 
