@@ -14,6 +14,7 @@ def terms(predicate: dict[str, Any]) -> dict[str, Any]:
         role = annotations.pop("role")
         if role == "record":
             terms |= annotations
+            terms.pop("predictions", None)  # they differ from run to run; the demands may ask for fresh ones
         elif "threshold file" not in role:  # the demands have their content
             terms[role] = sorted([*terms.get(role, []), part["digest"]["sha256"]])
     return terms
