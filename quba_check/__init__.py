@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from quba_check.models.preprocessing.file import read_preprocessing
     from quba_check.models.programs.functions import NumpyModel
     from quba_check.models.request import LoadRequest
-    from quba_check.records.files import read_record
     from quba_check.records.record import Record
     from quba_check.suites import Suite, open_suite
     from quba_check.suites.sampling import SubsetSampler
+    from quba_check.verdicts.stored_verdicts import read_record
 
 __all__ = [
     "CLEAN",
@@ -84,10 +84,10 @@ _MODULES = {
     "models.preprocessing.file": ("read_preprocessing",),
     "models.programs.functions": ("NumpyModel",),
     "models.request": ("LoadRequest",),
-    "records.files": ("read_record",),
     "records.record": ("Record",),
     "suites": ("Suite", "open_suite"),
     "suites.sampling": ("SubsetSampler",),
+    "verdicts.stored_verdicts": ("read_record",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

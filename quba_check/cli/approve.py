@@ -19,10 +19,10 @@ from quba_check.gate.options import Given, unchecked
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed, one_line
 from quba_check.records import baselines
-from quba_check.records.files import read_record, read_record_and_digest
 from quba_check.records.record import Record
 from quba_check.reports.verdict_labels import release_line, summary_line
 from quba_check.verdicts.ahead import waiver_warnings
+from quba_check.verdicts.stored_verdicts import read_record, read_record_and_digest
 
 
 def _name(given: Given) -> str:

@@ -14,9 +14,10 @@ from quba_check.errors import OptionError
 from quba_check.exports.attestation import checksums as checksums_of
 from quba_check.exports.attestation import statement as statement_of
 from quba_check.messages import one_line
-from quba_check.records.files import read_record_and_digest, write_text
+from quba_check.records.files import write_text
 from quba_check.reports.tables import json_text
 from quba_check.reports.verdict_labels import waived_words
+from quba_check.verdicts.stored_verdicts import read_record_and_digest
 
 
 @click.command("attest", epilog="Example: quba-check attest demo.json -o statement.json")

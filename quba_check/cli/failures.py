@@ -20,10 +20,10 @@ from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import file_ending_in
 from quba_check.messages import allowed_names, one_line
-from quba_check.records.files import read_record
 from quba_check.reports.explanation import LEAST_IMAGES, slices_text
 from quba_check.reports.tables import shorten, table_text, terminal_width
 from quba_check.storage.locations import default_location, local_folder
+from quba_check.verdicts.stored_verdicts import read_record
 
 LIMIT = 20
 """Images in the table and on the page without --limit."""

@@ -27,9 +27,10 @@ from quba_check.grading.published import (
     published_models,
 )
 from quba_check.records.baselines import approved_record, project_root
-from quba_check.records.files import IMAGES_SUFFIX, read_record, write_bytes
+from quba_check.records.files import IMAGES_SUFFIX, write_bytes
 from quba_check.records.record import Record
 from quba_check.reports.tables import fit_encoding
+from quba_check.verdicts.stored_verdicts import read_record
 
 Place = str | Path | None
 """A folder or URL; None for the default one."""

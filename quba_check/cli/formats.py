@@ -20,7 +20,6 @@ from quba_check.exports.tables import csv_table, parquet_table
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import population as read_population
-from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 from quba_check.reports.ci import Locate, badge_svg, github_commands, gitlab_report
@@ -32,6 +31,7 @@ from quba_check.storage.user_files import read_text
 from quba_check.study.explanation import default_population, explain
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
+from quba_check.verdicts.stored_verdicts import read_record
 
 if TYPE_CHECKING:
     from quba_check.page.pictures import ImageSource

@@ -17,10 +17,10 @@ from quba_check.errors import OptionError
 from quba_check.gate.options import whole_number
 from quba_check.gate.threshold_files import shown_path
 from quba_check.number_format import counted
-from quba_check.records.files import read_record
 from quba_check.reports.power import power_text
 from quba_check.suites.opening import manifest_facts
 from quba_check.tuning.lint import LintFinding, lint_file
+from quba_check.verdicts.stored_verdicts import read_record
 
 SUFFIXES = (".yaml", ".yml")
 

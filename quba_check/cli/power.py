@@ -10,8 +10,8 @@ from quba_check.cli.files import facts_of, write_output
 from quba_check.cli.parser import COUNT, INPUT, value_option
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
-from quba_check.records.files import read_record
 from quba_check.reports.power import power_text
+from quba_check.verdicts.stored_verdicts import read_record
 
 
 @click.command("power", epilog="Example: quba-check power release.yaml --images 1000 --record demo.json")

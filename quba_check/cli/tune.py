@@ -23,7 +23,7 @@ from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel
 from quba_check.messages import listed
-from quba_check.records.files import read_record, write_text
+from quba_check.records.files import write_text
 from quba_check.records.per_image import identity
 from quba_check.records.record import Record
 from quba_check.strict_yaml import read_yaml
@@ -41,6 +41,7 @@ from quba_check.tuning.suggested_limits import (
     unmeasured_dimensions,
 )
 from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
+from quba_check.verdicts.stored_verdicts import read_record
 
 _WHERE = "quba-check tune"
 LIST = "list"

@@ -18,12 +18,12 @@ from quba_check.gate.provenance import is_record_of
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed, one_line
 from quba_check.models.specs import parse_spec
-from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
 from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.what_if import what_if
+from quba_check.verdicts.stored_verdicts import read_record
 
 _AGAIN = "Run the gate again."
 UNIX_TIME = re.compile(r"\d{9,10}(\.\d+)?")

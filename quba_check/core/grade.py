@@ -57,6 +57,11 @@ class Grade:
     other_suite: str = ""
     groups: int | None = None
 
+    @property
+    def limits(self) -> tuple[float, ...] | None:
+        """The one-sided limits of the score at `SCORES`; None if unknown."""
+        return None if self.curve is None else self.curve.limits
+
     def __repr__(self) -> str:
         if self.score is None or self.percentile is None:
             missing = f", missing {listed(self.missing)}" if self.missing else ""

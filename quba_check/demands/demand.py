@@ -1,10 +1,8 @@
-"""Demands: bounds on dimensions or parts, the policy of their file, and their digest."""
+"""Demands: bounds on dimensions or parts, and the policy of their file."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -195,6 +193,9 @@ class Demand:
             **{name: getattr(self, name) for name in _IN_RECORDS},
             limit=self.threshold,
             kind=self.request.kind,
+            number=self.request.on_all_images.name,
+            slice=self.request.slice,
+            epsilon=str(self.request.epsilon or ""),
             requested=self.request.is_further_part or bool(self.request.slice),
             outcome=outcome,
             message="" if outcome == "pass" else explanation.text,
@@ -277,52 +278,8 @@ class Thresholds:
         return sum(demand.tier == "block" for demand in self.demands)
 
 
-def demands_digest(
-    demands: Iterable[Demand],
-    quba: QubaSettings,
-    policy: Policy,
-    protocol: ProtocolName | None,
-    *,
-    needs_fresh: bool = False,
-) -> str:
-    """Return the SHA-256 (hex) of all that a threshold file decides about verdicts.
-
-    It is that of JSON in UTF-8 without spaces, with sorted keys: `demands`, sorted, each a list of target,
-    bound, threshold, tier, `optional` and `allow_masked`, for slices also `min_images` and `min_groups`, with
-    a waiver its last day and worst value; `uncertain` and `confidence`; `protocol`, null if the file states
-    none; `quba`, the settings of the grade, null without a demand on score or grade; and `predictions`, if
-    the file states it.
-    Comments, order and the split into extended files have no influence.
-
-    Args:
-        demands: the demands of the file and of those that it extends.
-        quba: settings of score and grade.
-        policy: the outcome of demands within the noise.
-        protocol: the stated protocol.
-        needs_fresh: answers must have been predicted by the run itself.
-    """
-    demands = list(demands)
-    content = {
-        "demands": sorted(
-            [
-                *(demand.target, demand.bound, demand.threshold, demand.tier, demand.optional),
-                demand.allow_masked,
-                *((demand.min_images, demand.min_groups) if demand.request.slice else ()),
-                *((str(demand.waiver.until), demand.waiver.limit) if demand.waiver else ()),
-            ]
-            for demand in demands
-        ),
-        **asdict(policy),
-        "protocol": protocol,
-        "quba": _settings(quba) if any(demand.is_on_grade for demand in demands) else None,
-        **({"predictions": "fresh"} if needs_fresh else {}),
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _settings(quba: QubaSettings) -> Mapping[str, object]:
-    """Return the settings of the grade; a digest replaces the path of a population file."""
+def grade_terms(quba: QubaSettings) -> Mapping[str, object]:
+    """Return the settings of the grade for records; a digest replaces the path of a population file."""
     settings = asdict(quba)
     digest = settings.pop("population_sha256")
     if not quba.allow_transferred:

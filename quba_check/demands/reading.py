@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.request import EACH
 from quba_check.demands.bounds import Asked, demands_on
-from quba_check.demands.demand import POINT, Demand, Policy, Thresholds, demands_digest
+from quba_check.demands.demand import POINT, Demand, Policy, Thresholds, grade_terms
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import BY_NAME
 from quba_check.demands.sections.answers import answer_requests, parity_requests
@@ -22,6 +22,7 @@ from quba_check.errors import ThresholdError
 from quba_check.messages import listed
 from quba_check.records.baselines import NAME
 from quba_check.records.record import yaml_input
+from quba_check.records.verdict import demands_digest
 from quba_check.storage.user_files import is_url
 from quba_check.strict_yaml import Location
 
@@ -66,7 +67,14 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     entry, own = file.entry, file.documents[0]
     policy = Policy(entry.uncertain or POINT.uncertain, entry.confidence or POINT.confidence)
     needs_fresh = entry.predictions is not None
-    digest = demands_digest(demands, quba, policy, entry.protocol, needs_fresh=needs_fresh)
+    is_graded = any(demand.is_on_grade for demand in demands)
+    settings: dict[str, object] = {
+        **asdict(policy),
+        "protocol": entry.protocol,
+        "quba": grade_terms(quba) if is_graded else None,
+        **({"predictions": entry.predictions} if needs_fresh else {}),
+    }
+    digest = demands_digest((demand.verdict_row("", "not run") for demand in demands), settings)
     inputs = [yaml_input("threshold file", own.label, own.content)]
     inputs += [yaml_input("extended threshold file", one.label, one.content) for one in file.documents[1:]]
     return Thresholds(
@@ -78,7 +86,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         demands=demands,
         quba=quba,
         policy=policy,
-        inputs=(inputs[0].model_copy(update={"demands": digest}), *inputs[1:]),
+        inputs=(inputs[0].model_copy(update={"demands": digest, "settings": settings}), *inputs[1:]),
         baseline=baseline,
         needs_fresh=needs_fresh,
     )

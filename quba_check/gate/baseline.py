@@ -20,9 +20,10 @@ from quba_check.gate.record_rows import rules, set_rows, suite_row
 from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approvals, approved_record, baseline_folder
-from quba_check.records.files import HISTORY, read_record_and_digest
+from quba_check.records.files import HISTORY
 from quba_check.storage.user_files import is_url
 from quba_check.verdicts.evidence import NO_BASELINE
+from quba_check.verdicts.stored_verdicts import read_record_and_digest
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation

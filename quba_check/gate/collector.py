@@ -33,6 +33,7 @@ from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.storage.user_files import parse_json
 from quba_check.verdicts.ahead import baseline_warnings, waiver_warnings
 from quba_check.verdicts.evidence import grade_of
+from quba_check.verdicts.explanation import grade_row
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -234,6 +235,7 @@ class ResultCollector:
             limit=gate.options.limit,
             unselected=unselected,
             interrupted=interrupted,
+            first_release=gate.approved.is_first_release,
             notes=tuple(dict.fromkeys(notes)),
             inputs=input_rows(gate, demands),
             command=gate.command,
@@ -277,7 +279,7 @@ class ResultCollector:
                 continue
             grade = grade_of(thresholds, measurements_of(measurements), demands[0].protocol, suite)
             if isinstance(grade, Grade):  # else the verdict of the file's quba demand has the reason
-                yield GradeRow(file=label, **asdict(grade))
+                yield grade_row(grade, label)
 
 
 def _reuse_notes(evaluation: Evaluation, content: str | None) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +37,9 @@ from quba_check.models.process_setup import set_up_process
 from quba_check.records.files import remove_stale_records, write_images, write_record
 from quba_check.records.measurement import row_of
 from quba_check.records.record import Record
-from quba_check.records.verdict import GradeRow
 from quba_check.verdicts import Judged, Verdict, decide, p_value
 from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
-from quba_check.verdicts.explanation import verdict_row
+from quba_check.verdicts.explanation import grade_row, verdict_row
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -93,6 +92,7 @@ class Judge:
         evaluation = gate.loaded.evaluations[planned.key]
         demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
         verdict = decide(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
+        verdict = replace(verdict, demand=planned.demand)
         if gate.options.classes:
             outcomes["classes"] = self._outcome(planned, "classes")
         images, inputs = tuple(self._images(planned, outcomes)), inputs_hash(gate, planned)
@@ -112,7 +112,7 @@ class Judge:
             sets=set_rows(evaluation, measured),
             notes=(*evaluation.pop_notes(), *unread_file_notes(evaluation, measured)),
             properties=_properties(verdict, planned.protocol),
-            grade=None if grade is None else GradeRow(file=planned.thresholds.label, **asdict(grade)),
+            grade=None if grade is None else grade_row(grade, planned.thresholds.label),
             images=images,
             inputs=inputs,
             predictions=predictions,

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from quba_check.errors import OptionError, UserError
 from quba_check.messages import nearest
-from quba_check.records.earlier import translated
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, os_errors, read_bytes
@@ -73,7 +72,7 @@ def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | No
     check_is_no_baseline(path, baseline)
     for file in (path, *path.parent.glob(f"{glob.escape(path.stem)}-*{path.suffix}")):
         try:
-            record = read_record(file)
+            record = load_record(file)[0]
         except UserError:
             continue
         # As `record_paths` may name one of several records.
@@ -188,21 +187,15 @@ def write_bytes(content: bytes, path: Path) -> None:
         write_atomically(target, content)
 
 
-def read_record(path: Path) -> Record:
-    """Read a record of this or an earlier version.
-
-    Raises:
-        UserError: the file cannot be read or is not a record.
-    """
-    return read_record_and_digest(path)[0]
-
-
-def read_record_and_digest(path: Path, label: str | None = None) -> tuple[Record, str]:
-    """Read a record as `read_record` does; return it with the SHA-256 of its bytes.
+def load_record(path: Path, label: str | None = None) -> tuple[Record, str]:
+    """Return a record, without a check of its verdicts, and the SHA-256 of its bytes.
 
     Args:
         path: the file.
         label: its name in messages; None for its path.
+
+    Raises:
+        UserError: the file cannot be read or is not a record.
     """
     where = label or str(path)
     try:
@@ -213,13 +206,11 @@ def read_record_and_digest(path: Path, label: str | None = None) -> tuple[Record
 
 
 def parse_record(data: bytes, where: str) -> Record:
-    """Return the record in the content of a file; see `read_record`."""
+    """Return the record in the content of a file; see `load_record`."""
     content = decode_json(data, where, UserError)
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"schema {schema} is newer than this version reads.", where=where)
-    with suppress(AttributeError, KeyError, TypeError, ValueError):  # of damaged records, refused below
-        content = translated(content)
     try:
         return Record.model_validate(content)
     except ValidationError as why:

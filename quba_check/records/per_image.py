@@ -17,7 +17,6 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions, SliceColumn, outputs_digest
 from quba_check.core.request import target_name
 from quba_check.errors import UserError
-from quba_check.records.earlier import renamed_target, with_served_accuracies
 from quba_check.records.record import Record
 from quba_check.storage.packed_arrays import check_unpacked, unpacked_array
 
@@ -196,14 +195,14 @@ def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) 
         raise UserError(text, where=where, allowed=allowed)
 
 
-def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
+def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, OfSamples]:
     influences: dict[str, dict[str, NDArray[np.float64]]] = {}
     for number, entry in enumerate(metadata["deviations"]):
-        target, sample = renamed_target(entry["target"]), entry["sample"]
+        target, sample = entry["target"], entry["sample"]
         if not isinstance(target, str) or not isinstance(sample, str):
             raise TypeError("names that are not strings")
         influences.setdefault(target, {})[sample] = decode(arrays[f"deviations/{number}"], entry)
-    return with_served_accuracies(influences)
+    return influences
 
 
 def _clean(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAnswers | None:

@@ -36,16 +36,21 @@ class InputRow(JsonRow):
         path: its path, as messages show it.
         sha256: hex digest of its bytes.
         text: its content, for YAML files of at most 64 kB; else None.
-        demands: of a threshold file, SHA-256 (hex) of its demands after `extends`; else None.
+        demands: of a threshold file, SHA-256 (hex) of its demands after `extends`, see `demands_digest`; else
+            None.
+        settings: of a threshold file, `uncertain` and `confidence`; `protocol`, null if it states none;
+            `quba`, the settings of the grade, null without a demand on score or grade; and `predictions`, if
+            the file states it; else None.
     """
 
-    _exact: ClassVar = frozenset({"text"})
+    _exact: ClassVar = frozenset({"text", "settings"})
 
     kind: InputKind
     path: str
     sha256: Sha256
     text: str | None = None
     demands: Sha256 | None = None
+    settings: dict[str, Any] | None = None
 
 
 class FindingRow(JsonRow):
@@ -233,6 +238,7 @@ class Record(JsonRow):
         limit: largest number of images of a set, selected by the seed; None for all.
         unselected: number of demands of the same threshold files that the command line left out.
         interrupted: the run was stopped before every selected demand was judged.
+        first_release: the user stated that there is no baseline yet, so that drops are skipped.
         notes: notes on the run as a whole (defaults used, store repaired, …).
         inputs: the files that the run read, apart from model and images.
         command: words of the command line; values of options unknown to quba-check are replaced by `***`.
@@ -254,6 +260,7 @@ class Record(JsonRow):
     limit: int | None = None
     unselected: int = Field(default=0, ge=0)
     interrupted: bool = False
+    first_release: bool = False
     notes: tuple[str, ...] = ()
     inputs: tuple[InputRow, ...] = ()
     command: tuple[str, ...] = ()
@@ -293,8 +300,8 @@ class Record(JsonRow):
 
     def grade_of(self, verdict: VerdictRow) -> GradeRow | None:
         """Return the grade behind a demand on it; None if the record has none."""
-        file = verdict.id.partition("::")[0]
-        return next((grade for grade in self.grades if grade.file in (file, verdict.file)), None)
+        files = verdict.threshold_file, verdict.file
+        return next((grade for grade in self.grades if grade.file in files), None)
 
     def explained(self, verdict: VerdictRow) -> Explanation:
         """Return the explanation of a verdict; older records state its numbers elsewhere, but for drops."""

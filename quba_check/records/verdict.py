@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, ClassVar, Literal
@@ -113,6 +115,9 @@ class VerdictRow(JsonRow):
         title: its name for people; empty without one.
         optional: skipped if images are missing; None in older records.
         kind: `value`, or `worst` or `gap` of a column of slices; None in older records.
+        number: name of the number of all images, without the slice; empty for the dimension itself.
+        slice: the slice or the column of slices; empty for all images.
+        epsilon: size of the attacks, such as `4/255`; empty for the default, or without attacks.
         requested: its number was measured only because a demand asks for it.
         allow_masked: masked values count; None in older records.
         min_images: number of images below which a slice is not judged; None in older records.
@@ -141,6 +146,9 @@ class VerdictRow(JsonRow):
     title: str = ""
     optional: bool | None = None
     kind: Kind | None = None
+    number: str = ""
+    slice: str = ""
+    epsilon: str = ""
     requested: bool = False
     allow_masked: bool | None = None
     min_images: int | None = None
@@ -160,6 +168,11 @@ class VerdictRow(JsonRow):
         if waiver is None and info.data.get("outcome") == "waived":
             raise ValueError("missing, although the outcome is waived")
         return waiver
+
+    @property
+    def threshold_file(self) -> str:
+        """The threshold file of the run with the demand, which may extend that of `file`."""
+        return self.id.partition("::")[0]
 
     @property
     def target(self) -> str:
@@ -211,6 +224,9 @@ class GradeRow(JsonRow):
         protocol_of_population: protocol of the population's values.
         score: QUBA score; None if not graded.
         interval: two-sided 95 % interval of the score; None if unknown.
+        limits: one-sided limits of the score at the normal scores −4, −3.75, …, 4; None if unknown.
+        least: each letter except F with the score that it must exceed.
+        groups: number of groups of images, of the set with the fewest; None without groups.
         letters: the letters that the interval spans, best first.
         percentile: share of the population's scores that are lower, in [0, 100].
         letter: A to F.
@@ -232,6 +248,9 @@ class GradeRow(JsonRow):
     complete: bool
     models: int | None = None
     interval: tuple[float, float] | None = None
+    limits: tuple[float, ...] | None = None
+    least: tuple[tuple[str, float], ...] = ()
+    groups: int | None = None
     letters: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     cross_protocol: tuple[str, ...] = ()
@@ -261,3 +280,28 @@ def overall_verdict(verdicts: Iterable[VerdictRow], *, interrupted: bool, unsele
     if all(row.outcome in ("skipped", "not run", "unmeasurable") for row in rows):
         return "not judged"
     return "partial" if unselected else "pass"
+
+
+def demands_digest(demands: Iterable[VerdictRow], settings: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of all that a threshold file decides about verdicts.
+
+    It is that of JSON in UTF-8 without spaces, with sorted keys: the settings, and `demands`, sorted, each a
+    list of target, bound, threshold, tier, `optional` and `allow_masked`, for slices also `min_images` and
+    `min_groups`, with a waiver its last day and worst value. Comments, order, outcomes and the split into
+    extended files have no influence.
+
+    Args:
+        demands: the demands of the file and of those that it extends.
+        settings: see `InputRow.settings`.
+    """
+    terms = sorted(
+        [
+            *(row.target, row.bound, row.limit, row.tier, row.optional, row.allow_masked),
+            *((row.min_images, row.min_groups) if row.slice else ()),
+            *((str(row.waiver.until), row.waiver.limit) if row.waiver else ()),
+        ]
+        for row in demands
+    )
+    content = {"demands": terms, **settings}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -17,7 +17,6 @@ from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
 from quba_check.records.baselines import approvals, approved_record, project_root
-from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.storage.user_files import is_url
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects, pass_margin
@@ -25,6 +24,7 @@ from quba_check.tuning.record_facts import check_protocol
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.ahead import WIDE, baseline_warnings, waiver_warnings, wide_bounds
 from quba_check.verdicts.slices import number_compared
+from quba_check.verdicts.stored_verdicts import read_record
 
 LARGEST_SAMPLE = 1_000_000
 """Images of each set that no realistic run exceeds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from quba_check.core.explanation import Explanation
 from quba_check.core.grade import Grade
@@ -24,7 +25,7 @@ from quba_check.number_format import (
     ordinal,
 )
 from quba_check.records.measurement import quantity_row
-from quba_check.records.verdict import VerdictRow
+from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.verdicts.decision import Verdict, masking_signs
 from quba_check.verdicts.slices import row_noun, size_note, worst_slice
 
@@ -70,6 +71,12 @@ def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
         judged=judged,
         note=note,
     )
+
+
+def grade_row(grade: Grade, file: str) -> GradeRow:
+    """Return a grade by the settings of a threshold file as a row of a record."""
+    content = asdict(grade) | {"limits": grade.limits, "least": tuple(grade.least.items())}
+    return GradeRow(file=file, **content)
 
 
 def _headline(verdict: Verdict) -> str:

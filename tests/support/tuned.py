@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from quba_check.core.confidence import SCORES
-from quba_check.records.earlier import translated
 from quba_check.records.record import Record
 
 
@@ -43,4 +42,4 @@ def record(accuracy: float = 0.9, **changed: object) -> Record:
             "time": "2026-01-01T00:00:00+00:00",
         },
     }
-    return Record.model_validate(translated(content | changed))
+    return Record.model_validate(content | changed)

@@ -11,7 +11,8 @@ from quba_check.cli.files import check_not_read
 from quba_check.cli.parser import output_option, records_argument
 from quba_check.errors import OptionError
 from quba_check.grading.population_file import BUILT_IN, population_from_records
-from quba_check.records.files import read_record, write_text
+from quba_check.records.files import write_text
+from quba_check.verdicts.stored_verdicts import read_record
 
 
 @click.command("population", epilog="Example: quba-check published population runs/*.json -o fleet.json")

@@ -10,10 +10,10 @@ from quba_check.cli.files import facts_of, population_option, write_output
 from quba_check.cli.parser import COUNT, INPUT, format_option, value_option
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
-from quba_check.records.files import read_record
 from quba_check.reports.recommendation import recommendation_text
 from quba_check.study.recommendation import recommend as check_models
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
+from quba_check.verdicts.stored_verdicts import read_record
 
 LIMIT = 10
 """Models of each list in the table without --limit."""

@@ -1,0 +1,189 @@
+"""Stored verdicts, decided again from the values, bounds and policies of their record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from quba_check.core.confidence import ConfidenceCurve
+from quba_check.core.grade import Grade
+from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
+from quba_check.core.request import Part, Request
+from quba_check.demands.demand import Demand, Policy
+from quba_check.errors import UserError
+from quba_check.grading.grade import letter
+from quba_check.messages import grouped
+from quba_check.records.files import load_record
+from quba_check.records.measurement import outcome_of
+from quba_check.records.record import InputRow, Record
+from quba_check.records.verdict import DROPS, QUBA, GradeRow, VerdictRow, demands_digest
+from quba_check.verdicts.decision import Judged, decide, p_value
+from quba_check.verdicts.evidence import evidence_of
+
+_AGAIN = "Run the gate again."
+_DECIDED = ("pass", "fail", "waived", "uncertain", "skipped")
+"""Outcomes that follow from the record; others block the release."""
+
+
+def read_record(path: Path) -> Record:
+    """Read a record, and check its verdicts.
+
+    Raises:
+        UserError: the file cannot be read or is not a record, or see `check_verdicts`.
+    """
+    return read_record_and_digest(path)[0]
+
+
+def read_record_and_digest(path: Path, label: str | None = None) -> tuple[Record, str]:
+    """Read a record as `read_record` does; return it with the SHA-256 of its bytes.
+
+    Args:
+        path: the file.
+        label: its name in messages; None for its path.
+    """
+    record, digest = load_record(path, label)
+    check_verdicts(record, label or str(path))
+    return record, digest
+
+
+def check_verdicts(record: Record, where: str) -> tuple[VerdictRow, ...]:
+    """Decide the verdicts of a record again, and refuse others.
+
+    The demands must be those of the digest of their threshold file, unless the command line selected some of
+    them. Their outcomes must follow from values, limits, bounds and policy.
+
+    Args:
+        record: the record.
+        where: its name in messages.
+
+    Returns:
+        The skipped demands on drops, for which the record has no evidence.
+
+    Raises:
+        UserError: a demand is missing, changed or of no file, or a verdict contradicts its value.
+    """
+    files = {row.path: row for row in record.inputs if row.kind == "threshold file"}
+    demands = grouped((row.threshold_file, row) for row in record.verdicts)
+    for name, rows in demands.items():
+        if name not in files:
+            problem = f"the verdict on {rows[0].name} is of '{name}', which is no input of the run"
+            raise UserError(problem, where=where, hint=_AGAIN)
+    undecided: list[VerdictRow] = []
+    for name, file in files.items():
+        rows = demands.get(name, [])
+        _check_demands(record, file, rows, where)
+        undecided += _check_outcomes(record, rows, where)
+    return tuple(undecided)
+
+
+def _check_demands(record: Record, file: InputRow, rows: Sequence[VerdictRow], where: str) -> None:
+    """Refuse demands that are not those of their threshold file."""
+    if file.settings is None or file.demands is None:
+        problem = f"has no digest of the demands of '{file.path}', as a record of an earlier version"
+        raise UserError(problem, where=where, hint=_AGAIN)
+    policy = [file.settings.get(key) for key in ("uncertain", "confidence")]
+    for row in rows:
+        if [row.policy, row.confidence] != policy:
+            problem = f"the policy of {row.name} is not that of '{file.path}'"
+            raise UserError(problem, where=where, got=f"{row.policy}, {row.confidence:g}", hint=_AGAIN)
+    if not record.unselected and demands_digest(rows, file.settings) != file.demands:
+        problem = f"its demands are not those of '{file.path}': one is missing, added or changed"
+        raise UserError(problem, where=where, hint=_AGAIN)
+
+
+def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> Iterator[VerdictRow]:
+    """Yield the verdicts of a file without evidence, and refuse those that contradict it."""
+    outcomes = {name: outcome_of(name, row) for name, row in record.measurements.items()}
+    pairs = {row.id: (_demand_of(row), _evidence(record, row, outcomes)) for row in rows}
+    blocking = [row for row in rows if row.tier == "block"]
+    p_values = {row.id: p_value(*pairs[row.id]) for row in blocking}
+    is_stopped = any(row.outcome == "not run" for row in blocking)  # then p-values are missing
+    for row in rows:
+        demand, evidence = pairs[row.id]
+        if row.outcome == "skipped" and _lacks_baseline(record, row, evidence):
+            yield row
+            continue
+        if row.outcome not in _DECIDED:
+            continue
+        others = (p for name, p in p_values.items() if name != row.id and p is not None)
+        verdict = decide(demand, evidence, Policy(row.policy, row.confidence), others)
+        allowed: set[str] = {verdict.outcome}
+        if is_stopped and row.policy == "allow" and verdict.within_noise is row.within_noise:
+            allowed |= {"fail", "uncertain"} if verdict.outcome in ("fail", "uncertain") else set()
+        interval = None if verdict.curve is None else verdict.curve.interval(row.confidence)
+        stated = row.within_noise, row.explanation.value, row.explanation.interval
+        if row.outcome not in allowed or stated != (verdict.within_noise, verdict.value, interval):
+            problem = f"the verdict '{row.outcome}' on {row.name} contradicts its value, interval and bound"
+            hint = f"By these it is '{verdict.outcome}'. {_AGAIN}"
+            raise UserError(problem, where=where, hint=hint)
+
+
+def _lacks_baseline(record: Record, row: VerdictRow, evidence: Judged) -> bool:
+    """True if a skipped demand may have had no baseline, which is no part of the record."""
+    is_drop = row.bound in DROPS
+    is_first = record.first_release and (is_drop or row.dimension == "parity")
+    return isinstance(evidence, Unmeasurable) and (is_first or (is_drop and row.optional is True))
+
+
+def _demand_of(row: VerdictRow) -> Demand:
+    """Return the demand behind a verdict, with all that decides it."""
+    number = Part(row.number, "", "high" if row.bound == "min" else "low", "")
+    request = Request(row.dimension, number, slice=row.slice, kind=row.kind or "value")
+    return Demand(
+        request,
+        row.bound,
+        row.limit,
+        tier=row.tier,
+        optional=bool(row.optional),
+        file=row.file,
+        line=row.line,
+        allow_masked=bool(row.allow_masked),
+        min_images=row.min_images or 0,
+        min_groups=row.min_groups or 0,
+        waiver=row.waiver,
+    )
+
+
+def _evidence(record: Record, row: VerdictRow, outcomes: Mapping[str, Outcome]) -> Judged:
+    """Return the evidence for or against a demand; a reason if the record has none."""
+    if row.is_on_grade:
+        return _grade(record.grade_of(row))
+    outcome = outcomes.get(row.dimension, Unmeasurable(row.dimension, "not measured"))
+    if isinstance(outcome, Measurement) and row.epsilon:
+        outcome = replace(outcome, masked=outcome.masked_at.get(row.epsilon, ()))
+    if row.bound not in DROPS:
+        return evidence_of(_demand_of(row), outcome)
+    loss = row.judged
+    if loss is None or not isinstance(outcome, Measurement):
+        return Unmeasurable(row.dimension, "no drop", missing_data=True)
+    return Drop(
+        loss.value,
+        loss.unit,
+        loss.n,
+        loss.curve,
+        images=loss.images,
+        groups=loss.groups,
+        before=0.0,
+        after=0.0,
+        baseline="",
+        paired=False,
+        masked=outcome.masked,
+    )
+
+
+def _grade(row: GradeRow | None) -> Grade | Unmeasurable:
+    """Return the grade of a row, with the letter of its percentile."""
+    if row is None:
+        return Unmeasurable(QUBA, "not graded")
+    return Grade(
+        score=row.score,
+        percentile=row.percentile,
+        letter=None if row.letter is None or row.percentile is None else letter(row.percentile),
+        population=row.population,
+        protocol_of_population=row.protocol_of_population,
+        complete=row.complete,
+        curve=None if row.limits is None else ConfidenceCurve(row.limits),
+        least=dict(row.least),
+        groups=row.groups,
+    )
