@@ -12,6 +12,7 @@ import click
 from quba_check.cli.files import Place, check_waivers, stated_baseline
 from quba_check.cli.parser import INPUT, Checked, records_argument, store_option, value_option
 from quba_check.comparison.stored_run import stored_run
+from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given
 from quba_check.gate.provenance import is_record_of
@@ -23,7 +24,7 @@ from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
 from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.what_if import what_if
-from quba_check.verdicts.stored_verdicts import read_record
+from quba_check.verdicts.stored_verdicts import check_verdicts, read_record
 
 _AGAIN = "Run the gate again."
 UNIX_TIME = re.compile(r"\d{9,10}(\.\d+)?")
@@ -82,20 +83,21 @@ def verdict(
     overall = []
     for path, stored in records.items():
         record = stored
+        undecided = check_verdicts(stored, str(path))
         if thresholds is not None:
             run = stored_run(path, str(path), stored, store)
             by_file = thresholds_at(thresholds, suite_facts(stored))
+            _check_bounds(stored, path, by_file)
+            undecided = ()
             record = what_if(run, by_file, stated_baseline(by_file, store)).record
-        elif "unselected" not in record.model_fields_set:
-            problem = (
-                "an earlier version wrote this record, without the number of demands that were not selected"
-            )
-            hint = "Run the gate again, or name a threshold file with --thresholds FILE.yaml."
-            raise UserError(problem, where=f"{path}", hint=hint)
         heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
         reasons = (row.explanation.headline or row.shown_name for row in record.verdicts if row.blocks)
         lines = [heading, origin_line(record), *warning_lines(record), *(f"  {text}" for text in reasons)]
-        lines += [summary_line(record), release_line(record)]
+        lines.append(summary_line(record))
+        if undecided:
+            names = listed(row.shown_name for row in undecided)
+            lines.append(f"skipped without a drop in the record, so not checked: {names}")
+        lines.append(release_line(record))
         sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
         overall.append(record.overall_verdict)
     return EXIT_CODES[worst_verdict(overall)]
@@ -117,6 +119,20 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
     for spec in specs:
         if not any(is_record_of(record, spec) for record in records.values()):
             raise UserError(f"--model: there is no record of '{spec.text}'. Name all records of its run.")
+
+
+def _check_bounds(record: Record, path: Path, thresholds: Thresholds) -> None:
+    """Refuse a record of the same threshold file with other bounds.
+
+    Raises:
+        UserError: the file and those that it extends are inputs of the run, but their demands are others.
+    """
+    digests = {row.sha256: row.demands for row in record.inputs}
+    same = {row.sha256 for row in thresholds.inputs} <= digests.keys()
+    own = thresholds.inputs[0]
+    if same and digests[own.sha256] != own.demands:
+        problem = f"its demands are not those of {thresholds.label}, by which it states to be judged"
+        raise UserError(problem, where=f"{path}", hint=_AGAIN)
 
 
 def _check_time(record: Record, path: Path, since: datetime | None) -> None:

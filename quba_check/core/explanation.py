@@ -52,4 +52,4 @@ class Explanation:
 
 
 NOT_EXPLAINED = Explanation("")
-"""Of a demand that was not judged, and of a passed one in older records."""
+"""Of a demand without a verdict."""

@@ -104,7 +104,7 @@ def demands(
             verdicts[column] = most_severe([verdicts.get(column, row), row]) or row
     views = []
     for address, rows in zip(_addresses([*groups.values()]), groups.values(), strict=True):
-        judged = [(column, row, column.record.explained(row)) for column, row in rows.items()]
+        judged = [(column, row, row.explanation) for column, row in rows.items()]
         bounded = [_bounded(*one, baseline, population) for one in judged]
         ends = shared_range(filter(None, bounded))  # the charts of a demand share an axis
         cells = {}

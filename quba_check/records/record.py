@@ -6,12 +6,10 @@ Later versions of schema 1 may add keys; a reader ignores unknown keys.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, computed_field
 
-from quba_check.core.explanation import Explanation
 from quba_check.core.protocols import ProtocolName
 from quba_check.messages import grouped
 from quba_check.records.measurement import AnyMeasurementRow, JsonRow, MeasurementRow, QuantityRow
@@ -300,23 +298,8 @@ class Record(JsonRow):
 
     def grade_of(self, verdict: VerdictRow) -> GradeRow | None:
         """Return the grade behind a demand on it; None if the record has none."""
-        files = verdict.threshold_file, verdict.file
-        return next((grade for grade in self.grades if grade.file in files), None)
-
-    def explained(self, verdict: VerdictRow) -> Explanation:
-        """Return the explanation of a verdict; older records state its numbers elsewhere, but for drops."""
-        explanation, grade = verdict.explanation, self.grade_of(verdict)
-        if explanation.value is not None:
-            return explanation
-        if verdict.is_on_grade:
-            if grade is None or grade.score is None or grade.letter is None:
-                return explanation
-            value = grade.letter if isinstance(verdict.limit, str) else grade.score
-            return replace(explanation, value=value, unit="score", interval=grade.interval)
-        if (quantity := self.judged(verdict)) is None:
-            return explanation
-        n, interval = quantity.images or quantity.n, quantity.interval_at(verdict.confidence)
-        return replace(explanation, value=quantity.value, unit=quantity.unit, interval=interval, n=n)
+        file = verdict.id.partition("::")[0]
+        return next((grade for grade in self.grades if grade.file in (file, verdict.file)), None)
 
     def files_by_grade(self) -> dict[GradeRow, list[str]]:
         """Return the distinct grades without their file, each with the threshold files that share it."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from quba_check.core.confidence import CONFIDENCE
-from quba_check.core.explanation import NOT_EXPLAINED, PLACE, Explanation
+from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import Kind, target_name, titled_name
 from quba_check.records.measurement import JsonRow, QuantityRow
@@ -73,24 +73,6 @@ class Waiver(JsonRow):
         return f"waived until {self.until} by {self.by}: {self.reason}"
 
 
-REASONS = (
-    " could not be measured: ",
-    " was skipped: ",
-    " was not judged: ",
-    " is no evidence of robustness: ",
-)
-"""Words between the target and the reason in messages of older records."""
-
-
-def explanation_of_message(message: str) -> Explanation:
-    """Return the explanation of a message in an older record, without numbers."""
-    headline, *lines = (line.strip() for line in message.splitlines() or [""])
-    places = [line.removeprefix(PLACE) for line in lines if line.startswith(PLACE)]
-    details = tuple(line for line in lines if line and not line.startswith(PLACE))
-    reason = next((headline.partition(words)[2] for words in REASONS if words in headline), "")
-    return Explanation(headline, reason, details=details, place="".join(places[-1:]))
-
-
 class VerdictRow(JsonRow):
     """The verdict on one demand.
 
@@ -113,14 +95,14 @@ class VerdictRow(JsonRow):
         note: slices that were not judged; empty if all were.
         waiver: the exception from the demand; None without one.
         title: its name for people; empty without one.
-        optional: skipped if images are missing; None in older records.
-        kind: `value`, or `worst` or `gap` of a column of slices; None in older records.
+        optional: skipped if images are missing.
+        kind: `value`, or `worst` or `gap` of a column of slices.
         number: name of the number of all images, without the slice; empty for the dimension itself.
         slice: the slice or the column of slices; empty for all images.
         epsilon: size of the attacks, such as `4/255`; empty for the default, or without attacks.
         requested: its number was measured only because a demand asks for it.
-        allow_masked: masked values count; None in older records.
-        min_images: number of images below which a slice is not judged; None in older records.
+        allow_masked: masked values count.
+        min_images: number of images below which a slice is not judged.
         min_groups: number of groups of images, likewise.
     """
 
@@ -136,7 +118,7 @@ class VerdictRow(JsonRow):
     file: str
     line: int
     message: str = ""
-    explanation: Explanation = Field(NOT_EXPLAINED, validate_default=True)
+    explanation: Explanation = NOT_EXPLAINED
     within_noise: bool = False
     policy: Literal["point", "fail", "allow"] = "point"
     confidence: float = CONFIDENCE
@@ -144,23 +126,15 @@ class VerdictRow(JsonRow):
     note: str = ""
     waiver: Waiver | None = Field(None, validate_default=True)
     title: str = ""
-    optional: bool | None = None
-    kind: Kind | None = None
+    optional: bool = False
+    kind: Kind = "value"
     number: str = ""
     slice: str = ""
     epsilon: str = ""
     requested: bool = False
-    allow_masked: bool | None = None
-    min_images: int | None = None
-    min_groups: int | None = None
-
-    @field_validator("explanation", mode="before")
-    @classmethod
-    def _read_message(cls, explanation: Any, info: ValidationInfo) -> Any:
-        """Read the message of an older record as the explanation."""
-        message = info.data.get("message")
-        is_missing = explanation is None or explanation == NOT_EXPLAINED
-        return explanation_of_message(message) if is_missing and message else explanation
+    allow_masked: bool = False
+    min_images: int = 0
+    min_groups: int = 0
 
     @field_validator("waiver")
     @classmethod
@@ -168,11 +142,6 @@ class VerdictRow(JsonRow):
         if waiver is None and info.data.get("outcome") == "waived":
             raise ValueError("missing, although the outcome is waived")
         return waiver
-
-    @property
-    def threshold_file(self) -> str:
-        """The threshold file of the run with the demand, which may extend that of `file`."""
-        return self.id.partition("::")[0]
 
     @property
     def target(self) -> str:

@@ -8,6 +8,7 @@ from functools import cache, partial
 
 from quba_check.comparison.baseline import Baseline, OwnPreprocessing
 from quba_check.comparison.stored_run import RunConditions, StoredRun
+from quba_check.core.grade import Grade
 from quba_check.core.measurement import Unmeasurable
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.measurement import NotMeasuredRow, outcome_of
@@ -15,7 +16,7 @@ from quba_check.records.record import Record
 from quba_check.tuning.record_facts import check_fresh, check_protocol, suite_facts
 from quba_check.verdicts import Judged, Verdict, decide, p_value
 from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
-from quba_check.verdicts.explanation import verdict_row
+from quba_check.verdicts.explanation import grade_row, verdict_row
 from quba_check.verdicts.stored_answers import stored_value
 
 
@@ -25,7 +26,7 @@ class WhatIf:
 
     Attributes:
         verdicts: the verdicts on its demands, in file order.
-        record: the run's record with these verdicts.
+        record: the run's record with these verdicts, the file and its grade.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -61,7 +62,14 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
 
     verdicts = tuple(decide(*pair, thresholds.policy, others(number)) for number, pair in enumerate(pairs))
     rows = tuple(verdict_row(verdict, f"{thresholds.label}::{verdict.demand.name}") for verdict in verdicts)
-    return WhatIf(verdicts, record.model_copy(update={"verdicts": rows, "unselected": 0}))
+    grades = [verdict.evidence for verdict in verdicts if isinstance(verdict.evidence, Grade)]
+    judged = {
+        "verdicts": rows,
+        "grades": tuple(grade_row(grade, thresholds.label) for grade in grades[:1]) or record.grades,
+        "inputs": (*thresholds.inputs, *(row for row in record.inputs if "threshold file" not in row.kind)),
+        "unselected": 0,
+    }
+    return WhatIf(verdicts, record.model_copy(update=judged))
 
 
 def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:

@@ -13,7 +13,6 @@ from quba_check.core.request import Part, Request
 from quba_check.demands.demand import Demand, Policy
 from quba_check.errors import UserError
 from quba_check.grading.grade import letter
-from quba_check.messages import grouped
 from quba_check.records.files import load_record
 from quba_check.records.measurement import outcome_of
 from quba_check.records.record import InputRow, Record
@@ -64,11 +63,13 @@ def check_verdicts(record: Record, where: str) -> tuple[VerdictRow, ...]:
         UserError: a demand is missing, changed or of no file, or a verdict contradicts its value.
     """
     files = {row.path: row for row in record.inputs if row.kind == "threshold file"}
-    demands = grouped((row.threshold_file, row) for row in record.verdicts)
-    for name, rows in demands.items():
-        if name not in files:
-            problem = f"the verdict on {rows[0].name} is of '{name}', which is no input of the run"
-            raise UserError(problem, where=where, hint=_AGAIN)
+    demands: dict[str, list[VerdictRow]] = {}
+    for row in record.verdicts:
+        name = next((name for name in files if row.id.startswith(f"{name}::")), None)
+        if name is None:
+            problem = f"the verdict on {row.name} is of no threshold file of the run"
+            raise UserError(problem, where=where, got=row.id, hint=_AGAIN)
+        demands.setdefault(name, []).append(row)
     undecided: list[VerdictRow] = []
     for name, file in files.items():
         rows = demands.get(name, [])
@@ -113,34 +114,50 @@ def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> I
             allowed |= {"fail", "uncertain"} if verdict.outcome in ("fail", "uncertain") else set()
         interval = None if verdict.curve is None else verdict.curve.interval(row.confidence)
         stated = row.within_noise, row.explanation.value, row.explanation.interval
-        if row.outcome not in allowed or stated != (verdict.within_noise, verdict.value, interval):
-            problem = f"the verdict '{row.outcome}' on {row.name} contradicts its value, interval and bound"
-            hint = f"By these it is '{verdict.outcome}'. {_AGAIN}"
-            raise UserError(problem, where=where, hint=hint)
+        decided = verdict.within_noise, verdict.value, interval
+        if row.outcome not in allowed or stated != decided:
+            raise UserError(
+                f"the verdict on {row.name} contradicts the values of the record",
+                where=where,
+                got=_text(row.outcome, *stated),
+                allowed=_text(verdict.outcome, *decided),
+                hint=_AGAIN,
+            )
+
+
+def _text(
+    outcome: str, within_noise: bool, value: float | str | None, interval: tuple[float, float] | None
+) -> str:
+    """Return what decides a verdict, such as `fail at 0.4 (0.38 to 0.42)`."""
+    number = f"{value:.6g}" if isinstance(value, float) else value
+    at = "" if value is None else f" at {number}"
+    ends = "" if interval is None else f" ({interval[0]:.6g} to {interval[1]:.6g})"
+    noise = ", with the bound inside" if within_noise else ""
+    return f"{outcome}{at}{ends}{noise}"
 
 
 def _lacks_baseline(record: Record, row: VerdictRow, evidence: Judged) -> bool:
     """True if a skipped demand may have had no baseline, which is no part of the record."""
     is_drop = row.bound in DROPS
     is_first = record.first_release and (is_drop or row.dimension == "parity")
-    return isinstance(evidence, Unmeasurable) and (is_first or (is_drop and row.optional is True))
+    return isinstance(evidence, Unmeasurable) and (is_first or (is_drop and row.optional))
 
 
 def _demand_of(row: VerdictRow) -> Demand:
     """Return the demand behind a verdict, with all that decides it."""
     number = Part(row.number, "", "high" if row.bound == "min" else "low", "")
-    request = Request(row.dimension, number, slice=row.slice, kind=row.kind or "value")
+    request = Request(row.dimension, number, slice=row.slice, kind=row.kind)
     return Demand(
         request,
         row.bound,
         row.limit,
         tier=row.tier,
-        optional=bool(row.optional),
+        optional=row.optional,
         file=row.file,
         line=row.line,
-        allow_masked=bool(row.allow_masked),
-        min_images=row.min_images or 0,
-        min_groups=row.min_groups or 0,
+        allow_masked=row.allow_masked,
+        min_images=row.min_images,
+        min_groups=row.min_groups,
         waiver=row.waiver,
     )
 

@@ -10,7 +10,7 @@ import torch
 from acceptance.runs import QUICK, Judge
 from torch import nn
 
-from quba_check.records.files import read_record
+from quba_check.verdicts.stored_verdicts import read_record
 
 
 def test_secrets_of_other_plugins_and_the_environment_are_not_stored(

@@ -16,7 +16,7 @@ pytest.importorskip("ray")
 
 from acceptance.runs import QUICK
 
-from quba_check.records.files import read_record
+from quba_check.verdicts.stored_verdicts import read_record
 
 ALONE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
 """Starts a command that sees no other process: it refuses to start and stops all of Ray on a machine."""

@@ -15,8 +15,8 @@ import quba_check
 from quba_check.cli.main import main
 from quba_check.errors import OptionError
 from quba_check.evaluation import Evaluation
-from quba_check.records.files import read_record
 from quba_check.records.verdict import DROPS
+from quba_check.verdicts.stored_verdicts import read_record
 
 OLD = Path(__file__).parent / "written_by_0_1"
 APPROVED = Path(__file__).parent / "written_by_0_2"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli.conftest import Run
 from support.rows import verdict as row
-from support.tuned import record
+from support.tuned import judged, record
 
 from quba_check.cli.formats import path_in
 from quba_check.records.verdict import VerdictRow
@@ -22,7 +22,9 @@ def run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     (tmp_path / "models" / "gates").mkdir(parents=True)
     (tmp_path / "models" / "gates" / "t.yaml").touch()
     monkeypatch.chdir(tmp_path / "models")
-    ours = record(verdicts=[row(file="gates/t.yaml", message="accuracy is low")])
+    (failed,) = judged("dimensions: {accuracy: {min: 0.95}}").verdicts
+    low = {"file": "gates/t.yaml", "line": 3, "message": "accuracy is low"}
+    ours = record(verdicts=[failed.model_copy(update=low)])
     Path("r.json").write_text(ours.to_json(), encoding="utf-8")
     return lambda words: run(f"report {words}")
 

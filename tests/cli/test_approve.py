@@ -8,27 +8,24 @@ from pathlib import Path
 
 import pytest
 from cli.conftest import Run
-from support.gated import CORRUPTION
-from support.tuned import record
+from support.tuned import judged, record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.cli.main import main
 from quba_check.demands.bounds import today
-from quba_check.records.verdict import VerdictRow, Waiver
+from quba_check.records.verdict import Waiver
 
-
-def verdict(**changed: object) -> VerdictRow:
-    return CORRUPTION.verdict_row("x", "pass").model_copy(update=changed)
+DEMAND = "dimensions: {corruption_robustness: {min: 0.5}}"
 
 
 @pytest.fixture
 def run(run: Run) -> Run:
-    for name, rows in {
-        "good": [verdict(), verdict(part="fog")],
-        "looser": [verdict(limit=0.4)],
-        "bad": [verdict(outcome="fail")],
+    for name, text in {
+        "good": "dimensions: {corruption_robustness: {min: 0.5, parts: {fog: {min: 0.5}}}}",
+        "looser": DEMAND.replace("0.5", "0.4"),
+        "bad": DEMAND.replace("0.5", "0.7"),
     }.items():
-        Path(f"{name}.json").write_text(record(verdicts=rows).to_json(), encoding="utf-8")
+        Path(f"{name}.json").write_text(judged(text).to_json(), encoding="utf-8")
     return lambda words: run(f"approve {words}")
 
 
@@ -57,8 +54,8 @@ def test_a_reason_approves_what_failed(run: Run) -> None:
 
 
 def test_the_name_is_that_of_the_threshold_file(run: Run) -> None:
-    Path("named.json").write_text(record(verdicts=[verdict()], baseline="shop").to_json(), encoding="utf-8")
-    Path("url.json").write_text(record(verdicts=[verdict()], baseline="s3://b/x").to_json(), encoding="utf-8")
+    Path("named.json").write_text(judged(DEMAND, record(baseline="shop")).to_json(), encoding="utf-8")
+    Path("url.json").write_text(judged(DEMAND, record(baseline="s3://b/x")).to_json(), encoding="utf-8")
     assert run("named.json --by ann")[1].startswith("approved: r50 as baselines/shop, by ann\n")
     assert run("url.json --by ann")[1].startswith("approved: r50 as baselines/release, by ann\n")
 
@@ -74,7 +71,7 @@ def test_the_folder_is_that_of_the_project(run: Run, tmp_path: Path, monkeypatch
 
 def test_a_record_of_other_images_needs_a_reason(run: Run, snapshot: SnapshotAssertion) -> None:
     suite = {"name": "other", "root": "/data", "fingerprint": "2" * 32}
-    Path("other.json").write_text(record(verdicts=[verdict()], suite=suite).to_json(), encoding="utf-8")
+    Path("other.json").write_text(judged(DEMAND, record(suite=suite)).to_json(), encoding="utf-8")
     run("good.json --by ann")
     assert run("other.json") == (4, "", snapshot)
     assert run("other.json --reason 'new images' --by ann")[0] == 0
@@ -114,9 +111,11 @@ def test_a_damaged_baseline_is_replaced_for_a_reason(
 
 
 def test_an_expired_waiver_releases_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    waive = f"{{until: {today()}, by: ann, reason: r, at_least: 0.1}}"
+    (row,) = judged(DEMAND.replace("0.5", f"0.7, waive: {waive}")).verdicts
     waiver = Waiver(until=today() - timedelta(days=1), by="ann", reason="r", limit=0.1)
-    rows = [verdict(outcome="waived", waiver=waiver)]
-    Path("waived.json").write_text(record(verdicts=rows, unselected=0).to_json(), encoding="utf-8")
+    rows = [row.model_copy(update={"waiver": waiver})]
+    Path("waived.json").write_text(record(verdicts=rows).to_json(), encoding="utf-8")
     message = (
         f"ERROR: waived.json: the waiver of corruption_robustness[min] has expired, got {waiver.until}. "
         f"Allowed: {today()} or later. Run the gate again.\n"

@@ -16,10 +16,10 @@ from support.stored import predict
 from support.tiny import write_suite
 
 from quba_check.cli.main import main, quba_check
-from quba_check.records.files import read_record
 from quba_check.records.measurement import SliceValuesRow, quantity_row
 from quba_check.storage.opening import open_store
 from quba_check.suites.suite import Suite
+from quba_check.verdicts.stored_verdicts import read_record
 from tools.reference.options import all_commands
 
 PROMPT = "Example: "

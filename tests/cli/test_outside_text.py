@@ -20,6 +20,7 @@ from quba_check.cli.main import main, quba_check
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.messages import visible
 from quba_check.records.record import Record
+from quba_check.records.verdict import demands_digest
 from quba_check.storage.active_runs import new_run
 from tools.reference.options import all_commands
 
@@ -35,6 +36,7 @@ MOST = 3_000
 EXACT = {"schema", "protocol", "tier", "outcome", "bound", "policy", "kind", "sha256", "time", "fingerprint"}
 EXACT |= {"unit", "better", "severity", "precision", "dimension", "root", "sample", "protocol_of_population"}
 EXACT |= {"preprocessing", "overall_verdict", "requested"}
+EXACT |= {"demands", "part", "number", "slice", "limit", "value", "uncertain"}
 
 
 def hostile(content: Any, key: str = "") -> Any:
@@ -67,7 +69,9 @@ def write_hostile(folder: Path, name: str) -> None:
     measurements[f"{HOSTILE}2"] = {"unmeasurable": HOSTILE}
     content["verdicts"].append(content["verdicts"][0] | {"dimension": HOSTILE, "part": HOSTILE})
     for row in content["verdicts"][-3:]:
-        row["outcome"] = "fail"
+        row["outcome"] = "unmeasurable"
+    (file,) = (row for row in content["inputs"] if row["kind"] == "threshold file")
+    file["demands"] = demands_digest(Record.model_validate(content).verdicts, file["settings"])
     assert run.images is not None
     assert run.images.clean is not None
     names, classes = (
@@ -87,7 +91,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_hostile(folder, name)
     write_population(folder / "population.json")
     (folder / "fleet").mkdir()
-    record = json.loads((folder / "demo.json").read_text())
+    record = json.loads((folder / "demo.json").read_text()) | {"verdicts": [], "inputs": []}
     for number in range(10):
         record["model"] |= {"fingerprint": f"{number:064}"}
         for row in record["measurements"].values():

@@ -18,8 +18,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from quba_check.cli.formats import FORMATS
 from quba_check.grading import population
-from quba_check.records.files import read_record
 from quba_check.reports.ci import badge_svg
+from quba_check.verdicts.stored_verdicts import read_record
 
 CARD = b"---\r\nlicense: mit\r\n---\r\nText without a line break"
 VALUE = ".eval_results/quba-check-me-set-test.yaml"

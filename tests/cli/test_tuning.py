@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from cli.conftest import Run
-from support.rows import verdict
-from support.tuned import quantity, record
+from support.tuned import judged, quantity, record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.cli.main import main
@@ -57,8 +56,7 @@ def test_what_if(run, snapshot: SnapshotAssertion) -> None:
 
 
 def test_tune_on_judged_images(run) -> None:
-    row = verdict("accuracy", 0.95, "fail")
-    Path("judged.json").write_text(record(verdicts=(row,)).to_json(), encoding="utf-8")
+    Path("judged.json").write_text(judged("dimensions: {accuracy: {min: 0.95}}").to_json(), encoding="utf-8")
     note = "these thresholds come from the images that the gate judges, so a later pass is less evidence"
     assert note in run("tune", "judged.json", "-o", "new.yaml")[2].splitlines()
     assert note not in run("tune", "a.json", "-o", "new.yaml")[2].splitlines()

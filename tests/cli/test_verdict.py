@@ -10,29 +10,18 @@ from pathlib import Path
 
 import pytest
 from cli.conftest import Run as Line
-from support.tuned import record
+from support.tuned import judged, record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.cli.main import main
+from quba_check.core.explanation import Explanation
 from quba_check.records.record import Record
 
 Run = Callable[..., tuple[int, str, str]]
-FAILED = "accuracy 0.900 is below 0.950 (short by 0.050)\n  demanded by t.yaml:3"
-
-
-def verdict(outcome: str, **changes: object) -> dict[str, object]:
-    row: dict[str, object] = {
-        "id": "t.yaml::accuracy[min]",
-        "dimension": "accuracy",
-        "part": None,
-        "bound": "min",
-        "limit": 0.95,
-        "tier": "block",
-        "outcome": outcome,
-        "file": "t.yaml",
-        "line": 3,
-    }
-    return row | changes
+PASS = judged("dimensions: {accuracy: {min: 0.85}}")
+FAIL = judged("dimensions:\n  accuracy: {min: 0.95}")
+OPTIONAL = "dimensions: {shape_bias: {min: 0.1, optional: true}}"
+MISSING = {**record().measurements, "shape_bias": {"unmeasurable": "no images", "missing_data": True}}
 
 
 def write(name: str, run: Record) -> None:
@@ -42,14 +31,14 @@ def write(name: str, run: Record) -> None:
 @pytest.fixture
 def run(run: Line) -> Run:
     """Run the command in a folder with records."""
-    write("pass.json", record(verdicts=[verdict("pass")]))
-    write("fail.json", record(verdicts=[verdict("fail", message=FAILED)]))
-    write("uncertain.json", record(verdicts=[verdict("uncertain", policy="fail", message="accuracy 0.9 …")]))
-    write("skipped.json", record(verdicts=[verdict("skipped", message="accuracy was skipped: …")]))
-    write("stopped.json", record(verdicts=[verdict("pass")], interrupted=True))
-    write("partial.json", record(verdicts=[verdict("pass")], unselected=2))
+    write("pass.json", PASS)
+    write("fail.json", FAIL)
+    write("uncertain.json", judged("uncertain: fail\ndimensions: {accuracy: {min: 0.895}}"))
+    write("skipped.json", judged(OPTIONAL, record(measurements=MISSING)))
+    write("stopped.json", PASS.model_copy(update={"interrupted": True}))
+    write("partial.json", PASS.model_copy(update={"unselected": 2}))
     write("none.json", record())
-    text = record(verdicts=[verdict("fail", message=FAILED)]).to_json()
+    text = FAIL.to_json()
     Path("edited.json").write_text(
         text.replace('"overall_verdict": "fail"', '"overall_verdict": "pass"'), encoding="utf-8"
     )
@@ -89,17 +78,10 @@ def test_another_threshold_file(run: Run) -> None:
     assert run("stopped.json", "--thresholds", "low.yaml")[0] == 2
 
 
-def test_a_record_without_the_number_of_unselected_demands(run: Run, snapshot: SnapshotAssertion) -> None:
-    text = record(verdicts=[verdict("pass")]).to_json()
-    Path("old.json").write_text(text.replace('"unselected"', '"of_old"'), encoding="utf-8")
-    assert run("old.json") == (4, "", snapshot)
-    assert run("old.json", "--thresholds", "low.yaml")[0] == 0
-    Path("odd.json").write_text(text.replace('"unselected": 0', '"unselected": -1'), encoding="utf-8")
-    assert run("odd.json")[2].startswith("ERROR: odd.json: not a record: unselected: ")
-
-
 def test_a_record_cannot_add_lines(run: Run, snapshot: SnapshotAssertion) -> None:
-    row = verdict("fail", dimension="a\nreleased: yes\n", message="\x1b[1mred\n more")
+    explanation = Explanation("\x1b[1mred\n more")
+    changed = {"dimension": "a\nreleased: yes\n", "outcome": "unmeasurable", "explanation": explanation}
+    row = PASS.verdicts[0].model_dump() | changed
     text = record(verdicts=[row]).to_json().replace('"tiny"', '"x\\nreleased: yes"')
     Path("lines.json").write_text(text, encoding="utf-8")
     assert run("lines.json")[1] == snapshot
@@ -121,7 +103,7 @@ def models(run: Run) -> dict[str, Record]:
             file.write_text(file.name, encoding="utf-8")
         digests = {file.name: hashlib.sha256(file.name.encode()).hexdigest() for file in files}
         model = record().model.model_copy(update={"spec": spec, "files": digests})
-        records[spec] = record(verdicts=[verdict("pass")]).model_copy(update={"model": model})
+        records[spec] = PASS.model_copy(update={"model": model})
         write(f"{Path(spec).stem.replace(':', '-')}.json", records[spec])
     return records
 
@@ -183,7 +165,7 @@ def test_a_record_of_an_earlier_run(run: Run, since: str, code: int) -> None:
 
 @pytest.mark.parametrize("time", ["now", "2026-01-01T00:00:00"])
 def test_a_record_without_a_usable_time_is_not_recent(run: Run, time: str) -> None:
-    text = record(verdicts=[verdict("pass")]).to_json().replace("2026-01-01T00:00:00+00:00", time)
+    text = PASS.to_json().replace("2026-01-01T00:00:00+00:00", time)
     Path("odd.json").write_text(text, encoding="utf-8")
     assert run("odd.json", "--since=1000000000")[2].startswith(
         f"ERROR: odd.json: is of an earlier run, got the time {time}. "
@@ -201,9 +183,10 @@ def test_times_that_are_refused(run: Run, text: str, snapshot: SnapshotAssertion
 def test_a_limited_run(run: Run, snapshot: SnapshotAssertion) -> None:
     sets = {"clean": {"images": 1000, "found": 10_000}, "sketch": {"images": 50}}
     suite = {"name": "tiny", "root": "/data", "fingerprint": "1" * 32, "sets": sets}
-    write("limited.json", record(verdicts=[verdict("pass")], suite=suite, limit=1000))
+    limited = PASS.model_copy(update={"limit": 1000})
+    write("limited.json", limited.model_copy(update={"suite": record(suite=suite).suite}))
     assert run("limited.json") == (0, snapshot, "")
-    write("large.json", record(verdicts=[verdict("pass")], limit=1000))
+    write("large.json", limited)
     assert run("large.json")[1] == run("pass.json")[1]
 
 
@@ -228,8 +211,7 @@ def test_model_files_and_warnings_come_first(
 def test_every_command_has_the_rule_of_the_gate(
     run: Run, capsys: pytest.CaptureFixture[str], command: str, text: str, code: int, word: str
 ) -> None:
-    missing = {**record().measurements, "shape_bias": {"unmeasurable": "no images", "missing_data": True}}
-    write("run.json", record(measurements=missing))
+    write("run.json", record(measurements=MISSING))
     Path("demands.yaml").write_text(f"schema: 1\ndimensions:\n  {text}\n", encoding="utf-8")
     option = ["--thresholds"] if command == "verdict" else []
     assert main([command, "run.json", *option, "demands.yaml"]) == code

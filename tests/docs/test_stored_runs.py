@@ -14,7 +14,7 @@ from support.guides import DOCS, POLICY, Step, follow, steps
 from support.tuned import record
 
 from quba_check.demands.bounds import today
-from quba_check.records.files import read_record
+from quba_check.verdicts.stored_verdicts import read_record
 
 PAGES = ("result.md", "thresholds.md", "comparing.md", "published-models.md", "compliance.md")
 LAST_DAY, LATER = "2027-01-31", str(today() + timedelta(days=60))

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from support.gate import Gate, terminal_text, thresholds
-from support.gated import CORRUPTION
 from support.tiny import CLASSES, PER_CLASS
-from support.tuned import record
+from support.tuned import judged, record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.demands.bounds import today
@@ -60,6 +59,7 @@ def headlines(of: Record) -> list[str]:
 
 def test_a_worse_model(gate: Gate, before: dict[str, Any]) -> None:
     before["measurements"]["accuracy"] |= {"value": 1.0, "interval": None, "limits": None}
+    before |= {"verdicts": [], "inputs": []}
     BEFORE.write_text(json.dumps(before))
     images = PerImage({"accuracy": {"clean": np.zeros(PER_CLASS * len(CLASSES))}})
     BEFORE.with_suffix(".npz").write_bytes(images.to_bytes(Record.model_validate(before)))
@@ -119,20 +119,17 @@ def test_a_baseline_that_is_no_record(gate: Gate, before: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("changed", "warning"),
+    ("text", "warning"),
     [
-        ({"tier": "block", "outcome": "fail"}, "the baseline net.json failed its own demands: accuracy[min]"),
+        ("accuracy: {min: 1}", "the baseline net.json failed its own demands: accuracy[min]"),
         (
-            {"outcome": "skipped"},
+            "accuracy: {max_drop: 0.1, optional: true}",
             "the baseline net.json was not released: the verdict of its own run is 'not judged'",
         ),
     ],
 )
-def test_a_baseline_that_was_not_released_is_named_first(
-    gate: Gate, before: dict[str, Any], changed: dict[str, str], warning: str
-) -> None:
-    before["verdicts"][0] |= changed
-    BEFORE.write_text(json.dumps(before))
+def test_a_baseline_that_was_not_released_is_named_first(gate: Gate, text: str, warning: str) -> None:
+    gate.judge(f"dimensions: {{{text}}}", record=BEFORE)
     one = gate.judge(DROPS, baseline=BEFORE)
     assert (one.overall_verdict, one.warnings[0]) == ("pass", warning)
     assert terminal_text(one, 100).splitlines()[1] == f"warning: {warning}"
@@ -218,13 +215,13 @@ def test_the_stated_baseline_is_used(gate: Gate) -> None:
 def test_options_that_the_baseline_excludes(
     gate: Gate, text: str, options: dict[str, bool], snapshot: SnapshotAssertion
 ) -> None:
-    approve(record(verdicts=[CORRUPTION.verdict_row("x", "pass")]))
+    approve(judged("dimensions: {corruption_robustness: {min: 0.5}}"))
     assert gate.error(text, **options) == snapshot
 
 
 def test_options_without_conflict(gate: Gate) -> None:
     gate.session(DROP, first_release=True).check_files()
-    approve(record(verdicts=[CORRUPTION.verdict_row("x", "pass")]))
+    approve(judged("dimensions: {corruption_robustness: {min: 0.5}}"))
     text = "baseline: release\ndimensions: {corruption_robustness: {min: 0.5}, accuracy: {max_drop: 0}}"
     gate.session(text, no_looser=True).check_files()
 

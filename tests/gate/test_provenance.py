@@ -54,6 +54,7 @@ def test_files_of_a_run(gate: Gate, tiny_data: Path) -> None:
         b'{"confidence":0.95,"demands":[["accuracy","min",0.1,"block",false,false],'
         b'["parameters","max",1.0,"block",false,false]],"protocol":null,"quba":null,"uncertain":"point"}'
     ).hexdigest()
+    settings = {"confidence": 0.95, "protocol": None, "quba": None, "uncertain": "point"}
     assert [row.model_dump() for row in record.inputs] == [
         {
             "kind": kind,
@@ -61,6 +62,7 @@ def test_files_of_a_run(gate: Gate, tiny_data: Path) -> None:
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "text": None if kind == "baseline" else path.read_text("utf-8-sig"),
             "demands": digest,
+            "settings": None if digest is None else settings,
         }
         for kind, path, digest in (
             ("threshold file", Path("x.yaml"), demands),

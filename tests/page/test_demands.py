@@ -13,6 +13,7 @@ from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.explanation import Explanation
 from quba_check.grading import published_models
 from quba_check.page.columns import Reference, columns, reference
 from quba_check.page.demands import DemandView, demands
@@ -64,7 +65,15 @@ BEFORE, AFTER = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 2
 DROP = judged(AFTER, "dimensions: {accuracy: {max_drop: 0.1}}", baseline=BEFORE)
 LETTER = record(
     grades=[GRADE | {"interval": (-0.5, 1.1), "letters": ("A", "B", "C")}],
-    verdicts=[verdict("quba.grade", "C", "pass", id="x.yaml::quba.grade[min]")],
+    verdicts=[
+        verdict(
+            "quba.grade",
+            "C",
+            "pass",
+            id="x.yaml::quba.grade[min]",
+            explanation=Explanation("", value="B", unit="score", interval=(-0.5, 1.1)),
+        )
+    ],
 )
 EIGHTY = "dimensions: {accuracy: {min: 0.8}}"
 CASES = {

@@ -15,7 +15,7 @@ from quba_check.errors import OptionError, UserError
 from quba_check.records.files import (
     check_is_no_baseline,
     check_replaceable,
-    read_record,
+    load_record,
     record_paths,
     remove_stale_records,
     write_images,
@@ -72,7 +72,7 @@ def test_long_names_are_cut(tmp_path):
 def test_round_trip_at_full_precision(tmp_path):
     path = tmp_path / "new" / "folder" / "r.json"
     write_record(record(), path)
-    assert read_record(path) == record()
+    assert load_record(path)[0] == record()
     assert json.loads(path.read_text())["measurements"]["accuracy"]["value"] == 1 / 3
     assert [file.name for file in path.parent.iterdir()] == ["r.json"]
 
@@ -108,7 +108,7 @@ ALLOWED = "Allowed: a file that --quba-report wrote."
 def test_files_that_are_no_record(tmp_path, text, message):
     path = tmp_path / "r.json"
     path.write_text(text)
-    assert re.fullmatch(rf"{re.escape(f'{path}: {message}')}.*{re.escape(ALLOWED)}", error(read_record, path))
+    assert re.fullmatch(rf"{re.escape(f'{path}: {message}')}.*{re.escape(ALLOWED)}", error(load_record, path))
 
 
 LIMITS = [0.3 + step / 100 for step in range(33)]
@@ -138,7 +138,7 @@ def test_numbers_of_a_record_that_was_edited(tmp_path, part, changed, place):
     row = sound | {"parts": {"fog": sound | changed}} if part else sound | changed
     path = with_accuracy(tmp_path / "r.json", row)
     where = "accuracy.MeasurementRow.parts.fog" if part else "accuracy.MeasurementRow"
-    assert error(read_record, path).startswith(f"{path}: not a record: measurements.{where}.{place}")
+    assert error(load_record, path).startswith(f"{path}: not a record: measurements.{where}.{place}")
 
 
 def with_accuracy(path, row):
@@ -150,13 +150,13 @@ def with_accuracy(path, row):
 
 @pytest.mark.parametrize("row", [{"value": 1, "unit": "x"}, {"unmeasurable": "y"}, {"not_measured": True}])
 def test_rows_without_limits(tmp_path, row):
-    assert read_record(with_accuracy(tmp_path / "r.json", row))
+    assert load_record(with_accuracy(tmp_path / "r.json", row))[0]
 
 
 @pytest.mark.parametrize("value", [1 + 1e-12, 0.7])
 def test_a_value_may_lie_outside_its_limits_by_rounding(tmp_path, value):
     row = {"value": value, "unit": "ratio", "limits": [0.7] * 16 + [1.0] * 17}
-    read = read_record(with_accuracy(tmp_path / "r.json", row))
+    read, _ = load_record(with_accuracy(tmp_path / "r.json", row))
     assert read.measurements["accuracy"].value == value
 
 
@@ -174,15 +174,15 @@ def test_no_file(tmp_path, name, near):
     (tmp_path / "demo.json").touch()
     (tmp_path / "nosuch.yaml").touch()
     (tmp_path / "nosuche.json").mkdir()
-    assert error(read_record, tmp_path / name) == f"{tmp_path / name}: there is no such file. {ALLOWED}{near}"
+    assert error(load_record, tmp_path / name) == f"{tmp_path / name}: there is no such file. {ALLOWED}{near}"
 
 
 def test_other_files_and_folders_are_no_records(tmp_path):
     (tmp_path / "demo.json").touch()
     (tmp_path / "demo.npz").write_bytes(b"PK\x03")
     message = f"{tmp_path}/demo.npz: it is not JSON. {ALLOWED} Did you mean 'demo.json'?"
-    assert error(read_record, tmp_path / "demo.npz") == message
-    assert error(read_record, tmp_path) == f"{tmp_path}: this is a folder, not a file. {ALLOWED}"
+    assert error(load_record, tmp_path / "demo.npz") == message
+    assert error(load_record, tmp_path) == f"{tmp_path}: this is a folder, not a file. {ALLOWED}"
 
 
 def test_answers_of_another_run_that_cannot_be_removed(tmp_path):

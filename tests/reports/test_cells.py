@@ -11,11 +11,11 @@ from support.tuned import quantity, record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
-from quba_check.core.measurement import Drop
+from quba_check.core.measurement import Drop, Unmeasurable
 from quba_check.demands.demand import Demand, Policy
 from quba_check.number_format import RELATIVE
 from quba_check.records.record import Record
-from quba_check.records.verdict import Bound, VerdictRow
+from quba_check.records.verdict import Bound
 from quba_check.reports.cells import DemandCells, class_table, demand_cells
 from quba_check.reports.terminal import render
 from quba_check.verdicts import decide
@@ -64,18 +64,10 @@ def test_a_higher_error_is_a_worsening() -> None:
     assert demand_cells(row, record(measurements=errors)).bound == "worsening <= 0.01"
 
 
-def test_older_records_keep_no_numbers_of_a_drop() -> None:
-    verdict = decide(replace(CORRUPTION, bound="max_drop", threshold=0.1), drop(0.2, 0.01))
-    row = verdict_row(verdict, "t.yaml::x").model_copy(update={"judged": None})
-    gap = "corruption_robustness drop 0.200 is above 0.100 (over by 0.100)"
-    assert demand_cells(row, record()) == DemandCells("drop <= 0.1", gap=gap, has_reason=True)
-
-
 def test_a_drop_without_baseline() -> None:
-    verdict = decide(replace(CORRUPTION, bound="max_drop", threshold=0.1), drop(0.2, 0.01))
-    message = "corruption_robustness drop could not be measured: there is no baseline"
-    fields = verdict_row(verdict, "t.yaml::x").model_dump(exclude={"explanation"})
-    row = VerdictRow(**fields | {"outcome": "unmeasurable", "message": message})  # as in an older record
+    demand = replace(CORRUPTION, bound="max_drop", threshold=0.1)
+    verdict = decide(demand, Unmeasurable("corruption_robustness", "there is no baseline"))
+    row = verdict_row(verdict, "t.yaml::x")
     assert demand_cells(row, record()).gap == "there is no baseline"
 
 

@@ -38,7 +38,8 @@ WIDE = 40 * "\u984c"
 
 def titled(title: str = "Works in fog, also on the motorway at night", grades: object = ()) -> Record:
     run = StoredRun("r.json", record(grades=grades))
-    return what_if(run, thresholds(TEXT.replace("FOG", title))).record
+    titled = what_if(run, thresholds(TEXT.replace("FOG", title))).record
+    return titled.model_copy(update={"grades": run.record.grades})
 
 
 def test_texts(snapshot: SnapshotAssertion) -> None:

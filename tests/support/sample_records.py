@@ -26,12 +26,12 @@ from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, View
 from quba_check.dimensions import registry
-from quba_check.records.files import read_record
 from quba_check.records.measurement import row_of
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.explanation import verdict_row
+from quba_check.verdicts.stored_verdicts import read_record
 
 SAMPLES = Path(__file__).with_name("sample_records.zip")
 SHIFTS = ("imagenet_r", "sketch", "stylized", "edge", "silhouette")
@@ -184,9 +184,10 @@ def with_gaps(run: StoredRun) -> StoredRun:
     del measurements["object_focus"]
     content["model"]["preparation"] |= {"mean": float("nan"), "std": float("inf")}
     content["grades"] = []
-    content["verdicts"][0] |= {"limit": float("nan"), "outcome": "unmeasurable", "message": ""}
-    content["verdicts"][1] |= {"limit": float("inf"), "outcome": "not run"}
-    content["verdicts"][2] |= {"outcome": "skipped", "message": "its sets are missing"}
+    nothing = {"headline": ""}
+    content["verdicts"][0] |= {"limit": float("nan"), "outcome": "unmeasurable", "explanation": nothing}
+    content["verdicts"][1] |= {"limit": float("inf"), "outcome": "not run", "explanation": nothing}
+    content["verdicts"][2] |= {"outcome": "skipped", "explanation": {"headline": "its sets are missing"}}
     content |= {"interrupted": True, "limit": 50}
     content["environment"] |= {"git": None, "versions": {}}
     return StoredRun("gaps.json", Record.model_validate(content), None)

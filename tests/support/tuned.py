@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from support.gate import thresholds
+
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
-from quba_check.records.record import Record
+from quba_check.messages import grouped
+from quba_check.records.record import InputRow, Record
+from quba_check.records.verdict import VerdictRow, demands_digest
+from quba_check.tuning.what_if import what_if
 
 
 def quantity(value: float, error: float | None, unit: str, **more: object) -> dict[str, object]:
@@ -42,4 +50,19 @@ def record(accuracy: float = 0.9, **changed: object) -> Record:
             "time": "2026-01-01T00:00:00+00:00",
         },
     }
-    return Record.model_validate(content | changed)
+    own = Record.model_validate(content | changed)
+    return own if own.inputs else own.model_copy(update={"inputs": tuple(_files(own.verdicts))})
+
+
+def _files(rows: Iterable[VerdictRow]) -> Iterator[InputRow]:
+    """Yield the threshold files of demands."""
+    for name, demands in grouped((row.id.partition("::")[0], row) for row in rows).items():
+        first = demands[0]
+        settings = {"uncertain": first.policy, "confidence": first.confidence, "protocol": None, "quba": None}
+        digest = demands_digest(demands, settings)
+        yield InputRow(kind="threshold file", path=name, sha256="0" * 64, demands=digest, settings=settings)
+
+
+def judged(text: str, base: Record | None = None) -> Record:
+    """Return a record with the verdicts of a threshold file."""
+    return what_if(StoredRun("run.json", base or record()), thresholds(text)).record

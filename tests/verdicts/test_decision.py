@@ -283,17 +283,9 @@ def test_a_value_is_never_judged_as_a_drop():
 def test_rows():
     verdict = decide(CORRUPTION, corruption(0.412), Policy("fail", 0.9))
     row = verdict_row(verdict, "a.yaml::corruption_robustness[min]")
-    settings = {"policy": "fail", "confidence": 0.9, "optional": False, "allow_masked": False}
+    settings = {"policy": "fail", "confidence": 0.9}
     assert row.model_dump(exclude={"explanation", "message"}, exclude_defaults=True) == stored_verdict(
-        "corruption_robustness",
-        0.5,
-        id="a.yaml::corruption_robustness[min]",
-        file=FILE,
-        line=12,
-        min_images=0,
-        min_groups=0,
-        kind="value",
-        **settings,
+        "corruption_robustness", 0.5, id="a.yaml::corruption_robustness[min]", file=FILE, line=12, **settings
     )
     assert row.explanation == Explanation(
         "corruption_robustness 0.412 is below 0.500 (short by 0.088)",
