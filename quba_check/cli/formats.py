@@ -15,7 +15,6 @@ from quba_check.cli.files import Place, check_waivers, facts_of, read_run
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import OptionError, UserError
-from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text
 from quba_check.exports.tables import csv_table, parquet_table
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
@@ -27,7 +26,6 @@ from quba_check.reports.explanation import explanation_text
 from quba_check.reports.markdown import compared_run, markdown_summary
 from quba_check.reports.tables import json_text
 from quba_check.storage.locations import default_location, local_folder
-from quba_check.storage.user_files import read_text
 from quba_check.study.explanation import default_population, explain
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
@@ -36,7 +34,7 @@ from quba_check.verdicts.stored_verdicts import read_record
 if TYPE_CHECKING:
     from quba_check.page.pictures import ImageSource
 
-COMMAND, CARD = "quba-check report", "card"
+COMMAND = "quba-check report"
 WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Environment variables with the folder of the repository."""
 Paths = Sequence[Path]
@@ -51,7 +49,6 @@ class Format:
         purpose: a few words for the table of formats.
         write: returns the content, given the paths of records and, as keywords, the options that it reads.
         suffix: end of its file's name; any if empty.
-        required: options that must be given.
         needs_file: it cannot go to standard output.
         takes_one: it is of one record.
     """
@@ -59,7 +56,6 @@ class Format:
     purpose: str
     write: Callable[..., str | bytes]
     suffix: str = ""
-    required: tuple[str, ...] = ()
     needs_file: bool = False
     takes_one: bool = False
 
@@ -161,19 +157,6 @@ def _badge(paths: Paths) -> str:
     return badge_svg(record)
 
 
-def _leaderboard(
-    paths: Paths, dataset: str, task: str, value: str, percent: bool, revision: str | None, page_url: str
-) -> str:
-    record, benchmark = read_record(paths[0]), Benchmark(dataset, task, revision)
-    return leaderboard_text(record, benchmark, value, as_percentage=percent, url=page_url or None)
-
-
-def file_next_to_card(card: Path, dataset: str, task: str) -> Path:
-    """Return the file that the Hub reads next to a model card, which must exist."""
-    read_text(card, str(card), UserError)
-    return card.parent / FOLDER / Benchmark(dataset, task).file_name
-
-
 def picture_source(run: StoredRun, data: Place, store: Path) -> ImageSource | str:
     """Return the images of a run, or the reason why they are missing.
 
@@ -208,13 +191,5 @@ FORMATS: Mapping[str, Format] = {
     "csv": Format("a row per dimension, part and grade", _of_records(csv_table), ".csv"),
     "parquet": Format("the same with types", _of_records(parquet_table), ".parquet", needs_file=True),
     "json": Format("a list of the records", _of_records(_json_list), ".json"),
-    CARD: Format(
-        "a value for a Hugging Face leaderboard, in .eval_results next to the model card",
-        _leaderboard,
-        ".md",
-        ("dataset", "task"),
-        needs_file=True,
-        takes_one=True,
-    ),
 }
 """Each format by the name that `--to` takes; the first is the default."""

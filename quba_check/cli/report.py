@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from quba_check.cli.files import check_not_read, population_option, write_output
-from quba_check.cli.formats import CARD, COMMAND, FORMATS, Format, file_next_to_card
+from quba_check.cli.formats import COMMAND, FORMATS, Format
 from quba_check.cli.parser import (
     INPUT,
     OUTPUT,
@@ -78,42 +78,31 @@ def _file(form: Format) -> str:
 @value_option(
     "--source-url", "URL", "address of the repository's files (else the job's)", WEB_ADDRESS, default=""
 )
-@value_option("--dataset", "ID", "benchmark dataset on the Hub")
-@value_option("--task", "ID", "the dataset's task, as in its eval.yaml")
-@value_option("--value", "NAME", "dimension or part (default: accuracy)", default="accuracy")
-@click.option("--percent", is_flag=True, help="write the value times 100")
-@value_option("--revision", "COMMIT", "commit of the dataset")
 @store_option
 def report(paths: tuple[Path, ...], form: str, output: Path | None, **given: Any) -> None:
     """Write stored runs as a page, a summary, annotations, a badge or a table."""
     paths, to = tuple(dict.fromkeys(paths)), FORMATS[form]
     _check(form, paths, output, given)
     check_not_read(output, [*paths, *filter(None, [given["baseline"]])])
-    file = output
-    if output is not None and form == CARD:
-        file = file_next_to_card(output, given["dataset"], given["task"])
-    write_output(to.write(paths, **{name: given[name] for name in to.options}), file)
-    if file is not None:
-        size = file.stat().st_size / 1000
-        sys.stderr.write(f"{file}: {counted(len(paths), 'record')}, {size:,.1f} kB\n")
+    write_output(to.write(paths, **{name: given[name] for name in to.options}), output)
+    if output is not None:
+        size = output.stat().st_size / 1000
+        sys.stderr.write(f"{output}: {counted(len(paths), 'record')}, {size:,.1f} kB\n")
 
 
 def _check(form: str, paths: Sequence[Path], output: Path | None, given: Mapping[str, Any]) -> None:
-    """Refuse what a format does not take, and a lack of what it needs."""
-    to, params = FORMATS[form], {str(param.name): param for param in report.params}
+    """Refuse what a format does not take, and a missing file."""
+    to = FORMATS[form]
     readers = {
-        name: [f"--to {other}" for other, each in FORMATS.items() if name in each.options] for name in params
+        str(param.name): [f"--to {other}" for other, each in FORMATS.items() if param.name in each.options]
+        for param in report.params
     }
     unread = {name: ", ".join(each) for name, each in readers.items() if each and name not in to.options}
     check_read(unread, f"by --to {form}")
     if given["pictures"] is None:
         check_read({"data": "with --pictures N"}, "without --pictures")
-    missing = [name for name in to.required if not given[name]]
-    missing += ["output"] if to.needs_file and output is None else []
-    if missing:
-        needed = [f"{flag_of(params[name])} {params[name].metavar}" for name in to.required]
-        allowed = " ".join([f"--to {form}", *needed, _file(to)])
-        raise OptionError("is missing", where=f"{COMMAND}: --{missing[0]}", allowed=allowed)
+    if to.needs_file and output is None:
+        raise OptionError("is missing", where=f"{COMMAND}: --output", allowed=f"--to {form} {_file(to)}")
     if to.takes_one and len(paths) > 1:
         raise OptionError(where=f"{COMMAND}: --to {form}", got=f"{len(paths)} records", allowed="one")
     if output is not None and to.suffix:

@@ -84,7 +84,7 @@ def write_hostile(folder: Path, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Hostile records, populations, threshold files, a card, a suite and a store."""
+    """Hostile records, populations, threshold files, a suite and a store."""
     folder = tmp_path_factory.mktemp("outside")
     write_samples(folder)
     for name in ("demo", "textured"):
@@ -100,7 +100,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "fleet" / f"{number}.json").write_text(json.dumps(record))
     thresholds = {"schema": 1, "name": IN_YAML, "dimensions": {"accuracy": {"min": 0.5}}}
     (folder / "release.yaml").write_text(json.dumps(thresholds))
-    (folder / "README.md").write_text("# A model\n")
     write_suite(folder / "data")
     (folder / "store" / "runs").mkdir(parents=True)
     (folder / "store" / "format.json").write_text('{"format": 2}')
@@ -169,7 +168,6 @@ COMMANDS = {
     "report text": "report --to text textured.json --population population.json",
     "lint": "lint release.yaml --images 100 --record demo.json",
     "report badge": "report --to badge textured.json",
-    "report card": "report demo.json --to card --dataset me/set --task test -o README.md",
     "attest": "attest demo.json -o statement.json",
     "report csv": "report demo.json textured.json --to csv -o values.csv",
     "report json": "report demo.json textured.json --to json -o values.json",

@@ -21,9 +21,6 @@ from quba_check.grading import population
 from quba_check.reports.ci import badge_svg
 from quba_check.verdicts.stored_verdicts import read_record
 
-CARD = b"---\r\nlicense: mit\r\n---\r\nText without a line break"
-VALUE = ".eval_results/quba-check-me-set-test.yaml"
-FOR_CARD = "--to card --dataset me/set --task test -o card/README.md"
 STARTS = {
     "html": ("-o out/x.html", b"<!doctype html>"),
     "text": ("-o out/x", b"demo-textured on demo, protocol standard\n"),
@@ -37,19 +34,17 @@ STARTS = {
     "csv": ("-o out/x.csv", b"model,fingerprint,protocol,suite,"),
     "parquet": ("-o out/x.parquet", b"PAR1"),
     "json": ("-o out/x.json", b'[\n  {\n    "schema": 1,\n    "model": {'),
-    "card": ("--dataset me/set --task test -o card/README.md", b"# Written by quba-check, which replaces"),
 }
 """The options of each format, and the first bytes of its file."""
 
 
 @pytest.fixture
 def run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command in a folder with the records of the demo's models, a model card, and another record."""
+    """Run the command in a folder with the records of the demo's models and another record."""
     write_samples(tmp_path)
     for name in ("CI_PROJECT_URL", "CI_COMMIT_SHA", "GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
         monkeypatch.delenv(name, raising=False)
-    Path("card").mkdir()
-    Path("card/README.md").write_bytes(CARD)
+    Path("folder").mkdir()
     other = record().suite.model_copy(update={"name": "other"})
     Path("other.json").write_text(record().model_copy(update={"suite": other}).to_json(), encoding="utf-8")
     return lambda words: run(f"report {words}")
@@ -57,10 +52,8 @@ def run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format(run: Run, name: str) -> None:
-    if name == "card":
-        pytest.importorskip("huggingface_hub")
     form, (options, start) = FORMATS[name], STARTS[name]
-    file = Path(f"card/{VALUE}" if name == "card" else options.rpartition(" ")[2])
+    file = Path(options.rpartition(" ")[2])
     for _ in range(2):  # the second one replaces the first
         code, out, err = run(f"textured.json textured.json --to {name} {options}")
         content = file.read_bytes()
@@ -151,17 +144,6 @@ def test_a_badge(run: Run) -> None:
     assert run("demo.json --to badge")[1] == badge_svg(read_record(Path("demo.json")))
 
 
-def test_a_value_of_a_leaderboard(run: Run) -> None:
-    pytest.importorskip("huggingface_hub")
-    assert run(f"demo.json {FOR_CARD} --percent --page-url https://x.test")[0] == 0
-    text = Path("card", VALUE).read_text(encoding="utf-8")
-    assert "  value: 97.5\n" in text
-    assert "    url: https://x.test\n" in text
-    assert run(f"demo.json {FOR_CARD} --value corruption_robustness.fog --revision abc")[0] == 0
-    assert "    revision: abc\n  value: 0." in Path("card", VALUE).read_text(encoding="utf-8")
-    assert Path("card/README.md").read_bytes() == CARD
-
-
 # Mistakes.
 
 
@@ -171,9 +153,8 @@ def test_a_value_of_a_leaderboard(run: Run) -> None:
         "--to mlflow",
         "",
         "--to parquet",
-        "--to card --dataset me/set -o card/README.md",
         "-o x.csv",
-        "-o card",
+        "-o folder",
         "--to csv --pictures 2",
         "--to text --page-url https://x.test",
         "-o page.html --data images",
@@ -184,8 +165,7 @@ def test_mistakes(run: Run, words: str, snapshot: SnapshotAssertion) -> None:
     assert run(f"demo.json {words}") == (4, "", snapshot)
 
 
-@pytest.mark.parametrize("words", [f"{FOR_CARD[:-9]}READ.md", "-o page.html --pictures 2 --data /gone"])
-def test_files_that_are_not_there(run: Run, words: str, snapshot: SnapshotAssertion) -> None:
+def test_a_data_folder_that_is_not_there(run: Run, snapshot: SnapshotAssertion) -> None:
     before = sorted(Path().rglob("*"))
-    assert run(f"textured.json {words}") == (4, "", snapshot)
+    assert run("textured.json -o page.html --pictures 2 --data /gone") == (4, "", snapshot)
     assert sorted(Path().rglob("*")) == before

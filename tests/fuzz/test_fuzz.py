@@ -267,7 +267,7 @@ def test_options(
 COMMANDS = ("compare", "what-if", "schema", "tune", "power", "report", "published", "suite")
 FLAGS = (
     "--flips", "--format", "--store", "--baseline", "-o", "--add", "--z", "--percentile", "--population",
-    "--like", "--to", "csv", "card", "population", "rank",
+    "--like", "--to", "csv", "population", "rank",
     "--images", "--record", "--name", "describe", "make-object-focus", "--boxes", "--masks", "--seed",
     "--help",
 )  # fmt: skip
