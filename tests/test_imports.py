@@ -60,7 +60,6 @@ what-if demo.json demands.yaml
 approve demo.json --name release --by me
 compare baselines/release
 attest demo.json --output statement.json
-power demands.yaml --record demo.json
 schema thresholds
 """
 """Commands of jobs that measure no model."""

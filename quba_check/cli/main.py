@@ -26,7 +26,6 @@ COMMANDS: Mapping[str, str] = {
     "report": "write stored runs as a page, text, annotations, badge or table",
     "lint": "check threshold files, and which differences they notice",
     "tune": "write a threshold file from stored runs, or from other models",
-    "power": "print the differences that a threshold file can detect",
     "what-if": "judge stored runs by other threshold files",
     "schema": "print the JSON Schema of a file format, for editors",
     "suite": "describe or check a data folder, or add sets",

@@ -53,7 +53,7 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
     elif explanation.reason:
         words = ["doctor", *options, file]
     elif verdict.outcome == "uncertain" or (verdict.policy == "fail" and verdict.within_noise):
-        words = ["power", file, "--record", path]
+        words = ["lint", file, "--record", path]
     elif dimension in _SIZES:
         words = ["published", "recommend", file, "--record", path]
     elif _is_of_listed_images(verdict):

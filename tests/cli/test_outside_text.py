@@ -159,7 +159,6 @@ COMMANDS = {
     "approve": "approve textured.json --reason x",
     "what-if": "what-if textured.json release.yaml --baseline demo.json",
     "tune": "tune demo.json -o tuned.yaml",
-    "power": "power release.yaml --images 100 --record demo.json",
     "rank": "published rank textured.json --population population.json --allow-other-suite",
     "rank csv": "published rank textured.json --population population.json --allow-other-suite --format csv",
     "recommend": "published recommend release.yaml --population population.json",

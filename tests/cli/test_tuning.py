@@ -1,4 +1,4 @@
-"""The three commands as people type them."""
+"""`quba-check what-if` and `tune` as people type them."""
 
 from __future__ import annotations
 
@@ -129,11 +129,6 @@ def test_what_if_distinguishes_files_of_one_name(run, snapshot: SnapshotAssertio
     assert run("what-if", "a.json", "old/x.yaml", "gate.yaml", "new/x.yaml")[1] == snapshot
 
 
-def test_power_of_drops(run, snapshot: SnapshotAssertion) -> None:
-    Path("drops.yaml").write_text(DROPS, encoding="utf-8")
-    assert run("power", "drops.yaml", "--images", "4000", "--record", "a.json")[1] == snapshot
-
-
 def test_tune_writes_and_then_edits(run) -> None:
     code, told, _ = run("tune", "a.json", "-o", "new/mine.yaml")
     assert code == 0
@@ -205,45 +200,9 @@ def test_the_names_that_tune_knows(capsys: pytest.CaptureFixture[str]) -> None:
     assert "InceptionV4\tinception_v4.tf_in1k" in lines
 
 
-def test_power(run, snapshot: SnapshotAssertion) -> None:
-    assert run("power", "hard.yaml", "--images", "400") == (0, snapshot, "")
-    own = run("power", "hard.yaml", "--record", "a.json")[1].splitlines()
-    assert own[0] == "hard.yaml, policy fail, the images of the record:"
-    assert own[1:] == run("power", "hard.yaml", "--images", "1000", "--record", "a.json")[1].splitlines()[1:]
-    Path("never.yaml").write_text(
-        "schema: 1\nuncertain: fail\n"
-        "dimensions: {accuracy: {min: 0.999}, calibration_error: {max: 0.001}, shape_bias: {min: 0.5}}\n",
-        encoding="utf-8",
-    )
-    assert run("power", "never.yaml", "--images", "100", "--record", "a.json")[1] == snapshot
-
-
-def test_power_on_slices_is_a_difference_or_a_reason(run) -> None:
-    values = {f"site={name}": quantity(0.9, 0.02, "fraction", n=500) for name in "ab"}
-    row = quantity(0.9, 0.01, "fraction", better="high", parts={}, slices={"site": {"values": values}})
-    other = quantity(0.1, 0.01, "fraction", better="low", parts={})
-    sliced = record(measurements={"accuracy": row, "calibration_error": other})
-    Path("sliced.json").write_text(later(sliced).to_json(), encoding="utf-8")
-    worst = "slices: {site: {worst: {%s: 0.5}, min_images: 500, min_groups: 1}}"
-    Path("sliced.yaml").write_text(
-        "schema: 1\ndimensions:\n"
-        f"  accuracy: {{{worst % 'min'}}}\n  calibration_error: {{{worst % 'max'}}}\n",
-        encoding="utf-8",
-    )
-    code, told, err = run("power", "sliced.yaml", "--record", "sliced.json")
-    assert err == ""
-    accuracy, error, reason = told.splitlines()[-3:]
-    assert (code, len(accuracy.split())) == (0, 6)
-    assert error.split()[-3:] == ["-", "-", "-"]
-    assert (
-        reason == "-: calibration_error@slice=site:worst[max]: this run has no value of it, or a masked one."
-    )
-
-
 @pytest.mark.parametrize(
     "words",
     [
-        "power hard.yaml",
         "what-if a.json",
         "tune -o x.yaml",
         "tune a.json --like ResNet50 -o x.yaml",

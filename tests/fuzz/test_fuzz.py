@@ -165,7 +165,7 @@ def test_threshold_files(folder: Path, content: bytes) -> None:
     (folder / "data" / "quba-data.yaml").write_text(json.dumps(MANIFEST))
     one_line(lambda: run.thresholds(path))
     if command("what-if", "sound.json", "x.yaml", "--baseline", "sound.json") != REFUSED:
-        command("power", "x.yaml", "--images", "100")
+        command("lint", "x.yaml", "--images", "100")
         command("tune", "sound.json", "-o", "x.yaml", "--add")
 
 
@@ -194,7 +194,7 @@ def test_records(folder: Path, content: bytes) -> None:
     command("what-if", "sound.json", "mobile", "--baseline", "x.json")
     command("compare", "x.json", "sound.json", "--format", "json")
     command("compare", "sound.json", "x.json", "--parts")
-    command("power", "mobile", "--images", "100", "--record", "x.json")
+    command("lint", "mobile", "--images", "100", "--record", "x.json")
     command("tune", "x.json", "-o", "new.yaml")
 
 
@@ -264,7 +264,7 @@ def test_options(
     one_line(prepare)
 
 
-COMMANDS = ("compare", "what-if", "schema", "tune", "power", "report", "published", "suite")
+COMMANDS = ("compare", "what-if", "schema", "lint", "tune", "report", "published", "suite")
 FLAGS = (
     "--flips", "--format", "--store", "--baseline", "-o", "--add", "--z", "--percentile", "--population",
     "--like", "--to", "csv", "population", "rank",

@@ -51,11 +51,8 @@ def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **expla
         ),
         ({"name": "parameters"}, "published recommend gate.yaml --record runs/a.json"),
         ({"name": "quba.grade"}, "report runs/a.json --to text"),
-        ({"name": "accuracy", "outcome": "uncertain"}, "power gate.yaml --record runs/a.json"),
-        (
-            {"name": "accuracy", "within_noise": True, "policy": "fail"},
-            "power gate.yaml --record runs/a.json",
-        ),
+        ({"name": "accuracy", "outcome": "uncertain"}, "lint gate.yaml --record runs/a.json"),
+        ({"name": "accuracy", "within_noise": True, "policy": "fail"}, "lint gate.yaml --record runs/a.json"),
         (
             {"name": "object_focus", "outcome": "unmeasurable", "reason": "no images"},
             "doctor --model m.pt '--quba-data=my photos' --quba-report=r.json gate.yaml",

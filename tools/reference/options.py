@@ -48,9 +48,9 @@ PAGES: Mapping[str, str] = {
     "report": "[page](result.md#how-do-i-make-a-page) and "
     "[other formats](result.md#how-do-i-show-the-result-in-other-tools)",
     "attest": "[compliance](compliance.md)",
-    "lint": "[pre-commit](ci.md#how-do-i-check-threshold-files-before-a-commit)",
+    "lint": "[pre-commit](ci.md#how-do-i-check-threshold-files-before-a-commit) and "
+    "[differences](thresholds.md#which-models-would-a-threshold-file-block)",
     "tune": "[tuning](thresholds.md#which-thresholds-does-a-run-support)",
-    "power": "[power](thresholds.md#which-models-would-a-threshold-file-block)",
     "what-if": "[other files](thresholds.md#would-a-run-pass-other-threshold-files)",
     "schema": "[file formats](reference/files.md)",
     "published rank": "[ranks](published-models.md#which-rank-has-my-model)",
