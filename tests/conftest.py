@@ -56,7 +56,6 @@ SLOW = (
     "acceptance/test_interruptions",
     "acceptance/test_published_values",
     "acceptance/test_ray_",
-    "acceptance/test_active_run",
     "browser/",
     "ci/test_examples",
     "docs/test_guides",

@@ -16,7 +16,6 @@ from quba_check.number_format import format_bytes
 from quba_check.records.files import IMAGES_SUFFIX, SUFFIX, parse_record
 from quba_check.records.per_image import PerImage
 from quba_check.reports.store import inventory_json, inventory_table, prune_text
-from quba_check.storage.active_runs import active_runs, remove_forgotten
 from quba_check.storage.inventory import Conditions, kind_of, read_inventory, removals, total_size
 from quba_check.storage.locations import default_location
 from quba_check.storage.objects import FolderObjects
@@ -85,7 +84,12 @@ def verify(remove: bool, store: Place) -> int:
 
 
 @store.command("prune", epilog="Example: quba-check store prune --older-than 30d --yes")
-@value_option("--older-than", "AGE", "only what is unchanged for this long, such as 30d", Checked(parse_age))
+@value_option(
+    "--older-than",
+    "AGE",
+    "only what is unchanged for this long, such as 30d (default: 1w)",
+    Checked(parse_age),
+)
 @value_option(
     "--larger-than",
     "GB",
@@ -101,7 +105,8 @@ def prune(older_than: int | None, larger_than: float | None, images: bool, yes: 
     """Remove stored predictions that meet all given conditions, oldest first.
 
     Without --yes the command only shows what it would remove. Without conditions, only leftovers of killed
-    runs are removed. Records stay, and so do predictions of models that are being evaluated.
+    runs are removed. Records stay, and so do copies of data that a run used within a week. A run predicts
+    again what is removed while it needs it.
     """
     opened = opened_store(store, "quba-check store prune")
     inventory, now = read_inventory(opened), time.time()
@@ -110,13 +115,10 @@ def prune(older_than: int | None, larger_than: float | None, images: bool, yes: 
         None if larger_than is None else int(larger_than * GIGABYTE),
         images,
     )
-    runs = active_runs(opened.objects)
-    running = [run for run in runs if not run.is_dead(now)]
-    selected = removals(inventory, conditions, running, now)
+    selected = removals(inventory, conditions, now)
     if yes:
-        remove_forgotten(opened.objects, runs, now)
         opened.delete_files(file.name for each in selected for file in each.files)
-    write_output(prune_text(opened.label, inventory, selected, conditions, running, now, is_dry=not yes))
+    write_output(prune_text(opened.label, inventory, selected, conditions, now, is_dry=not yes))
 
 
 def opened_store(location: Place, command: str) -> Store:

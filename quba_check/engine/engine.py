@@ -136,8 +136,10 @@ class Engine:
         Raises:
             QubaError: an image, the model or the store fails.
         """
-        self.determine_outputs([CLEAN, *self.run_views], always=True)
-        return self.tables.first_predictions(CLEAN)
+        while True:
+            self.determine_outputs([CLEAN, *self.run_views], always=True)
+            with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
+                return self.tables.first_predictions(CLEAN)
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""

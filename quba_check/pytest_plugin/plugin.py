@@ -283,15 +283,6 @@ def _register_controller(config: pytest.Config, gate: GateSession) -> None:
         config.pluginmanager.register(plugin)
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started
-    elif not config.option.collectonly:
-        from quba_check.pytest_plugin.active_run_file import ActiveRunFile
-        from quba_check.storage.opening import open_store
-
-        names = [spec.name for spec in gate.models.values()]
-        # A store of its own: two threads that open the session's at once would make two of it.
-        run_file = ActiveRunFile(names, lambda: open_store(gate.options.store_location))
-        config.pluginmanager.register(run_file)
-        config.add_cleanup(run_file.close)  # for a run that ends before its session does
 
 
 def _close(gate: GateSession) -> None:

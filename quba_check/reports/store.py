@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from quba_check.messages import grouped, listed
+from quba_check.messages import grouped
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
-from quba_check.storage.active_runs import ActiveRun
 from quba_check.storage.inventory import Conditions, Inventory, Kind, Removal, model_rows
 
 UNKNOWN = "(damaged)"
@@ -66,7 +65,6 @@ def prune_text(
     inventory: Inventory,
     selected: Sequence[Removal],
     conditions: Conditions,
-    running: Sequence[ActiveRun],
     now: float,
     *,
     is_dry: bool,
@@ -83,10 +81,8 @@ def prune_text(
         removable = f"{format_bytes(size)} of {format_bytes(inventory.size())} can be removed"
         lines = [f"{location}: {removable}. Nothing was removed; --yes removes it."]
     if conditions.larger_than is not None and left > conditions.larger_than:
-        lines.append(f"{format_bytes(left)} left are more than --larger-than: the other conditions keep them")
-    busy = dict.fromkeys(model for run in running for model in run.models)
-    if busy and not conditions.is_empty:
-        lines.append(f"running, and kept: {listed(busy)}")
+        kept = "records, what changed within --older-than (default: 1w), and data used within a week"
+        lines.append(f"{format_bytes(left)} left are more than --larger-than; kept: {kept}")
     return table + wrapped(lines, terminal_width())
 
 

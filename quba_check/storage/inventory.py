@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from quba_check.messages import one_line
-from quba_check.storage.active_runs import ActiveRun
 from quba_check.storage.objects import StoredFile, least_recently_used
 from quba_check.storage.shard import DamagedShardError
 from quba_check.storage.store import Store, is_predictions, stored_header
@@ -28,6 +27,8 @@ _KINDS: dict[tuple[str, str], Kind] = {
 """Kinds by folder and suffix."""
 ABANDONED_SECONDS = 3600.0
 """Age of an unfinished file whose process must have died. A shard takes minutes."""
+KEPT_SECONDS = 7 * 86400.0
+"""Age up to which predictions and images are kept by default, and copies of data always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class Conditions:
     """Conditions on the predictions and images to remove; all of them must hold.
 
     Attributes:
-        before: Unix time of the last change at the latest; None for any.
+        before: Unix time; what changed since then is kept. None for `KEPT_SECONDS` ago.
         larger_than: size in bytes. The oldest files are removed until the store is no larger; None removes
             all.
         images: True to remove prepared images, and copies of data at URLs, too.
@@ -171,11 +172,6 @@ class Conditions:
     before: float | None = None
     larger_than: int | None = None
     images: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        """True without any condition: then only leftovers are removed."""
-        return not self.images and self.before is self.larger_than is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +199,7 @@ class Removal:
         return max(file.modified for file in self.files)
 
 
-def removals(
-    inventory: Inventory, conditions: Conditions, running: Sequence[ActiveRun], now: float
-) -> list[Removal]:
+def removals(inventory: Inventory, conditions: Conditions, now: float) -> list[Removal]:
     """Return the files to remove, in that order.
 
     Leftovers of killed runs come first, then prepared images and copies of data, then predictions, each with
@@ -214,13 +208,11 @@ def removals(
     Args:
         inventory: the contents of the store.
         conditions: select predictions and images.
-        running: evaluations that run. Predictions of their models, and images that were used since they
-            started, are kept.
         now: Unix time.
     """
     others = (each.file for each in inventory.of("other"))
     leftovers = [Removal("leftovers", "", (file,)) for file in others if _is_leftover(file, now)]
-    before = float("inf") if conditions.before is None else conditions.before
+    before = now - KEPT_SECONDS if conditions.before is None else conditions.before
     excess = float("inf")
     if conditions.larger_than is not None:
         excess = inventory.size() - sum(each.size for each in leftovers) - conditions.larger_than
@@ -229,12 +221,10 @@ def removals(
         made_again = []
     if conditions.before is None and conditions.larger_than is None:
         predictions = []
-    used_since = min((run.started for run in running), default=float("inf"))
-    unused = [each for each in made_again if each.modified < used_since and each.modified <= before]
-    made_again = least_recently_used(unused, excess)
-    busy = {model for run in running for model in run.models}
-    unused = [each for each in predictions if each.model not in busy and each.modified <= before]
-    predictions = least_recently_used(unused, excess - sum(each.size for each in made_again))
+    # Readers list the copies: without some of them, a running evaluation would measure fewer images.
+    made_again = [each for each in made_again if each.kind != "copies" or each.modified < now - KEPT_SECONDS]
+    made_again = least_recently_used(made_again, excess, before)
+    predictions = least_recently_used(predictions, excess - sum(each.size for each in made_again), before)
     return [*leftovers, *made_again, *predictions]
 
 

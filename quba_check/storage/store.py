@@ -38,7 +38,7 @@ SHARD_SIZE = 256
 """Images of a shard: the unit of work and locks, whatever the batch size."""
 FIRST_READ = 2**15
 """Bytes of the first read of a header. That of a view of 196 shards takes 14,000."""
-SHARED = ("predictions", "runs", "active", "compute", "format.json")
+SHARED = ("predictions", "runs", "compute", "format.json")
 """Folders and files of a store at a URL; all others belong to one machine."""
 COPIES = "copies"
 _LOCKS = 1024
@@ -56,10 +56,10 @@ class Store:
 
     Layout: `predictions/<cache entry>/<shard>-<content>.safetensors` holds a shard, and
     `predictions/<cache entry>/<first>-<last shard>-<hash>.safetensors` all shards of a complete view. Next to
-    `predictions` are `runs/` (records) and `active/` (running evaluations). The folder of this machine, in a
-    folder store the same, has `locks/`, `texts/` (class embeddings of zero-shot models), `images/`
-    (preprocessed images), `mirror/` (copies of data at URLs), `digests.sqlite` (content digests of image
-    files, and values of images) and `demo/` (the embedded suite).
+    `predictions` are `runs/` (records). The folder of this machine, in a folder store the same, has `locks/`,
+    `texts/` (class embeddings of zero-shot models), `images/` (preprocessed images), `mirror/` (copies of
+    data at URLs), `digests.sqlite` (content digests of image files, and values of images) and `demo/` (the
+    embedded suite).
 
     Open one with `quba_check.storage.opening.open_store`.
 

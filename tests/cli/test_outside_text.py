@@ -21,7 +21,6 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.messages import visible
 from quba_check.records.record import Record
 from quba_check.records.verdict import demands_digest
-from quba_check.storage.active_runs import new_run
 from tools.reference.options import all_commands
 
 HOSTILE = (
@@ -104,9 +103,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "store" / "runs").mkdir(parents=True)
     (folder / "store" / "format.json").write_text('{"format": 2}')
     shutil.copy(folder / "demo.json", folder / "store" / "runs" / "demo.json")
-    (folder / "store" / "active").mkdir()
-    run = new_run([HOSTILE, LONG])
-    (folder / "store" / "active" / "x.json").write_bytes(run.encode())
     return folder
 
 

@@ -16,7 +16,6 @@ from syrupy.assertion import SnapshotAssertion
 from quba_check.cli.main import main
 from quba_check.cli.store import damage_of
 from quba_check.errors import StoreError
-from quba_check.storage.active_runs import active_runs, new_run
 from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
@@ -162,24 +161,20 @@ def test_old_predictions_are_removed(store: Store, capsys: pytest.CaptureFixture
     assert run(capsys, "store prune --older-than 1d --yes")[1] == "store: nothing to remove\n"
 
 
-def test_a_size_that_cannot_be_reached(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_size_that_cannot_be_reached(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    kept = (
+        "SIZE left are more than --larger-than; kept: records, what changed within --older-than "
+        "(default: 1w), and data used within a week"
+    )
     _, out, _ = run(capsys, "store prune --larger-than 0 --yes")
-    assert out.splitlines()[-2:] == [
-        "store: removed SIZE; SIZE left",
-        "SIZE left are more than --larger-than: the other conditions keep them",
-    ]
+    assert out.splitlines() == ["store: nothing to remove", kept]
+    assert len(read_inventory(store).of("predictions")) == 3
+    _, out, _ = run(capsys, "store prune --larger-than 0 --older-than 0h --yes")
+    assert out.splitlines()[-2:] == ["store: removed SIZE; SIZE left", kept]
     assert read_inventory(store).of("predictions") == []
-
-
-def test_a_running_evaluation_keeps_its_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    run_of_r50 = new_run(["r50"])
-    store.objects.set(run_of_r50.name, run_of_r50.encode())
-    _, out, _ = run(capsys, "store prune --older-than 1d --yes")
-    assert out == "store: nothing to remove\nrunning, and kept: r50\n"
-    assert active_runs(store.objects) == [run_of_r50]
-    store.objects.delete(run_of_r50.name)
-    _, out, _ = run(capsys, "store prune --older-than 1d --yes")
-    assert out.splitlines()[-1] == "store: removed SIZE; SIZE left"
 
 
 def test_a_folder_that_is_no_store(

@@ -11,7 +11,6 @@ from support.stored import keys_of, predict
 from support.tuned import record
 
 from quba_check.cli.main import main
-from quba_check.storage.active_runs import active_runs, new_run
 from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
 
@@ -116,12 +115,5 @@ def test_damaged_records_are_named_by_their_url(url: str, capsys: pytest.Capture
 def test_predictions_are_removed_at_the_url(
     url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output(capsys, "store", "prune", "--larger-than", "0", "--yes")
+    output(capsys, "store", "prune", "--larger-than", "0", "--older-than", "0h", "--yes")
     assert s3.names(f"{url}/predictions/") == []
-
-
-def test_evaluations_of_other_machines(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run = new_run(["r50"])
-    open_store(url).objects.set(run.name, run.encode())
-    assert "running, and kept: r50" in output(capsys, "store", "prune", "--older-than", "0h", "--yes")
-    assert active_runs(open_store(url).objects) == [run]

@@ -17,6 +17,7 @@ from support.stored import path_of
 from support.tiny import CLASSES, PER_CLASS, SHIFTS, picture
 from syrupy.assertion import SnapshotAssertion
 
+from quba_check.cli.main import main
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
@@ -34,6 +35,7 @@ ALL_FORWARDS = N + 2 * N + PGD_FORWARDS + OTHER_IMAGES
 ALL_BACKWARDS = N
 
 
+SKETCH = View("sketch")
 ON_FEW_IMAGES = tuple(name for name in PUBLISHED_DIMENSIONS if name != "corruption_robustness")
 
 
@@ -244,6 +246,39 @@ def test_a_path_that_is_no_shard_is_predicted_again(evaluate, models) -> None:
     path.mkdir()
     with pytest.raises(StoreError, match="cannot be written"):
         evaluate().outcome("accuracy")
+
+
+def prune(evaluation: Evaluation) -> None:
+    assert main(["store", "prune", "--older-than=0h", "--yes", f"--store={evaluation.store.root}"]) == 0
+
+
+@pytest.mark.usefixtures("without_stored_check")
+def test_what_is_pruned_under_a_run_is_predicted_again(
+    evaluate, models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = evaluate().engine.predictions([CLEAN, SKETCH])
+    evaluation = evaluate()
+    with monkeypatch.context() as patch:
+
+        def prune_once() -> None:
+            patch.undo()
+            prune(evaluation)
+
+        patch.setattr(evaluation.store, "close", prune_once)
+        after = evaluation.engine.predictions([CLEAN, SKETCH])
+    assert all(same(before[view], after[view]) for view in (CLEAN, SKETCH))
+    assert models.COUNTS["forward"] == N + len(after[SKETCH].index)
+    assert evaluation.engine.pop_repairs() == []
+
+
+@pytest.mark.usefixtures("without_stored_check")
+def test_first_predictions_that_are_pruned_under_a_run_are_predicted_again(evaluate, models) -> None:
+    before = evaluate().engine.first_predictions()
+    evaluation = evaluate()
+    evaluation.engine.determine_outputs([CLEAN])  # reads which shards are stored
+    prune(evaluation)
+    assert same(before, evaluation.engine.first_predictions())
+    assert models.COUNTS["forward"] == N
 
 
 def test_an_image_that_cannot_be_decoded_is_named(evaluate, suite: Path) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.stored import OLD, age, keys_of, predict, prediction_files
 
-from quba_check.storage.active_runs import ActiveRun
 from quba_check.storage.inventory import (
     ABANDONED_SECONDS,
+    KEPT_SECONDS,
     Conditions,
     ModelSummary,
     kind_of,
@@ -23,7 +23,7 @@ from quba_check.storage.opening import open_store
 from quba_check.storage.shard import ShardKey, encode_shards, header_end, object_name
 from quba_check.storage.store import FIRST_READ, Store
 
-NOW = OLD + 1000
+NOW = OLD + 1000 + KEPT_SECONDS
 
 
 @pytest.fixture
@@ -91,7 +91,6 @@ def test_a_file_that_is_removed_meanwhile(store: Store, monkeypatch: pytest.Monk
         ("mirror/a/files/x.png", "copies"),
         ("images/.a.tmp", "other"),
         ("locks/0001.lock", "other"),
-        ("active/a.json", "other"),
         ("digests.sqlite", "other"),
     ],
 )
@@ -116,24 +115,18 @@ def full(store: Store) -> Store:
     return store
 
 
-def selected(
-    store: Store, conditions: Conditions, running: Sequence[ActiveRun] = ()
-) -> list[tuple[str, str, int]]:
+def selected(store: Store, conditions: Conditions, now: float = NOW) -> list[tuple[str, str, int]]:
     """Kind, model and age in seconds of the files to remove, in order."""
-    chosen = removals(read_inventory(store), conditions, running, NOW)
+    chosen = removals(read_inventory(store), conditions, now)
     return [(each.kind, each.model, int(each.modified - OLD)) for each in chosen]
 
 
-def run_of(model: str, started: float = NOW) -> ActiveRun:
-    return ActiveRun("run", (model,), 1, started, NOW)
-
-
 def test_an_age(full: Store) -> None:
-    assert selected(full, Conditions(before=OLD + 1)) == [
+    assert selected(full, Conditions(before=OLD + 2)) == [
         ("predictions", "old", 0),
         ("predictions", "old", 1),
     ]
-    assert selected(full, Conditions(before=OLD + 500, images=True))[0] == ("images", "", 500)
+    assert selected(full, Conditions(before=OLD + 501, images=True))[0] == ("images", "", 500)
 
 
 def test_a_size_takes_images_first_and_the_oldest_predictions_next(full: Store) -> None:
@@ -146,17 +139,20 @@ def test_a_size_takes_images_first_and_the_oldest_predictions_next(full: Store) 
     assert len(selected(full, Conditions(larger_than=0))) == 5  # records stay
 
 
-def test_a_running_evaluation_keeps_its_model_and_images(full: Store) -> None:
-    everything = Conditions(before=NOW, images=True)
-    running = [run_of("old", started=OLD + 501)]
-    assert selected(full, everything, running) == [("images", "", 500), ("predictions", "new", 2)]
+def test_what_changed_within_a_week_is_kept(full: Store) -> None:
+    conditions = Conditions(larger_than=0, images=True)
+    assert selected(full, conditions, OLD + KEPT_SECONDS) == []
+    week_after_two = OLD + 2 + KEPT_SECONDS
+    kept_by_default = [("predictions", "old", 0), ("predictions", "old", 1)]
+    assert selected(full, conditions, week_after_two) == kept_by_default
+    assert len(selected(full, replace(conditions, before=NOW), week_after_two)) == 5
 
 
 def test_damaged_files_are_of_no_model(full: Store) -> None:
     for path in prediction_files(full, "old", "clean"):
         path.write_bytes(b"")
         age(path)
-    assert selected(full, Conditions(before=OLD)) == [("predictions", "", 0)]
+    assert selected(full, Conditions(before=OLD + 1)) == [("predictions", "", 0)]
 
 
 def test_leftovers_of_killed_runs(full: Store) -> None:
@@ -166,7 +162,7 @@ def test_leftovers_of_killed_runs(full: Store) -> None:
     for name in ("predictions/.2.tmp", "progress/9-10/main.json"):
         full.objects.set(name, b"in work")
         age(full.root / name, at=NOW - ABANDONED_SECONDS)
-    chosen = removals(read_inventory(full), Conditions(), [], NOW)
+    chosen = removals(read_inventory(full), Conditions(), NOW)
     assert {each.kind for each in chosen} == {"leftovers"}
     full.delete_files(file.name for each in chosen for file in each.files)
     assert {path.name for path in full.root.rglob("*") if path.is_file()} >= {".2.tmp", "main.json"}
@@ -176,7 +172,7 @@ def test_leftovers_of_killed_runs(full: Store) -> None:
 
 def test_copies_of_data_are_removed_together(full: Store) -> None:
     for url, used in (("a", OLD + 600), ("b", OLD + 400)):
-        for name, at in (("listing.json", used), ("files/x.png", OLD - 9), (".1.tmp", OLD)):
+        for name, at in (("listing.json", used), ("files/x.png", OLD - 9), (".1.tmp", NOW)):
             full.objects.set(f"mirror/{url}/{name}", bytes(100))
             age(full.root / "mirror" / url / name, at=at)
     assert selected(full, Conditions(images=True)) == [
@@ -185,7 +181,9 @@ def test_copies_of_data_are_removed_together(full: Store) -> None:
         ("images", "", 501),
         ("copies", "", 600),
     ]
-    running = [run_of("other", started=OLD + 501)]
-    kinds = [kind for kind, *_ in selected(full, Conditions(images=True), running)]
+    week_after = OLD + 501 + KEPT_SECONDS
+    kinds = [kind for kind, *_ in selected(full, Conditions(images=True), week_after)]
     assert kinds == ["copies", "images"]
+    removed = selected(full, Conditions(before=NOW, images=True), week_after)
+    assert [row for row in removed if row[0] == "copies"] == [("copies", "", 400)]
     assert selected(full, Conditions(before=OLD + 450, images=True))[0] == ("copies", "", 400)

@@ -122,7 +122,7 @@ class TestFolderObjects:
         (objects.root / "link").symlink_to(objects.root / "runs")
         assert [file.name for file in objects.list()] == ["runs/.hidden.tmp"]
 
-    @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "active/../../outside", ""])
+    @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "runs/../../outside", ""])
     def test_a_name_that_leads_out_of_the_store(self, tmp_path: Path, name: str) -> None:
         text = error_text(StoreError, FolderObjects(tmp_path).set, name, b"")
         assert text == f"--quba-store: '{name}' is no name of a file in {tmp_path}."
@@ -139,11 +139,11 @@ class TestFolderObjects:
         self, tmp_path: Path, snapshot: SnapshotAssertion
     ) -> None:
         objects = FolderObjects(tmp_path)
-        (tmp_path / "active").write_text("")
+        (tmp_path / "runs").write_text("")
         (tmp_path / "folder").mkdir()
         texts = [
-            error_text(StoreError, objects.set, "active/a.json", b"{}"),
-            error_text(StoreError, objects.delete, "active/a.json"),
+            error_text(StoreError, objects.set, "runs/a.json", b"{}"),
+            error_text(StoreError, objects.delete, "runs/a.json"),
             error_text(StoreError, objects.get, "folder"),
         ]
         assert [text.replace(str(tmp_path), "STORE") for text in texts] == snapshot

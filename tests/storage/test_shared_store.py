@@ -165,10 +165,10 @@ def test_files_are_those_at_the_url_and_of_this_machine(machine: Machine) -> Non
     store.close()
     store.local.set("runs/copy.json", b"")
     store.local.set("images/a.npy", b"")
-    store.objects.set("active/a.json", b"")
+    store.objects.set("compute/a.txt", b"")
     names = {file.name for file in store.files()}
     own = f"predictions/{ENTRY}/00000-{'a' * 16}.safetensors"
-    assert names == {own, "active/a.json", "images/a.npy"}
+    assert names == {own, "compute/a.txt", "images/a.npy"}
     store.delete_files(names)
     assert list(store.files()) == []
     assert not store.has(KEYS[0])

@@ -123,7 +123,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Remove the predictions of one model, which alone are old."""
         store, old = self.stores[process], {name for name in self.files if entry_of(name) == entry}
         age(*(self.folder / name for name in old))
-        selected = removals(read_inventory(store), Conditions(before=OLD), [], OLD)
+        selected = removals(read_inventory(store), Conditions(before=OLD + 1), OLD)
         store.delete_files(file.name for each in selected for file in each.files)
         self.drop(old)
 

@@ -24,8 +24,7 @@ class S3Server:
 
     Attributes:
         settings: environment variables of its clients.
-        requests: every request so far: method and path. Listings are `LIST`. Signs of life of a run are
-            `BEAT`, since their number depends on its duration.
+        requests: every request so far: method and path. Listings are `LIST`.
     """
 
     def __init__(self) -> None:
@@ -47,9 +46,7 @@ class S3Server:
     def _note(self, line: logging.LogRecord) -> None:
         if request := _LINE.search(line.getMessage()):
             method, path = request.groups()
-            is_beat = method == "PUT" and "/active/" in path
-            kind = "LIST" if "list-type=2" in path else "BEAT" if is_beat else method
-            self.requests.append((kind, path))
+            self.requests.append(("LIST" if "list-type=2" in path else method, path))
 
     def client(self):
         import boto3
