@@ -14,7 +14,7 @@ from quba_check.core.dimension import Part
 from quba_check.core.grade import LETTERS
 from quba_check.core.request import Better, Request
 from quba_check.demands.demand import Demand
-from quba_check.demands.document import CONDITIONS, LocatedValue, MergedFile
+from quba_check.demands.document import LocatedValue, MergedFile
 from quba_check.demands.schema import WaiverEntry
 from quba_check.messages import listed
 from quba_check.records.verdict import DROPS, QUBA, Bound, Waiver
@@ -69,10 +69,10 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
             effect, or a waiver that allows nothing.
     """
     located, request, location = file.keys(asked.location), asked.request, asked.location
-    if request.dimension != QUBA:
-        _check_bounds(file, asked)
     check_effect(file, location, asked.effects)
     waived, title = waiver_of(file, location, asked.entry), title_of(file, location, asked.entry)
+    if request.dimension != QUBA:
+        _check_bounds(file, asked)
     of_slices = {"min_images": asked.min_images, "min_groups": LEAST_GROUPS_OF_SLICE} if request.slice else {}
     settings = _settings(file, location, {**_DEFAULTS, **of_slices})
     for key, value in located.items():
@@ -130,7 +130,7 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
     unit, better = request.number.unit, request.better
     path = location[1:] if location[0] == "dimensions" else location
     target = dotted_path(tuple(step for step in path if step != "parts"))
-    if not entry.keys() - {*CONDITIONS}:
+    if not any(map(entry.get, (*asked.effects, *DROPS))):
         allowed = "min, max, max_drop or max_relative_drop"
         raise file.error(location, "nothing is demanded", shown=target, allowed=allowed)
     keys = {asked.keys[key]: key for key in entry if key in asked.keys}

@@ -13,15 +13,13 @@ from typing import Any, TypeAlias
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.profiles import display_name, find_thresholds
-from quba_check.demands.schema import BY_NAME, ThresholdFile
+from quba_check.demands.schema import BY_NAME, CONDITIONS, ThresholdFile, is_entry
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml, schema_problems, typed
 from quba_check.strict_yaml.round_trip import flow_text
 
 SCHEMA = 1
 MOST_FILES = 20
-CONDITIONS = ("set", "pipeline", "epsilon")
-"""Keys of an entry that decide which answers its demands are on."""
 SHARED = ("tier", "optional")
 """Settings of a pipeline in the section `serving` of earlier files."""
 
@@ -236,33 +234,36 @@ def plain(item: Tree | LocatedValue) -> Any:
     return {key: plain(inner) for key, inner in item.items()}
 
 
-def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:
+def merge(parent: Tree, child: Tree, errors: list[ThresholdError], location: Location = ()) -> Tree:
     """Return the parent with the child's values in place of its own; neither is changed.
 
     Args:
         parent: content of the extended file.
         child: content of the file.
-        errors: takes an error for each key that the child removes and the parent does not have.
+        errors: takes an error for each key that the child removes and the parent does not have, and for each
+            condition of inherited demands that it changes.
+        location: the place of both in their files.
     """
     merged = dict(parent)
     for key, item in child.items():
-        before = merged.get(key)
+        before, place = merged.get(key), (*location, key)
         if isinstance(item, ListTree):
             known = len(errors)
-            merge({}, item, errors)  # a list extends nothing, so that null is an error in it
+            merge({}, item, errors, place)  # a list extends nothing, so that null is an error in it
             merged[key] = item
             if len(errors) > known:
                 del merged[key]
         elif isinstance(item, dict) and isinstance(before, ListTree):
-            own, place = _first_value(item), before.location
+            own = _first_value(item)
             where = f"{(before if own is None else own).document.at_key(place)}: {dotted_path(place)}"
             text = f"keys do not extend the list of {before.document.at_key(place)}"
             errors.append(ThresholdError(text, where=where, allowed="a list, which replaces it, or null"))
         elif isinstance(item, dict):
             inherited = before if isinstance(before, dict) else {}
-            errors.extend(_changed_conditions(inherited, item))
-            merged[key] = merge(inherited, item, errors)
-            if item and not merged[key]:  # every key was removed
+            result = merge(inherited, item, errors, place)
+            errors.extend(_changed_conditions(inherited, item, result, place))
+            merged[key] = result
+            if item and not result:  # every key was removed
                 del merged[key]
         elif item.value is not None:
             merged[key] = item
@@ -304,14 +305,14 @@ def _stated(document: Document, name: str) -> list[Any]:
     return [*entry] if isinstance(entry, list) else [entry] if entry else []
 
 
-def _changed_conditions(parent: Tree, child: Tree) -> Iterator[ThresholdError]:
-    """Yield an error for each condition that would take inherited demands to other images."""
-    for key in CONDITIONS if parent else ():
-        own, before = child.get(key), parent.get(key)
-        was = before.value if isinstance(before, LocatedValue) else None
-        if isinstance(own, LocatedValue) and own.value != was:
-            where = f"{own.document.at_key(own.location)}: {dotted_path(own.location)}"
-            text = "it would take the inherited demands of this entry to other images"
+def _changed_conditions(parent: Tree, child: Tree, merged: Tree, at: Location) -> Iterator[ThresholdError]:
+    """Yield an error for each condition of inherited demands that an entry changes."""
+    for key in CONDITIONS if parent and is_entry(at) else ():
+        own = _first_value({key: child.get(key, {})})
+        if own is not None and plain(merged.get(key, {})) != plain(parent.get(key, {})):
+            place = (*at, key)
+            where = f"{own.document.at_key(place)}: {dotted_path(place)}"
+            text = "it would change a condition of the inherited demands of this entry"
             allowed = "a list of entries, which replaces the inherited one"
             yield ThresholdError(text, where=where, allowed=allowed)
 

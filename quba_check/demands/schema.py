@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.request import AnswerScore
+from quba_check.core.request import NOT_AS, AnswerScore, Request
 from quba_check.demands.demand import Uncertain
 from quba_check.demands.fields import (
     AttackSize,
@@ -27,13 +28,21 @@ from quba_check.demands.fields import (
 )
 from quba_check.dimensions import registry
 from quba_check.records.verdict import Tier
-from quba_check.strict_yaml import Strict
+from quba_check.strict_yaml import Location, Strict
 from quba_check.strict_yaml.schema import LONGEST_TITLE, SchemaVersion, Title, Words
 
 BY_NAME = ("dimensions", "classes")
 """Sections whose entries are independent of each other."""
+CONDITIONS = tuple(field.name for field in fields(Request))
+"""Keys of an entry that are its conditions: they have the name of a field of requests."""
 POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations in the package."""
+
+
+def is_entry(location: Location) -> bool:
+    """Return True for the place of an entry with bounds, conditions and settings."""
+    depth = 4 if location[:2] == ("classes", NOT_AS) else 2
+    return len(location) == (depth if location[0] in BY_NAME else 1)
 
 
 def _key(description: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
+from itertools import chain
 
 import pytest
 from demands.test_faults import SUITE
-from hypothesis import given
+from demands.test_schema import STATED
+from hypothesis import find, given
 from hypothesis import strategies as st
 from support.gate import thresholds
 
@@ -30,7 +32,6 @@ COLUMNS, VALUES = (
     ["light", "top5", "light,camera", "a:b"],
     ["light=a", "light=a:worst", "light=a\\", "light=a@b"],
 )
-
 
 CONDITIONS = [["set"], ["pipeline"], ["epsilon"], ["prevalence"], ["at", "score"], ["slice", "kind"]]
 """Fields that can be replaced by those of another request."""
@@ -82,6 +83,13 @@ def requests(draw: st.DrawFn) -> Request:
 
 def name_of(request: Request) -> str:
     return target_name(request.dimension, request.part)
+
+
+@pytest.mark.parametrize("condition", sorted(STATED | {"score", "slice", "kind"}))
+def test_each_condition_is_drawn(condition: str) -> None:
+    default = next(field.default for field in fields(Request) if field.name == condition)
+    find(requests(), lambda one: getattr(one, condition) != default)
+    assert condition in chain(*CONDITIONS)
 
 
 @given(requests(), requests(), st.sampled_from(CONDITIONS))

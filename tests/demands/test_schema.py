@@ -2,8 +2,45 @@ import re
 
 import pytest
 
+from quba_check.core.request import NUMBERS
 from quba_check.demands import threshold_schema
+from quba_check.demands.bounds import BOUNDS, SETTINGS
+from quba_check.demands.schema import CONDITIONS, QubaEntry, is_entry
 from quba_check.dimensions import registry
+
+OF_THE_NUMBER = {
+    *("dimension", "number", "target", "classes", "mistaken_for", "others"),  # by the place of the entry
+    *("slice", "kind"),  # by the key `slices` of the number
+    "score",  # by the key `score` of `at`
+}
+"""Fields of a request that are no key of an entry."""
+
+
+def places(schema, location=()):
+    """Yield the place and the keys of each mapping in threshold files; `*` is any name."""
+    for key in ("anyOf", "oneOf"):
+        for option in schema.get(key, ()):
+            yield from places(option, location)
+    if "$ref" in schema:
+        yield from places(SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]], location)
+    if schema.get("type") == "object":
+        inner = dict(schema.get("properties", {}))
+        if isinstance(names := schema.get("additionalProperties"), dict):
+            inner["*"] = names
+        yield location, {*inner}
+        for key, value in inner.items():
+            yield from places(value, (*location, key))
+
+
+STATED = {*CONDITIONS} - OF_THE_NUMBER
+SCHEMA = threshold_schema()
+PLACES = dict(places(SCHEMA))
+ENTRIES = {
+    location: conditions
+    for location, keys in PLACES.items()
+    if location and is_entry(location) and (conditions := sorted(keys & STATED))
+}
+"""Conditions of each kind of entry, by its place."""
 
 
 def test_the_schema_names_dimensions_and_refuses_others():
@@ -48,3 +85,20 @@ def test_a_bound_is_a_number_or_a_percentage(bound, number):
     assert re.search(percentage, "2.5 %")
     assert not re.search(percentage, "-2%")
     assert allowed[2] == {"type": "null"}
+
+
+def test_each_condition_of_requests_is_a_key_of_entries():
+    assert {key for conditions in ENTRIES.values() for key in conditions} == STATED
+
+
+def test_each_key_of_an_entry_is_a_condition_a_setting_or_has_bounds():
+    """A condition under a name that requests do not have would move inherited demands."""
+    numbers = {name for section in NUMBERS.values() for name in section}
+    known = {*STATED, *BOUNDS, *SETTINGS, *numbers, "waive", "title", "slices", "parts"}
+    for location, keys in PLACES.items():
+        if location and is_entry(location):
+            assert keys <= ({*QubaEntry.model_fields} if location == ("quba",) else known), location
+
+
+def test_only_entries_have_conditions():
+    assert {location for location, keys in PLACES.items() if keys & STATED} == {*ENTRIES}

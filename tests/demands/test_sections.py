@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from demands.test_faults import SUITE
-from support.gate import threshold_error, thresholds
+from support.gate import thresholds
 from support.requests import answer_request, class_request, confusion, parity_request, served
 from syrupy.assertion import SnapshotAssertion
 
@@ -197,12 +197,8 @@ def test_an_extended_file_has_the_rule():
     assert [(one.name, one.threshold) for one in demands] == [("answers.share@probability=0.9[min]", 0.6)]
     without = read("extends: base.yaml\nanswers: null\ndimensions: {accuracy: {min: 0.5}}", base=base)
     assert [one.name for one in without] == ["accuracy[min]"]
-    other = "extends: base.yaml\nanswers: {at: {margin: 0.5, probability: null}, accuracy: null}"
+    other = "extends: base.yaml\nanswers: [{at: {margin: 0.5}, share: {min: 0.5}}]"
     assert [one.part for one in read(other, base=base)] == ["share@margin=0.5"]
-    assert threshold_error(other.replace(", probability: null", ""), SUITE, base=base) == (
-        "x.yaml:3: answers.at: one rule is needed, got probability and margin. "
-        "Allowed: one of probability, margin, max_logit, energy, error, accuracy, share."
-    )
 
 
 def test_parity() -> None:

@@ -130,11 +130,11 @@ def _numbers(location: Location, numbers: Mapping[str, Part], file: MergedFile) 
     """Return the names of the numbers that an entry states.
 
     Raises:
-        ThresholdError: the entry has other keys alone.
+        ThresholdError: the entry states none.
     """
     stated = file.keys(location)
     names = [name for name in numbers if name in stated]
-    if stated and not names:
+    if not names:
         allowed = f"{listed(numbers)}, each with min or max, max_drop or max_relative_drop"
         raise file.error(location, "nothing is demanded", got=listed(stated), allowed=allowed)
     return names
