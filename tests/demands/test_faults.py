@@ -276,6 +276,7 @@ ONES: list[tuple[SuiteFacts, list[str]]] = [
         ],
     ),
     (replace(SUITE, slices=()), ["dimensions: {accuracy: {slices: {light: {worst: {min: 0.8}}}}}"]),
+    (replace(SUITE, slices=None, class_names=()), ["answers: {at: {probability: {}}, share: {min: 0.5}}"]),
     (replace(SUITE, serving={}), ["parity: {pipeline: app, agreement: {min: 0.9}}"]),
 ]
 WAIVE = f"waive: {{{UNTIL}, at_least: 0.4}}"

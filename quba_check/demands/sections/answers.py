@@ -103,7 +103,7 @@ def _by_class(
         ThresholdError: a class is unknown, or has no threshold.
     """
     suite = file.suite
-    if suite.slices is None and not suite.class_names:
+    if suite.slices is None and not suite.class_names and levels:
         return tuple(levels.items())  # for a record without the names of its classes
     names = table_class_names(suite.class_names, suite.class_count)
     if unknown := next((name for name in levels if name not in (*names, "default")), None):
