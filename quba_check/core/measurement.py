@@ -48,8 +48,10 @@ class Quantity:
         images: number of different images behind n, if they are shown in several versions; else None.
         groups: number of groups that count, of the set or side with the fewest; None without groups.
         effective: number of independent images that would have this error; None without groups or interval.
-        eligible: number of images that can count whatever the model answers, if n depends on its answers.
+        eligible: number of images that can count whatever the model answers, if n depends on its answers; of
+            a number with two sides those of the rarer one.
         eligible_groups: number of groups of these; None without groups.
+        eligible_of: the rarer side, `the class` or `another class`; empty for numbers without two sides.
         slices: the number on slices of the images, by column.
         notes: short notes that reports show next to the value, for example `masked: …`.
         classes: yields the number of each class by name, behind that of the worst class; not stored in
@@ -69,6 +71,7 @@ class Quantity:
     effective: float | None = None
     eligible: int | None = None
     eligible_groups: int | None = None
+    eligible_of: str = ""
     slices: Mapping[str, SliceValues] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     classes: Callable[[], Iterable[tuple[str, Quantity]]] | None = field(

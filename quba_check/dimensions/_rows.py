@@ -25,6 +25,8 @@ from quba_check.stats.clusters import GroupEffect, Sides, group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import Limits, Scores, share_limits
 
+SIDES = {2: "the class", 1: "another class"}
+"""The sides of a number with two, such as an AUROC."""
 NO_PROBABILITIES = f"the baseline's record keeps no probabilities. Give the model itself: {GIVE_REFERENCE}"
 
 
@@ -223,7 +225,8 @@ class Rows:
         Args:
             estimate: the number.
             limits: its limits, as if all rows were independent.
-            sides: (r,) side of each row, 0 for rows that do not count; None if all count.
+            sides: (r,) side of each row, 0 for rows that do not count; None if all count. Two sides are those
+                of `SIDES`.
             eligible: (r,) True for rows that can count, if the answers decide which of them do.
         """
         influences, images = estimate.influences["rows"], self.images
@@ -231,8 +234,12 @@ class Rows:
             sides = np.where(eligible & (sides == 0), np.int8(-1), sides)
         own = images if sides is None else images[sides > 0]
         n, shown = len(own), len(np.unique(own))
-        possible = None if eligible is None else np.unique(images[eligible])
-        group = self.declared_group
+        of_side = ""
+        if sides is not None and sides.max() > 1:
+            of_sides = {name: sides == side for side, name in SIDES.items()}
+            of_side = min(of_sides, key=lambda name: self._size(of_sides[name]))
+            eligible = of_sides[of_side]
+        groups, possible = (0, None) if eligible is None else self._size(eligible)
         return Quantity(
             estimate.value,
             "fraction",
@@ -241,9 +248,15 @@ class Rows:
             influences={self.view: influences.reshape(len(self.tables), -1).mean(axis=0)},
             sides={} if sides is None else {self.view: sides.reshape(len(self.tables), -1).max(axis=0)},
             images=shown if shown < n else None,
-            eligible=None if possible is None else len(possible),
-            eligible_groups=None if possible is None or group is None else len(np.unique(group[possible])),
+            eligible=possible,
+            eligible_groups=groups or None,
+            eligible_of=of_side,
         )
+
+    def _size(self, mask: Mask) -> tuple[int, int]:
+        """Return the numbers of groups, 0 if none are declared, and images of some rows."""
+        images, group = np.unique(self.images[mask]), self.declared_group
+        return 0 if group is None else len(np.unique(group[images])), len(images)
 
     def share(self, hits: Mask, counted: Mask | None = None) -> Quantity:
         """Return the share of hits among all rows, or among the rows that count.

@@ -148,7 +148,9 @@ def gap(own: Quantity, rest: Quantity, better: Better) -> Quantity:
         first, second = np.array(low.curve.limits), np.array(high.curve.limits)
         curve = bounded_curve(unpaired_difference_limits(low.value, first, high.value, second))
     like = Quantity(high.value - low.value, own.unit, own.n, curve, images=own.images, groups=own.groups)
-    return replace(like, eligible=own.eligible, eligible_groups=own.eligible_groups)
+    return replace(
+        like, eligible=own.eligible, eligible_groups=own.eligible_groups, eligible_of=own.eligible_of
+    )
 
 
 def measure_slices(

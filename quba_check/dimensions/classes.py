@@ -133,6 +133,7 @@ def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity
     """
     is_of, is_called = _masks(request, rows, threshold)
     prevalence = request.prevalence or 0.0
+    sides = is_of + np.int8(1)
     _check_both_sides(is_of, request)
     if request.metric == "npv":
         is_of, is_called, prevalence = ~is_of, ~is_called, 1 - prevalence
@@ -145,7 +146,7 @@ def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity
         hits, n, false, m = (float(count / effect) for count in counts)
         return class_metrics.restated_share_limits(prevalence, hits, n, false, m, z)
 
-    return rows.quantity(class_metrics.restated_share(prevalence, *shares), limits, is_of + np.int8(1))
+    return rows.quantity(class_metrics.restated_share(prevalence, *shares), limits, sides)
 
 
 def _share(selected: Mask, hits: Mask) -> Estimate:

@@ -70,8 +70,10 @@ class QuantityRow(JsonRow):
         images: number of different images behind n, if shown in several versions.
         groups: number of groups of images, of the set with the fewest; None without groups.
         effective: number of independent images that would have this error; None without groups or interval.
-        eligible: number of images that can count whatever the model answers, if n depends on its answers.
+        eligible: number of images that can count whatever the model answers, if n depends on its answers; of
+            a number with two sides those of the rarer one.
         eligible_groups: number of groups of these; None without groups.
+        eligible_of: the rarer side, `the class` or `another class`; empty for numbers without two sides.
         better: direction in which the value is better; None for parts that are only reported.
         requested: it was measured only because a demand asks for it.
         slices: the number on slices of the images, by column.
@@ -94,6 +96,7 @@ class QuantityRow(JsonRow):
     effective: Number | None = None
     eligible: Count | None = None
     eligible_groups: Count | None = None
+    eligible_of: str = ""
     better: Better | None = None
     requested: bool = False
     slices: dict[str, SliceValuesRow] = Field(default_factory=dict)

@@ -75,7 +75,7 @@ def size_note(demand: Demand, measurement: Measurement) -> str:
     sliced = _sliced(demand, measurement)
     names, judged = [*sliced.values, *sliced.unmeasured], _judged(demand, sliced)
     others = [
-        f"{name} ({_images(sliced.values[name]):,})" if name in sliced.values else name
+        f"{name} ({_size(demand, sliced.values[name])})" if name in sliced.values else name
         for name in names
         if name not in judged
     ]
@@ -89,21 +89,22 @@ def shortage(demand: Demand, quantity: Quantity) -> str:
 
     Images and groups count that the model cannot change: else a worse one could be too small to be judged.
     """
-    images = _images(quantity)
+    images, groups, of_side = _counts(quantity)
     if images < demand.min_images:
-        return f"{images:,} {row_noun(quantity)}. Allowed: at least {demand.min_images:,} (min_images)"
-    groups = quantity.groups if quantity.eligible_groups is None else quantity.eligible_groups
+        return (
+            f"{images:,} {row_noun(quantity)}{of_side}. Allowed: at least {demand.min_images:,} (min_images)"
+        )
     if groups is not None and groups < demand.min_groups:
-        return f"{groups:,} groups of images. Allowed: at least {demand.min_groups:,} (min_groups)"
+        return f"{groups:,} groups of images{of_side}. Allowed: at least {demand.min_groups:,} (min_groups)"
     return ""
 
 
 def row_noun(quantity: Quantity) -> str:
     """Return `groups` if each row of a number is a decided group, else `images`."""
-    rows, groups = quantity.n, quantity.groups
-    if quantity.eligible is not None:  # a few answers may be of as many groups
-        rows, groups = quantity.eligible, quantity.eligible_groups
-    return "groups" if groups is not None and groups == rows else "images"
+    groups, rows = quantity.groups, quantity.images or quantity.n
+    # A few answers, or images of the rarer side, may be of the same number of groups.
+    is_decided = groups is not None and groups == rows and quantity.eligible == quantity.eligible_groups
+    return "groups" if is_decided else "images"
 
 
 def _least(demand: Demand, sliced: SliceValues) -> str:
@@ -166,9 +167,19 @@ def _judged(demand: Demand, sliced: SliceValues) -> dict[str, Quantity]:
     return {name: quantity for name, quantity in values.items() if not shortage(demand, quantity)}
 
 
-def _images(quantity: Quantity) -> int:
+def _counts(quantity: Quantity) -> tuple[int, int | None, str]:
+    """Return the images and groups that `min_images` and `min_groups` count, and their side."""
     counted = quantity.images or quantity.n or 0
-    return counted if quantity.eligible is None else quantity.eligible
+    images = counted if quantity.eligible is None else quantity.eligible
+    groups = quantity.groups if quantity.eligible_groups is None else quantity.eligible_groups
+    return images, groups, quantity.eligible_of and f" of {quantity.eligible_of}"
+
+
+def _size(demand: Demand, quantity: Quantity) -> str:
+    """Return the size of a slice: its images, or groups if these are too few."""
+    images, groups, of_side = _counts(quantity)
+    is_short_of_groups = groups is not None and groups < demand.min_groups and images >= demand.min_images
+    return f"{groups:,} groups{of_side}" if is_short_of_groups else f"{images:,}{of_side}"
 
 
 def _text(name: str, quantity: Quantity) -> str:

@@ -396,17 +396,36 @@ def test_answers_to_unknown_images() -> None:
     assert shown.better == "low"
 
 
-def test_a_gap_counts_the_groups_of_the_class_in_the_slice() -> None:
-    """Of 40 patients in each slice, five in slice a are dogs: too few for an interval of its AUROC."""
+@pytest.mark.parametrize("metric", ["auroc"])
+def test_a_gap_counts_the_groups_of_the_class_in_the_slice(metric: str) -> None:
+    """Of 40 patients in each slice, five in slice a are dogs: too few for an interval.
+
+    Slice b has enough dogs, so that it is judged.
+    """
     group = np.repeat(np.arange(80), 5)
     label = np.where((group < 5) | (group >= 60), 1, 0)
     slices = column("site", np.where(group < 40, "a", "b"))
     clean = images(400, 13, label, group=group, slices=slices)
-    request = replace(class_request("dog", (1,), "auroc"), slice="site", kind="gap")
-    site = measured("classes", {"clean": clean}, request).parts["dog.auroc"].slices["site"]
+    request = replace(class_request("dog", (1,), metric), slice="site", kind="gap")
+    site = measured("classes", {"clean": clean}, request).parts[f"dog.{metric}"].slices["site"]
     for by_site in (site.values, site.gaps):
         assert (by_site["site=a"].groups, by_site["site=a"].curve) == (5, None)
     assert (site.values["site=b"].groups, site.gaps["site=b"].groups) == (20, 5)
+    assert [site.gaps[f"site={one}"].eligible_groups for one in "ab"] == [5, 20]
+
+
+@pytest.mark.parametrize("metric", ["auroc", "precision", "npv"])
+@pytest.mark.parametrize("on", ["clean", "fog"])
+def test_the_rarer_side_has_the_fewest_groups_or_images(metric: str, on: str) -> None:
+    """Twelve images of dogs show three of them, and eight others one animal each."""
+    label, group = np.repeat([1, 0], [12, 8]), np.array([*np.arange(12) % 3, *range(3, 11)])
+    request = class_request("dog", (1,), metric, on, prevalence=None if metric == "auroc" else 0.1)
+    score = np.where(np.arange(20) % 2, 0.9, 0.1)
+    table = np.stack([1 - score, score, 0 * score, 0 * score], axis=1)
+    for animals, rarer in ((None, (8, None, "another class")), (group, (12, 3, "the class"))):
+        tables = {view: answers(label, None, table, group=animals) for view in ("clean", *FOG)}
+        own = part("classes", tables, request)
+        assert (own.eligible, own.eligible_groups, own.eligible_of) == rarer
 
 
 def test_changes_of_probabilities_on_slices_count_groups() -> None:

@@ -61,7 +61,7 @@ def accuracy_row(outcome):
 def test_row_of_a_measurement():
     row = accuracy_row(MEASURED)
     keys = "value unit n interval limits debiased debiased_limit images groups effective eligible"
-    keys += " eligible_groups better requested slices notes"
+    keys += " eligible_groups eligible_of better requested slices notes"
     rest = "parts masked tables unmeasured outputs masked_at"
     assert list(row.model_dump()) == [*keys.split(), *rest.split()]
     assert list(row.parts["top5"].model_dump()) == keys.split()

@@ -10,6 +10,7 @@ from support.answers import answers, column, facts
 from support.requests import answer_request, class_request, on_slices
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.facts import DecidedSet
 from quba_check.core.measurement import Drop, Measurement, Quantity, SliceValues, Unmeasurable
 from quba_check.core.view import CLEAN
 from quba_check.demands import Demand
@@ -19,6 +20,7 @@ from quba_check.stats.intervals import smallest_limits
 from quba_check.verdicts import decide
 from quba_check.verdicts.evidence import evidence_of
 from quba_check.verdicts.explanation import verdict_row
+from quba_check.verdicts.slices import size_note
 
 WORST = Demand(
     on_slices("accuracy", "light", "worst"), "min", 0.7, "block", False, "t.yaml", 4, min_images=50
@@ -119,6 +121,19 @@ REASONS = {
     "a small slice": (named("light=dusk"), accuracy()),
     "a small slice of a drop": (named("light=dusk", bound="max_drop"), DROP),
     "a small slice of a decided set": (named("light=day"), of_day(9, groups=9)),
+    "a small slice of a decided corruption": (named("light=day"), of_day(45, images=9, groups=9)),
+    "few images of the rarer side": (
+        named("light=day"),
+        of_day(80, groups=6, eligible=6, eligible_groups=6, eligible_of="the class"),
+    ),
+    "few decided groups of the rarer side": (
+        named("light=day"),
+        of_day(80, groups=80, eligible=6, eligible_groups=6, eligible_of="another class"),
+    ),
+    "few groups of the rarer side": (
+        named("light=day", min_groups=10),
+        of_day(200, groups=6, eligible=60, eligible_groups=6, eligible_of="the class"),
+    ),
     "few answers of as many groups": (named("light=day"), of_day(2, groups=2, eligible=9, eligible_groups=3)),
     "few groups": (named("light=day", min_groups=10), of_day(groups=9)),
     "small slices": (replace(WORST, min_images=1000), accuracy()),
@@ -225,6 +240,64 @@ def test_a_large_slice_on_which_the_model_has_no_value_fails(request_, called, c
     assert verdict.outcome == "unmeasurable"
     assert verdict.reason.startswith("site=b: no image ")
     assert on_site(request_, called, confidence, kind=kind, min_images=151).outcome == "skipped"
+
+
+TWO_SIDED = {
+    metric: class_request("yes", (1,), metric, prevalence=None if metric == "auroc" else 0.3)
+    for metric in ("auroc", "precision", "npv")
+}
+
+
+def on_rare_sites(request, kind, rare, *, size=1, is_decided=False, **settings):
+    """The verdict on a number of three sites of 60 patients; in site c, all answers are wrong.
+
+    Sites a and b have 30 patients of each class, site c has six of class `rare`.
+    """
+    patient = np.repeat(np.arange(180), size)
+    in_c = patient >= 120
+    label = np.where(in_c, np.where(patient < 126, rare, 1 - rare), patient % 2)
+    of_yes = np.where(label == in_c, 0.1, 0.9)
+    clean = answers(
+        label,
+        None,
+        np.stack([1 - of_yes, of_yes], axis=1),
+        group=patient if size > 1 or is_decided else None,
+        slices=column("site", np.array(list("abc"))[patient // 60]),
+    )
+    on = {"set": "patients"} if is_decided else {}
+    request = replace(request, slice="site", kind=kind, **on)
+    decided = {"patients": DecidedSet("clean", "mean")} if is_decided else {}
+    known = facts(2, class_names=("no", "yes"), requests=(request,), decided=decided)
+    outcome = measure_dimension(registry["classes"], {CLEAN: clean}, known)
+    bound = "max" if kind == "gap" else "min"
+    demand = Demand(request, bound, 0.5, "block", False, "t.yaml", 4, **settings)
+    return decide(demand, evidence_of(demand, outcome))
+
+
+@pytest.mark.parametrize("kind", ["worst", "gap"])
+@pytest.mark.parametrize("metric", TWO_SIDED)
+@pytest.mark.parametrize(("rare", "side"), [(1, "the class"), (0, "another class")])
+@pytest.mark.parametrize(
+    ("rows", "enough", "few"),
+    [
+        ({}, {"min_images": 6}, {"min_images": 7}),
+        ({"size": 2}, {"min_images": 12, "min_groups": 6}, {"min_images": 13}),
+        ({"size": 2}, {"min_images": 12, "min_groups": 6}, {"min_groups": 7}),
+        ({"is_decided": True}, {"min_images": 6, "min_groups": 6}, {"min_images": 7}),
+        ({"is_decided": True, "size": 3}, {"min_images": 6, "min_groups": 6}, {"min_groups": 7}),
+    ],
+)
+def test_worst_and_gap_count_the_rarer_side(kind, metric, rare, side, rows, enough, few):
+    request = TWO_SIDED[metric]
+    verdict = on_rare_sites(request, kind, rare, **rows, **enough)
+    assert verdict.outcome == "fail"
+    assert size_note(verdict.demand, verdict.evidence) == ""
+    verdict = on_rare_sites(request, kind, rare, **rows, **enough | few)
+    assert verdict.outcome == "pass"
+    ((key, least),) = few.items()
+    shown = f"{least - 1} groups" if key == "min_groups" else f"{least - 1}"
+    note = f"judged 2 of 3 slices; too small: site=c ({shown} of {side})"
+    assert size_note(verdict.demand, verdict.evidence) == note
 
 
 def test_a_named_slice_without_a_value_fails():
