@@ -50,7 +50,7 @@ class Quantity:
         effective: number of independent images that would have this error; None without groups or interval.
         eligible: number of images that can count whatever the model answers, if n depends on its answers; of
             a number with two sides those of the rarer one.
-        eligible_groups: number of groups of these; None without groups.
+        eligible_groups: number of groups of these, for a gap in the slice alone; None without groups.
         eligible_of: the rarer side, `the class` or `another class`; empty for numbers without two sides.
         slices: the number on slices of the images, by column.
         notes: short notes that reports show next to the value, for example `masked: …`.

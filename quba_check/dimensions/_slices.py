@@ -107,11 +107,13 @@ class SlicedNumber:
     def _gap(self, own: OnSlice, rest: OnSlice, masks: Masks) -> Quantity:
         """Return how much worse a slice is than all other images.
 
-        Both sums of influences of a group that spans them count as one observation.
+        Both sums of influences of a group that spans them count as one observation. The number of groups that
+        keeps a slice from being judged is that of the slice alone, as for its value.
         """
         first = on_all_images(own.single, masks)
         second = on_all_images(rest.single, {view: ~mask for view, mask in masks.items()})
-        if own.grouped.groups is None or not first.influences.keys() == second.influences.keys() != set():
+        is_independent = own.grouped.curve is own.single.curve  # no groups, or one row for each
+        if is_independent or not first.influences.keys() == second.influences.keys() != set():
             return gap(own.grouped, rest.grouped, self.better)
         change = replace(
             gap(own.single, rest.single, self.better),
@@ -122,7 +124,9 @@ class SlicedNumber:
                 for view, one in first.sides.items()
             },
         )
-        return replace(with_groups(change, self.predictions, is_signed=True), influences={}, sides={})
+        change = with_groups(change, self.predictions, is_signed=True)
+        counted = own.grouped.groups if change.eligible_groups is None else change.eligible_groups
+        return replace(change, influences={}, sides={}, eligible_groups=counted)
 
 
 def on_all_images(quantity: Quantity, masks: Masks) -> Quantity:

@@ -72,7 +72,7 @@ class QuantityRow(JsonRow):
         effective: number of independent images that would have this error; None without groups or interval.
         eligible: number of images that can count whatever the model answers, if n depends on its answers; of
             a number with two sides those of the rarer one.
-        eligible_groups: number of groups of these; None without groups.
+        eligible_groups: number of groups of these, for a gap in the slice alone; None without groups.
         eligible_of: the rarer side, `the class` or `another class`; empty for numbers without two sides.
         better: direction in which the value is better; None for parts that are only reported.
         requested: it was measured only because a demand asks for it.

@@ -279,6 +279,37 @@ def test_slices_of_groups() -> None:
     assert reason.reason == f"the group of image {image} of night is in several slices"
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        class_request("dog", (1,), "recall"),
+        class_request("dog", (1,), "auroc"),
+        class_request("dog", (1,), "npv", prevalence=0.1),
+    ],
+    ids=name_of,
+)
+def test_gaps_of_decisions_are_those_of_as_many_images(request_: Request) -> None:
+    """One site has 28 dogs, and the other two: exact limits need no ten groups."""
+
+    def gaps(tables: dict[str, Predictions], on: str) -> list[Quantity]:
+        asked = replace(request_, set=on, slice="site", kind="gap")
+        number = measured("classes", tables, asked).parts[asked.on_all_images.name]
+        return list(number.slices["site"].gaps.values())
+
+    night = patients()
+    assert night.group is not None
+    night = replace(night, slices=column("site", night.group >= 330))
+    decided = by_pandas(night, "mean")
+    site = pd.Series(night.group).drop_duplicates().to_numpy() >= 330
+    theirs = gaps({"clean": replace(decided, slices=column("site", site))}, "clean")
+    ours = gaps({"clean": images(40, 8), "night": night}, "by_mean")
+    assert len(ours) == len(theirs) == 2
+    for own, other in zip(ours, theirs, strict=True):
+        assert own.interval is not None
+        assert own.interval == pytest.approx(other.interval, abs=1e-6)
+        assert own.groups == own.n == other.n
+
+
 def test_decisions_of_a_corruption_have_five_rows_a_group() -> None:
     one = patients(60)
     tables = {"clean": one} | {view: patients(60, of=k) for k, view in enumerate(FOG)}
@@ -396,7 +427,7 @@ def test_answers_to_unknown_images() -> None:
     assert shown.better == "low"
 
 
-@pytest.mark.parametrize("metric", ["auroc"])
+@pytest.mark.parametrize("metric", ["auroc", "recall"])
 def test_a_gap_counts_the_groups_of_the_class_in_the_slice(metric: str) -> None:
     """Of 40 patients in each slice, five in slice a are dogs: too few for an interval.
 
