@@ -96,7 +96,7 @@ def verdict(
         lines.append(summary_line(record))
         if undecided:
             names = listed(row.shown_name for row in undecided)
-            lines.append(f"skipped without a drop in the record, so not checked: {names}")
+            lines.append(f"skipped without a baseline, which the record alone cannot confirm: {names}")
         lines.append(release_line(record))
         sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
         overall.append(record.overall_verdict)

@@ -224,3 +224,43 @@ def test_what_if_has_the_most_severe_exit_code(run: Run) -> None:
     )
     assert main(["what-if", "pass.json", "low.yaml", "sure.yaml"]) == 6
     assert main(["what-if", "pass.json", "t.yaml", "sure.yaml"]) == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["verdict", "attest --output=s.json", "approve", "report --to=badge", "compare pass.json"]
+)
+def test_an_edited_record_is_refused(run: Run, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = FAIL.to_json().replace('"outcome": "fail"', '"outcome": "pass"')
+    Path("edited.json").write_text(text, encoding="utf-8")
+    assert main([*words.split(), "edited.json"]) == 4
+    assert capsys.readouterr().err.startswith(
+        "ERROR: edited.json: the verdict on accuracy[min] contradicts the values of the record, got pass "
+    )
+    assert not Path("baselines").exists()
+
+
+def test_other_bounds_than_those_of_the_same_file(run: Run) -> None:
+    """The edit is thorough, but for the digest of the file itself."""
+    text = "schema: 1\ndimensions:\n  accuracy: {min: 0.95}\n"
+    Path("x.yaml").write_text(text, encoding="utf-8")
+    low = judged("dimensions:\n  accuracy: {min: 0.5}")
+    inputs = (low.inputs[0].model_copy(update={"sha256": hashlib.sha256(text.encode()).hexdigest()}),)
+    write("low.json", low.model_copy(update={"inputs": inputs}))
+    assert run("low.json")[0] == 0
+    assert run("low.json", "--thresholds", "x.yaml") == (
+        4,
+        "",
+        "ERROR: low.json: its demands are not those of x.yaml, by which it states to be judged. "
+        "Run the gate again.\n",
+    )
+    assert run("fail.json", "--thresholds", "x.yaml")[0] == 1
+
+
+def test_skipped_drops_are_named(run: Run) -> None:
+    text = "dimensions: {accuracy: {min: 0.1, max_drop: 0.1, optional: true}}"
+    write("skipped.json", judged(text))
+    lines = run("skipped.json")[1].splitlines()
+    assert lines[-2:] == [
+        "skipped without a baseline, which the record alone cannot confirm: accuracy[max_drop]",
+        "released: yes",
+    ]
