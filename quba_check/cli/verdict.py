@@ -131,7 +131,7 @@ def _check_bounds(record: Record, path: Path, thresholds: Thresholds) -> None:
     same = {row.sha256 for row in thresholds.inputs} <= digests.keys()
     own = thresholds.inputs[0]
     if same and digests[own.sha256] != own.demands:
-        problem = f"its demands are not those of {thresholds.label}, by which it states to be judged"
+        problem = f"its demands are not those of {thresholds.label}, which it names as its threshold file"
         raise UserError(problem, where=f"{path}", hint=_AGAIN)
 
 

@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from quba_check.core.confidence import CONFIDENCE
+from quba_check.core.confidence import CONFIDENCE, SCORES
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
+from quba_check.core.grade import LETTERS
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import Kind, target_name, titled_name
 from quba_check.records.measurement import JsonRow, QuantityRow
@@ -136,11 +137,20 @@ class VerdictRow(JsonRow):
     min_images: int = 0
     min_groups: int = 0
 
+    @field_validator("limit")
+    @classmethod
+    def _check_limit(cls, limit: float | str, info: ValidationInfo) -> float | str:
+        if isinstance(limit, str) and (info.data.get("dimension") != QUBA or limit not in LETTERS):
+            raise ValueError("must be a number, or a letter of a demand on the grade")
+        return limit
+
     @field_validator("waiver")
     @classmethod
     def _check_waiver(cls, waiver: Waiver | None, info: ValidationInfo) -> Waiver | None:
         if waiver is None and info.data.get("outcome") == "waived":
             raise ValueError("missing, although the outcome is waived")
+        if waiver is not None and isinstance(waiver.limit, str):
+            cls._check_limit(waiver.limit, info)
         return waiver
 
     @property
@@ -217,7 +227,7 @@ class GradeRow(JsonRow):
     complete: bool
     models: int | None = None
     interval: tuple[float, float] | None = None
-    limits: tuple[float, ...] | None = None
+    limits: Annotated[tuple[float, ...], Field(min_length=len(SCORES), max_length=len(SCORES))] | None = None
     least: tuple[tuple[str, float], ...] = ()
     groups: int | None = None
     letters: tuple[str, ...] = ()

@@ -21,8 +21,10 @@ from quba_check.verdicts.decision import Judged, decide, p_value
 from quba_check.verdicts.evidence import evidence_of
 
 _AGAIN = "Run the gate again."
-_DECIDED = ("pass", "fail", "waived", "uncertain", "skipped")
-"""Outcomes that follow from the record; others block the release."""
+_NOT_DECIDED = ("not run", "unmeasurable")
+"""Outcomes that no value contradicts; they block the release."""
+_BY_P_VALUES = ("fail", "uncertain")
+"""Outcomes between which the p-values of all demands decide, under `uncertain: allow`."""
 
 
 def read_record(path: Path) -> Record:
@@ -105,13 +107,12 @@ def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> I
         if row.outcome == "skipped" and _lacks_baseline(record, row, evidence):
             yield row
             continue
-        if row.outcome not in _DECIDED:
+        if row.outcome in _NOT_DECIDED:
             continue
         others = (p for name, p in p_values.items() if name != row.id and p is not None)
         verdict = decide(demand, evidence, Policy(row.policy, row.confidence), others)
-        allowed: set[str] = {verdict.outcome}
-        if is_stopped and row.policy == "allow" and verdict.within_noise is row.within_noise:
-            allowed |= {"fail", "uncertain"} if verdict.outcome in ("fail", "uncertain") else set()
+        is_open = is_stopped and row.policy == "allow" and verdict.outcome in _BY_P_VALUES
+        allowed = _BY_P_VALUES if is_open else (verdict.outcome,)
         interval = None if verdict.curve is None else verdict.curve.interval(row.confidence)
         stated = row.within_noise, row.explanation.value, row.explanation.interval
         decided = verdict.within_noise, verdict.value, interval

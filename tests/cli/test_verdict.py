@@ -250,7 +250,7 @@ def test_other_bounds_than_those_of_the_same_file(run: Run) -> None:
     assert run("low.json", "--thresholds", "x.yaml") == (
         4,
         "",
-        "ERROR: low.json: its demands are not those of x.yaml, by which it states to be judged. "
+        "ERROR: low.json: its demands are not those of x.yaml, which it names as its threshold file. "
         "Run the gate again.\n",
     )
     assert run("fail.json", "--thresholds", "x.yaml")[0] == 1

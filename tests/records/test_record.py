@@ -101,3 +101,27 @@ def test_the_schema_describes_tables_origin_and_verdict():
     kinds = schema["$defs"]["InputRow"]["properties"]["kind"]["enum"]
     assert kinds == ["threshold file", "extended threshold file", "manifest", "preprocessing", "baseline"]
     assert EXIT_CODES.keys() == set(schema["properties"]["overall_verdict"]["enum"])
+
+
+@pytest.mark.parametrize(
+    ("row", "where"),
+    [
+        (verdict(limit="C"), "verdicts.0.limit"),
+        (verdict("quba.grade", "Z"), "verdicts.0.limit"),
+        (
+            verdict(waiver={"until": "2026-01-01", "by": "a", "reason": "r", "limit": "C"}),
+            "verdicts.0.waiver",
+        ),
+    ],
+)
+def test_only_demands_on_the_grade_have_letters(row: dict[str, object], where: str) -> None:
+    with pytest.raises(
+        ValidationError, match="must be a number, or a letter of a demand on the grade"
+    ) as why:
+        Record.model_validate(CONTENT | {"verdicts": [row]})
+    assert ".".join(map(str, why.value.errors()[0]["loc"])) == where
+
+
+def test_a_grade_has_as_many_limits_as_scores() -> None:
+    with pytest.raises(ValidationError, match=r"grades.0.limits"):
+        Record.model_validate(CONTENT | {"grades": [GRADE | {"limits": [0.1, 0.2]}]})
