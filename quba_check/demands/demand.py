@@ -279,7 +279,10 @@ class Thresholds:
 
 
 def grade_terms(quba: QubaSettings) -> Mapping[str, object]:
-    """Return the settings of the grade for records; a digest replaces the path of a population file."""
+    """Return the settings of the grade for records.
+
+    A digest replaces the path of a population file.
+    """
     settings = asdict(quba)
     digest = settings.pop("population_sha256")
     if not quba.allow_transferred:

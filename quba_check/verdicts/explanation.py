@@ -74,7 +74,7 @@ def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
 
 
 def grade_row(grade: Grade, file: str) -> GradeRow:
-    """Return a grade by the settings of a threshold file as a row of a record."""
+    """Return the grade of a threshold file as a row of a record."""
     content = asdict(grade) | {"limits": grade.limits, "least": tuple(grade.least.items())}
     return GradeRow(file=file, **content)
 

@@ -138,7 +138,7 @@ def _text(
 
 
 def _lacks_baseline(record: Record, row: VerdictRow, evidence: Judged) -> bool:
-    """True if a skipped demand may have had no baseline, which is no part of the record."""
+    """True if a skipped demand may have had no baseline."""
     is_drop = row.bound in DROPS
     is_first = record.first_release and (is_drop or row.dimension == "parity")
     return isinstance(evidence, Unmeasurable) and (is_first or (is_drop and row.optional))

@@ -80,7 +80,9 @@ def write_records(folder: Path, origin: Path) -> None:
             )
             for name, row in record.measurements.items()
         }
-        changed = record.model_copy(update={"model": model, "measurements": rows})
+        changed = record.model_copy(
+            update={"model": model, "measurements": rows, "verdicts": (), "inputs": ()}
+        )
         (folder / f"{number}.json").write_text(changed.to_json(), encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ def verdict(**changes):
 
 @pytest.mark.parametrize(("limit", "kept"), [(0.75, 0.75), (30, 30.0), ("C", "C")])
 def test_limits_keep_their_kind(limit, kept):
-    found = verdict(limit=limit).limit
+    found = verdict(dimension="quba", limit=limit).limit
     assert (found, type(found)) == (kept, type(kept))
 
 
