@@ -4,9 +4,10 @@ Each cell of the grid samples groups of images whose answers are correlated: a g
 of a right answer, and its own share of answers that survive each corruption or another model (beta
 distributions). A cell shows the coverage of 95 % intervals with groups, and then without.
 
-Numbers of images that the answers choose (npv, precision, accuracy of sure answers) are drawn in vectorised
-form, with labels of whole groups and of single images. Wrong passes under `fail` are errors of the lower
-limit, wrong blocks under `allow` those of the upper one; the width is a multiple of the true 95 % range.
+Plain shares, and numbers of images that the answers choose (npv, precision, accuracy of sure answers), are
+drawn in vectorised form, the latter with labels of whole groups and of single images. Wrong passes under
+`fail` are errors of the lower limit, wrong blocks under `allow` those of the upper one. The width is a
+multiple of the true 95 % range.
 
 Shares near 0 and 1, a part of them without an error or a hit, are drawn five times as often and at more sizes
 of groups. For 150 groups they show how much wider intervals are than those of a bootstrap of groups.
@@ -17,12 +18,13 @@ each group: `fail` must not pass a drop at the bound, and `allow` must not fail 
 python benchmarks/group_coverage.py --draws 0         drops of a recall alone (3 minutes)
 python benchmarks/group_coverage.py                   40 draws a cell (two minutes)
 python benchmarks/group_coverage.py --draws 1000      slower, more certain
+python benchmarks/group_coverage.py --plain 20000     plain shares alone (15 minutes)
 python benchmarks/group_coverage.py --chosen 20000    numbers of chosen images alone (more than 10 minutes)
 
 The exit code is 1 if a cell covers significantly less than 93.5 % (binomial test, 1 % over all cells; for the
 grid only with 30 groups or more), or if intervals of a share of 0.8 are more than 1.5 times as wide as those
-of the bootstrap (correlations up to 0.1, without a dominating group). With `--chosen` it is 1 if a limit errs
-in significantly more than 2.5 % of draws, or in more than 2.8 % of 20,000.
+of the bootstrap (correlations up to 0.1, without a dominating group). With `--plain` or `--chosen` it is 1 if
+a limit errs in significantly more than 2.5 % of draws, or in more than 2.8 % of 20,000.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -57,6 +60,8 @@ CORRELATIONS = (0.0, 0.01, 0.05, 0.2)
 GROUPS = (10, 30, 300)
 SIZES = ("2", "20", "heavy-tailed")
 CHOSEN_GROUPS, CHOSEN_SIZES = (10, 12, 20, 50, 150, 600), ("12", "lognormal")
+PLAIN_GROUPS, PLAIN_SIZES = (10, 20, 50, 150), ("12", "40", "200", "about 40", "lognormal")
+PLAIN_RATES, PLAIN_CORRELATIONS = (0.8, 0.85, 0.9, 0.935, 0.95, 0.98, 0.99), (0.0, 0.1, 0.3, 0.5, 1.0)
 RATES = ((0.3, 0.9, 0.95), (0.1, 0.8, 0.98), (0.5, 0.5, 0.5), (0.02, 0.9, 0.9), (0.3, 0.98, 0.98))
 """Share of a class, its recall, and its specificity."""
 SURE = ((0.9, 0.97), (0.5, 0.9), (0.1, 0.5))
@@ -216,13 +221,19 @@ def beta(mean: float, correlation: float, shape: tuple[int, ...], rng: np.random
     """Return rates of groups with a mean and a correlation within groups."""
     if not correlation:
         return np.full(shape, mean)
+    if correlation == 1:
+        return (rng.random(shape) < mean).astype(np.float64)
     concentration = (1 - correlation) / correlation
     return rng.beta(mean * concentration, (1 - mean) * concentration, shape)
 
 
 def sizes_of(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the sizes of groups in several draws."""
-    return np.full(shape, 12) if kind == "12" else np.ceil(rng.lognormal(1.5, 1.2, shape)).astype(np.int64)
+    if kind == "lognormal":
+        return np.ceil(rng.lognormal(1.5, 1.2, shape)).astype(np.int64)
+    if kind == "about 40":
+        return np.ceil(40 * rng.lognormal(0, 0.4, shape)).astype(np.int64)
+    return np.full(shape, int(kind))
 
 
 def of_a_class(
@@ -264,10 +275,9 @@ def effective(weights: Numbers) -> Numbers:
     return np.where(squares > 0, weights.sum(axis=1) ** 2 / np.where(squares > 0, squares, 1.0), 1.0)
 
 
-def effects(possible: Numbers, counted: Numbers, hits: Numbers, *, earlier: bool) -> tuple[Numbers, Numbers]:
-    """Return factor and freedom of `group_effect` for (D, G) groups; `earlier` reads images that count."""
+def effects(sizes: Numbers, counted: Numbers, hits: Numbers) -> tuple[Numbers, Numbers]:
+    """Return factor and freedom of `group_effect` for (D, G) groups."""
     share = (hits.sum(axis=1) / np.maximum(counted.sum(axis=1), 1))[:, None]
-    sizes = counted if earlier else possible
     sums, masses = hits - share * counted, hits * (1 - share) ** 2 + (counted - hits) * share**2
     n, groups, squares = sizes.sum(axis=1), (sizes > 0).sum(axis=1), masses.sum(axis=1)
     largest = (sizes**2).sum(axis=1) / np.maximum(n, 1)
@@ -283,17 +293,16 @@ def effects(possible: Numbers, counted: Numbers, hits: Numbers, *, earlier: bool
     freedom = n / np.maximum(largest, 1e-9) - 1
     freedom = np.where(factor > np.maximum(explained, floor), np.minimum(freedom, of_squares), freedom)
     factor = np.maximum(np.maximum(factor, explained), floor)
-    if not earlier:
-        factor = factor * (1 + 1 / effective(contributions))
+    evenness = n / np.maximum(largest, 1e-9) / np.maximum(groups, 1)
+    raised = factor + (factor - 1) * 3 * evenness / (effective(contributions) + 1)
+    factor = np.maximum(factor, np.minimum(raised, largest))
     varies = squares > 0
     return np.where(varies, factor, floor), np.where(varies, np.maximum(freedom, 1.0), np.inf)
 
 
-def chosen_limits(
-    possible: Numbers, counted: Numbers, hits: Numbers, *, earlier: bool
-) -> NDArray[np.float64]:
+def chosen_limits(possible: Numbers, counted: Numbers, hits: Numbers) -> NDArray[np.float64]:
     """Return (2, D) limits of the 95 % interval; NaN for too few groups."""
-    factor, freedom = effects(possible, counted, hits, earlier=earlier)
+    factor, freedom = effects(possible, counted, hits)
     n, k, ends = counted.sum(axis=1) / factor, hits.sum(axis=1) / factor, []
     for sign in (-1, 1):
         stored = []
@@ -330,61 +339,70 @@ def check_against_package(chosen: Chosen) -> None:
         ends = share_limits(is_hit.sum() / effect.factor, is_counted.sum() / effect.factor, scores)
         weight = (1.959964 - EDGES[0]) / (EDGES[1] - EDGES[0])
         expected = [ends[1] + weight * (ends[0] - ends[1]), ends[2] + weight * (ends[3] - ends[2])]
-        ours = chosen_limits(possible[:1], counted[:1], hits[:1], earlier=False)[:, 0]
+        ours = chosen_limits(possible[:1], counted[:1], hits[:1])[:, 0]
         np.testing.assert_allclose(ours, expected, atol=1e-9)
 
 
-def chosen_cells() -> Iterator[tuple[str, int, str, float, tuple[float, ...], bool]]:
-    """Yield name, groups, sizes, correlation, rates and labels of groups; of 600 groups one correlation."""
+ChosenCell = tuple[str, int, str, Callable[[NDArray[np.int64]], Chosen]]
+"""Name, number of groups, their sizes, and a function that draws numbers of (D, G) groups of these sizes."""
+
+
+def plain_cells(rng: np.random.Generator) -> Iterator[ChosenCell]:
+    """Yield the cells of plain shares."""
+
+    def draw(sizes: NDArray[np.int64], rate: float, correlation: float) -> Chosen:
+        hits = rng.binomial(sizes, beta(rate, correlation, sizes.shape, rng))
+        return {"share": (sizes, sizes, hits, rate)}
+
+    for sizes, groups, correlation, rate in product(
+        PLAIN_SIZES, PLAIN_GROUPS, PLAIN_CORRELATIONS, PLAIN_RATES
+    ):
+        place = f"{groups} groups of {sizes}, correlation {correlation:g}, {rate:g}"
+        yield place, groups, sizes, partial(draw, rate=rate, correlation=correlation)
+
+
+def chosen_cells(rng: np.random.Generator) -> Iterator[ChosenCell]:
+    """Yield the cells of numbers of chosen images; of 600 groups one correlation."""
     for groups, sizes, correlation in product(CHOSEN_GROUPS, CHOSEN_SIZES, (0.0, 0.1, 0.3)):
         if groups == max(CHOSEN_GROUPS) and correlation != 0.1:
             continue
-        for rates, one_label in product((*RATES, *SURE), (True, False)):
-            if len(rates) == 2 and one_label:
-                continue
+        place = f"{groups} groups of {sizes}, correlation {correlation:g}"
+        for rates, one_label in product(RATES, (True, False)):
             labels = "one label" if one_label else "mixed"
-            place = f"{groups} groups of {sizes}, correlation {correlation:g}, {rates}, {labels}"
-            yield place, groups, sizes, correlation, rates, one_label
+            draw = partial(of_a_class, rates=rates, correlation=correlation, one_label=one_label, rng=rng)
+            yield f"{place}, {rates}, {labels}", groups, sizes, draw
+        for rates in SURE:
+            draw = partial(of_sure_answers, rates=rates, correlation=correlation, rng=rng)
+            yield f"{place}, {rates}", groups, sizes, draw
 
 
-def chosen_numbers(draws: int, rng: np.random.Generator) -> list[str]:
-    """Print errors and widths of numbers of chosen images; return the cells with too many errors."""
-    print(f"{draws:,} draws a cell: errors of the lower and upper limit, and width; before, and now")
+def vectorised(cells: Iterable[ChosenCell], draws: int, rng: np.random.Generator) -> list[str]:
+    """Print errors and widths of numbers of groups; return the cells with too many errors."""
+    print(f"{draws:,} draws a cell: errors of the lower and of the upper limit, and width")
     errors: dict[str, int] = {}
-    for place, groups, sizes, correlation, rates, one_label in chosen_cells():
-        ends: dict[str, list[list[NDArray[np.float64]]]] = {}
+    for place, groups, sizes, draw in cells:
+        ends: dict[str, list[NDArray[np.float64]]] = {}
         values: dict[str, list[Numbers]] = {}
         truth: dict[str, float] = {}
         for start in range(0, draws, max(1, AT_ONCE // groups)):
             shape = min(draws - start, max(1, AT_ONCE // groups)), groups
-            images = sizes_of(sizes, shape, rng)
-            sure = len(rates) == 2
-            chosen = (
-                of_sure_answers(images, rates, correlation, rng)
-                if sure
-                else of_a_class(images, rates, correlation, one_label, rng)
-            )
+            chosen = draw(sizes_of(sizes, shape, rng))
             if not start:
                 check_against_package(chosen)
             for name, (possible, counted, hits, true) in chosen.items():
                 truth[name] = true
-                both = [chosen_limits(possible, counted, hits, earlier=one) for one in (True, False)]
-                for kept, one in zip(ends.setdefault(name, [[], []]), both, strict=True):
-                    kept.append(one)
+                ends.setdefault(name, []).append(chosen_limits(possible, counted, hits))
                 measured = counted.sum(axis=1) > 0
                 values.setdefault(name, []).append(hits.sum(axis=1)[measured] / counted.sum(axis=1)[measured])
         for name, kept in ends.items():
             range_of = float(np.ptp(np.quantile(np.concatenate(values[name]), [0.025, 0.975])))
-            text = ""
-            for low, high in (np.concatenate(one, axis=1) for one in kept):
-                wrong = int((low > truth[name] + 1e-9).sum()), int((high < truth[name] - 1e-9).sum())
-                has_limits = ~np.isnan(low)
-                width = float((high - low)[has_limits].mean()) if has_limits.any() else float("nan")
-                text += (
-                    f"  {wrong[0] / draws:6.2%} {wrong[1] / draws:6.2%} {width / (range_of or np.nan):5.2f}"
-                )
+            low, high = np.concatenate(kept, axis=1)
+            wrong = int((low > truth[name] + 1e-9).sum()), int((high < truth[name] - 1e-9).sum())
+            has_limits = ~np.isnan(low)
+            width = float((high - low)[has_limits].mean()) if has_limits.any() else float("nan")
             errors |= {f"{name}, {place}, fail": wrong[0], f"{name}, {place}, allow": wrong[1]}
-            print(f"{name:<10}{place:<74}{text}", flush=True)
+            shares = f"{wrong[0] / draws:7.2%} {wrong[1] / draws:6.2%} {width / (range_of or np.nan):5.2f}"
+            print(f"{name:<10}{place:<74}{shares}", flush=True)
     short = significant(errors, draws, NOMINAL, above=True)
     most = max(errors, key=lambda name: errors[name])
     print(
@@ -397,9 +415,11 @@ def chosen_numbers(draws: int, rng: np.random.Generator) -> list[str]:
 
 
 def main() -> int:
-    given, rng = read_options(__doc__, 40, flags=("--chosen",))
+    given, rng = read_options(__doc__, 40, flags=("--plain", "--chosen"))
+    if given.plain:
+        return 1 if vectorised(plain_cells(rng), given.plain, rng) else 0
     if given.chosen:
-        return 1 if chosen_numbers(given.chosen, rng) else 0
+        return 1 if vectorised(chosen_cells(rng), given.chosen, rng) else 0
     often = recall_drops(DROP_DRAWS, rng)
     if not given.draws:
         return 1 if often else 0

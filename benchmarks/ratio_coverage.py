@@ -6,11 +6,13 @@ answer. A cell shows the coverage of 95 % intervals, and their mean width relati
 standard deviation (with no flips: the mean width itself).
 
 Before that, ratios of few images are drawn 20,000 times a cell. `fail` must not pass a ratio at the bound,
-and `allow` must not fail it. Equal samples are measured once.
+and `allow` must not fail it. Equal samples are measured once. With `--means`, means of 15 and geometric means
+of two ratios are drawn likewise: an image has its own probability of staying right under all shifts.
 
 python benchmarks/ratio_coverage.py                   1,000 draws a cell
 python benchmarks/ratio_coverage.py --draws 200       faster, less certain
 python benchmarks/ratio_coverage.py --draws 0         ratios of few images alone (2 minutes)
+python benchmarks/ratio_coverage.py --means 20000     means of ratios of few images alone (half an hour)
 
 The exit code is 1 if a cell covers significantly less than 93.5 %, or if `fail` or `allow` is wrong in
 significantly more than 2.5 % of the draws of a cell (binomial test, 1 % over all cells).
@@ -30,7 +32,7 @@ from simulated import LEAST, Correct, Sample, measure, print_summary, read_optio
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.view import CLEAN, FGSM, PGD, SEVERITIES, View
-from quba_check.dimensions._ratios import Ratio, mean_ratio
+from quba_check.dimensions._ratios import Ratio, geometric_mean_ratio, mean_ratio
 
 ACCURACIES = (0.6, 0.9, 0.99)
 RATES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1)
@@ -39,6 +41,7 @@ CONDITIONS, OF_WEAK = 75, 15
 FEW_IMAGES = (30, 60, 100, 200)
 FEW_ACCURACIES, FEW_RATIOS, FEW_GAINED = (0.3, 0.6, 0.9, 0.99), (0.02, 0.1, 0.3, 0.5, 0.8, 0.95), (0.0, 0.05)
 FEW_DRAWS, ERROR = 20_000, 0.025
+MEAN_IMAGES, MEAN_ACCURACIES, CORRELATION = (30, 60, 200), (0.6, 0.9), 0.3
 WEAK = 0.7
 """Share of its correct answers that the weaker model of a drop retains under the shift."""
 
@@ -165,6 +168,36 @@ def few_images(rng: np.random.Generator) -> list[str]:
     return print_summary("few images: most wrong verdicts", wrong, FEW_DRAWS, ERROR, above=True)
 
 
+def few_means(draws: int, rng: np.random.Generator) -> list[str]:
+    """Return the cells of means of ratios in which `fail` or `allow` is wrong too often."""
+    print(
+        f"means of few images, {draws:,} draws a cell: wrong under fail, under allow; width over the oracle's"
+    )
+    wrong: dict[str, int] = {}
+    kinds = {"mean of 15": (15, mean_ratio), "geometric mean of 2": (2, geometric_mean_ratio)}
+    shape = (1 - CORRELATION) / CORRELATION
+    for (kind, (parts, mean)), n, accuracy, kept in product(
+        kinds.items(), MEAN_IMAGES, MEAN_ACCURACIES, FEW_RATIOS
+    ):
+        ends, values = [], []
+        for _ in range(draws):
+            clean = rng.random(n) < accuracy
+            stays = rng.random((parts, n)) < rng.beta(kept * shape, (1 - kept) * shape, n)
+            if not clean.any():
+                continue
+            quantity = mean([Ratio(clean & one, clean, CLEAN) for one in stays])
+            values.append(quantity.value)
+            ends.append(quantity.curve.interval(CONFIDENCE) if quantity.curve else (0.0, 1 / accuracy))
+        low, high = np.array(ends).T
+        name = f"{kind}, {n} images, clean {accuracy:g}, {kept:g} stay right"
+        wrong[f"{name}: fail"] = int(np.count_nonzero(low > kept + 1e-9))
+        wrong[f"{name}: allow"] = int(np.count_nonzero(high < kept - 1e-9))
+        shares = (wrong[f"{name}: {policy}"] / draws for policy in ("fail", "allow"))
+        width = float(np.mean(high - low)) / (2 * 1.96 * float(np.std(values)))
+        print(f"  {name:<58}", *(f"{share:7.2%}" for share in shares), f"{width:6.2f}", flush=True)
+    return print_summary("means of few images: most wrong verdicts", wrong, draws, ERROR, above=True)
+
+
 def ratio_of(n: int, kept: int, lost: int, gained: int) -> Quantity:
     """Return the ratio of n images, from numbers of answers that stay right, are lost, or gained."""
     image, right = np.arange(n), kept + lost
@@ -173,7 +206,9 @@ def ratio_of(n: int, kept: int, lost: int, gained: int) -> Quantity:
 
 
 def main() -> int:
-    given, rng = read_options(__doc__, 1000, images=IMAGES)
+    given, rng = read_options(__doc__, 1000, images=IMAGES, flags=("--means",))
+    if given.means:
+        return 1 if few_means(given.means, rng) else 0
     often = few_images(rng)
     if not given.draws:
         return 1 if often else 0

@@ -9,9 +9,14 @@ therefore at least that of the correlation within groups at all sizes, and at le
 the number of deviating groups. If no image deviates, G groups count as G images. That is exact if the size of
 a group says nothing about its errors: at an error rate of p, it has none with a probability of at most 1 − p.
 
+If d groups deviate, they may show too little of the correlation, most often in samples with too few errors.
+The excess of the design effect over 1 is therefore raised by the part 3 / (d + 1) of it, at most to the effect
+of equal images in each group. Groups of unequal sizes need less, since the correlation at all sizes widens
+their limits: the part is multiplied by their effective number over their number. The constant is the least
+with which no limit errs too often in simulations (benchmarks/group_coverage.py --plain).
+
 If the answers decide which images count, as for precision, their number in a group says a lot about its
-errors. Sizes and correlation are then those of all images that could count, and the limits allow for one more
-deviating group.
+errors. Sizes and correlation are then those of all images that could count.
 """
 
 from __future__ import annotations
@@ -127,8 +132,9 @@ def group_effect(
         excess = float(np.square(masses).sum()) - variance**2 / number
         freedom = min(freedom, 2 * variance**2 / excess if excess > 0 else math.inf)
     factor = max(factor, explained, floor)
-    if any((chosen[name] < 0).any() for name in samples):
-        factor *= 1 + 1 / _effective_number(squares)
+    evenness = max(part.effective / len(part.names) for part in parts)
+    raised = factor + (factor - 1) * 3 * evenness / (_effective_number(squares) + 1)
+    factor = max(factor, min(raised, sum(part.largest for part in parts)))
     return GroupEffect(factor, max(freedom, 1.0), count)
 
 

@@ -191,7 +191,7 @@ def test_intervals_of_150_groups_are_as_wide_as_their_bootstrap(name: str, part:
         assert interval is not None
         values = [registry[name].measure(resampled(views, rng), known).parts[part].value for _ in range(60)]
         ratios.append(np.ptp(interval) / np.ptp(np.quantile(values, [0.025, 0.975])))
-    assert 0.8 < np.mean(ratios) < 1.5
+    assert 0.8 < np.mean(ratios) < 1.6
 
 
 def surest(predictions: Tables, facts: Facts) -> Measurement:
