@@ -10,10 +10,10 @@ the number of deviating groups. If no image deviates, G groups count as G images
 a group says nothing about its errors: at an error rate of p, it has none with a probability of at most 1 − p.
 
 If d groups deviate, they may show too little of the correlation, most often in samples with too few errors.
-The excess of the design effect over 1 is therefore raised by the part 3 / (d + 1) of it, at most to the effect
-of equal images in each group. Groups of unequal sizes need less, since the correlation at all sizes widens
-their limits: the part is multiplied by their effective number over their number. The constant is the least
-with which no limit errs too often in simulations (benchmarks/group_coverage.py --plain).
+The excess of the design effect over 1 is therefore raised by the part 3 / (d + 1) of it, at most to that of
+equal images in a group. Groups of unequal sizes need less, since the correlation at all sizes widens their
+limits: the part is multiplied by their effective number over their number. The constant is from simulations
+(benchmarks/group_coverage.py --plain).
 
 If the answers decide which images count, as for precision, their number in a group says a lot about its
 errors. Sizes and correlation are then those of all images that could count.
