@@ -3,11 +3,15 @@
 Each kind draws sets whose true value lies at the bound. `fail` must not pass such a set, and `allow` must not
 fail it. A threshold that is chosen on another set is judged by its own true value: intervals hold for it.
 
+Fewer than ten groups are drawn 20,000 times a cell. Decided ones have exact limits; the accuracy of images in
+groups has none, so that `fail` passes nothing and `allow` fails nothing. Equal samples are measured once.
+
 python benchmarks/condition_coverage.py                1,000 sets a kind (1 minute)
+python benchmarks/condition_coverage.py --draws 0      fewer than ten groups alone
 python benchmarks/condition_coverage.py --draws 200    faster, less certain
 
 The exit code is 1 if `fail` or `allow` is wrong in significantly more than 3.5 % of the sets of a kind
-(binomial test, 1 % over all kinds).
+(binomial test, 1 % over all kinds), or of fewer than ten groups in significantly more than 2.5 %.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +37,7 @@ from quba_check.metrics.class_metrics import threshold_at
 
 MANY = 400_000
 NAMES = ("a", "b", "c")
+FEW_GROUPS, FEW_RATES, FEW_DRAWS, ERROR, SIZE = (2, 3, 5, 7, 9), (0.3, 0.5, 0.8, 0.9, 0.99), 20_000, 0.025, 4
 ACCURACY, RECALL = Part("", "fraction", "high", ""), CLASS_NUMBERS["recall"]
 OTHER = View("other", columns="probabilities")
 Sample = tuple[Mapping[View, Predictions], float]
@@ -176,8 +182,8 @@ def kinds() -> Iterator[Kind]:
         yield Kind(name, recall, partial(chosen, images))
 
 
-def verdicts(kind: Kind, draws: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Return the numbers of sets that `fail` passes, and that `allow` fails."""
+def judge_of(kind: Kind) -> Callable[[Mapping[View, Predictions], float], tuple[bool, bool]]:
+    """Return a function of a set and its true value: if `fail` passes it there, and if `allow` fails it."""
     suite = SuiteFacts(
         "simulated",
         len(NAMES),
@@ -191,18 +197,58 @@ def verdicts(kind: Kind, draws: int, rng: np.random.Generator) -> tuple[int, int
         slices=("s",),
     )
     dimension, facts = registry[kind.request.dimension], Facts(suite, ModelFacts(1, 1), with_tables=False)
-    bound, passed, failed = ("max" if kind.request.better == "low" else "min"), 0, 0
-    for _ in range(draws):
-        tables, truth = kind.draw(rng)
+    bound = "max" if kind.request.better == "low" else "min"
+
+    def judge(tables: Mapping[View, Predictions], truth: float) -> tuple[bool, bool]:
         measured = measure_dimension(dimension, tables, facts)
         demand = Demand(kind.request, bound, truth, "block", False, "x", 1, min_images=20, min_groups=10)
-        passed += is_wrong(demand, measured, FAIL)
-        failed += is_wrong(demand, measured, ALLOW)
+        return is_wrong(demand, measured, FAIL), is_wrong(demand, measured, ALLOW)
+
+    return judge
+
+
+def verdicts(kind: Kind, draws: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return the numbers of sets that `fail` passes, and that `allow` fails."""
+    judge, passed, failed = judge_of(kind), 0, 0
+    for _ in range(draws):
+        wrong_pass, wrong_block = judge(*kind.draw(rng))
+        passed += wrong_pass
+        failed += wrong_block
     return passed, failed
+
+
+def few_groups(rng: np.random.Generator) -> list[str]:
+    """Return the cells of fewer than ten groups in which `fail` or `allow` is wrong too often."""
+    print(f"fewer than ten groups of {SIZE} images, {FEW_DRAWS:,} draws a cell")
+    decided = Kind(
+        "decided", Request("accuracy", ACCURACY, set="patients"), patients, DecidedSet("clean", "mean")
+    )
+    images = Kind("images in", Request("accuracy", ACCURACY), patients)
+    wrong: dict[str, int] = {}
+    for kind, groups, rate in product((decided, images), FEW_GROUPS, FEW_RATES):
+        judge, group = judge_of(kind), np.repeat(np.arange(groups), SIZE)
+        if kind is decided:
+            hits = SIZE * np.sort(rng.random((FEW_DRAWS, groups)) < rate, axis=1).astype(np.int64)
+        else:
+            hits = np.sort(rng.binomial(SIZE, rng.beta(rate, 1 - rate, (FEW_DRAWS, groups))), axis=1)
+        passed, failed = 0, 0
+        for own, times in zip(*np.unique(hits, axis=0, return_counts=True), strict=True):
+            label = np.zeros(len(group), np.int64)
+            right = np.arange(len(group)) % SIZE < own[group]
+            wrong_pass, wrong_block = judge({CLEAN: table(label, answers(right, label), group)}, rate)
+            passed += int(times) * wrong_pass
+            failed += int(times) * wrong_block
+        name = f"{kind.name} {groups} groups at {rate:g}"
+        wrong[f"{name}, fail"], wrong[f"{name}, allow"] = passed, failed
+        print(f"  {name:<64}{passed / FEW_DRAWS:12.2%}{failed / FEW_DRAWS:13.2%}", flush=True)
+    return print_summary("fewer than ten groups: most wrong verdicts", wrong, FEW_DRAWS, ERROR, above=True)
 
 
 def main() -> int:
     given, rng = read_options(__doc__, 1000, "sets of a kind")
+    often = few_groups(rng)
+    if not given.draws:
+        return 1 if often else 0
     wrong: dict[str, int] = {}
     print(f"{given.draws:,} sets a kind, whose true value is the bound")
     print(f"{'':<66}{'fail: wrong':>12}{'allow: wrong':>13}")
@@ -210,7 +256,8 @@ def main() -> int:
         passed, failed = verdicts(kind, given.draws, rng)
         wrong[f"{kind.name}, fail"], wrong[f"{kind.name}, allow"] = passed, failed
         print(f"  {kind.name:<64}{passed / given.draws:12.1%}{failed / given.draws:13.1%}", flush=True)
-    return 1 if print_summary("most wrong verdicts:", wrong, given.draws, MOST_WRONG, above=True) else 0
+    often += print_summary("most wrong verdicts:", wrong, given.draws, MOST_WRONG, above=True)
+    return 1 if often else 0
 
 
 if __name__ == "__main__":
