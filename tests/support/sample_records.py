@@ -30,7 +30,6 @@ from quba_check.records.measurement import row_of
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record
 from quba_check.tuning.what_if import what_if
-from quba_check.verdicts.explanation import verdict_row
 from quba_check.verdicts.stored_verdicts import read_record
 
 SAMPLES = Path(__file__).with_name("sample_records.zip")
@@ -130,9 +129,7 @@ def _answers(view: View, classes: int, images: int) -> Predictions:
 
 def judged(run: StoredRun, text: str = THRESHOLDS) -> StoredRun:
     """Return the run with the verdicts of a threshold file."""
-    verdicts = what_if(run, thresholds(text)).verdicts
-    rows = tuple(verdict_row(verdict, f"x.yaml::{verdict.demand.name}") for verdict in verdicts)
-    return StoredRun(run.file, run.record.model_copy(update={"verdicts": rows}), run.images)
+    return StoredRun(run.file, what_if(run, thresholds(text)).record, run.images)
 
 
 def with_hostile_names(run: StoredRun) -> StoredRun:
