@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.fft import dctn
 
 from quba_check.core.view import View
 from quba_check.storage.file_digests import ContentDigests, ImageValues, read_values, write_values
@@ -36,7 +36,7 @@ class ImageFacts:
 
     Attributes:
         content: identifies the content of each image: the digest of its file, with the member of a container.
-        phash: (N,) uint64, perceptual hash: `imagehash.phash` of 64 bits.
+        phash: (N,) uint64, see `perceptual_hash`.
         brightness: (N,) float32, mean luma (ITU-R BT.601) in [0, 1].
         sharpness: (N,) float32, variance of the Laplacian of the grey levels 0 to 255 at a longer side of 224
             pixels (Pech-Pacheco et al., ICPR 2000); smaller images are enlarged, and so count as blurred.
@@ -132,14 +132,25 @@ def values_of(image: Image.Image) -> ImageValues:
     width, height = image.size
     image.draft("L", (LONGER_SIDE, 1) if width > height else (1, LONGER_SIDE))
     grey = (image if image.mode in _GREY else image.convert("RGB")).convert("L")
-    bits = imagehash.phash(grey).hash
-    phash = int(np.packbits(bits).view(">i8")[0])
+    phash = perceptual_hash(grey)
     levels = np.asarray(grey)
     scale = LONGER_SIDE / max(levels.shape)
     shape = [max(1, round(side * scale)) for side in reversed(levels.shape)]
     resized = cv2.resize(levels, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     sharpness = float(cv2.Laplacian(resized, cv2.CV_64F).var())
     return phash, float(levels.mean()) / 255, sharpness, min(width, height)
+
+
+def perceptual_hash(grey: Image.Image) -> int:
+    """Return the pHash of a grey image (mode L): 64 bits, read as a signed number.
+
+    A bit is 1 if its frequency, of the 8 × 8 lowest ones of the image in 32 × 32 pixels, is above their
+    median (Zauner, 2010). The bits are those of `imagehash.phash`.
+    """
+    small = np.asarray(grey.resize((32, 32), Image.Resampling.LANCZOS), np.float64)
+    frequencies = dctn(small)[:8, :8]
+    bits = frequencies > np.median(frequencies)
+    return int(np.packbits(bits).view(">i8")[0])
 
 
 def thumbnails(suite: Suite, examples: Sequence[Example], side: int = 32) -> NDArray[np.uint8]:
