@@ -1,1 +1,1 @@
-"""Benchmarks of speed: `python -m benchmarks` prints every row of docs/performance.md."""
+"""Benchmarks of speed: `python -m benchmarks` prints every row of benchmarks/README.md."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--released PATH] [--markdown FILE] [ROW…]`: rows of docs/performance.md and others.
+"""`python -m benchmarks [--released PATH] [--markdown FILE] [ROW…]`: rows of benchmarks/README.md and others.
 
 Without names those of the page are measured, with PATH in about 20 minutes on two idle cores.
 """
@@ -47,7 +47,7 @@ ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "pgd": attacks.rows,
     "protocol": protocol.rows,
 }
-"""Rows of docs/performance.md by name, in the order of measuring."""
+"""Rows of benchmarks/README.md by name, in the order of measuring."""
 ALL_ROWS: dict[str, Callable[[Work], Iterable[Row]]] = dict(
     ROWS, judging=judging.rows, executors=executors.rows, gpu=gpu.rows
 )

@@ -59,7 +59,7 @@ def test_the_table_replaces_what_stands_between_the_marks(tmp_path: Path) -> Non
 
 
 def test_the_page_has_the_marks() -> None:
-    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     assert text.count(command.BEGIN) == text.count(command.END) == 1
     assert text.index(command.BEGIN) < text.index(command.END)
 
