@@ -10,7 +10,7 @@ the number of deviating groups. If no image deviates, G groups count as G images
 a group says nothing about its errors: at an error rate of p, it has none with a probability of at most 1 − p.
 
 If d groups deviate, they may show too little of the correlation, most often in samples with too few errors.
-The excess of the design effect over 1 is therefore raised by the part 3 / (d + 1) of it, at most to that of
+The excess of the design effect over 1 is therefore raised by the part 4 / (d + 1) of it, at most to that of
 equal images in a group. Groups of unequal sizes need less, since the correlation at all sizes widens their
 limits: the part is multiplied by their effective number over their number. The constant is from simulations
 (benchmarks/group_coverage.py --plain).
@@ -133,7 +133,7 @@ def group_effect(
         freedom = min(freedom, 2 * variance**2 / excess if excess > 0 else math.inf)
     factor = max(factor, explained, floor)
     evenness = max(part.effective / len(part.names) for part in parts)
-    raised = factor + (factor - 1) * 3 * evenness / (_effective_number(squares) + 1)
+    raised = factor + (factor - 1) * 4 * evenness / (_effective_number(squares) + 1)
     factor = max(factor, min(raised, sum(part.largest for part in parts)))
     return GroupEffect(factor, max(freedom, 1.0), count)
 

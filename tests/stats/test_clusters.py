@@ -24,7 +24,7 @@ def raised(factor: float, contributions: np.ndarray, sizes: Any = 100) -> float:
     """A design effect, raised as only some groups deviate, from contributions and sizes of groups."""
     deviating = np.sum(contributions**2) ** 2 / np.sum(contributions**4)
     of_equal = np.mean(np.square(sizes)) / np.mean(sizes)
-    more = factor + (factor - 1) * 3 * np.mean(sizes) / of_equal / (deviating + 1)
+    more = factor + (factor - 1) * 4 * np.mean(sizes) / of_equal / (deviating + 1)
     return float(max(factor, min(more, of_equal)))
 
 
