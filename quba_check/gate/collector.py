@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -157,12 +156,12 @@ class ResultCollector:
             groups.setdefault(planned.key, []).append(planned)
         chosen = {key: [one for one in group if one.node_id in selected] for key, group in groups.items()}
         # A protocol without selected demands has no record: its demands count as unselected in the other one.
-        without_record = Counter(one.model for key in chosen if not chosen[key] for one in groups[key])
+        without_record = [one for key in chosen if not chosen[key] for one in groups[key]]
         return [
             self._record(
                 gate,
                 own,
-                unselected=len(groups[model, protocol]) - len(own) + without_record[model],
+                [*groups[model, protocol], *(one for one in without_record if one.model == model)],
                 interrupted=interrupted,
                 missing_reason=STOPPED if stopped else NOT_CALLED,
             )
@@ -174,12 +173,12 @@ class ResultCollector:
         self,
         gate: GateSession,
         demands: Sequence[PlannedDemand],
+        of_files: Sequence[PlannedDemand],
         *,
-        unselected: int,
         interrupted: bool,
         missing_reason: str,
     ) -> Record:
-        """Return the record of demands on one model under one protocol."""
+        """Return the record of demands on one model under one protocol, selected from those of the files."""
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier
@@ -233,11 +232,11 @@ class ResultCollector:
             grades=tuple(self._grades(demands, measurements, gate.suite.facts)),
             environment=environment(evaluation, compute),
             limit=gate.options.limit,
-            unselected=unselected,
+            unselected=len(of_files) - len(demands),
             interrupted=interrupted,
             first_release=gate.approved.is_first_release,
             notes=tuple(dict.fromkeys(notes)),
-            inputs=input_rows(gate, demands),
+            inputs=input_rows(gate, of_files),
             command=gate.command,
             findings=finding_rows([*examined, *findings]),
             warnings=(

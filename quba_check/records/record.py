@@ -298,8 +298,8 @@ class Record(JsonRow):
 
     def grade_of(self, verdict: VerdictRow) -> GradeRow | None:
         """Return the grade behind a demand on it; None if the record has none."""
-        file = verdict.id.partition("::")[0]
-        return next((grade for grade in self.grades if grade.file in (file, verdict.file)), None)
+        grades = {grade.file: grade for grade in self.grades}
+        return grades.get(verdict.id.partition("::")[0]) or grades.get(verdict.file)
 
     def files_by_grade(self) -> dict[GradeRow, list[str]]:
         """Return the distinct grades without their file, each with the threshold files that share it."""

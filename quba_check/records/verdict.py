@@ -174,6 +174,11 @@ class VerdictRow(JsonRow):
         return titled_name(self.title, self.target)
 
     @property
+    def conditions(self) -> tuple[str, str, str, str]:
+        """The number with its slice, kind and size of attacks, by which its value is found."""
+        return self.number, self.slice, self.kind, self.epsilon
+
+    @property
     def is_on_grade(self) -> bool:
         """True if the demand bounds the QUBA score or the grade."""
         return self.dimension == QUBA
@@ -264,23 +269,25 @@ def overall_verdict(verdicts: Iterable[VerdictRow], *, interrupted: bool, unsele
 def demands_digest(demands: Iterable[VerdictRow], settings: Mapping[str, Any]) -> str:
     """Return the SHA-256 (hex) of all that a threshold file decides about verdicts.
 
-    It is that of JSON in UTF-8 without spaces, with sorted keys: the settings, and `demands`, sorted, each a
-    list of target, bound, threshold, tier, `optional` and `allow_masked`, for slices also `min_images` and
-    `min_groups`, with a waiver its last day and worst value. Comments, order, outcomes and the split into
+    It is that of JSON in UTF-8 without spaces, with sorted keys: the settings, and `demands`, sorted by their
+    target and bound, each a list of target, bound, threshold, tier, `optional` and `allow_masked`, for slices
+    also `min_images` and `min_groups`, with a waiver its last day and worst value, and for slices and other
+    sizes of attacks `number`, `slice`, `kind` and `epsilon`. Comments, order, outcomes and the split into
     extended files have no influence.
 
     Args:
         demands: the demands of the file and of those that it extends.
         settings: see `InputRow.settings`.
     """
-    terms = sorted(
+    terms = [
         [
             *(row.target, row.bound, row.limit, row.tier, row.optional, row.allow_masked),
             *((row.min_images, row.min_groups) if row.slice else ()),
             *((str(row.waiver.until), row.waiver.limit) if row.waiver else ()),
+            *(row.conditions if row.conditions != (row.part or "", "", "value", "") else ()),
         ]
-        for row in demands
-    )
-    content = {"demands": terms, **settings}
+        for row in sorted(demands, key=lambda row: (row.target, row.bound))
+    ]
+    content = {**settings, "demands": terms}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -98,18 +98,18 @@ def _check_demands(record: Record, file: InputRow, rows: Sequence[VerdictRow], w
 def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> Iterator[VerdictRow]:
     """Yield the verdicts of a file without evidence, and refuse those that contradict it."""
     outcomes = {name: outcome_of(name, row) for name, row in record.measurements.items()}
-    pairs = {row.id: (_demand_of(row), _evidence(record, row, outcomes)) for row in rows}
-    blocking = [row for row in rows if row.tier == "block"]
-    p_values = {row.id: p_value(*pairs[row.id]) for row in blocking}
-    is_stopped = any(row.outcome == "not run" for row in blocking)  # then p-values are missing
-    for row in rows:
-        demand, evidence = pairs[row.id]
+    pairs = [(_demand_of(row), _evidence(record, row, outcomes)) for row in rows]
+    blocking = [number for number, row in enumerate(rows) if row.tier == "block"]
+    p_values = {number: p_value(*pairs[number]) for number in blocking}
+    is_stopped = any(rows[number].outcome == "not run" for number in blocking)  # then p-values are missing
+    for number, row in enumerate(rows):
+        demand, evidence = pairs[number]
         if row.outcome == "skipped" and _lacks_baseline(record, row, evidence):
             yield row
             continue
         if row.outcome in _NOT_DECIDED:
             continue
-        others = (p for name, p in p_values.items() if name != row.id and p is not None)
+        others = (p for other, p in p_values.items() if other != number and p is not None)
         verdict = decide(demand, evidence, Policy(row.policy, row.confidence), others)
         is_open = is_stopped and row.policy == "allow" and verdict.outcome in _BY_P_VALUES
         allowed = _BY_P_VALUES if is_open else (verdict.outcome,)
@@ -140,7 +140,8 @@ def _text(
 def _lacks_baseline(record: Record, row: VerdictRow, evidence: Judged) -> bool:
     """True if a skipped demand may have had no baseline."""
     is_drop = row.bound in DROPS
-    is_first = record.first_release and (is_drop or row.dimension == "parity")
+    has_baseline = record.reference is not None or any(one.kind == "baseline" for one in record.inputs)
+    is_first = record.first_release and not has_baseline and (is_drop or row.dimension == "parity")
     return isinstance(evidence, Unmeasurable) and (is_first or (is_drop and row.optional))
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from support.errors import error_text
-from support.gate import Gate
+from support.gate import SILENT, Gate, loaded_judge
 
 from quba_check.errors import UserError
+from quba_check.gate.collector import ResultCollector
+from quba_check.gate.options import Options
+from quba_check.gate.session import GateSession
 from quba_check.records.record import Record
 from quba_check.verdicts.stored_verdicts import check_verdicts, read_record
 
@@ -52,3 +55,40 @@ def test_a_run_with_every_kind_of_demand_agrees_with_itself(gate: Gate, data: Pa
             edited = Record.model_validate(content)
             error = error_text(UserError, check_verdicts, edited, "next.json")
             assert error.startswith(f"next.json: the verdict on {row.name} contradicts the values")
+
+
+def test_each_file_has_its_own_grade(gate: Gate, data: Path) -> None:
+    """A demand of an extended file is graded by the settings of the file that extends it."""
+    grade = "dimensions: {accuracy: {min: 0}}\nquba: {min_score: -100, allow_other_suite: true}"
+    base = gate.write(grade).rename("base.yaml")
+    own = gate.write("extends: base.yaml\nquba: {weights: {shape_bias: 9}}")
+    run = judged_files(gate, base, own)
+    first, second = (row.explanation.value for row in run.verdicts if row.dimension == "quba")
+    assert first != second
+    assert check_verdicts(Record.model_validate_json(run.to_json()), "r.json") == ()
+
+
+def test_a_file_without_a_selected_demand_is_an_input(gate: Gate, data: Path) -> None:
+    """Else the record of the other files would release the model if `unselected` is edited."""
+    first = gate.write("dimensions: {parameters: {max: 1}}").rename("first.yaml")
+    run = judged_files(gate, first, gate.write("dimensions: {accuracy: {min: 1}}"), selected="first.yaml")
+    assert (run.overall_verdict, run.unselected) == ("partial", 1)
+    content = json.loads(run.to_json()) | {"unselected": 0}
+    assert error_text(UserError, check_verdicts, Record.model_validate(content), "r.json") == (
+        "r.json: its demands are not those of 'x.yaml': one is missing, added or changed. Run the gate again."
+    )
+
+
+def judged_files(gate: Gate, *files: Path, selected: str = "") -> Record:
+    """Return the record of a run of files, with the demands whose id starts with a text."""
+    options = Options(models=(gate.model,), data=gate.data, store=gate.store)
+    session = GateSession(options, gate.root, files=files, callbacks=SILENT)
+    demands = session.demands(session.files)
+    chosen = [planned for planned in demands if planned.node_id.startswith(selected)]
+    session.select(chosen)
+    judge, collector = loaded_judge(session), ResultCollector()
+    for planned in chosen:
+        collector.add(judge.judge(planned))
+    ids = {planned.node_id for planned in chosen}
+    (run,) = collector.records(session, demands, ids, interrupted=False, stopped=False)
+    return run

@@ -85,6 +85,17 @@ def test_the_message_states_both_verdicts() -> None:
     )
 
 
+def digest_terms(rows: list[VerdictRow]) -> list[list[object]]:
+    """Return what the digest states of demands without slices and conditions."""
+    return [
+        [
+            *(row.target, row.bound, row.limit, row.tier, row.optional, row.allow_masked),
+            *((str(row.waiver.until), row.waiver.limit) if row.waiver else ()),
+        ]
+        for row in sorted(rows, key=lambda row: row.target)
+    ]
+
+
 def set_limit(content: dict[str, Any]) -> None:
     content["verdicts"][0]["limit"] = 0.1
 
@@ -109,6 +120,27 @@ def extend_the_waiver(content: dict[str, Any]) -> None:
     content["verdicts"][1]["waiver"]["until"] = "2099-01-01"
 
 
+def judge_another_number(content: dict[str, Any]) -> None:
+    content["verdicts"][2] |= {"number": "snow"}
+
+
+def judge_other_attacks(content: dict[str, Any]) -> None:
+    """Under which no sign of masked gradients is stored."""
+    content["verdicts"][2] |= {"epsilon": "9/255"}
+
+
+def state_the_demands_as_a_setting(content: dict[str, Any]) -> None:
+    rows = [VerdictRow.model_validate(row) for row in content["verdicts"]]
+    content["inputs"][0]["settings"]["demands"] = digest_terms(rows)
+    content["verdicts"][0]["limit"] = 0.1
+
+
+def repeat_a_demand_with_a_letter(content: dict[str, Any]) -> None:
+    grade = {"dimension": "quba", "part": "grade", "number": "grade", "bound": "min"}
+    content["verdicts"][2] |= grade | {"limit": "C"}
+    content["verdicts"][3] |= grade | {"limit": 0.5}
+
+
 def forget_fresh_predictions(content: dict[str, Any]) -> None:
     content["inputs"][0]["settings"]["predictions"] = "fresh"
 
@@ -117,7 +149,8 @@ def forget_fresh_predictions(content: dict[str, Any]) -> None:
     "edit",
     [
         *(set_limit, remove_a_demand, add_a_demand, make_it_a_warning, make_it_optional),
-        *(extend_the_waiver, forget_fresh_predictions),
+        *(extend_the_waiver, forget_fresh_predictions, judge_another_number, judge_other_attacks),
+        *(state_the_demands_as_a_setting, repeat_a_demand_with_a_letter),
     ],
 )
 def test_other_demands_are_refused(edit: Edit) -> None:
@@ -126,6 +159,13 @@ def test_other_demands_are_refused(edit: Edit) -> None:
     assert refusal(content) == (
         "r.json: its demands are not those of 'x.yaml': one is missing, added or changed. Run the gate again."
     )
+
+
+def test_the_id_of_another_demand_leaves_the_value() -> None:
+    content = content_of(judged("dimensions: {calibration_error: {max: 0.01}, parameters: {max: 6}}"))
+    failed, passed = content["verdicts"]
+    failed |= {name: passed[name] for name in ("id", "outcome", "explanation", "within_noise")}
+    assert "the verdict on calibration_error[max] contradicts" in refusal(content)
 
 
 def test_demands_that_were_not_selected_may_be_missing() -> None:
@@ -202,6 +242,21 @@ def test_a_drop_that_was_deleted_is_undecided() -> None:
     assert row.name == "accuracy[max_drop]"
     content["verdicts"][0]["optional"] = False
     restate(content)
+    assert "the verdict on accuracy[max_drop] contradicts" in refusal(content)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"inputs": [{"kind": "baseline", "path": "b.json", "sha256": "0" * 64}]},
+        {"reference": record().model.model_dump()},
+    ],
+)
+def test_a_run_with_a_baseline_is_no_first_release(changed: dict[str, Any]) -> None:
+    content = content_of(judged("dimensions: {accuracy: {max_drop: 0.1}}")) | {"first_release": True}
+    content["verdicts"][0]["outcome"] = "skipped"
+    assert len(check_verdicts(Record.model_validate(content), "r.json")) == 1
+    content |= changed | {"inputs": [*content["inputs"], *changed.get("inputs", [])]}
     assert "the verdict on accuracy[max_drop] contradicts" in refusal(content)
 
 
