@@ -16,7 +16,7 @@ from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.request import Request, target_name
 from quba_check.core.view import View
 from quba_check.demo import DEMO_MODELS
-from quba_check.dimensions import COMPARES, measure_dimension, measure_slices, registry, request_views
+from quba_check.dimensions import measure_dimension, measure_slices, registry, request_views
 from quba_check.errors import HeadError, OptionError, QubaError, ThresholdError, UnmeasurableError
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
@@ -117,11 +117,11 @@ class Evaluation(Predictor):
 
         Args:
             names: the dimensions.
-            requests: numbers to measure in addition: further parts of dimensions, slices, which accuracy
-                always has, and the numbers of parity, which state what is compared.
+            requests: numbers to measure in addition: further parts of dimensions, and slices, which accuracy
+                always has.
         """
         names = list(names)
-        requests = tuple(dict.fromkeys(one for one in requests if _is_planned(one) or one.slice))
+        requests = tuple(dict.fromkeys(one for one in requests if one.is_further_part or one.slice))
         if (shared := _shared_name(requests)) is not None:
             raise ThresholdError(f"two demanded numbers have the name {shared}. Rename a class or a set.")
         for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:
@@ -287,7 +287,7 @@ class Evaluation(Predictor):
     def _reason_against(self, request: Request) -> Unmeasurable | None:
         """Return the reason against a requested number alone; None without one."""
         try:
-            for view in request_views(request, self.suite.facts) if _is_planned(request) else ():
+            for view in request_views(request, self.suite.facts) if request.is_further_part else ():
                 if (missing := self.suite.missing(view.images)) is not None:
                     return Unmeasurable(request.dimension, missing, missing_data=True)
                 if view.variant:
@@ -303,11 +303,6 @@ def _shared_name(requests: Iterable[Request]) -> str | None:
     """Return the name of two different requests; None without one."""
     names = Counter(target_name(one.dimension, one.part) for one in requests)
     return next((name for name, times in names.items() if times > 1), None)
-
-
-def _is_planned(request: Request) -> bool:
-    """Return True if a request decides the views of its dimension."""
-    return request.is_further_part or request.dimension in COMPARES
 
 
 def unmeasurable_reason(

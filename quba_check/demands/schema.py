@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,12 @@ BY_NAME = ("dimensions", "classes")
 """Sections whose entries are independent of each other."""
 CONDITIONS = tuple(field.name for field in fields(Request))
 """Keys of an entry that are its conditions: they have the name of a field of requests."""
+VALUES: Mapping[str, Location] = {
+    "classes": ("macro", "recall"),
+    "answers": ("aurc",),
+    "parity": ("agreement",),
+}
+"""Keys of the number that is the value of a dimension with a section of its own."""
 POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations in the package."""
 
@@ -43,6 +50,22 @@ def is_entry(location: Location) -> bool:
     """Return True for the place of an entry with bounds, conditions and settings."""
     depth = 4 if location[:2] == ("classes", NOT_AS) else 2
     return len(location) == (depth if location[0] in BY_NAME else 1)
+
+
+def dimension_names() -> tuple[str, ...]:
+    """Return the names of the dimensions without a section of their own."""
+    return tuple(name for name in registry.names if name not in VALUES)
+
+
+def value_entry(dimension: str, entry: Any) -> Any:
+    """Return an entry on the value of a dimension, in its section.
+
+    >>> value_entry("classes", {"min": 0.9})
+    {'classes': {'macro': {'recall': {'min': 0.9}}}}
+    """
+    for key in reversed((dimension, *VALUES[dimension])):
+        entry = {key: entry}
+    return entry
 
 
 def _key(description: str) -> Any:
@@ -334,8 +357,7 @@ def threshold_schema() -> dict[str, Any]:
     dimensions = schema["$defs"].pop("Dimensions")
     specific = {name: {"anyOf": entry["anyOf"]} for name, entry in dimensions["properties"].items()}
     dimensions["properties"] = {
-        dimension.name: {"description": dimension.title, **specific.get(dimension.name, entry)}
-        for dimension in registry
+        name: {"description": registry[name].title, **specific.get(name, entry)} for name in dimension_names()
     }
     dimensions["additionalProperties"] = False
     schema["properties"]["dimensions"]["anyOf"][0] = dimensions

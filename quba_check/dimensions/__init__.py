@@ -10,7 +10,6 @@ from quba_check.dimensions._ratios import share as share
 from quba_check.dimensions._registry import Registry as Registry
 from quba_check.dimensions._registry import dimension as dimension
 from quba_check.dimensions._registry import registry as registry
-from quba_check.dimensions._requested import COMPARES as COMPARES
 from quba_check.dimensions._requested import request_views as request_views
 from quba_check.dimensions._requested import worst_quantity as worst_quantity
 from quba_check.dimensions._slices import measure_slices as measure_slices

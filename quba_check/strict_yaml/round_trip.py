@@ -72,6 +72,13 @@ def flow_text(content: Mapping[str, object]) -> str:
     return _dump(yaml, content).strip()[1:-1]
 
 
+def block_text(content: CommentedMap) -> str:
+    """Return the text of a file with some content."""
+    yaml = YAML()
+    yaml.width = sys.maxsize
+    return _dump(yaml, content)
+
+
 def append(mapping: CommentedMap, key: str, value: object) -> None:
     """Append a key; comments after the last line of a block stay after it."""
     rest = ""

@@ -8,17 +8,26 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.nodes import Node
 
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.fields import as_share
+from quba_check.demands.schema import VALUES, value_entry
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document, Location
 from quba_check.strict_yaml.document import children, line_of
-from quba_check.strict_yaml.round_trip import append, edit, flow_mapping, line_comment, set_line_comment
+from quba_check.strict_yaml.round_trip import (
+    append,
+    block_text,
+    edit,
+    flow_mapping,
+    line_comment,
+    set_line_comment,
+)
 from quba_check.tuning.suggested_limits import SuggestedLimit
 
 COMMENT_COLUMN = 46
@@ -47,11 +56,9 @@ def new_threshold_file(
     suggestions: Mapping[str, SuggestedLimit], *, name: str, protocol: ProtocolName
 ) -> str:
     """Return a new threshold file with a limit and its origin for each dimension."""
-    lines = ["schema: 1", f"name: {name}", f"protocol: {protocol}", "dimensions:"]
-    for dimension, suggestion in suggestions.items():
-        entry = f"  {dimension}: {{{_bound(dimension)}: {_number(suggestion)}}}"
-        lines.append(f"{entry:<{COMMENT_COLUMN}}{OURS}{suggestion.reason}")
-    return "\n".join(lines) + "\n"
+    root = CommentedMap(schema=1, name=name, protocol=protocol)
+    _add(root, suggestions)
+    return block_text(root)
 
 
 def edit_limits(
@@ -109,16 +116,21 @@ def _replace(
 
 
 def _add(root: CommentedMap, suggestions: Mapping[str, SuggestedLimit]) -> None:
-    """Append dimensions, each on a line with its origin."""
+    """Append demands on dimensions, each on a line with its origin."""
     block = root.get("dimensions")
     if block is None:
         block = flow_mapping({}) if root.fa.flow_style() else CommentedMap()
     for dimension, suggestion in suggestions.items():
-        append(block, dimension, flow_mapping({_bound(dimension): _number(suggestion)}))
-        _explain(block, dimension, suggestion)
+        entry: Any = {_bound(dimension): _number(suggestion)}
+        holder = block
+        if dimension in VALUES:
+            entry = value_entry(dimension, entry)[dimension]
+            holder = root
+        append(holder, dimension, flow_mapping(entry))
+        _explain(holder, dimension, suggestion)
     if "dimensions" in root:
         root["dimensions"] = block
-    else:
+    elif block:
         append(root, "dimensions", block)
 
 

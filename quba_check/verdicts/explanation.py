@@ -279,7 +279,7 @@ def _parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]
     """Yield the classes and images with changed answers to clean images."""
     request = verdict.demand.request
     classes, images = (measurement.tables.get(name) for name in ("flips_by_class", "flipped_images"))
-    is_clean = request.dimension == "parity" and bool(request.metric) and request.set == CLEAN_SET
+    is_clean = request.dimension == "parity" and request.set == CLEAN_SET
     if not is_clean or request.pipeline or request.slice or classes is None or images is None:
         return
     is_lost = verdict.demand.part == "negative_flips"

@@ -163,6 +163,9 @@ ONES: list[tuple[SuiteFacts, list[str]]] = [
         [
             "dimension: {accuracy: {min: 0.5}}",
             "dimensions:\n  acuracy: {min: 0.5}",
+            "dimensions: {classes: {min: 80%, tier: warn}}",
+            "dimensions: {answers: [{max: 0.1}, {max_drop: 0.01}]}",
+            "dimensions: {parity: {slices: {light: {worst: {min: 0.9}}}}}",
             "dimensions:\n  accuracy:\n    min:\n      75",
             "dimensions: {ood_robustness: {parts: {nigt: {min: 0.5}}}}",
             "dimensions: {ood_robustness: {parts: {night_accuracy: {min: 0.5}}}}",

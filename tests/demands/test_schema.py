@@ -5,7 +5,7 @@ import pytest
 from quba_check.core.request import NUMBERS
 from quba_check.demands import threshold_schema
 from quba_check.demands.bounds import BOUNDS, SETTINGS
-from quba_check.demands.schema import CONDITIONS, QubaEntry, is_entry
+from quba_check.demands.schema import CONDITIONS, VALUES, QubaEntry, is_entry
 from quba_check.dimensions import registry
 
 OF_THE_NUMBER = {
@@ -46,7 +46,8 @@ ENTRIES = {
 def test_the_schema_names_dimensions_and_refuses_others():
     schema = threshold_schema()
     dimensions = schema["properties"]["dimensions"]["anyOf"][0]
-    assert tuple(dimensions["properties"]) == registry.names
+    assert VALUES.keys() == NUMBERS.keys()
+    assert [*dimensions["properties"]] == [name for name in registry.names if name not in NUMBERS]
     assert dimensions["properties"]["accuracy"]["description"] == registry["accuracy"].title
     assert dimensions["additionalProperties"] is False
     assert schema["additionalProperties"] is False

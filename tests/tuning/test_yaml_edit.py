@@ -5,6 +5,7 @@ from support.errors import error_text
 from support.gate import thresholds
 from syrupy.assertion import SnapshotAssertion
 
+from quba_check.demands.schema import VALUES
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import read_yaml
@@ -12,6 +13,7 @@ from quba_check.tuning.suggested_limits import SuggestedLimit
 from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
 ACCURACY = {"accuracy": SuggestedLimit(0.88, "0.900 in a.json")}
+OF_SECTIONS = {name: SuggestedLimit(0.5, "E") for name in VALUES}
 SUGGESTIONS = {**ACCURACY, "calibration_error": SuggestedLimit(0.038, "0.0312 in a.json")}
 MINE = """\
 # what we promise
@@ -54,6 +56,25 @@ def test_a_new_file(snapshot: SnapshotAssertion) -> None:
     text = new_threshold_file(SUGGESTIONS | zero, name="mine", protocol="standard")
     assert text == snapshot
     assert [one.threshold for one in thresholds(text.partition("\n")[2]).demands] == [0.88, 0.038, 0]
+
+
+def test_a_value_with_a_section_of_its_own_stands_there(edit) -> None:
+    mine = new_threshold_file(SUGGESTIONS | OF_SECTIONS, name="mine", protocol="standard")
+    names = [demand.name for demand in thresholds(mine.partition("\n")[2]).demands]
+    of_sections = ["classes.macro.recall[min]", "answers.aurc[max]", "parity.agreement[min]"]
+    assert names == [*of_sections, "accuracy[min]", "calibration_error[max]"]
+    alone = new_threshold_file(OF_SECTIONS, name="mine", protocol="standard")
+    assert "dimensions" not in alone
+    assert mine.startswith(alone)
+    assert edit(alone, OF_SECTIONS, add=True).after == alone
+    text = "parity: {pipeline: app, agreement: {min: 0.9}}\ndimensions:\n  accuracy: {min: 0.88}\n# end\n"
+    added = edit(text, OF_SECTIONS | SUGGESTIONS, add=True).after
+    assert added == text.replace(
+        "# end",
+        "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\n"
+        "classes: {macro: {recall: {min: 0.5}}}        # tuned: E\n"
+        "answers: {aurc: {max: 0.5}}                   # tuned: E\n# end",
+    )
 
 
 def test_only_limits_that_are_there_are_changed(edit) -> None:

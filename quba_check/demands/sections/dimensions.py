@@ -10,13 +10,13 @@ from quba_check.core.dimension import Dimension
 from quba_check.core.protocols import EPSILON
 from quba_check.core.request import Part, Request
 from quba_check.demands.bounds import Asked
-from quba_check.demands.document import MergedFile
-from quba_check.demands.schema import DimensionEntry, PartEntry
+from quba_check.demands.document import MergedFile, plain
+from quba_check.demands.schema import VALUES, DimensionEntry, PartEntry, dimension_names, value_entry
 from quba_check.demands.sections.conditions import check_set, numbers_asked, on_sets
 from quba_check.dimensions import registry
-from quba_check.errors import UserError
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names, did_you_mean, listed
 from quba_check.strict_yaml import Location
+from quba_check.strict_yaml.round_trip import flow_text
 
 _WITH_PARTS = ("accuracy", "calibration_error")
 """Dimensions whose parts can be demanded on other sets."""
@@ -26,12 +26,17 @@ def dimension_requests(location: Location, entry: DimensionEntry, file: MergedFi
     """Yield what an entry of a dimension asks for, in the order of the file.
 
     Raises:
-        ThresholdError: an unknown dimension, or a part, set or column of slices that the suite does not have.
+        ThresholdError: an unknown dimension, one with a section of its own, or a part, set or column of
+            slices that the suite does not have.
     """
-    try:
-        dimension = registry[str(location[1])]
-    except UserError as error:
-        raise file.error(location[:2], str(error), shown="") from None
+    name = str(location[1])
+    if name in VALUES:
+        text = flow_text(value_entry(name, plain(file.keys(location))))
+        raise file.error(location[:2], "it has a section of its own", hint=f"Write: {text}")
+    if name not in dimension_names():
+        hint = allowed_names(name, dimension_names())
+        raise file.error(location[:2], f"unknown dimension '{name}'", shown="", hint=hint)
+    dimension = registry[name]
     views = dimension.views(file.suite)  # of a custom dimension it may raise an error
     size = Fraction(getattr(entry, "epsilon", None) or 0)
     request = Request(dimension.name, dimension.value_part)
