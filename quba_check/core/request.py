@@ -14,7 +14,7 @@ from quba_check.core.view import CLEAN_SET, SERVING
 
 Better = Literal["high", "low"]
 ClassRule = Literal["probability", "specificity", "recall", "precision"]
-AnswerRule = Literal["probability", "margin", "max_logit", "energy", "error", "accuracy", "share"]
+AnswerRule = Literal["probability", "max_logit", "energy", "error", "accuracy", "share"]
 Rule = ClassRule | AnswerRule
 AnswerScore = Literal["max_probability", "margin", "max_logit", "energy"]
 """A number for the confidence of an answer; `margin` is the largest probability minus the second largest."""

@@ -277,8 +277,11 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError], location: Loc
 
 
 def _moved(document: Document, location: Location) -> str:
-    """Return a message that writes out what became a condition; empty for another key."""
+    """Return a message on an earlier key, with its new form; empty for another key."""
     where = f"{document.at_key(location)}: "
+    if location[:1] == ("answers",) and location[-2:] == ("at", "margin"):
+        instead = "probability, or score: margin next to error, accuracy or share"
+        return f"{where}{dotted_path(location)}: the margin is a score, not a rule. Write {instead}."
     if location == ("parity", "sets"):
         sets = flow_text({"set": document.data["parity"]["sets"]})
         return f"{where}parity: 'sets' is now the condition 'set'. Write: {sets}"

@@ -24,7 +24,6 @@ from quba_check.demands.fields import (
     Level,
     OwnLevels,
     SetNames,
-    Share,
     as_share,
 )
 from quba_check.dimensions import registry
@@ -245,7 +244,6 @@ class AnswerRule(Strict):
     probability: OwnLevels | None = _key(
         "Answer from this largest probability on; of each predicted class, or `default`."
     )
-    margin: Share | None = _key("From this lead over the second largest probability on.")
     max_logit: float | None = _key("From this largest logit on.")
     energy: float | None = _key("From this logarithm of the sum of exp(logits) on.")
     error: Annotated[float, Field(gt=0, lt=1)] | None = _key(

@@ -33,7 +33,7 @@ NORMALISED = 1e-3
 """Largest |logsumexp| of log-probabilities, whose probabilities add up to 1."""
 POINTS = 100
 """Largest number of points of the risk-coverage curve in a record."""
-REMEDY = "state a probability or a margin under 'answers.at'"
+REMEDY = "state a probability under 'answers.at'"
 
 
 class ChosenOn(NamedTuple):

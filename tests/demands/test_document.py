@@ -167,7 +167,7 @@ ANSWERED = "answers: {at: {probability: 0.9}, share: {min: 0.5}}"
         (CHOSEN, "classes: {cat: {at: {from: tuning, specificity: 0.90}, f1: {min: 0.5}}}", False),
         (CHOSEN, "classes: {cat: {at: {}}}", False),
         (CHOSEN, "classes: {cat: null, dog: {set: night, recall: {min: 0.5}}}", False),
-        (ANSWERED, "answers: {at: {probability: null, margin: 0.5}}", True),
+        (ANSWERED, "answers: {at: {probability: null, energy: 0.5}}", True),
         (ANSWERED, "answers: {at: {probability: {cat: 0.3, default: 0.9}}}", True),
         (ANSWERED, "answers: {at: {probability: 0.9}, share: {max_drop: 0.1}}", False),
     ],

@@ -27,7 +27,7 @@ VALUE, TOP5 = Part("", "fraction", "high", ""), Part("top5", "fraction", "high",
 TARGETS = {"cat": (0,), "dog": (1,), "cat|dog": (0, 1), "each": (), "macro": ()}
 SETS = st.sampled_from(["clean", "night", "fog", "herds"])
 LEVEL = st.sampled_from([0.05, 0.3, 0.123456789012345, 1e-7, 1.0])
-SCORES = {"margin": "margin", "max_logit": "max_logit", "energy": "energy"}
+SCORES = {"max_logit": "max_logit", "energy": "energy"}
 COLUMNS, VALUES = (
     ["light", "top5", "light,camera", "a:b"],
     ["light=a", "light=a:worst", "light=a\\", "light=a@b"],

@@ -159,13 +159,12 @@ def test_the_area_under_the_curve_needs_no_rule() -> None:
 @pytest.mark.parametrize(
     ("rule", "names", "request_"),
     [
-        ("margin: 0.5", ["share@margin=0.5", "aurc@score=margin"], answer_request("share", "margin", 0.5)),
         ("energy: 10", ["share@energy=10", "aurc@score=energy"], answer_request("share", "energy", 10)),
         ("error: 0.01", ["share@error=0.01,confidence=0.95", "aurc"], answer_request("share", error=0.01)),
         (
-            "error: 0.05, confidence: 0.9, score: max_logit",
-            ["share@error=0.05,confidence=0.9,score=max_logit", "aurc@score=max_logit"],
-            answer_request("share", "max_logit", None, 0.05, 0.9),
+            "error: 0.05, confidence: 0.9, score: margin",
+            ["share@error=0.05,confidence=0.9,score=margin", "aurc@score=margin"],
+            answer_request("share", "margin", None, 0.05, 0.9),
         ),
     ],
 )
@@ -185,10 +184,10 @@ def test_thresholds_of_classes_have_the_order_of_the_suite():
 
 
 def test_shares_of_unknown_sets_are_better_if_lower():
-    text = "answers: {at: {margin: 0.5}, share: {max: 0.1}, set: SET}"
+    text = "answers: {at: {probability: 0.5}, share: {max: 0.1}, set: SET}"
     for name, suite in (("birds", SUITE), ("flocks", SUITE), ("anything", UNKNOWN)):
         (demand,) = read(text.replace("SET", name), suite)
-        assert (demand.better, demand.name) == ("low", f"answers.share@margin=0.5,set={name}[max]")
+        assert (demand.better, demand.name) == ("low", f"answers.share@probability=0.5,set={name}[max]")
 
 
 def test_an_extended_file_has_the_rule():
@@ -197,8 +196,8 @@ def test_an_extended_file_has_the_rule():
     assert [(one.name, one.threshold) for one in demands] == [("answers.share@probability=0.9[min]", 0.6)]
     without = read("extends: base.yaml\nanswers: null\ndimensions: {accuracy: {min: 0.5}}", base=base)
     assert [one.name for one in without] == ["accuracy[min]"]
-    other = "extends: base.yaml\nanswers: [{at: {margin: 0.5}, share: {min: 0.5}}]"
-    assert [one.part for one in read(other, base=base)] == ["share@margin=0.5"]
+    other = "extends: base.yaml\nanswers: [{at: {energy: 0.5}, share: {min: 0.5}}]"
+    assert [one.part for one in read(other, base=base)] == ["share@energy=0.5"]
 
 
 def test_parity() -> None:

@@ -11,6 +11,7 @@ from quba_check.core.facts import ModelFacts
 from quba_check.core.measurement import Table
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import measure_dimension, registry
+from quba_check.dimensions.answers import image_scores
 
 ANSWERS = registry["answers"]
 CONFIDENCE = [0.9, 0.9, 0.8, 0.6]
@@ -55,11 +56,15 @@ def test_value_is_the_area_of_the_probability():
     }
 
 
+def test_the_margin_is_the_lead_over_the_second_largest_probability():
+    probabilities = np.array([[0.5, 0.25, 0.25], [0.375, 0.125, 0.5]])
+    assert image_scores(answers([0, 2], [0, 2], probabilities), "margin").tolist() == [0.25, 0.125]
+
+
 @pytest.mark.parametrize(
     ("score", "threshold", "name"),
     [
         ("max_probability", 0.8, "probability=0.8"),
-        ("margin", 0.6, "margin=0.6"),
         ("energy", 2.0, "energy=2"),
         ("max_logit", 2 + np.log(0.8), "max_logit=1.77685644868579"),
     ],
@@ -86,7 +91,7 @@ def test_scores_of_logits_need_logits(outputs):
     assert outcome.parts == {}
     assert {*reasons(outcome).values()} == {
         f"the score energy needs logits, and the outputs of the model are {outputs}; "
-        "state a probability or a margin under 'answers.at'"
+        "state a probability under 'answers.at'"
     }
 
 

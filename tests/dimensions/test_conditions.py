@@ -195,7 +195,7 @@ def by_pandas(one: Predictions, rule: str) -> Predictions:
         class_request(EACH, (), "recall"),
         answer_request("share", threshold=0.5),
         answer_request("accuracy", threshold=0.5),
-        answer_request("accuracy", "margin", 0.2),
+        answer_request("aurc", "margin"),
         answer_request("aurc"),
     ],
     ids=name_of,

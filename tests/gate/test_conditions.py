@@ -76,7 +76,9 @@ def test_a_limit_keeps_whole_groups_of_each_set(gate: Gate) -> None:
 
 
 def test_the_margin_alone_is_read_from_any_set(gate: Gate) -> None:
-    record = gate.judge("answers: {at: {margin: 0.5}, set: [clean, night, tuning], aurc: {max: 1}}\n")
+    record = gate.judge(
+        "answers: {at: {error: 0.5, score: margin}, set: [clean, night, tuning], aurc: {max: 1}}\n"
+    )
     assert [*outcomes(record).values()] == ["pass"] * 3
 
 

@@ -169,7 +169,7 @@ def test_errors_under_conditions_and_on_slices_are_scaled_by_the_set():
             0.1,
             0.01,
             "fraction",
-            parts={"share@margin=0.5,set=birds": quantity(0.2, 0.03, "fraction", n=200)},
+            parts={"share@energy=0.5,set=birds": quantity(0.2, 0.03, "fraction", n=200)},
         ),
     }
     run = record(measurements=rows, suite=suite)
@@ -180,7 +180,7 @@ def test_errors_under_conditions_and_on_slices_are_scaled_by_the_set():
     }
     texts = {f"dimensions: {{{text}}}": size for text, size in expected.items()} | {
         "classes: {cat: {recall: {min: 0.6}}}": (1000, 0.05),
-        "answers: {at: {margin: 0.5}, share: {max: 0.4}, set: birds}": (200, 0.03),
+        "answers: {at: {energy: 0.5}, share: {max: 0.4}, set: birds}": (200, 0.03),
     }
     for text, (images, error) in texts.items():
         (effect,) = detectable_effects(thresholds(text), images // 4, run)

@@ -26,7 +26,6 @@ from quba_check.strict_yaml import Location
 
 _SCORES: Mapping[AnswerRule, AnswerScore] = {
     "probability": "max_probability",
-    "margin": "margin",
     "max_logit": "max_logit",
     "energy": "energy",
 }
