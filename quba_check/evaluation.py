@@ -123,7 +123,8 @@ class Evaluation(Predictor):
         names = list(names)
         requests = tuple(dict.fromkeys(one for one in requests if one.is_further_part or one.slice))
         if (shared := _shared_name(requests)) is not None:
-            raise ThresholdError(f"two demanded numbers have the name {shared}. Rename a class or a set.")
+            hint = "Rename a class or a set, or state the same probabilities of classes."
+            raise ThresholdError(f"two demanded numbers have the name {shared}", hint=hint)
         for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)
@@ -301,7 +302,8 @@ class Evaluation(Predictor):
 
 def _shared_name(requests: Iterable[Request]) -> str | None:
     """Return the name of two different requests; None without one."""
-    names = Counter(target_name(one.dimension, one.part) for one in requests)
+    distinct = dict.fromkeys(one for request in requests for one in (request, request.on_all_images))
+    names = Counter(target_name(one.dimension, one.part) for one in distinct)
     return next((name for name, times in names.items() if times > 1), None)
 
 

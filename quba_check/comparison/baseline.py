@@ -130,6 +130,9 @@ def incompatibility(
         both = ours.keys() & run.suite.sets.keys()
         changed = [one for one in both if ours[one].slices not in (None, run.suite.sets[one].slices)]
         reasons += [f"slices of {name}" for name in sorted(changed)]
+    name = request.on_all_images.name
+    if isinstance(row, MeasurementRow) and name in row.parts and row.levels.get(name, {}) != request.levels:
+        reasons.append("probabilities of classes")
     if parts and isinstance(row, MeasurementRow):
         suites = baseline.record.suite, run.suite
         before, after = ({one.removeprefix(UNKNOWN_PREFIX) for one in suite.contents} for suite in suites)
@@ -177,6 +180,8 @@ def _ways(before: VerdictRow, after: VerdictRow) -> Iterator[str]:
         yield f"uncertain: {after.policy} (was {before.policy})"
     if before.policy == after.policy and _RISE[after.policy] * (after.confidence - before.confidence) > 0:
         yield f"confidence {after.confidence:g} (was {before.confidence:g})"
+    if before.levels != after.levels:
+        yield "other probabilities of classes"
     may_skip = after.optional or after.kind != "value"  # a named slice that is too small blocks
     for key in ("min_images", "min_groups"):
         was, now = getattr(before, key), getattr(after, key)

@@ -128,6 +128,7 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
         for name, row in after.record.measured.items()
         for part, quantity in ((None, row), *row.parts.items())
         if (first := before.value_of(name, part)) and (second := after.value_of(name, part))
+        if row.levels.get(part or "") == before.record.measured[name].levels.get(part or "")
     ]
     if not values:
         raise UserError(

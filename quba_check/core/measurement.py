@@ -148,6 +148,7 @@ class Measurement(Quantity, _OfDimension):
         parts: named parts, in the order of reports.
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
         masked_at: likewise for the parts at another ε, by ε such as `4/255`, if there are any.
+        levels: for the parts with a probability for each class, see `Request.levels`, by part.
         tables: tables of details by name, such as the accuracy of each class.
         groups_of_sets: groups of the images behind `influences`; not stored in records.
         unmeasured: reason for each requested part without a value, by its name.
@@ -161,6 +162,7 @@ class Measurement(Quantity, _OfDimension):
     unmeasured: Mapping[str, Unmeasurable] = field(default_factory=dict)
     outputs: str | None = field(default=None, repr=False, compare=False)
     masked_at: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def whole(self) -> Quantity:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -135,20 +133,6 @@ class OperatingPoint:
         """True if its threshold depends on the answers to some images."""
         return bool(self.chosen_on) or self.rule == "error"
 
-    @property
-    def level_text(self) -> str:
-        """The level; of several ones a digest.
-
-        >>> OperatingPoint("probability", 0.5).level_text
-        '0.5'
-        >>> OperatingPoint("probability", 0.5, by_class=(("cat", 0.5), ("dog", 0.9))).level_text
-        'per_class:dfe8c857'
-        """
-        if not self.by_class:
-            return f"{self.level:.15g}"
-        text = json.dumps(self.by_class, ensure_ascii=False, separators=(",", ":"))
-        return f"per_class:{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -198,7 +182,8 @@ class Request:
         """All that differs from the default, without slices, such as `@probability=0.3`; else empty."""
         stated: dict[str, object] = {}
         if self.at is not None:
-            stated = {self.at.rule: self.at.level_text, "confidence": self.at.confidence}
+            level = "per_class" if self.at.by_class else f"{self.at.level:.15g}"
+            stated = {self.at.rule: level, "confidence": self.at.confidence}
             stated["from"] = self.at.chosen_on or None
         if self.score != MOST_PROBABLE and self.score not in stated:
             stated["score"] = self.score
@@ -254,6 +239,11 @@ class Request:
     def chosen_on(self) -> str:
         """The set that the threshold is chosen on; empty if none is."""
         return "" if self.at is None else self.at.chosen_on
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """The probability from which on each predicted class is answered; empty for one level."""
+        return {} if self.at is None else dict(self.at.by_class)
 
     @property
     def sets(self) -> tuple[str, ...]:

@@ -195,6 +195,7 @@ class Demand:
             kind=self.request.kind,
             number=self.request.on_all_images.name,
             slice=self.request.slice,
+            levels=self.request.levels,
             epsilon=str(self.request.epsilon or ""),
             requested=self.request.is_further_part or bool(self.request.slice),
             outcome=outcome,

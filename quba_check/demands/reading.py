@@ -54,6 +54,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     file = MergedFile.read(path, label, suite)
     stated = tuple(_demands(file))
     demands = tuple(replace(one, replaced=_replaced(one, stated)) for one in stated)
+    _check_levels(file, demands)
     _check_repeated(file, demands)
     baseline = None
     with file.problems.caught():
@@ -112,6 +113,18 @@ def _replaced(each: Demand, demands: Iterable[Demand]) -> tuple[int, ...]:
     if each.request.target != EACH:
         return ()
     return tuple(number for own in demands if own.replaces(each) for number in own.request.classes)
+
+
+def _check_levels(file: MergedFile, demands: Iterable[Demand]) -> None:
+    """Collect an error for each number with two probabilities of a class."""
+    first: dict[str, tuple[dict[str, float], Demand]] = {}
+    for demand in demands:
+        for request in (one for one in demand.requests if one.levels):
+            levels, before = first.setdefault(request.on_all_images.name, (request.levels, demand))
+            if levels != request.levels:
+                text = f"{demand.target} has other probabilities of classes than {before.file}:{before.line}"
+                where = f"{demand.file}:{demand.line}"
+                file.problems.errors.append(ThresholdError(text, where=where, allowed="the same"))
 
 
 def _check_repeated(file: MergedFile, demands: Iterable[Demand]) -> None:

@@ -110,10 +110,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     tables = {"risk_coverage": _curve(clean)}
     if any(one.threshold is not None for one in found.values()):
         tables["thresholds"] = _thresholds(found)
-    points = [one.at for one in facts.suite.requests_of("answers") if one.at is not None and one.at.by_class]
-    if points:  # the names of all classes, for names of requests on a record
-        tables["thresholds_of_classes"] = Table(("class", "probability"), points[0].by_class)
-    return replace(measured, tables=tables)
+    levels = {one.name: one.levels for one in facts.suite.requests_of("answers") if one.levels}
+    return replace(measured, tables=tables, levels=levels)
 
 
 def _quantity(

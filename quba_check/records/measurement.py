@@ -209,6 +209,7 @@ class MeasurementRow(QuantityRow):
         unmeasured: reason for each requested part without a value, by its name.
         outputs: SHA-256 (hex) of the predictions behind the value; None in older records.
         masked_at: `masked` of the parts at another ε, by ε such as `4/255`.
+        levels: for parts with the rule `probability=per_class`, the probability of each class, by part.
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
@@ -217,6 +218,7 @@ class MeasurementRow(QuantityRow):
     unmeasured: dict[str, UnmeasurableRow] = Field(default_factory=dict)
     outputs: str | None = None
     masked_at: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    levels: dict[str, dict[str, Number]] = Field(default_factory=dict)
 
     def quantity(self, part: str | None) -> QuantityRow | None:
         """Return the value of the dimension, a part or a slice; None without one."""

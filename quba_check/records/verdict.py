@@ -100,6 +100,7 @@ class VerdictRow(JsonRow):
         kind: `value`, or `worst` or `gap` of a column of slices.
         number: name of the number of all images, without the slice; empty for the dimension itself.
         slice: the slice or the column of slices; empty for all images.
+        levels: the probability of each class, for the rule `probability=per_class`; else empty.
         epsilon: size of the attacks, such as `4/255`; empty for the default, or without attacks.
         requested: its number was measured only because a demand asks for it.
         allow_masked: masked values count.
@@ -131,6 +132,7 @@ class VerdictRow(JsonRow):
     kind: Kind = "value"
     number: str = ""
     slice: str = ""
+    levels: dict[str, float] = Field(default_factory=dict)
     epsilon: str = ""
     requested: bool = False
     allow_masked: bool = False
@@ -271,9 +273,9 @@ def demands_digest(demands: Iterable[VerdictRow], settings: Mapping[str, Any]) -
 
     It is that of JSON in UTF-8 without spaces, with sorted keys: the settings, and `demands`, sorted by their
     target and bound, each a list of target, bound, threshold, tier, `optional` and `allow_masked`, for slices
-    also `min_images` and `min_groups`, with a waiver its last day and worst value, and for slices and other
-    sizes of attacks `number`, `slice`, `kind` and `epsilon`. Comments, order, outcomes and the split into
-    extended files have no influence.
+    also `min_images` and `min_groups`, with a waiver its last day and worst value, for slices and other sizes
+    of attacks `number`, `slice`, `kind` and `epsilon`, and with a probability for each class these, sorted.
+    Comments, order, outcomes and the split into extended files have no influence.
 
     Args:
         demands: the demands of the file and of those that it extends.
@@ -285,6 +287,7 @@ def demands_digest(demands: Iterable[VerdictRow], settings: Mapping[str, Any]) -
             *((row.min_images, row.min_groups) if row.slice else ()),
             *((str(row.waiver.until), row.waiver.limit) if row.waiver else ()),
             *(row.conditions if row.conditions != (row.part or "", "", "value", "") else ()),
+            *sorted(row.levels.items()),
         ]
         for row in sorted(demands, key=lambda row: (row.target, row.bound))
     ]

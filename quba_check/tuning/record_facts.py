@@ -37,11 +37,12 @@ def suite_facts(record: Record) -> SuiteFacts:
 
 
 def _class_names(record: Record) -> tuple[str, ...]:
-    """Return the names of all classes from a record's tables; empty if unknown."""
-    measured, kinds = record.measured, ("classes", "thresholds_of_classes")
+    """Return the names of all classes from a record's measurements; empty if unknown."""
+    measured = record.measured
     rows = [measured[name] for name in ("classes", "class_balance", "answers") if name in measured]
-    tables = [row.tables[kind] for row in rows for kind in kinds if kind in row.tables]
-    names = (tuple(str(row[0]) for row in table.rows) for table in tables)
+    tables = [row.tables["classes"] for row in rows if "classes" in row.tables]
+    names = [tuple(str(row[0]) for row in table.rows) for table in tables]
+    names += [tuple(levels) for row in rows for levels in row.levels.values()]
     return next((one for one in names if len(one) == record.model.classes), ())
 
 

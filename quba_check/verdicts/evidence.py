@@ -15,7 +15,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.request import EACH
+from quba_check.core.request import EACH, target_name
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
 from quba_check.grading import Population, grade, population, read_population, unreachable_grade
@@ -44,7 +44,12 @@ def evidence_of(
         return outcome
     judged: Measurement | Unmeasurable = outcome
     for request in reversed(demand.requests):  # its own number last
-        judged = outcome.unmeasured.get(request.on_all_images.name, outcome)
+        name = request.on_all_images.name
+        judged = outcome.unmeasured.get(name, outcome)
+        if request.levels and judged is outcome and outcome.levels.get(name) != request.levels:
+            target = target_name(request.dimension, name)
+            reason = f"{target} was not measured with these probabilities of classes"
+            return Unmeasurable(request.dimension, f"{reason}. Run the gate with this file")
         if request.slice and judged is outcome:
             judged = with_slices(replace(demand, request=request), outcome)
         if isinstance(judged, Unmeasurable):

@@ -267,6 +267,12 @@ def test_looser_demands(before, after, text):
     assert same == [], "the other way round it is stricter"
 
 
+def test_other_thresholds_of_classes_are_looser_in_both_directions():
+    one, other = (row().model_copy(update={"levels": {"cat": level}}) for level in (0.3, 0.5))
+    for rows in ([one], [other]), ([other], [one]):
+        assert looser_demands(*rows) == ["corruption_robustness[min] other probabilities of classes"]
+
+
 def test_one_of_several_files_may_be_looser():
     assert looser_demands([row(), row()], [row(threshold=0.1), row(threshold=0.5)]) == []
     assert looser_demands([row(), row()], []) == ["corruption_robustness[min] is gone (>= 0.5)"]

@@ -10,7 +10,7 @@ from scipy.stats import binom
 from support.errors import error_text
 from support.rows import verdict
 from support.runs_compared import stored
-from support.tuned import record
+from support.tuned import quantity, record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.compare import compare
@@ -250,6 +250,17 @@ def test_notes_on_the_runs(snapshot: SnapshotAssertion) -> None:
     masked = run.measurements["accuracy"].model_copy(update=signs)
     before = stored("a.json", RIGHT, verdicts=[verdict()], measurements={"accuracy": masked})
     assert compare(before, stored("b.json", RIGHT, environment=half)).notes == snapshot
+
+
+def test_answers_at_other_thresholds_of_classes_are_not_compared() -> None:
+    name = "share@probability=per_class"
+    row = quantity(0.1, 0.01, "fraction", parts={name: quantity(0.8, 0.01, "fraction")})
+    runs = [
+        StoredRun("a.json", record(measurements={"answers": row | {"levels": {name: {"cat": level}}}}))
+        for level in (0.3, 0.3, 0.5)
+    ]
+    parts = [[row.part for row in compare(runs[0], run).changes] for run in runs[1:]]
+    assert parts == [[None, name], [None]]
 
 
 def test_flips_of_all_kinds() -> None:

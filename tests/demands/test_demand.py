@@ -34,6 +34,12 @@ def test_by_hand() -> None:
     assert digest(text) == hashlib.sha256(expected.encode()).hexdigest()
 
 
+def test_thresholds_of_classes_are_in_the_digest() -> None:
+    text = "answers: {at: {probability: {class 0: 0.5, default: LEVEL}}, share: {min: 0.5}}"
+    levels = [text.replace("LEVEL", level) for level in ("0.5", "0.50", "0.6")]
+    assert [digest(one) == digest(levels[0]) for one in levels] == [True, True, False]
+
+
 def test_a_new_setting_of_the_grade_leaves_the_digests_of_earlier_files() -> None:
     """The literal was written before `allow_transferred`."""
     assert digest("quba: {min_score: 0}\ndimensions: {accuracy: {min: 0.5}}") == (

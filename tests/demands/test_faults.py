@@ -284,6 +284,8 @@ ONES: list[tuple[SuiteFacts, list[str]]] = [
     (replace(SUITE, slices=None, class_names=()), ["answers: {at: {probability: {}}, share: {min: 0.5}}"]),
     (replace(SUITE, serving={}), ["parity: {pipeline: app, agreement: {min: 0.9}}"]),
 ]
+OF_CLASSES = "at: {probability: {cat: 0.3, default: 0.5}}"
+OTHERS = "at: {probability: {cat: 0.4, default: 0.5}}"
 WAIVE = f"waive: {{{UNTIL}, at_least: 0.4}}"
 COMBINED: list[tuple[SuiteFacts, list[str]]] = [
     (
@@ -330,6 +332,12 @@ COMBINED: list[tuple[SuiteFacts, list[str]]] = [
             "answers: {at: {probability: {cat: 0.3, dgo: 0.5, default: 1}}, share: {min: 0.5}}",
             "answers: {at: {probability: {cat: 0.3, dog: 0.5}}, share: {min: 0.5}}",
             "answers: {at: {energy: {cat: 0.3, default: 0.5}}, share: {min: 0.5}}",
+            f"answers:\n  - {{{OF_CLASSES}, share: {{min: 0.5}}}}\n"
+            f"  - {{{OTHERS}, share: {{max_drop: 0.5}}}}",
+            f"answers:\n  - {{{OF_CLASSES}, share: {{min: 0.5}}}}\n"
+            f"  - {{{OTHERS}, share: {{slices: {{light: {{worst: {{min: 0.5}}}}}}}}}}",
+            f"answers:\n  - {{{OF_CLASSES}, share: {{min: 0.5}}}}\n"
+            f"  - {{{OTHERS}, pipeline: app, share: {{max_drop: 0.5}}}}",
             # pipelines
             "dimensions: {accuracy: {pipeline: ap, min: 0.5}}",
             "dimensions: {accuracy: {pipeline: app, max_relative_drop: 0.5}}",

@@ -183,6 +183,13 @@ def test_thresholds_of_classes_have_the_order_of_the_suite():
     )
 
 
+def test_two_numbers_may_have_other_thresholds_of_classes():
+    entries = "{at: {probability: {default: 0.3}}, share: {min: 0.5}}, {at: {probability: {default: 0.5}}, "
+    demands = read(f"answers: [{entries}accuracy: {{min: 0.5}}}}]")
+    assert [one.part for one in demands] == ["share@probability=per_class", "accuracy@probability=per_class"]
+    assert [one.request.levels["dog"] for one in demands] == [0.3, 0.5]
+
+
 def test_shares_of_unknown_sets_are_better_if_lower():
     text = "answers: {at: {probability: 0.5}, share: {max: 0.1}, set: SET}"
     for name, suite in (("birds", SUITE), ("flocks", SUITE), ("anything", UNKNOWN)):

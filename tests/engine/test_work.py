@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.errors import error_text
 from support.evaluations import Evaluate
-from support.requests import confusion
+from support.requests import answer_request, confusion
 from support.tiny import CLASSES, PER_CLASS, write_manifest
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.request import OperatingPoint
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.work import PlannedView, Reporter, Step
@@ -156,5 +158,13 @@ def test_two_numbers_of_one_name_are_refused(evaluate) -> None:
     """Else the value of one would be judged as that of the other."""
     requests = [confusion("a", (0,), "b.c", (1,)), confusion("a.b", (0,), "c", (2,))]
     assert error_text(ThresholdError, evaluate().plan, ["classes"], requests) == (
-        "two demanded numbers have the name classes.not_as.a.b.c. Rename a class or a set."
+        "two demanded numbers have the name classes.not_as.a.b.c. Rename a class or a set, or state the same "
+        "probabilities of classes."
     )
+    rules = [OperatingPoint("probability", level, by_class=(("a", level),)) for level in (0.3, 0.5)]
+    shares = [replace(answer_request("share"), at=at) for at in rules]
+    sliced = [shares[0], replace(shares[1], slice="light", kind="worst")]
+    for requests in shares, sliced:
+        assert error_text(ThresholdError, evaluate().plan, ["answers"], requests).startswith(
+            "two demanded numbers have the name answers.share@probability=per_class. "
+        )

@@ -141,6 +141,29 @@ def test_drops_are_counted_from_the_baseline():
     ]
 
 
+def test_answers_at_other_thresholds_of_classes():
+    """Neither a value nor a baseline at other thresholds is evidence."""
+    text = "answers: {at: {probability: {default: 0.3}}, share: {min: 0.7, max_drop: 0.1}}"
+    names = thresholds(text).demands[0].request.levels
+
+    def run(level):
+        part = "share@probability=per_class"
+        row = quantity(0.1, 0.01, "fraction", parts={part: quantity(0.8, 0.01, "fraction", better="high")})
+        return record(measurements={"answers": row | {"levels": {part: dict.fromkeys(names, level)}}})
+
+    assert outcomes(text, run(0.3), StoredRun("b.json", run(0.3))) == ["pass", "pass"]
+    assert [one.reason for one in judged(text, run(0.3), StoredRun("b.json", run(0.5))).verdicts] == [
+        "",
+        "b.json cannot be its baseline: it differs in probabilities of classes. Allowed: a record of the "
+        "same protocol, images and classes",
+    ]
+    reason = "answers.share@probability=per_class was not measured with these probabilities of classes"
+    unknown = run(0.3).measurements["answers"].model_copy(update={"levels": {}})
+    for other in run(0.5), record(measurements={"answers": unknown}):
+        verdicts = judged(text, other, StoredRun("b.json", run(0.3))).verdicts
+        assert [one.reason for one in verdicts] == [f"{reason}. Run the gate with this file"] * 2
+
+
 def test_drops_without_a_baseline():
     (verdict, *_) = judged(DROPS).verdicts
     assert explanation(verdict).text.splitlines()[0] == (

@@ -63,7 +63,7 @@ parity:
 
 
 ANSWERS = "answers: {at: {probability: {cloud: 0.35, default: 0.5}}, share: {min: 0.5}}"
-"""Only the map of this demand names the classes of its record."""
+"""Only the rule of this demand names the classes of its record."""
 
 
 def judged_twice(gate: Gate, text: str) -> Record:
