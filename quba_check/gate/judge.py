@@ -188,7 +188,7 @@ class Judge:
         """Return the p-value of a demand, computed once for all others of its file."""
         if planned.node_id not in self._p_values:
             evidence = self._evidence(planned, self._outcomes(planned))
-            self._p_values[planned.node_id] = p_value(planned.demand, evidence)
+            self._p_values[planned.node_id] = p_value(*self._with_baseline(planned.demand, evidence))
         return self._p_values[planned.node_id]
 
     def _images(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
