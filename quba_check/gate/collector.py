@@ -178,7 +178,7 @@ class ResultCollector:
         interrupted: bool,
         missing_reason: str,
     ) -> Record:
-        """Return the record of demands on one model under one protocol, selected from those of the files."""
+        """Return the record of the selected demands on one model under one protocol."""
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier

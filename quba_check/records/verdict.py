@@ -177,7 +177,7 @@ class VerdictRow(JsonRow):
 
     @property
     def conditions(self) -> tuple[str, str, str, str]:
-        """The number with its slice, kind and size of attacks, by which its value is found."""
+        """Number, slice, kind and size of attacks, which identify the value."""
         return self.number, self.slice, self.kind, self.epsilon
 
     @property

@@ -81,10 +81,10 @@ def test_a_file_without_a_selected_demand_is_an_input(gate: Gate, data: Path) ->
 
 def test_a_drop_without_its_stated_baseline_has_no_p_value(gate: Gate) -> None:
     """Its drop from the reference is not judged, so that it may not correct other demands."""
-    text = "uncertain: allow\nconfidence: 0.5\nbaseline: nobody\ndimensions: {accuracy: {min: 0.76%s}}"
-    first, second = (
-        gate.judge(text % more, reference="acceptance.nets:other") for more in ("", ", max_drop: 0.9")
-    )
+    text = "uncertain: allow\nconfidence: 0.5\ndimensions: {accuracy: {min: 0.76"
+    other = {"reference": "acceptance.nets:other"}
+    first = gate.judge(f"{text}}}}}", **other)
+    second = gate.judge(f"baseline: nobody\n{text}, max_drop: 0.9}}}}", **other)
     assert [row.outcome for row in second.verdicts] == [first.verdicts[0].outcome, "unmeasurable"]
     assert check_verdicts(Record.model_validate_json(second.to_json()), "r.json") == ()
 
