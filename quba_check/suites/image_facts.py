@@ -144,8 +144,8 @@ def values_of(image: Image.Image) -> ImageValues:
 def perceptual_hash(grey: Image.Image) -> int:
     """Return the 64 bits of the pHash of a grey image, as a signed number.
 
-    The image has mode L. A bit is 1 if its frequency, of the 8 × 8 lowest ones of the image in 32 × 32 pixels, is above their
-    median (Zauner, 2010). The bits are those of `imagehash.phash`.
+    The image has mode L. A bit is 1 if its frequency, of the 8 × 8 lowest ones of the image in 32 × 32
+    pixels, is above their median (Zauner, 2010). The bits are those of `imagehash.phash`.
     """
     small = np.asarray(grey.resize((32, 32), Image.Resampling.LANCZOS), np.float64)
     frequencies = dctn(small)[:8, :8]
