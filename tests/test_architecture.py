@@ -146,6 +146,15 @@ def test_the_table_names_every_folder_and_module() -> None:
     assert named == modules_and_folders
 
 
+def test_the_files_to_change_exist() -> None:
+    text = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = text.partition("## Where to change what")[2].partition("\n## ")[0]
+    named = re.findall(r"`([\w/]+(?:\.py|/))`", section)
+    assert len(named) > 20
+    roots = PACKAGE, PACKAGE.parent
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
 def test_no_module_has_too_many_statements() -> None:
     counts = {name: sum(isinstance(node, ast.stmt) for node in nodes(path)) for name, path in modules()}
     assert {name: count for name, count in counts.items() if count > MOST_STATEMENTS} == {}
