@@ -19,9 +19,8 @@ import timm
 import torch
 from ruamel.yaml import YAML
 from support.demo_runs import demo_store
-from support.rows import verdict
 from support.tiny import write_suite
-from support.tuned import record
+from support.tuned import judged, record
 
 from quba_check.gate.options import OPTIONS
 
@@ -240,7 +239,7 @@ def test_the_approval_is_pushed(tmp_path: Path, service: str) -> None:
         f" && git init -q . && git remote add origin {remote}"
     )
     assert job.run(setup)[0] == 0
-    passed = record(verdicts=[verdict(limit=0.5, outcome="pass")])
+    passed = judged("dimensions: {accuracy: {min: 0.5}}")
     (job.folder / "quba.json").write_text(passed.to_json(), encoding="utf-8")
     scripts = {
         "github": github_scripts("approve")["Approve"],
