@@ -180,6 +180,9 @@ def plan_demands(
 
 
 def _node_id(thresholds: Thresholds, demand: Demand, model: str | None) -> str:
-    """Return `FILE::accuracy[min]`, or `FILE::accuracy[min-MODEL]` if there are several models."""
+    """Return `FILE::accuracy[min]`, or `FILE::accuracy[min-MODEL]` if there are several models.
+
+    Escaped as in the record, which results are found by.
+    """
     name = demand.name if model is None else f"{demand.name.removesuffix(']')}-{model}]"
-    return f"{thresholds.label}::{name}"
+    return one_line(f"{thresholds.label}::{name}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.errors import error_text
-from support.gate import FACTS, thresholds
+from support.gate import FACTS, Gate, thresholds
 from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
@@ -94,3 +94,12 @@ def test_demands_come_model_by_model(models: tuple[str, ...], ends: tuple[str, .
 def test_a_file_without_protocol_takes_the_default() -> None:
     planned = plan_demands(["net"], [TWO, RELEASED], "standard")
     assert [each.protocol for each in planned] == ["standard", "standard", "released"]
+
+
+def test_a_class_whose_name_needs_escapes_is_judged(gate: Gate, data: Path) -> None:
+    """Such as a joiner, which Persian words have."""
+    name, manifest = "می\u200cخواهم", data / "quba-data.yaml"
+    (data / "val/apple").rename(data / "val" / name)
+    manifest.write_text(manifest.read_text().replace("apple", name), encoding="utf-8")
+    judged = gate.outcomes(f"classes: {{{name}: {{recall: {{min: 0}}}}}}", data=data)
+    assert judged == {"classes.می\\u200cخواهم.recall[min]": "pass"}
