@@ -19,14 +19,14 @@ from quba_check.gate.provenance import is_record_of
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed, one_line
 from quba_check.models.specs import parse_spec
+from quba_check.records.files import load_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
 from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.what_if import what_if
-from quba_check.verdicts.stored_verdicts import check_verdicts, read_record
+from quba_check.verdicts.stored_verdicts import RUN_AGAIN, check_verdicts
 
-_AGAIN = "Run the gate again."
 UNIX_TIME = re.compile(r"\d{9,10}(\.\d+)?")
 """Seconds since 1970; fewer or more digits are dates without separators, or milliseconds."""
 
@@ -72,10 +72,11 @@ def verdict(
     """Print the verdict of stored runs.
 
     Exit code 0: every run allows the release of its model. 1: a demand failed or has no verdict, or not all
-    demands of the file were selected. 2: interrupted. 4: a record is missing, damaged, of another model or
-    too old. 5: no demand was judged. 6: a demand is not shown to be met.
+    demands of the file were selected. 2: interrupted. 4: a record is missing, damaged, edited, of another
+    model or too old. 5: no demand was judged. 6: a demand is not shown to be met.
     """
-    records = {path: read_record(path) for path in paths}
+    records = {path: load_record(path)[0] for path in paths}
+    skips = {path: check_verdicts(record, str(path)) for path, record in records.items()}
     _check_models(records, models)
     for path, record in records.items():
         _check_time(record, path, since)
@@ -83,19 +84,19 @@ def verdict(
     overall = []
     for path, stored in records.items():
         record = stored
-        undecided = check_verdicts(stored, str(path))
+        unconfirmed = skips[path]
         if thresholds is not None:
             run = stored_run(path, str(path), stored, store)
             by_file = thresholds_at(thresholds, suite_facts(stored))
             _check_bounds(stored, path, by_file)
-            undecided = ()
+            unconfirmed = ()
             record = what_if(run, by_file, stated_baseline(by_file, store)).record
         heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
         reasons = (row.explanation.headline or row.shown_name for row in record.verdicts if row.blocks)
         lines = [heading, origin_line(record), *warning_lines(record), *(f"  {text}" for text in reasons)]
         lines.append(summary_line(record))
-        if undecided:
-            names = listed(row.shown_name for row in undecided)
+        if unconfirmed:
+            names = listed(row.shown_name for row in unconfirmed)
             lines.append(f"skipped without a baseline, which the record alone cannot confirm: {names}")
         lines.append(release_line(record))
         sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
@@ -115,7 +116,7 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
             got = f"'{record.model.spec}'"
             allowed = f"a record of {listed(models)} as it is now"
             problem = "is a record of another model"
-            raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=_AGAIN)
+            raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=RUN_AGAIN)
     for spec in specs:
         if not any(is_record_of(record, spec) for record in records.values()):
             raise UserError(f"--model: there is no record of '{spec.text}'. Name all records of its run.")
@@ -128,11 +129,11 @@ def _check_bounds(record: Record, path: Path, thresholds: Thresholds) -> None:
         UserError: the file and those that it extends are inputs of the run, but their demands are others.
     """
     digests = {row.sha256: row.demands for row in record.inputs}
-    same = {row.sha256 for row in thresholds.inputs} <= digests.keys()
+    is_same_file = {row.sha256 for row in thresholds.inputs} <= digests.keys()
     own = thresholds.inputs[0]
-    if same and digests[own.sha256] != own.demands:
+    if is_same_file and digests[own.sha256] != own.demands:
         problem = f"its demands are not those of {thresholds.label}, which it names as its threshold file"
-        raise UserError(problem, where=f"{path}", hint=_AGAIN)
+        raise UserError(problem, where=f"{path}", hint=RUN_AGAIN)
 
 
 def _check_time(record: Record, path: Path, since: datetime | None) -> None:
@@ -150,4 +151,4 @@ def _check_time(record: Record, path: Path, since: datetime | None) -> None:
     if is_older:
         got = f"the time {record.environment.time}"
         allowed = f"{since.isoformat()} or later"
-        raise UserError("is of an earlier run", where=f"{path}", got=got, allowed=allowed, hint=_AGAIN)
+        raise UserError("is of an earlier run", where=f"{path}", got=got, allowed=allowed, hint=RUN_AGAIN)

@@ -84,7 +84,7 @@ def _inputs(record: Record) -> Iterator[dict[str, Any]]:
         media_type = _JSON if row.kind == "baseline" else _YAML
         yield _descriptor(row.path, row.sha256, media_type, row.kind)
         if row.demands is not None:
-            yield _descriptor("demands", row.demands, _JSON, "demands", file=public_path(row.path))
+            yield _descriptor("demands", row.demands, _JSON, "demands", file=_public_path(row.path))
 
 
 def _images(record: Record) -> Iterator[dict[str, Any]]:
@@ -122,14 +122,14 @@ def _conditions(record: Record) -> dict[str, str]:
 def _descriptor(name: str, sha256: str, media_type: str, role: str, **annotations: str) -> dict[str, Any]:
     """Return a resource descriptor."""
     return {
-        "name": public_path(name),
+        "name": _public_path(name),
         "digest": {"sha256": sha256},
         "mediaType": media_type,
         "annotations": {"role": role, **annotations},
     }
 
 
-def public_path(path: str) -> str:
+def _public_path(path: str) -> str:
     """Return a path without the folders of an absolute one, since exports may be public."""
     is_absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
     return PureWindowsPath(path).name if is_absolute else path

@@ -178,7 +178,15 @@ class ResultCollector:
         interrupted: bool,
         missing_reason: str,
     ) -> Record:
-        """Return the record of the selected demands on one model under one protocol."""
+        """Return the record of the selected demands on one model under one protocol.
+
+        Args:
+            gate: the session.
+            demands: the selected demands.
+            of_files: all demands of the same threshold files.
+            interrupted: the user stopped the run.
+            missing_reason: reason for a demand without a result.
+        """
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier

@@ -92,7 +92,7 @@ class Judge:
         evaluation = gate.loaded.evaluations[planned.key]
         demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
         verdict = decide(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
-        verdict = replace(verdict, demand=planned.demand)
+        verdict = replace(verdict, demand=planned.demand)  # as its file states it, for the digest
         if gate.options.classes:
             outcomes["classes"] = self._outcome(planned, "classes")
         images, inputs = tuple(self._images(planned, outcomes)), inputs_hash(gate, planned)

@@ -1,4 +1,4 @@
-"""Tables of records: older records lack them, custom dimensions have others."""
+"""Tables of records: some runs lack them, and custom dimensions have others."""
 
 from __future__ import annotations
 

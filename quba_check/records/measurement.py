@@ -207,7 +207,7 @@ class MeasurementRow(QuantityRow):
         masked: signs of masked gradients; the value is then no evidence of robustness.
         tables: tables of details by name.
         unmeasured: reason for each requested part without a value, by its name.
-        outputs: SHA-256 (hex) of the predictions behind the value; None in older records.
+        outputs: SHA-256 (hex) of the predictions behind the value; None if unknown.
         masked_at: `masked` of the parts at another ε, by ε such as `4/255`.
         levels: for parts with the rule `probability=per_class`, the probability of each class, by part.
     """
@@ -240,7 +240,7 @@ class MeasurementRow(QuantityRow):
     def table_rows(self, name: str, *columns: str) -> list[tuple[Cell, ...]]:
         """Return the cells of some columns of a table, row by row.
 
-        There are none without the table or a column: older records lack some tables, and custom dimensions
+        There are none without the table or a column: some runs have fewer tables, and custom dimensions
         have others.
         """
         table = self.tables.get(name)

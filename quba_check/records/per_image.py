@@ -41,12 +41,12 @@ class CleanAnswers:
         label: (n,) class of each image; of several right ones, the predicted one.
         predicted: (n,) predicted class of each image.
         classes: names of the classes.
-        index: (n,) position of each image in the set; None in files of earlier versions.
-        confidence: (w,) probability of the predicted class of the w wrong images, in their order; None in
-            files of earlier versions.
+        index: (n,) position of each image in the set; None if unknown.
+        confidence: (w,) probability of the predicted class of the w wrong images, in their order; None if
+            unknown.
         loss: (w,) cross-entropy of the wrong images, -log of the probability of the true class; likewise.
         outputs: SHA-256 (hex) of the predicted classes, their probabilities and those of the true classes, of
-            all images; None in files of earlier versions.
+            all images; None if unknown.
         slices: the slices of the images, by column.
     """
 

@@ -30,7 +30,7 @@ class InputRow(JsonRow):
     """A file that the run read, apart from model and images.
 
     Attributes:
-        kind: its role. In records of earlier versions, extended threshold files are threshold files too.
+        kind: its role.
         path: its path, as messages show it.
         sha256: hex digest of its bytes.
         text: its content, for YAML files of at most 64 kB; else None.
@@ -118,12 +118,12 @@ class SetRow(JsonRow):
         expected: published number of images, if stated.
         found: number of images in the set, if that is more.
         groups: number of groups of the images in use, if declared.
-        slices: content hash of the values in their slice columns, if declared; None in older records.
+        slices: content hash of the values in their slice columns; None if none are declared.
         generated: for generated corruptions: `generated@224` with their side in pixels, and `+jpeg85` if
             encoded.
         preprocessing: `fast` if JPEG files were prepared by torchvision and torch; `exact` for Pillow and
-            timm's transform, as in older records with None.
-        cropped: images pass the whole evaluation transform, with its crop; None in older records.
+            timm's transform; None if unknown.
+        cropped: images pass the whole evaluation transform, with its crop; None if unknown.
     """
 
     images: int
@@ -178,7 +178,7 @@ class ComputeRow(JsonRow):
         precision: number format of passes without gradients; those of attacks are float32.
         channels_last: convolution weights and inputs in memory format `channels_last`.
         runtime: what runs passes of unattacked images: torch, compile (`torch.compile`) or openvino.
-        batch_size: images of a pass; None for the default of the device, in older records.
+        batch_size: images of a pass; None if unknown.
         requested: the requested precision; `auto` if chosen by the rule.
         reason: reason for these settings.
         images: images that were predicted both with these settings and by torch in float32; 0 without a
@@ -206,7 +206,7 @@ class EnvironmentRow(JsonRow):
         seed: seed of random starts, corruptions and limits.
         time: time of the record in UTC, in ISO 8601.
         git: commit of the working folder; None if there is no repository.
-        compute: settings of the passes; None in older records.
+        compute: settings of the passes; None if unknown.
     """
 
     versions: dict[str, str]
@@ -244,7 +244,7 @@ class Record(JsonRow):
         warnings: reasons to doubt the verdicts as a whole, shown before them.
         reference: the model that parity and drops compare with; None without `--quba-reference`.
         baseline: the baseline that the threshold files state: a name, path or URL; None without one.
-        predictions: the origin of the answers; None in older records.
+        predictions: the origin of the answers; None if unknown.
     """
 
     schema_version: SchemaVersion = Field(default=1, alias="schema")
@@ -286,7 +286,7 @@ class Record(JsonRow):
 
     def judged(self, verdict: VerdictRow) -> QuantityRow | None:
         """Return the value, gap or drop behind a verdict; None if the record has none."""
-        is_missing = verdict.judged is None and verdict.bound not in DROPS  # older records keep no drop
+        is_missing = verdict.judged is None and verdict.bound not in DROPS
         return self.quantity(verdict.dimension, verdict.part) if is_missing else verdict.judged
 
     def bounded(self, verdict: VerdictRow) -> QuantityRow | None:

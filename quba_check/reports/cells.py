@@ -71,7 +71,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
             graded = replace(cells, value=grade.letter or NONE, interval=letters_text(grade) or NONE)
             return graded if verdict.is_met else replace(graded, gap=gap)
         value, unit, ends, n = grade.score, "score", grade.interval, None
-    elif quantity is None:  # older records keep no numbers of a drop
+    elif quantity is None:
         return cells if verdict.outcome == "pass" else reasoned
     else:
         value, unit, n = quantity.value, quantity.unit, quantity.images or quantity.n

@@ -42,6 +42,8 @@ Below 0 for images that only the answers keep from counting: −1 for those that
 """
 LEAST_GROUPS = 10
 """Smallest number of groups for an interval."""
+RAISE = 4
+"""Raise of the excess of a design effect over 1, times the number of deviating groups and one."""
 MOST_SCORE = 20.0
 """Largest score: from about 30 on, limits of shares cannot be computed in double precision."""
 
@@ -133,7 +135,7 @@ def group_effect(
         freedom = min(freedom, 2 * variance**2 / excess if excess > 0 else math.inf)
     factor = max(factor, explained, floor)
     evenness = max(part.effective / len(part.names) for part in parts)
-    raised = factor + (factor - 1) * 4 * evenness / (_effective_number(squares) + 1)
+    raised = factor + (factor - 1) * RAISE * evenness / (_effective_number(squares) + 1)
     factor = max(factor, min(raised, sum(part.largest for part in parts)))
     return GroupEffect(factor, max(freedom, 1.0), count)
 

@@ -56,7 +56,7 @@ class Store:
 
     Layout: `predictions/<cache entry>/<shard>-<content>.safetensors` holds a shard, and
     `predictions/<cache entry>/<first>-<last shard>-<hash>.safetensors` all shards of a complete view. Next to
-    `predictions` are `runs/` (records). The folder of this machine, in a folder store the same, has `locks/`,
+    `predictions` is `runs/` (records). The folder of this machine, in a folder store the same, has `locks/`,
     `texts/` (class embeddings of zero-shot models), `images/` (preprocessed images), `mirror/` (copies of
     data at URLs), `digests.sqlite` (content digests of image files, and values of images) and `demo/` (the
     embedded suite).

@@ -20,7 +20,8 @@ from quba_check.records.verdict import DROPS, QUBA, GradeRow, VerdictRow, demand
 from quba_check.verdicts.decision import Judged, decide, p_value
 from quba_check.verdicts.evidence import evidence_of
 
-_AGAIN = "Run the gate again."
+RUN_AGAIN = "Run the gate again."
+"""What to do about a record that cannot be used."""
 _NOT_DECIDED = ("not run", "unmeasurable")
 """Outcomes that no value contradicts; they block the release."""
 _BY_P_VALUES = ("fail", "uncertain")
@@ -70,7 +71,7 @@ def check_verdicts(record: Record, where: str) -> tuple[VerdictRow, ...]:
         name = next((name for name in files if row.id.startswith(f"{name}::")), None)
         if name is None:
             problem = f"the verdict on {row.name} is of no threshold file of the run"
-            raise UserError(problem, where=where, got=row.id, hint=_AGAIN)
+            raise UserError(problem, where=where, got=row.id, hint=RUN_AGAIN)
         demands.setdefault(name, []).append(row)
     undecided: list[VerdictRow] = []
     for name, file in files.items():
@@ -83,16 +84,18 @@ def check_verdicts(record: Record, where: str) -> tuple[VerdictRow, ...]:
 def _check_demands(record: Record, file: InputRow, rows: Sequence[VerdictRow], where: str) -> None:
     """Refuse demands that are not those of their threshold file."""
     if file.settings is None or file.demands is None:
-        problem = f"has no digest of the demands of '{file.path}', as a record of an earlier version"
-        raise UserError(problem, where=where, hint=_AGAIN)
+        problem = (
+            f"it has no digest of the demands of '{file.path}': an earlier version wrote it, or it was edited"
+        )
+        raise UserError(problem, where=where, hint=RUN_AGAIN)
     policy = [file.settings.get(key) for key in ("uncertain", "confidence")]
     for row in rows:
         if [row.policy, row.confidence] != policy:
             problem = f"the policy of {row.name} is not that of '{file.path}'"
-            raise UserError(problem, where=where, got=f"{row.policy}, {row.confidence:g}", hint=_AGAIN)
+            raise UserError(problem, where=where, got=f"{row.policy}, {row.confidence:g}", hint=RUN_AGAIN)
     if not record.unselected and demands_digest(rows, file.settings) != file.demands:
         problem = f"its demands are not those of '{file.path}': one is missing, added or changed"
-        raise UserError(problem, where=where, hint=_AGAIN)
+        raise UserError(problem, where=where, hint=RUN_AGAIN)
 
 
 def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> Iterator[VerdictRow]:
@@ -112,21 +115,21 @@ def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> I
         others = (p for other, p in p_values.items() if other != number and p is not None)
         verdict = decide(demand, evidence, Policy(row.policy, row.confidence), others)
         is_open = is_stopped and row.policy == "allow" and verdict.outcome in _BY_P_VALUES
-        allowed = _BY_P_VALUES if is_open else (verdict.outcome,)
+        outcomes_by_values = _BY_P_VALUES if is_open else (verdict.outcome,)
         interval = None if verdict.curve is None else verdict.curve.interval(row.confidence)
-        stated = row.within_noise, row.explanation.value, row.explanation.interval
-        decided = verdict.within_noise, verdict.value, interval
-        if row.outcome not in allowed or stated != decided:
+        facts_of_row = row.within_noise, row.explanation.value, row.explanation.interval
+        facts_by_values = verdict.within_noise, verdict.value, interval
+        if row.outcome not in outcomes_by_values or facts_of_row != facts_by_values:
             raise UserError(
                 f"the verdict on {row.name} contradicts the values of the record",
                 where=where,
-                got=_text(row.outcome, *stated),
-                allowed=_text(verdict.outcome, *decided),
-                hint=_AGAIN,
+                got=_decision_text(row.outcome, *facts_of_row),
+                allowed=_decision_text(verdict.outcome, *facts_by_values),
+                hint=RUN_AGAIN,
             )
 
 
-def _text(
+def _decision_text(
     outcome: str, within_noise: bool, value: float | str | None, interval: tuple[float, float] | None
 ) -> str:
     """Return what decides a verdict, such as `fail at 0.4 (0.38 to 0.42)`."""

@@ -199,7 +199,7 @@ def test_a_record_without_the_digest_of_its_demands_is_refused(key: str) -> None
     content = content_of(judged("dimensions: {accuracy: {min: 0.1}}"))
     content["inputs"][0][key] = None
     assert refusal(content) == (
-        "r.json: has no digest of the demands of 'x.yaml', as a record of an earlier version. "
+        "r.json: it has no digest of the demands of 'x.yaml': an earlier version wrote it, or it was edited. "
         "Run the gate again."
     )
 
