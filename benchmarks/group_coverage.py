@@ -50,7 +50,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions import share
 from quba_check.dimensions._measuring import with_groups
-from quba_check.stats.clusters import LEAST_GROUPS, MOST_SCORE, group_effect
+from quba_check.stats.clusters import LEAST_GROUPS, MOST_SCORE, RAISE, group_effect
 from quba_check.stats.intervals import share_limits
 
 SHARES, SHARE_SIZES = (0.002, 0.02, 0.2, 0.5, 0.8, 0.98, 0.998), ("12", "lognormal", "Pareto", "one of 300")
@@ -327,7 +327,7 @@ def effects(sizes: Numbers, counted: Numbers, hits: Numbers) -> tuple[Numbers, N
     freedom = np.where(factor > np.maximum(explained, floor), np.minimum(freedom, of_squares), freedom)
     factor = np.maximum(np.maximum(factor, explained), floor)
     evenness = n / np.maximum(largest, 1e-9) / np.maximum(groups, 1)
-    raised = factor + (factor - 1) * 4 * evenness / (effective(contributions) + 1)
+    raised = factor + (factor - 1) * RAISE * evenness / (effective(contributions) + 1)
     factor = np.maximum(factor, np.minimum(raised, largest))
     varies = squares > 0
     return np.where(varies, factor, floor), np.where(varies, np.maximum(freedom, 1.0), np.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,10 @@ _NOT_DECIDED = ("not run", "unmeasurable")
 """Outcomes that no value contradicts; they block the release."""
 _BY_P_VALUES = ("fail", "uncertain")
 """Outcomes between which the p-values of all demands decide, under `uncertain: allow`."""
+ROUNDING = 1e-9
+"""Largest difference of numbers that two machines compute from one record, absolute and relative."""
+Fact = float | str | bool | None
+"""A value, an end of its interval, or whether the bound lies inside."""
 
 
 def read_record(path: Path) -> Record:
@@ -116,10 +121,12 @@ def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> I
         verdict = decide(demand, evidence, Policy(row.policy, row.confidence), others)
         is_open = is_stopped and row.policy == "allow" and verdict.outcome in _BY_P_VALUES
         outcomes_by_values = _BY_P_VALUES if is_open else (verdict.outcome,)
-        interval = None if verdict.curve is None else verdict.curve.interval(row.confidence)
-        facts_of_row = row.within_noise, row.explanation.value, row.explanation.interval
-        facts_by_values = verdict.within_noise, verdict.value, interval
-        if row.outcome not in outcomes_by_values or facts_of_row != facts_by_values:
+        ends = (None, None) if verdict.curve is None else verdict.curve.interval(row.confidence)
+        explanation = row.explanation
+        facts_of_row = row.within_noise, explanation.value, *(explanation.interval or (None, None))
+        facts_by_values = verdict.within_noise, verdict.value, *ends
+        is_same = all(map(_agree, facts_of_row, facts_by_values))
+        if row.outcome not in outcomes_by_values or not is_same:
             raise UserError(
                 f"the verdict on {row.name} contradicts the values of the record",
                 where=where,
@@ -129,13 +136,18 @@ def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> I
             )
 
 
-def _decision_text(
-    outcome: str, within_noise: bool, value: float | str | None, interval: tuple[float, float] | None
-) -> str:
+def _agree(first: Fact, second: Fact) -> bool:
+    """True if two numbers differ by rounding at most, or other facts are equal."""
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    return first == second
+
+
+def _decision_text(outcome: str, within_noise: Fact, value: Fact, low: Fact, high: Fact) -> str:
     """Return what decides a verdict, such as `fail at 0.4 (0.38 to 0.42)`."""
     number = f"{value:.6g}" if isinstance(value, float) else value
     at = "" if value is None else f" at {number}"
-    ends = "" if interval is None else f" ({interval[0]:.6g} to {interval[1]:.6g})"
+    ends = "" if low is None else f" ({low:.6g} to {high:.6g})"
     noise = ", with the bound inside" if within_noise else ""
     return f"{outcome}{at}{ends}{noise}"
 

@@ -1,4 +1,4 @@
-"""Records of runs with every kind of demand are read again, and none with another outcome."""
+"""Records of runs with demands of many kinds are read again, and none with another outcome."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ answers: {{at: {{probability: 0.4}}, share: {{min: 0.2}}}}
 
 
 @pytest.mark.parametrize("uncertain", ["point", "fail", "allow"])
-def test_a_run_with_every_kind_of_demand_agrees_with_itself(gate: Gate, data: Path, uncertain: str) -> None:
+def test_a_run_with_demands_of_many_kinds_agrees_with_itself(gate: Gate, data: Path, uncertain: str) -> None:
     images = sorted((data / "val").glob("*/*"))
     rows = [f"{one.relative_to(data)},{one.parent.name},{'ab'[k % 2]}" for k, one in enumerate(images)]
     (data / "val.csv").write_text("\n".join(["path,label,half", *rows]))
