@@ -297,7 +297,7 @@ def test_a_bug_in_a_hook_is_one_line(
 def test_a_bug_in_a_command_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(verdict, "read_record", raised)
+    monkeypatch.setattr(verdict, "load_record", raised)
     assert main(["verdict", "r.json"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
@@ -309,7 +309,7 @@ def test_ctrl_c_ends_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     def interrupt(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verdict, "read_record", interrupt)
+    monkeypatch.setattr(verdict, "load_record", interrupt)
     assert main(["verdict", "r.json"]) == 2
     assert capsys.readouterr().err == "interrupted\n"
 
