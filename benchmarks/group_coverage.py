@@ -16,7 +16,7 @@ Drops of a recall with few lost answers are drawn 20,000 times a cell, with ten 
 each group: `fail` must not pass a drop at the bound, and `allow` must not fail it.
 
 python benchmarks/group_coverage.py --draws 0         drops of a recall alone (3 minutes)
-python benchmarks/group_coverage.py --mixed 10000     drops with whole groups lost and single answers gained
+python benchmarks/group_coverage.py --mixed 20000     drops with whole groups lost and single answers gained
 python benchmarks/group_coverage.py                   40 draws a cell (two minutes)
 python benchmarks/group_coverage.py --draws 1000      slower, more certain
 python benchmarks/group_coverage.py --plain 20000     plain shares alone (15 minutes)

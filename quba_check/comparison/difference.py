@@ -17,7 +17,7 @@ from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
 from quba_check.stats import intervals
-from quba_check.stats.clusters import GroupEffect, Sides, limits_in_groups
+from quba_check.stats.clusters import GroupEffect, Sides, limits_in_groups, mean_group_size
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
@@ -183,6 +183,7 @@ def _paired_limits(
     """
     bounds: dict[Sample, InfluenceBounds] = {}
     sides: dict[Sample, Sides] = {}
+    group_size = 1.0
     for sample, influences in before.influences.items():
         other = after.influences[sample]
         size = max(scale * float(np.ptp(influences)), other_scale * float(np.ptp(other)))
@@ -195,7 +196,10 @@ def _paired_limits(
         if not has_both or np.array_equal(counted, counted_after):
             # Images of other classes or slices have no influence; those of a precision vary with the answers.
             sides[sample] = (counted | counted_after).astype(np.int8)
-    limits = partial(additive_limits, replace(change, bounds=bounds))
+        group = after.groups.get(str(sample))
+        if group is not None and len(group) == len(influences):
+            group_size = max(group_size, mean_group_size(group, counted | counted_after))
+    limits = partial(additive_limits, replace(change, bounds=bounds), group_size=group_size)
     return limits_in_groups(limits, Z, change.influences, after.groups, after.n_groups, sides)
 
 

@@ -174,6 +174,16 @@ def limits_in_groups(
     return limits(effect.scores(z), effect.factor), effect
 
 
+def mean_group_size(group: GroupIds, counted: NDArray[np.bool_]) -> float:
+    """Return the mean number of (n,) counted images of a group; 1 if none counts.
+
+    >>> mean_group_size(np.array([4, 4, 4, 5, 6]), np.array([True, True, True, True, False]))
+    2.0
+    """
+    images = int(np.count_nonzero(counted))
+    return images / len(np.unique(group[counted])) if images else 1.0
+
+
 def jackknife_effect(values: Sequence[float], error: float, groups: Mapping[Sample, GroupIds]) -> GroupEffect:
     """Return the effect of groups on a number whose influences are unknown.
 

@@ -9,7 +9,9 @@ other. With few of them its standard error is too small, and 0 with none. The li
 2. For the limit away from 0, one further image is added. Its influence is the largest possible one; with many
    deviating images it shrinks to the largest observed one: after k equal influences, the next one is the
    largest with a probability of 1 / (k + 1).
-3. The distances from the mean on both sides are combined in squares with their correlation (Zou and Donner,
+3. If no image deviates to one side, no group shows whether its images would do so together. Each group then
+   counts as one image for that side.
+4. The distances from the mean on both sides are combined in squares with their correlation (Zou and Donner,
    Statistics in Medicine 2008), and so are those of independent samples.
 
 With many deviating images these are the normal limits.
@@ -27,13 +29,14 @@ _ROUNDING = 1e-9
 """Part of the largest possible influence below which an influence is a rounding error."""
 
 
-def additive_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
+def additive_limits(estimate: Estimate, z: Scores, effect: float = 1.0, group_size: float = 1.0) -> Limits:
     """Limits of a number at normal scores.
 
     Args:
         estimate: the number, with the bounds of each sample.
         z: (K,) normal scores.
         effect: factor by which groups of images reduce the number of images.
+        group_size: the least such factor for a side to which no image deviates from most others.
 
     Returns:
         (K,) limits in the unit of the number.
@@ -48,10 +51,13 @@ def additive_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limit
     for sample, influences in estimate.influences.items():
         bounds = estimate.bounds[sample]
         rounded, effective, largest = deviations(influences, bounds, effect)
+        has_up, has_down = _deviating_sides(rounded, bounds)
+        of_side = effect if has_up else max(effect, group_size)
         further = _next_influence(bounds.up, largest, min(effective, bounds.up_images))
-        mean, variance, inner, outer = _side(np.maximum(rounded, 0.0), further, level, opposite, effect)
+        mean, variance, inner, outer = _side(np.maximum(rounded, 0.0), further, level, opposite, of_side)
+        of_side = effect if has_down else max(effect, group_size)
         further = _next_influence(bounds.down, largest, min(effective, bounds.down_images))
-        below = _side(np.maximum(-rounded, 0.0), further, level, opposite, effect)
+        below = _side(np.maximum(-rounded, 0.0), further, level, opposite, of_side)
         mean_below, variance_below, inner_below, outer_below = below
         # Each image is on one of the sides at most.
         spread = float(np.sqrt(max(variance, 0.0) * max(variance_below, 0.0)))
@@ -123,6 +129,15 @@ def deviations(
     if effect > 1 and total:  # the images of a group are partly alike: it is less extreme than one image
         largest -= (largest - float(np.sqrt(squares @ squares / total))) * (1 - effect ** (-1 / 3))
     return rounded, effective, largest
+
+
+def _deviating_sides(influences: Influences, bounds: InfluenceBounds) -> tuple[bool, bool]:
+    """Return whether images deviate up, and down, from most of those with an influence."""
+    if not influences.any():
+        return True, True
+    middle = float(np.median(influences[influences != 0]))
+    rounding = _ROUNDING * max(bounds.up, bounds.down)
+    return bool(influences.max() > middle + rounding), bool(influences.min() < middle - rounding)
 
 
 def _next_influence(possible: float, largest: float, count: float) -> float:

@@ -210,6 +210,22 @@ def test_a_group_is_one_observation_of_a_change() -> None:
     assert (few.effect.count, few.curve) == (9, None)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_gained_images_do_not_show_that_no_whole_group_is_lost(sign: int) -> None:
+    """No lost image in sixty groups of eight, and ten gained ones: two of a hundred groups may be lost."""
+    before = np.arange(480) % 10 != 0
+    after = before | (np.arange(480) % 50 == 0)
+    group = {"clean": np.arange(480) // 8}
+    runs = [
+        RunValue(share.value, influences=dict(share.influences), groups=group)
+        for share in (Estimate.mean(right, "clean") for right in (before, after)[::sign])
+    ]
+    change = difference(*runs)
+    of_two_groups = change.value - sign * 0.9 * 2 / 60
+    low, high = interval(change)
+    assert low < of_two_groups < high
+
+
 def test_images_of_other_classes_do_not_widen_the_change_of_a_recall() -> None:
     """Sixty groups of two images of the class, of which two are lost."""
 

@@ -129,3 +129,16 @@ def test_copies_have_the_limits_of_the_images():
     right, clean = np.random.default_rng(0).random((2, 300)) < 0.7
     single, copies = ratio(right, clean), ratio(right.repeat(4), clean.repeat(4))
     assert additive_limits(copies, Z95, 4.0) == pytest.approx(additive_limits(single, Z95), abs=0.004)
+
+
+def test_without_a_deviation_each_group_is_one_image():
+    """The limit of no lost image in 50 groups of 8 is that in 50 images, whatever was gained."""
+    clean = np.arange(400) < 360
+    right = Estimate.mean(clean, "clean")
+    gained = Estimate.mean(clean | (np.arange(400) >= 395), "clean") - right
+    low, high = additive_limits(gained, Z95, group_size=8)
+    least, most = additive_limits(gained, Z95)
+    none = stats.binomtest(0, 50).proportion_ci(0.95, "exact").high
+    assert low == pytest.approx(gained.value - none, abs=0.012)
+    assert least > low + 0.03
+    assert high == pytest.approx(most, abs=0.003)
