@@ -175,7 +175,11 @@ def limits_in_groups(
 
 
 def mean_group_size(group: GroupIds, counted: NDArray[np.bool_]) -> float:
-    """Return the mean number of (n,) counted images of a group; 1 if none counts.
+    """Return the mean number of counted images of a group; 1 if none counts.
+
+    Args:
+        group: (n,) any identifiers of groups.
+        counted: (n,) true for the images that count.
 
     >>> mean_group_size(np.array([4, 4, 4, 5, 6]), np.array([True, True, True, True, False]))
     2.0
