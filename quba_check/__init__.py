@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from quba_check.core.dimension import Dimension, Part
     from quba_check.core.facts import Facts, SuiteFacts
-    from quba_check.core.grade import Grade
+    from quba_check.core.grade import Grade, GradeRules
     from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
     from quba_check.core.predictions import Predictions
     from quba_check.core.view import CLEAN, FGSM, PGD, View
@@ -39,6 +39,7 @@ __all__ = [
     "Evaluation",
     "Facts",
     "Grade",
+    "GradeRules",
     "LoadRequest",
     "Measurement",
     "NumpyModel",
@@ -70,7 +71,7 @@ __all__ = [
 _MODULES = {
     "core.dimension": ("Dimension", "Part"),
     "core.facts": ("Facts", "SuiteFacts"),
-    "core.grade": ("Grade",),
+    "core.grade": ("Grade", "GradeRules"),
     "core.measurement": ("Measurement", "Quantity", "Table", "Unmeasurable"),
     "core.predictions": ("Predictions",),
     "core.view": ("CLEAN", "FGSM", "PGD", "View"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
-from quba_check.core.grade import Grade
+from quba_check.core.grade import Grade, GradeRules
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.predictions import outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
@@ -18,7 +18,7 @@ from quba_check.core.view import View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry, request_views
 from quba_check.errors import HeadError, OptionError, QubaError, ThresholdError, UnmeasurableError
-from quba_check.grading import Population, grade, unreachable_grade
+from quba_check.grading import GradedRun, Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
@@ -201,27 +201,15 @@ class Evaluation(Predictor):
         return outcome
 
     def grade(
-        self,
-        *,
-        weights: Mapping[str, float] | None = None,
-        population: str | Path | Population = "published",
-        allow_missing: Sequence[str] = (),
-        allow_other_suite: bool = False,
-        allow_masked: bool = False,
-        allow_transferred: bool = False,
+        self, rules: GradeRules = GradeRules(), *, population: str | Path | Population = "published"
     ) -> Grade:
         """Measure all nine dimensions; return their QUBA score and its place in a population.
 
         Nothing is measured if a dimension cannot be measured and may not be missing.
 
         Args:
-            weights: see `quba_score`.
+            rules: what counts for the grade.
             population: see `quba_score`.
-            allow_missing: dimensions that may be missing from the grade.
-            allow_other_suite: give percentile and letter although the population was measured on another
-                suite.
-            allow_masked: include a masked value of adversarial_robustness.
-            allow_transferred: include one under attacks on the reference.
 
         Returns:
             The grade. Without a letter, `not_graded` states the reason: a dimension without a value, a masked
@@ -229,24 +217,15 @@ class Evaluation(Predictor):
         """
         unmeasurable = self.unmeasurable_reasons(PUBLISHED_DIMENSIONS)
         reasons = {name: outcome.reason for name, outcome in unmeasurable.items()}
-        if unreachable := unreachable_grade(reasons, population=population, allow_missing=allow_missing):
+        unreachable = unreachable_grade(reasons, rules, population=population)
+        if unreachable is not None:
             return unreachable
         outcomes = {name: self.outcome(name) for name in PUBLISHED_DIMENSIONS}
         measured = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Measurement)}
-        return grade(
-            {name: measurement.value for name, measurement in measured.items()},
-            weights=weights,
-            population=population,
-            protocol=self.protocol.name,
-            allow_missing=allow_missing,
-            suite=self.suite.name,
-            classes=self.facts.suite.class_count,
-            allow_other_suite=allow_other_suite,
-            allow_masked=allow_masked,
-            allow_transferred=allow_transferred,
-            measured=measured,
-            generated_corruptions=self.facts.suite.generates_corruptions,
-        )
+        values = {name: measurement.value for name, measurement in measured.items()}
+        suite = self.facts.suite
+        run = GradedRun(self.protocol.name, suite.name, suite.class_count, suite.generates_corruptions)
+        return grade(values, rules, population=population, run=run, measured=measured)
 
     def _views(self, name: str) -> tuple[View, ...]:
         return registry[name].views(self.facts.suite)

@@ -15,6 +15,25 @@ LETTERS = ("F", "D", "C", "B", "A")
 
 
 @dataclass(frozen=True, slots=True)
+class GradeRules:
+    """Rules of a grade: the weights, and what may be missing or doubtful.
+
+    Attributes:
+        weights: weights >= 0 by dimension name that replace the defaults; only their ratios matter.
+        allow_missing: dimensions that may be missing from the grade, which is then partial.
+        allow_other_suite: grade even if the population was measured on another suite, with a note.
+        allow_masked: count adversarial_robustness even if its value is masked, with a note.
+        allow_transferred: count it even if the attacks were computed on another model, with a note.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    allow_missing: tuple[str, ...] = ()
+    allow_other_suite: bool = False
+    allow_masked: bool = False
+    allow_transferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Grade:
     """QUBA score, percentile in a reference population, letter.
 

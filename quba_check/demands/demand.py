@@ -9,6 +9,7 @@ from typing import Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Part
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
+from quba_check.core.grade import GradeRules
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import EACH, Better, Request, target_name, titled_name
 from quba_check.records.measurement import QuantityRow
@@ -223,25 +224,17 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class QubaSettings:
+class QubaSettings(GradeRules):
     """Settings of score and grade in a threshold file.
 
+    Each of the nine dimensions has a weight.
+
     Attributes:
-        weights: weight of each of the nine dimensions, at least 0.
         population: name of a reference population, or the path of a population file.
-        allow_missing: dimensions that may be missing from the grade, which is then partial.
-        allow_other_suite: grade even if the population was measured on another suite.
-        allow_masked: count adversarial_robustness even if its value is masked.
-        allow_transferred: count it even if the attacks were computed on another model.
         population_sha256: SHA-256 (hex) of the population file; None for a name.
     """
 
-    weights: Mapping[str, float]
-    population: str
-    allow_missing: tuple[str, ...]
-    allow_other_suite: bool = False
-    allow_masked: bool = False
-    allow_transferred: bool = False
+    population: str = "published"
     population_sha256: str | None = None
 
 

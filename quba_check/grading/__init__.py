@@ -1,5 +1,6 @@
 """QUBA score, reference populations and letters."""
 
+from quba_check.grading.grade import GradedRun as GradedRun
 from quba_check.grading.grade import grade as grade
 from quba_check.grading.grade import quba_score as quba_score
 from quba_check.grading.grade import unreachable_grade as unreachable_grade

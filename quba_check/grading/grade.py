@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve, bounded_curve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.grade import LETTERS, Grade
+from quba_check.core.grade import LETTERS, Grade, GradeRules
 from quba_check.core.measurement import Measurement, transfer_notes
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import UserError
@@ -76,25 +77,35 @@ def quba_score(
     return _population(population).score(values, full_weights(weights))
 
 
+@dataclass(frozen=True, slots=True)
+class GradedRun:
+    """Facts of the run that measured the values of a grade.
+
+    Attributes:
+        protocol: its protocol.
+        suite: name of its suite; None for the population's.
+        classes: number of classes of that suite; suites with the same name may differ in it.
+        generates_corruptions: the corruptions were generated, which gets a note if the population's were not.
+    """
+
+    protocol: ProtocolName = "standard"
+    suite: str | None = None
+    classes: int | None = None
+    generates_corruptions: bool = False
+
+
 def grade(
     values: Mapping[str, float],
+    rules: GradeRules = GradeRules(),
     *,
-    weights: Mapping[str, float] | None = None,
     population: str | Path | Population = "published",
-    protocol: ProtocolName = "standard",
-    allow_missing: Collection[str] = (),
-    suite: str | None = None,
-    classes: int | None = None,
-    allow_other_suite: bool = False,
-    allow_masked: bool = False,
-    allow_transferred: bool = False,
-    generated_corruptions: bool = False,
+    run: GradedRun = GradedRun(),
     measured: Mapping[str, Measurement] | None = None,
 ) -> Grade:
     """Return QUBA score, percentile and letter of a model's values.
 
-    If one of the nine values is missing, there is no grade unless `allow_missing` names it. Score, percentile
-    and letter are then over the other dimensions, for the population too, and the grade is partial. The same
+    If one of the nine values is missing, there is no grade unless the rules allow it. Score, percentile and
+    letter are then over the other dimensions, for the population too, and the grade is partial. The same
     holds for a dimension that the population lacks.
 
     Values of another suite than the population's have a score, but neither percentile nor letter. A masked
@@ -102,21 +113,14 @@ def grade(
 
     Args:
         values: value by dimension name; see `quba_score`.
-        weights: see `quba_score`; the population is scored with the same.
+        rules: what counts; the population is scored with the same weights.
         population: see `quba_score`.
-        protocol: the protocol of the values.
-        allow_missing: names of dimensions that may be missing.
-        suite: name of the suite of the values; None for the population's.
-        classes: number of classes of that suite; suites with the same name may differ in it.
-        allow_other_suite: return percentile and letter for another suite too, with a note.
-        allow_masked: count masked values as measured, with a note.
-        allow_transferred: count values under attacks on another model as measured, with a note.
-        generated_corruptions: the corruptions were generated, which gets a note if the population's were not.
+        run: facts of the run behind the values.
         measured: the measurements behind the values, by dimension name, for the interval of the score and a
             note on the bias of few images.
 
     Returns:
-        The grade; score, percentile and letter are None if other dimensions than `allow_missing` are missing,
+        The grade; score, percentile and letter are None if other dimensions are missing than may be,
         percentile and letter also for another suite.
 
     Raises:
@@ -124,29 +128,29 @@ def grade(
         PopulationError: see `quba_score`.
     """
     check_values(values)
-    check_names("allow_missing", allow_missing)
+    check_names("allow_missing", rules.allow_missing)
     reference = _population(population)
-    full = full_weights(weights)
+    full = full_weights(rules.weights)
     measured = measured or {}
     masked = {name: row.masked for name, row in measured.items() if row.masked and full.get(name)}
     transferred = {name: transfer_notes(row.notes) for name, row in measured.items() if full.get(name)}
     transferred = {name: notes for name, notes in transferred.items() if notes}
-    left_out = ({} if allow_masked else masked) | ({} if allow_transferred else transferred)
+    left_out = ({} if rules.allow_masked else masked) | ({} if rules.allow_transferred else transferred)
     doubts = [*masking_notes(masked, left_out), *masking_notes(transferred, left_out)]
     unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
     comparable = {*reference.dimensions} - {*unmeasured}
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name not in comparable)
     effective = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     is_weightless = unmeasured and not any(effective.values())
-    if is_weightless or not set(unmeasured) <= set(allow_missing):
+    if is_weightless or not set(unmeasured) <= set(rules.allow_missing):
         return ungraded(reference, missing=unmeasured, not_graded=masked_reason(left_out, unmeasured))
-    other_suite = suite_difference(reference, suite, classes)
+    other_suite = suite_difference(reference, run.suite, run.classes)
     score = reference.score(values, effective)
-    if other_suite and not allow_other_suite:
-        notes = [*comparison_notes(missing, (), reference, protocol), *doubts]
+    if other_suite and not rules.allow_other_suite:
+        notes = [*comparison_notes(missing, (), reference, run.protocol), *doubts]
         return ungraded(reference, missing=missing, notes=notes, score=score, other_suite=other_suite)
     percentile = reference.percentile(score, effective)
-    crossed = crossed_dimensions(effective, reference, protocol)
+    crossed = crossed_dimensions(effective, reference, run.protocol)
     scores, slopes = reference.scores(effective), reference.slopes(effective)
     curve = _curve(score, slopes, measured) if measured else None
     ends = curve.interval(CONFIDENCE) if curve else None
@@ -165,9 +169,9 @@ def grade(
         missing=missing,
         cross_protocol=crossed,
         notes=(
-            *comparison_notes(missing, crossed, reference, protocol),
+            *comparison_notes(missing, crossed, reference, run.protocol),
             *doubts,
-            *corruption_notes(effective, reference, generated_corruptions),
+            *corruption_notes(effective, reference, run.generates_corruptions),
             *few_images_notes(slopes, measured, reference),
         ),
         other_suite=other_suite,
@@ -177,31 +181,27 @@ def grade(
 
 def unreachable_grade(
     unmeasurable: Mapping[str, str],
+    rules: GradeRules,
     *,
     population: str | Path | Population = "published",
-    allow_missing: Collection[str] = (),
-    suite: str | None = None,
-    classes: int | None = None,
-    allow_other_suite: bool = False,
+    run: GradedRun = GradedRun(),
 ) -> Grade | None:
     """Return a grade without letter if no values could get one, else None.
 
     Args:
         unmeasurable: reasons why dimensions cannot have a value, by name.
+        rules: see `grade`.
         population: see `grade`.
-        allow_missing: see `grade`.
-        suite: see `grade`.
-        classes: see `grade`.
-        allow_other_suite: see `grade`.
+        run: see `grade`.
     """
     reference = _population(population)
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasurable)
-    if not set(missing) <= set(allow_missing):
+    if not set(missing) <= set(rules.allow_missing):
         return ungraded(
             reference, missing=missing, notes=[f"{name}: {unmeasurable[name]}" for name in missing]
         )
-    other_suite = suite_difference(reference, suite, classes)
-    if not other_suite or allow_other_suite:
+    other_suite = suite_difference(reference, run.suite, run.classes)
+    if not other_suite or rules.allow_other_suite:
         return None
     return ungraded(reference, other_suite=other_suite)
 

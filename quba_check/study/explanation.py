@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.grade import Grade
+from quba_check.core.grade import Grade, GradeRules
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.view import CORRUPTIONS
 from quba_check.demands.demand import QubaSettings
@@ -137,9 +137,7 @@ def explain(
     caveats = []
     try:
         slopes = population.slopes(weights)
-        allowed = ("allow_missing", "allow_other_suite", "allow_masked", "allow_transferred")
-        exceptions = {name: getattr(settings, name) for name in allowed if settings is not None}
-        result = grade_run(run, population, weights, **exceptions)
+        result = grade_run(run, population, settings or GradeRules(weights))
     except PopulationError as error:
         slopes, result = {}, ungraded(population, not_graded=str(error))
         caveats.append(str(error))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.grade import Grade
+from quba_check.core.grade import Grade, GradeRules
 from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
-from quba_check.grading.grade import grade
+from quba_check.grading.grade import GradedRun, grade
 from quba_check.grading.population import Population, full_weights
 from quba_check.grading.published import PublishedModel, Suspect, published_details
 from quba_check.messages import allowed_names, grouped
@@ -234,28 +234,19 @@ def published_measurements(run: StoredRun) -> dict[str, Measurement]:
     return {name: row for name, row in run.measurements().items() if name in PUBLISHED_DIMENSIONS}
 
 
-def grade_run(run: StoredRun, population: Population, weights: Mapping[str, float], **allowed: Any) -> Grade:
+def grade_run(run: StoredRun, population: Population, rules: GradeRules) -> Grade:
     """Return the score and grade of a run against a population.
 
     Args:
         run: the run.
         population: the population.
-        weights: weight by dimension name.
-        allowed: the exceptions of `grade`: allow_missing, allow_other_suite, allow_masked,
-            allow_transferred.
+        rules: what counts for the grade.
     """
     measured, record = published_measurements(run), run.record
-    return grade(
-        {name: row.value for name, row in measured.items()},
-        weights=weights,
-        population=population,
-        protocol=record.protocol,
-        suite=record.suite.name,
-        classes=record.model.classes,
-        generated_corruptions=record.suite.generates_corruptions,
-        measured=measured,
-        **allowed,
-    )
+    suite = record.suite
+    origin = GradedRun(record.protocol, suite.name, record.model.classes, suite.generates_corruptions)
+    values = {name: row.value for name, row in measured.items()}
+    return grade(values, rules, population=population, run=origin, measured=measured)
 
 
 def _own_model(
@@ -269,9 +260,8 @@ def _own_model(
     measured = published_measurements(run)
     weighted = [name for name, weight in population.weights(weights).items() if weight > 0]
     unweighted = [name for name in PUBLISHED_DIMENSIONS if name not in weighted]
-    result = grade_run(
-        run, population, weights, allow_missing=unweighted, allow_other_suite=allow_other_suite
-    )
+    rules = GradeRules(weights, tuple(unweighted), allow_other_suite)
+    result = grade_run(run, population, rules)
     values = {name: row.value for name, row in measured.items() if row.is_comparable}
     reason = (
         _own_reason(run, result, [name for name in weighted if name not in measured])

@@ -13,7 +13,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
-from quba_check.grading import Population, PopulationRow, grade, published_models
+from quba_check.grading import GradedRun, Population, PopulationRow, grade, published_models
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.records.verdict import QUBA, Tier
 from quba_check.study.statistics import PUBLISHED
@@ -208,18 +208,9 @@ def _unmeasurable_reason(demand: Demand, population: Population, protocol: Proto
 
 
 def _grade(row: PopulationRow, thresholds: Thresholds, population: Population) -> Grade | Unmeasurable:
-    quba = thresholds.quba
+    run = GradedRun(population.protocol, population.suite, population.classes)
     try:
-        return grade(
-            row.values,
-            weights=quba.weights,
-            population=quba.population,
-            protocol=population.protocol,
-            allow_missing=quba.allow_missing,
-            suite=population.suite,
-            classes=population.classes,
-            allow_other_suite=quba.allow_other_suite,
-        )
+        return grade(row.values, thresholds.quba, population=thresholds.quba.population, run=run)
     except UserError as error:
         return Unmeasurable(QUBA, str(error))
 

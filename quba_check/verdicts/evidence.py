@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from quba_check.comparison.baseline import Baseline, drop, incompatibility
 from quba_check.comparison.difference import RunValue
@@ -18,7 +17,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import EACH, target_name
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
-from quba_check.grading import Population, grade, population, read_population, unreachable_grade
+from quba_check.grading import GradedRun, Population, grade, population, read_population, unreachable_grade
 from quba_check.records.verdict import QUBA
 from quba_check.verdicts.class_drops import largest_drop
 from quba_check.verdicts.slices import with_slices
@@ -109,7 +108,8 @@ def unreachable_grade_of(
         unmeasurable: reasons why dimensions cannot be measured on the suite, by name.
         suite: facts of the suite.
     """
-    return unreachable_grade(unmeasurable, **_grade_settings(thresholds, suite))
+    run = GradedRun("standard", suite.name, suite.class_count)
+    return unreachable_grade(unmeasurable, thresholds.quba, population=population_of(thresholds), run=run)
 
 
 def grade_of(
@@ -127,25 +127,10 @@ def grade_of(
     try:
         return grade(
             {name: measurement.value for name, measurement in published.items()},
-            weights=thresholds.quba.weights,
-            protocol=protocol,
-            allow_masked=thresholds.quba.allow_masked,
-            allow_transferred=thresholds.quba.allow_transferred,
+            thresholds.quba,
+            population=population_of(thresholds),
+            run=GradedRun(protocol, suite.name, suite.class_count, suite.generates_corruptions),
             measured=published,
-            generated_corruptions=suite.generates_corruptions,
-            **_grade_settings(thresholds, suite),
         )
     except UserError as error:
         return Unmeasurable(QUBA, str(error))
-
-
-def _grade_settings(thresholds: Thresholds, suite: SuiteFacts) -> dict[str, Any]:
-    """Return the population, what may be missing, and the suite of a grade."""
-    settings = thresholds.quba
-    return {
-        "population": population_of(thresholds),
-        "allow_missing": settings.allow_missing,
-        "allow_other_suite": settings.allow_other_suite,
-        "suite": suite.name,
-        "classes": suite.class_count,
-    }

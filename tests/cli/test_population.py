@@ -11,7 +11,7 @@ from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.grading import grade, population
+from quba_check.grading import GradedRun, grade, population
 
 NAMES = [f"r{k}.json" for k in range(12)]
 
@@ -38,7 +38,8 @@ def test_a_population_that_grades(run: Run) -> None:
     assert run("-o made/fleet.json") == (0, "made/fleet.json: 12 models, protocol standard\n", "")
     assert population(Path("made/fleet.json")).name == "fleet"
     values = dict.fromkeys(PUBLISHED_DIMENSIONS, 0.275)
-    assert grade(values, population=Path("made/fleet.json"), suite="tiny").percentile == pytest.approx(50)
+    graded = grade(values, population=Path("made/fleet.json"), run=GradedRun(suite="tiny"))
+    assert graded.percentile == pytest.approx(50)
 
 
 def test_a_masked_value_takes_no_part(run: Run) -> None:

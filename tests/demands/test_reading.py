@@ -59,7 +59,7 @@ def test_missing_keys_have_defaults() -> None:
     weights = {"accuracy": 1, "calibration_error": 1, "class_balance": 1, "parameters": 1}
     weights |= {"object_focus": 0.5, "shape_bias": 0.5, "adversarial_robustness": third}
     weights |= {"corruption_robustness": third, "ood_robustness": third}
-    assert read.quba == QubaSettings(weights, "published", ())
+    assert read.quba == QubaSettings(weights)
 
 
 PARENT = """\

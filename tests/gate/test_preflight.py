@@ -13,6 +13,7 @@ from support.tiny import CLASSES
 from support.tuned import record as stored_record
 from syrupy.assertion import SnapshotAssertion
 
+from quba_check.core.grade import GradeRules
 from quba_check.evaluation import Evaluation
 from quba_check.gate.preflight import plan_run, setup_lines
 from quba_check.gate.session import GateSession
@@ -235,7 +236,7 @@ def test_grades_in_python(gate: Gate, data: Path, tmp_path: Path) -> None:
     record = gate.judge(ALL)
     values = {name: row.value for name, row in record.measurements.items()}
     assert graded.score == quba_score(values)
-    allowed = evaluation.grade(allow_other_suite=True)
+    allowed = evaluation.grade(GradeRules(allow_other_suite=True))
     assert (allowed.score, allowed.letter is None) == (graded.score, False)
     shutil.rmtree(data / "cc")
     evaluation = Evaluation(gate.model, data, store=tmp_path / "empty")

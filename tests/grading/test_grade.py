@@ -3,12 +3,22 @@
 import pytest
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.grade import GradeRules
 from quba_check.errors import PopulationError, UserError
-from quba_check.grading import Population, PopulationRow, grade, population, published_models, quba_score
+from quba_check.grading import (
+    GradedRun,
+    Population,
+    PopulationRow,
+    grade,
+    population,
+    published_models,
+    quba_score,
+)
 from quba_check.grading.population import full_weights
 
 MODELS = {model.id: model for model in published_models()}
 SWIN = MODELS["Swin-B"].values
+RELEASED = GradedRun("released")
 
 
 def fleet(n=12, without=()):
@@ -29,7 +39,7 @@ def without(*names):
 
 
 def test_grade_of_a_published_model():
-    graded = grade(SWIN, protocol="released")
+    graded = grade(SWIN, run=RELEASED)
     lower = sum(quba_score(model.values) < quba_score(SWIN) for model in MODELS.values())
     assert graded.score == quba_score(SWIN)
     assert graded.percentile == 100 * lower / 326
@@ -48,11 +58,11 @@ def test_missing_dimensions_are_not_graded():
     assert (graded.score, graded.percentile, graded.letter) == (None, None, None)
     assert (graded.complete, graded.missing) == (False, ("accuracy", "shape_bias"))
     assert grade({}).missing == PUBLISHED_DIMENSIONS
-    assert grade({}, allow_missing=PUBLISHED_DIMENSIONS).score is None
+    assert grade({}, GradeRules(allow_missing=PUBLISHED_DIMENSIONS)).score is None
 
 
 def test_partial_grade_scores_the_population_over_the_same_dimensions():
-    graded = grade(without("shape_bias"), allow_missing=["shape_bias"], protocol="released")
+    graded = grade(without("shape_bias"), GradeRules(allow_missing=["shape_bias"]), run=RELEASED)
     weights = {"shape_bias": 0}
     score = quba_score(SWIN, weights=weights)
     lower = sum(quba_score(model.values, weights=weights) < score for model in MODELS.values())
@@ -63,18 +73,18 @@ def test_partial_grade_scores_the_population_over_the_same_dimensions():
 
 
 def test_what_is_allowed_to_be_missing_but_is_there_counts():
-    assert grade(SWIN, allow_missing=["shape_bias"]) == grade(SWIN)
+    assert grade(SWIN, GradeRules(allow_missing=["shape_bias"])) == grade(SWIN)
 
 
 def test_custom_weights_score_the_population_too():
     weights = dict.fromkeys(PUBLISHED_DIMENSIONS, 0) | {"accuracy": 1}
-    graded = grade(SWIN, weights=weights)
+    graded = grade(SWIN, GradeRules(weights=weights))
     lower = sum(model.values["accuracy"] < SWIN["accuracy"] for model in MODELS.values())
     assert graded.percentile == 100 * lower / 326
 
 
 def test_screened_population():
-    graded = grade(SWIN, population="screened", protocol="released")
+    graded = grade(SWIN, population="screened", run=RELEASED)
     screened = population("screened")
     scores = [screened.score(model.values, full_weights()) for model in MODELS.values() if not model.suspect]
     assert len(scores) == 219
@@ -122,17 +132,17 @@ OTHERS = ", ".join(PUBLISHED_DIMENSIONS[1:])
 )
 def test_populations_that_values_cannot_be_compared_with(name, rows, weights, message):
     with pytest.raises(PopulationError) as raised:
-        grade(SWIN, population=Population(name, "standard", "mine", rows), weights=weights)
+        grade(SWIN, GradeRules(weights=weights), population=Population(name, "standard", "mine", rows))
     assert str(raised.value) == f"population '{name}': {message}"
 
 
 def test_same_size_everywhere_needs_the_weight_zero():
     alike = Population("alike", "standard", "mine", ALIKE)
-    assert grade(SWIN, population=alike, weights={"parameters": 0}).score is not None
+    assert grade(SWIN, GradeRules(weights={"parameters": 0}), population=alike).score is not None
 
 
 def test_unknown_name_in_allow_missing():
     with pytest.raises(
         UserError, match=r"^allow_missing: unknown dimension 'shapebias'\. Allowed: .* Did you mean"
     ):
-        grade(SWIN, allow_missing=["shapebias"])
+        grade(SWIN, GradeRules(allow_missing=["shapebias"]))

@@ -4,27 +4,30 @@ from dataclasses import replace
 
 import pytest
 
+from quba_check.core.grade import GradeRules
 from quba_check.core.measurement import Measurement
-from quba_check.grading import grade, quba_score
+from quba_check.grading import GradedRun, grade, quba_score
 from quba_check.grading.published import models_by_name, published_population
 
 SWIN = models_by_name()["Swin-B"].values
+RELEASED = GradedRun("released")
+GENERATED = GradedRun("released", generates_corruptions=True)
 FLEET = replace(published_population(), name="fleet", protocol="standard", suite="")
 
 
 def test_cross_protocol_has_a_note():
-    graded = grade(SWIN, protocol="standard")
+    graded = grade(SWIN)
     assert graded.cross_protocol == ("adversarial_robustness",)
     assert graded.notes == (
         "cross-protocol: adversarial_robustness: published attacks the normalised input (protocol released), "
         "these values pixels (protocol standard); that part of the score is not comparable",
     )
-    assert grade(SWIN, protocol="released", population=FLEET).notes == (
+    assert grade(SWIN, population=FLEET, run=RELEASED).notes == (
         "cross-protocol: adversarial_robustness: fleet attacks pixels (protocol standard), these values "
         "the normalised input (protocol released); that part of the score is not comparable",
     )
-    assert grade(SWIN, protocol="standard", population=FLEET).notes == ()
-    assert grade(SWIN, weights={"adversarial_robustness": 0}).notes == ()
+    assert grade(SWIN, population=FLEET).notes == ()
+    assert grade(SWIN, GradeRules(weights={"adversarial_robustness": 0})).notes == ()
 
 
 ALLOWED = "Allowed: a population of this suite (quba-check published population), or allow_other_suite: true"
@@ -46,20 +49,20 @@ ALLOWED = "Allowed: a population of this suite (quba-check published population)
     ],
 )
 def test_values_of_another_suite_have_a_score_and_no_letter(population, suite, classes, difference):
-    asked = {"protocol": "released", "population": population, "suite": suite, "classes": classes}
+    asked = {"population": population, "run": GradedRun("released", suite, classes)}
     graded = grade(SWIN, **asked)
     assert (graded.percentile, graded.letter, graded.curve, graded.complete) == (None, None, None, False)
     assert graded.score == quba_score(SWIN, population=population)
     assert graded.other_suite == difference
     assert graded.not_graded == f"{difference}. {ALLOWED}"
-    allowed = grade(SWIN, **asked, allow_other_suite=True)
+    allowed = grade(SWIN, GradeRules(allow_other_suite=True), **asked)
     assert (allowed.score, allowed.other_suite, allowed.not_graded) == (graded.score, difference, "")
-    assert allowed.letter == grade(SWIN, protocol="released", population=population).letter
+    assert allowed.letter == grade(SWIN, population=population, run=RELEASED).letter
 
 
 @pytest.mark.parametrize(("suite", "classes"), [("imagenet", 1000), ("imagenet", None), (None, None)])
 def test_the_same_suite_needs_no_caveat(suite, classes):
-    graded = grade(SWIN, protocol="released", suite=suite, classes=classes)
+    graded = grade(SWIN, run=GradedRun(protocol="released", suite=suite, classes=classes))
     assert (graded.letter, graded.other_suite, graded.not_graded, graded.notes) == ("C", "", "", ())
 
 
@@ -74,11 +77,11 @@ MASKED = on_500_images("adversarial_robustness", masked=tuple(SIGNS.split("; "))
 
 
 def test_a_masked_value_gives_no_grade():
-    graded = grade(SWIN, protocol="released", measured=MASKED)
+    graded = grade(SWIN, measured=MASKED, run=RELEASED)
     assert (graded.score, graded.letter, graded.missing) == (None, None, ("adversarial_robustness",))
     assert graded.not_graded == f"no evidence of robustness: adversarial_robustness is masked ({SIGNS})"
     values = {name: value for name, value in SWIN.items() if name != "shape_bias"}
-    assert grade(values, protocol="released", measured=MASKED).not_graded == (
+    assert grade(values, measured=MASKED, run=RELEASED).not_graded == (
         f"missing shape_bias; no evidence of robustness: adversarial_robustness is masked ({SIGNS})"
     )
 
@@ -86,8 +89,8 @@ def test_a_masked_value_gives_no_grade():
 def test_a_masked_value_takes_no_part_in_a_partial_grade():
     lacking = {name: value for name, value in SWIN.items() if name != "adversarial_robustness"}
     allowed = ["adversarial_robustness"]
-    without = grade(lacking, protocol="released", allow_missing=allowed)
-    graded = grade(SWIN, protocol="released", measured=MASKED, allow_missing=allowed)
+    without = grade(lacking, GradeRules(allow_missing=allowed), run=RELEASED)
+    graded = grade(SWIN, GradeRules(allow_missing=allowed), measured=MASKED, run=RELEASED)
     assert (graded.score, graded.letter) == (without.score, without.letter)
     assert graded.notes == (
         "partial: without adversarial_robustness",
@@ -96,10 +99,10 @@ def test_a_masked_value_takes_no_part_in_a_partial_grade():
 
 
 def test_a_masked_value_counts_with_a_note_if_allowed():
-    graded = grade(SWIN, protocol="released", measured=MASKED, allow_masked=True)
+    graded = grade(SWIN, GradeRules(allow_masked=True), measured=MASKED, run=RELEASED)
     assert graded.score == quba_score(SWIN)
     assert graded.notes == (f"masked: adversarial_robustness counts as measured (allow_masked): {SIGNS}",)
-    graded = grade(SWIN, protocol="released", measured=MASKED, weights={"adversarial_robustness": 0})
+    graded = grade(SWIN, GradeRules(weights={"adversarial_robustness": 0}), measured=MASKED, run=RELEASED)
     assert (graded.letter is None, graded.notes) == (False, ())
 
 
@@ -108,10 +111,10 @@ ON_ANOTHER = on_500_images("adversarial_robustness", notes=(TRANSFERRED,))
 BOTH = on_500_images("adversarial_robustness", notes=(TRANSFERRED,), masked=tuple(SIGNS.split("; ")))
 
 
-@pytest.mark.parametrize(("measured", "allowed"), [(ON_ANOTHER, {}), (BOTH, {"allow_masked": True})])
-def test_a_transferred_value_gives_no_grade(measured, allowed):
+@pytest.mark.parametrize(("measured", "allow_masked"), [(ON_ANOTHER, False), (BOTH, True)])
+def test_a_transferred_value_gives_no_grade(measured, allow_masked):
     """Also if it is masked, and masked values may count."""
-    graded = grade(SWIN, protocol="released", measured=measured, **allowed)
+    graded = grade(SWIN, GradeRules(allow_masked=allow_masked), measured=measured, run=RELEASED)
     assert (graded.score, graded.missing) == (None, ("adversarial_robustness",))
     assert graded.not_graded == (
         "adversarial_robustness is of attacks on another model; allow_transferred: true under quba counts it"
@@ -119,27 +122,27 @@ def test_a_transferred_value_gives_no_grade(measured, allowed):
 
 
 def test_a_transferred_value_counts_with_a_note_if_allowed():
-    graded = grade(SWIN, protocol="released", measured=ON_ANOTHER, allow_transferred=True)
+    graded = grade(SWIN, GradeRules(allow_transferred=True), measured=ON_ANOTHER, run=RELEASED)
     assert graded.score == quba_score(SWIN)
     assert graded.notes == ("transferred: adversarial_robustness counts as measured (allow_transferred)",)
-    graded = grade(SWIN, protocol="released", measured=BOTH, allow_transferred=True)
+    graded = grade(SWIN, GradeRules(allow_transferred=True), measured=BOTH, run=RELEASED)
     assert graded.not_graded == f"no evidence of robustness: adversarial_robustness is masked ({SIGNS})"
 
 
 def test_generated_corruptions_have_a_note_with_populations_of_stored_ones():
     note = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
     for stored in ("published", "screened"):
-        graded = grade(SWIN, population=stored, protocol="released", generated_corruptions=True)
+        graded = grade(SWIN, population=stored, run=GENERATED)
         assert graded.notes == (note,)
-    assert grade(SWIN, population="demo", generated_corruptions=True).notes == ()
+    assert grade(SWIN, population="demo", run=GradedRun(generates_corruptions=True)).notes == ()
     weights = {"corruption_robustness": 0}
-    assert grade(SWIN, protocol="released", weights=weights, generated_corruptions=True).notes == ()
+    assert grade(SWIN, GradeRules(weights=weights), run=GENERATED).notes == ()
 
 
 def test_few_images_have_a_note_if_they_shift_the_score():
     shifted, near = (on_500_images("class_balance", debiased=value) for value in (0.83, 0.802))
-    assert grade(SWIN, protocol="released", measured=shifted).notes == (
+    assert grade(SWIN, measured=shifted, run=RELEASED).notes == (
         "few images: class_balance on 500 images move the score by -0.20 compared with infinitely many: "
         "not comparable with published, which was measured on 50,000",
     )
-    assert grade(SWIN, protocol="released", measured=near).notes == ()
+    assert grade(SWIN, measured=near, run=RELEASED).notes == ()

@@ -72,11 +72,11 @@ def grade_settings(file: MergedFile) -> QubaSettings:
     sizes = attacked if isinstance(attacked, tuple) else (attacked,) if attacked else ()
     return QubaSettings(
         weights,
-        population,
         tuple(entry.allow_missing or ()),
         allow_other_suite=bool(entry.allow_other_suite),
         allow_transferred=bool(entry.allow_transferred),
         allow_masked=any(one.allow_masked for one in sizes if one.epsilon in (None, str(EPSILON))),
+        population=population,
         population_sha256=digest,
     )
 
