@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from acceptance.runs import Judge
 
 MODEL = """\
@@ -25,15 +24,13 @@ class Shop(nn.Module):
 """
 
 
-@pytest.mark.parametrize("options", [(), pytest.param(("-n2",), marks=pytest.mark.slow)])
-def test_a_turned_model_is_judged_by_its_own_answers(judge_cold: Judge, options: tuple[str, ...]) -> None:
+def test_a_turned_model_is_judged_by_its_own_answers(judge_cold: Judge) -> None:
     judge_cold.write("shop.py", MODEL)
     judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions:\n  accuracy: {min: 0.5}\n")
     judge_cold.pytester.syspathinsert()
-    command = ("thresholds/x.yaml", "--quba-report=record.json", *options)
 
     def judged() -> tuple[int, int, float, list[str]]:
-        result = judge_cold(*command, model="shop:Shop")
+        result = judge_cold("thresholds/x.yaml", "--quba-report=record.json", model="shop:Shop")
         record = judge_cold.record()
         notes = [note for note in record["notes"] if "generation" in note]
         return (

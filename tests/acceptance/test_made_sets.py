@@ -11,12 +11,6 @@ from PIL import Image
 from support.gate import Gate
 
 from quba_check.cli.main import main
-from quba_check.demo.renditions import rendition
-from quba_check.demo.suite import demo_root, pictures
-from quba_check.evaluation import Evaluation
-from quba_check.suites import open_suite
-from quba_check.suites.object_focus.making import make_object_focus
-from quba_check.suites.object_focus.sources import MaskFolder
 
 SIDE, PER_CLASS = 16, 4
 COLOURS = {"red": (210, 40, 40), "green": (40, 210, 40), "blue": (40, 40, 210)}
@@ -80,34 +74,6 @@ def made(tmp_path: Path) -> Path:
     masks = str(tmp_path / "masks")
     assert main(["suite", "make-object-focus", str(tmp_path / "data"), "--masks", masks, "--write"]) == 0
     return tmp_path / "data"
-
-
-@pytest.mark.slow
-def test_the_demo_s_models_differ_on_made_sets(tmp_path: Path, own_store: Path) -> None:
-    """On the demo's own mixed sets, where no background is of the own class, they have 1.007 and 0.521."""
-    data = tmp_path / "data"
-    for name in ("clean", "quba-data.yaml"):
-        (data / name).parent.mkdir(exist_ok=True)
-        (data / name).symlink_to(demo_root(own_store) / name)
-    for picture in pictures():
-        folder, label, file = picture.path.split("/") if picture.path.count("/") == 2 else ("", "", "")
-        if folder == "clean" and file < "012.png":
-            drawing = rendition(
-                picture.seed, picture.index, picture.shape, picture.texture, picture.background
-            )
-            path = tmp_path / "masks" / label / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(drawing.mask > 0).save(path)
-    made = make_object_focus(open_suite(data), MaskFolder(tmp_path / "masks"), tmp_path / "made")
-    assert made.images == 120
-    for name in ("mixed_same", "mixed_rand"):
-        (data / name).symlink_to(tmp_path / "made" / name)
-    measurements = {
-        model: Evaluation(model, data, store=tmp_path / "store").measure("object_focus").value
-        for model in ("demo", "demo-textured")
-    }
-    assert measurements["demo"] > 0.95
-    assert measurements["demo-textured"] < 0.75
 
 
 def test_a_model_that_looks_at_backgrounds_fails(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.runs import Judge, usage_error
+from acceptance.runs import Judge
 
 
 def test_the_table_is_shown_and_nothing_is_run(judge_cold: Judge) -> None:
@@ -28,11 +28,6 @@ def test_selected_demands_are_planned_before_a_run(judge: Judge) -> None:
     assert result.outlines[first + 1] == "all predictions are in the store"
     result = judge("thresholds/x.yaml", "-k", "nothing", "--quba-plan")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-
-
-def test_an_error_ends_it_as_it_ends_a_run(judge_cold: Judge) -> None:
-    result = judge_cold("thresholds/x.yaml", "--quba-plan", model="nets:nothing")
-    assert usage_error(result).startswith("nets:nothing: ")
 
 
 def test_the_time_is_that_of_the_last_run_until_images_are_predicted(judge_cold: Judge) -> None:
