@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.runs_compared import stored
 from syrupy.assertion import SnapshotAssertion
 
@@ -33,8 +34,8 @@ def test_an_arrow_that_a_terminal_cannot_show(
 
 
 @pytest.fixture
-def baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+def baseline(run: Run) -> Path:
+    """The folder of a baseline in the folder of the command."""
     folder = Path("baselines/release")
     first = Approval("2026-01-01T00:00:00+00:00", "ann", "", "r50", "pass", (), "0" * 64)
     values = {
@@ -49,52 +50,40 @@ def baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("form", ["table", "markdown"])
-def test_the_values_of_approvals(
-    baseline: Path, form: str, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
-) -> None:
-    assert main(["compare", str(baseline), "--format", form]) == 0
-    assert capsys.readouterr().out == snapshot
+def test_the_values_of_approvals(baseline: Path, form: str, run: Run, snapshot: SnapshotAssertion) -> None:
+    assert run(f"compare {baseline} --format {form}")[:2] == (0, snapshot)
 
 
-def test_long_names_of_models_and_people_fit_the_terminal(
-    baseline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+def test_long_names_of_models_and_people_fit_the_terminal(baseline: Path, run: Run) -> None:
     values = {"accuracy": {"value": 0.9, "interval": [0.8, 0.95], "unit": "fraction", "better": "high"}}
     names = "release-team@example.com", "", f"resnet50{'-augmented' * 9}.pt"
     approval = Approval("2026-11-01T00:00:00+00:00", *names, "pass", (), "0" * 64, values)
     write_baseline(baseline, b"{}", None, approval)
-    assert main(["compare", str(baseline)]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = run(f"compare {baseline}")[1].splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("accuracy") and "  resn" in line and "0.800..0.950" in line for line in lines)
 
 
-def test_the_lines_of_approvals(baseline: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", str(baseline), "--format", "json"]) == 0
-    content = json.loads(capsys.readouterr().out)
+def test_the_lines_of_approvals(baseline: Path, run: Run) -> None:
+    content = json.loads(run(f"compare {baseline} --format json")[1])
     assert content["baseline"] == "baselines/release"
     assert [line.get("by") for line in content["approvals"]] == ["ann", "bo", "ann", None]
 
 
 @pytest.mark.parametrize("path", ["baselines/relase", "run.json"])
-def test_one_path_is_the_folder_of_a_baseline(
-    baseline: Path, path: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_path_is_the_folder_of_a_baseline(baseline: Path, path: str, run: Run) -> None:
     Path("run.json").write_text("{}", encoding="utf-8")
-    assert main(["compare", path]) == 4
-    assert capsys.readouterr().err == (
+    message = (
         f"ERROR: quba-check compare: got '{path}' alone. Allowed: two records, or a folder with "
         f"approvals.jsonl, such as {baseline}.\n"
     )
+    assert run(f"compare {path}") == (4, "", message)
 
 
 @pytest.mark.parametrize("option", ["--flips=x.csv", "--parts", "--store=x"])
-def test_a_baseline_takes_no_option_of_two_records(
-    baseline: Path, option: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["compare", f"{baseline}", option]) == 4
-    assert capsys.readouterr().err == (
+def test_a_baseline_takes_no_option_of_two_records(baseline: Path, option: str, run: Run) -> None:
+    message = (
         f"ERROR: quba-check compare: {option.partition('=')[0]}: is not read for a baseline. "
         "Allowed: with two records.\n"
     )
+    assert run(f"compare {baseline} {option}") == (4, "", message)

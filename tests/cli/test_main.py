@@ -17,9 +17,8 @@ SCHEMA = [sys.executable, "-m", "quba_check", "schema", "record"]
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch):
+def data(run, tmp_path, monkeypatch):
     """A small data folder in the working folder, which lacks one of its sets."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     files = (f"{place}/{name}/1.png" for place in ("val", "c/fog/1") for name in ("apple", "pear"))
     root = tree(tmp_path / "data", *files, content=png())
@@ -28,29 +27,23 @@ def data(tmp_path, monkeypatch):
     return root
 
 
-def run_command(capsys, *arguments):
-    code = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
-def test_suite_describe(data, capsys, snapshot):
-    code, out, err = run_command(capsys, "suite", "describe", "data")
+def test_suite_describe(data, run, snapshot):
+    code, out, err = run("suite describe data")
     assert (code, out.replace(str(data), "DATA"), err) == (0, snapshot, "")
 
 
-def test_suite_describe_names_missing_conditions(data, capsys):
+def test_suite_describe_names_missing_conditions(data, run):
     manifest = data / "quba-data.yaml"
     manifest.write_text(manifest.read_text().replace("{generate: from clean}", "{reader: folder, path: c}"))
     unread = next((data / "val").iterdir()) / "0.avif"
     unread.write_bytes(b"")
-    out = run_command(capsys, "suite", "describe", "data")[1]
+    out = run("suite describe data")[1]
     assert "c; 74 of 75 conditions missing: gaussian_noise/1, gaussian_noise/2 and 72 more" in out
     assert out.endswith(f"\nclean: 1 file is not read: {unread.parent.name}/0.avif\n")
 
 
-def test_suite_that_is_not_there(tmp_path, capsys):
-    code, out, err = run_command(capsys, "suite", "describe", tmp_path / "nowhere")
+def test_suite_that_is_not_there(tmp_path, run):
+    code, out, err = run(f"suite describe {tmp_path}/nowhere")
     assert (code, out) == (4, "")
     assert err.startswith(f"ERROR: {tmp_path / 'nowhere'}: ")
     assert err.count("\n") == 1
@@ -65,8 +58,8 @@ def test_suite_that_is_not_there(tmp_path, capsys):
         ("thresholds", {"schema"}),
     ],
 )
-def test_schemas(name, required, capsys):
-    code, out, err = run_command(capsys, "schema", name)
+def test_schemas(name, required, run):
+    code, out, err = run(f"schema {name}")
     assert (code, err) == (0, "")
     schema = json.loads(out)
     assert schema["type"] == "object"
@@ -84,29 +77,27 @@ def test_schemas(name, required, capsys):
         "doctor --model=demo --data",
     ],
 )
-def test_wrong_command_lines(words, snapshot, capsys):
-    assert run_command(capsys, *words.split()) == (4, "", snapshot)
+def test_wrong_command_lines(words, snapshot, run):
+    assert run(words) == (4, "", snapshot)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "command"), [([], "quba-check"), (["schema", "record", "extra"], "quba-check schema")]
+    ("words", "command"), [("", "quba-check"), ("schema record extra", "quba-check schema")]
 )
-def test_command_lines_that_click_refuses(arguments, command, capsys):
-    code, out, err = run_command(capsys, *arguments)
+def test_command_lines_that_click_refuses(words, command, run):
+    code, out, err = run(words)
     assert (code, out, err.count("\n")) == (4, "", 1)
     assert err.startswith(f"ERROR: {command}: ")
     assert err.endswith(f". See '{command} --help'.\n")
 
 
-def test_version(capsys):
-    assert main(["--version"]) == 0
-    assert capsys.readouterr() == (f"quba-check {version('quba-check')}\n", "")
+def test_version(run):
+    assert run("--version") == (0, f"quba-check {version('quba-check')}\n", "")
 
 
-@pytest.mark.parametrize(("words", "purposes"), [([], COMMANDS), (["published"], PUBLISHED)])
-def test_help_has_a_line_for_each_command_on_one_screen(words, purposes, capsys):
-    assert main([*words, "--help"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+@pytest.mark.parametrize(("words", "purposes"), [("", COMMANDS), ("published", PUBLISHED)])
+def test_help_has_a_line_for_each_command_on_one_screen(words, purposes, run):
+    lines = run(f"{words} --help")[1].splitlines()
     assert len(lines) < 24
     assert max(map(len, lines)) <= 80
     start = lines.index("Commands:") + 1

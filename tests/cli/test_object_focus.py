@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 
@@ -37,14 +38,14 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(run, tmp_path):
     """Run the command: exit code, output and errors, with DIR for the folder of the test."""
 
-    def run(*arguments):
-        code = main(["suite", "make-object-focus", *map(str, arguments)])
-        return code, *(text.replace(str(tmp_path), "DIR") for text in capsys.readouterr())
+    def command(*arguments):
+        code, *texts = run(shlex.join(["suite", "make-object-focus", *map(str, arguments)]))
+        return code, *(text.replace(str(tmp_path), "DIR") for text in texts)
 
-    return run
+    return command
 
 
 def test_the_lines_to_add(data, tmp_path, run, snapshot):

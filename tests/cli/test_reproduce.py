@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from cli.conftest import Run
 from support import published_layout as layout
 from support.evaluations import new_evaluation
 from support.tiny import write_suite
 from syrupy.assertion import SnapshotAssertion
 from timm.data import ImageNetInfo
 
-from quba_check.cli.main import main
 from quba_check.cli.published.reproduce import _architecture
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Outcome
@@ -48,19 +50,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    code = main(["published", "reproduce", *map(str, words)])
-    return code, *capsys.readouterr()
+@pytest.fixture
+def run(run: Run) -> Callable[..., tuple[int, str, str]]:
+    return lambda *words: run(shlex.join(["published", "reproduce", *map(str, words)]))
 
 
 @pytest.fixture
-def measured(tree: Path, store: Path, capsys: pytest.CaptureFixture[str]):
+def measured(run, tree: Path, store: Path) -> Callable[..., tuple[int, str, str]]:
     """Run the command on the tree with a model that half knows its classes."""
-
-    def command(*words: object) -> tuple[int, str, str]:
-        return run(capsys, *words, "--model", SPEC, "--data", tree, "--store", store, "--device", "cpu")
-
-    return command
+    return lambda *words: run(*words, "--model", SPEC, "--data", tree, "--store", store, "--device", "cpu")
 
 
 def test_values_are_those_of_evaluations(measured, tree: Path, store: Path) -> None:
@@ -123,9 +121,7 @@ def test_a_value_that_a_guard_withholds(measured, monkeypatch: pytest.MonkeyPatc
     assert "shape_bias: withheld: a forward pass changed the model\n" in out
 
 
-def test_a_model_of_timm_with_random_weights(
-    tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_timm_with_random_weights(tree: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
     create_model = timm_architectures.timm.create_model
     asked = []
 
@@ -135,7 +131,7 @@ def test_a_model_of_timm_with_random_weights(
         return create_model("test_resnet", num_classes=1000)
 
     monkeypatch.setattr(timm_architectures.timm, "create_model", random_model)
-    code, out, _ = run(capsys, f"timm:{DEIT.timm}", "--data", tree, "--limit", 2, "--format", "json")
+    code, out, _ = run(f"timm:{DEIT.timm}", "--data", tree, "--limit", 2, "--format", "json")
     assert (code, asked) == (0, [(DEIT.timm, {"pretrained": True})])
     content = json.loads(out)
     assert content["id"] == "DeiT-b"
@@ -144,16 +140,13 @@ def test_a_model_of_timm_with_random_weights(
 
 
 def test_weights_that_cannot_be_downloaded(
-    tree: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    snapshot: SnapshotAssertion,
+    tree: Path, run, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
     monkeypatch.setattr(timm_architectures.timm, "create_model", refuse)
-    assert run(capsys, "DeiT-b", "--data", tree) == (4, "", snapshot)
+    assert run("DeiT-b", "--data", tree) == (4, "", snapshot)
 
 
 def test_a_checkpoint_file_has_the_architecture_of_timm(tmp_path: Path) -> None:
@@ -163,26 +156,17 @@ def test_a_checkpoint_file_has_the_architecture_of_timm(tmp_path: Path) -> None:
     assert _architecture(SPEC, DEIT) is None
 
 
-def test_the_list_of_models(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "--list")
+def test_the_list_of_models(run) -> None:
+    code, out, _ = run("--list")
     lines = out.splitlines()
     assert (code, len(lines)) == (0, 120)
     assert f"DeiT-b\t{DEIT.timm}" in lines
 
 
 @pytest.mark.parametrize("words", ["ResNet50", "DeiT-b", "DeiT-b --data nowhere"])
-def test_wrong_command_lines(
-    words: str,
-    snapshot: SnapshotAssertion,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(capsys, *words.split()) == (4, "", snapshot)
+def test_wrong_command_lines(words: str, run, snapshot: SnapshotAssertion) -> None:
+    assert run(*words.split()) == (4, "", snapshot)
 
 
-def test_a_suite_other_than_imagenet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
-) -> None:
-    assert run(capsys, "DeiT-b", "--data", write_suite(tmp_path, 1)) == (4, "", snapshot)
+def test_a_suite_other_than_imagenet(tmp_path: Path, run, snapshot: SnapshotAssertion) -> None:
+    assert run("DeiT-b", "--data", write_suite(tmp_path, 1)) == (4, "", snapshot)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.errors import raising
 from support.runs_compared import stored
 from support.stored import age, flip_last_bit, keys_of, predict, prediction_files
@@ -27,7 +28,6 @@ DAY = 86400
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The default store: r50 of two days ago, vit of today."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("QUBA_STORE", "store")
     store = open_store(Path("store"))
     predict(store, "r50", "clean", "clean+pgd")
@@ -44,25 +44,27 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
-    """Exit code, output without sizes in bytes, and errors."""
-    code = main(words.split())
-    out, err = capsys.readouterr()
-    out = re.sub(
-        r" +size", "  size", out
-    )  # its width depends on the sizes, and these on the processor's name
-    return code, re.sub(r"( ?) *[\d.,]+ (bytes|kB|MB)", r"\1SIZE", out), err
+@pytest.fixture
+def run(run: Run, store: Store) -> Run:
+    """Run a command on the store; sizes in bytes are left out."""
+
+    def command(words: str) -> tuple[int, str, str]:
+        code, out, err = run(words)
+        # The width of the column depends on the sizes, and these on the processor's name.
+        out = re.sub(r" +size", "  size", out)
+        return code, re.sub(r"( ?) *[\d.,]+ (bytes|kB|MB)", r"\1SIZE", out), err
+
+    return command
 
 
-def test_the_models_of_a_store(
-    store: Store, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
-) -> None:
-    assert run(capsys, "store list") == (0, snapshot, "")
+def test_the_models_of_a_store(store: Store, run: Run, snapshot: SnapshotAssertion) -> None:
+    assert run("store list") == (0, snapshot, "")
 
 
 def test_long_names_are_cut_at_the_width_of_the_terminal(
-    store: Store, capsys: pytest.CaptureFixture[str]
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     predict(store, "timm-" + "x" * 90 + "-last", "clean")
     main(["store", "list"])
     out = capsys.readouterr().out
@@ -71,9 +73,9 @@ def test_long_names_are_cut_at_the_width_of_the_terminal(
     assert "-last" in out
 
 
-def test_a_damaged_file_is_listed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_is_listed(store: Store, run: Run) -> None:
     prediction_files(store, "vit", "clean")[0].write_bytes(b"")
-    _, out, _ = run(capsys, "store list")
+    _, out, _ = run("store list")
     assert "(damaged)" in out
     assert out.splitlines()[-1] == "1 file is damaged; see quba-check store verify"
 
@@ -100,37 +102,37 @@ def test_an_empty_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "predictions 0 bytes, records 0 bytes" in " ".join(out.split())
 
 
-def test_an_intact_store(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "store verify") == (
+def test_an_intact_store(store: Store, run: Run) -> None:
+    assert run("store verify") == (
         0,
         "3 files with predictions and 1 of records checked (SIZE): none damaged\n",
         "",
     )
 
 
-def test_damaged_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_predictions(store: Store, run: Run) -> None:
     (path,) = prediction_files(store, "vit", "clean")
     flip_last_bit(path)
     damaged = f"damaged: {path}: its checksum does not fit its columns\n"
     summary = "3 files with predictions and 1 of records checked (SIZE): 1 damaged\n"
-    assert run(capsys, "store verify") == (
+    assert run("store verify") == (
         1,
         f"{damaged}{summary}--remove removes damaged predictions. The next run predicts them again.\n",
         "",
     )
-    assert run(capsys, "store verify --remove") == (
+    assert run("store verify --remove") == (
         0,
         f"{damaged}{summary}Damaged predictions were removed. The next run predicts them again.\n",
         "",
     )
-    assert run(capsys, "store verify")[0] == 0
+    assert run("store verify")[0] == 0
     assert len(read_inventory(store).of("predictions")) == 2
 
 
-def test_damaged_records_stay(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_records_stay(store: Store, run: Run) -> None:
     store.objects.set("runs/b.json", b"{")
     store.objects.set("runs/a.npz", b"no answers")
-    code, out, _ = run(capsys, "store verify --remove")
+    code, out, _ = run("store verify --remove")
     assert code == 1
     assert re.sub(r"\(.*?\)", "(...)", out).splitlines()[1:] == [
         "damaged: store/runs/b.json: it is not JSON.",
@@ -142,60 +144,53 @@ def test_damaged_records_stay(store: Store, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_dry_run_removes_nothing(
-    store: Store,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    snapshot: SnapshotAssertion,
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     before = sorted(file.name for file in store.files())
-    assert run(capsys, "store prune --older-than 1d") == (0, snapshot, "")
+    assert run("store prune --older-than 1d") == (0, snapshot, "")
     assert sorted(file.name for file in store.files()) == before
 
 
-def test_old_predictions_are_removed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "store prune --older-than 1d --yes")
+def test_old_predictions_are_removed(store: Store, run: Run) -> None:
+    code, out, _ = run("store prune --older-than 1d --yes")
     assert (code, out.splitlines()[-1]) == (0, "store: removed SIZE; SIZE left")
     left = read_inventory(store)
     assert ({file.model for file in left.of("predictions")}, len(left.of("records"))) == ({"vit"}, 1)
-    assert run(capsys, "store prune --older-than 1d --yes")[1] == "store: nothing to remove\n"
+    assert run("store prune --older-than 1d --yes")[1] == "store: nothing to remove\n"
 
 
-def test_a_size_that_cannot_be_reached(
-    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_size_that_cannot_be_reached(store: Store, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     kept = (
         "SIZE left are more than --larger-than; kept: records, what changed within --older-than "
         "(default: 1w), and data used within a week"
     )
-    _, out, _ = run(capsys, "store prune --larger-than 0 --yes")
+    _, out, _ = run("store prune --larger-than 0 --yes")
     assert out.splitlines() == ["store: nothing to remove", kept]
     assert len(read_inventory(store).of("predictions")) == 3
-    _, out, _ = run(capsys, "store prune --larger-than 0 --older-than 0h --yes")
+    _, out, _ = run("store prune --larger-than 0 --older-than 0h --yes")
     assert out.splitlines()[-2:] == ["store: removed SIZE; SIZE left", kept]
     assert read_inventory(store).of("predictions") == []
 
 
-def test_a_folder_that_is_no_store(
-    store: Store, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
-) -> None:
-    assert run(capsys, "store list --store nowhere") == (4, "", snapshot)
+def test_a_folder_that_is_no_store(store: Store, run: Run, snapshot: SnapshotAssertion) -> None:
+    assert run("store list --store nowhere") == (4, "", snapshot)
     assert not Path("nowhere").exists()
 
 
 @pytest.mark.parametrize("age_text", ["30", "d", "-3d", "3.5d", "30m", "٣d", "1234567d"])
-def test_ages_that_are_none(store: Store, capsys: pytest.CaptureFixture[str], age_text: str) -> None:
-    assert main(["store", "prune", "--older-than", age_text]) == 4
-    assert capsys.readouterr().err == (
+def test_ages_that_are_none(run: Run, age_text: str) -> None:
+    message = (
         f"ERROR: quba-check store prune: --older-than: got '{age_text}'. Allowed: a whole number with h, d "
         "or w (hours, days, weeks), such as 30d.\n"
     )
+    assert run(f"store prune --older-than {age_text}") == (4, "", message)
 
 
 @pytest.mark.parametrize(("age_text", "n_views"), [("49h", 0), ("47h", 2), ("2d", 2), ("1w", 0), ("1h", 3)])
-def test_units_of_ages(store: Store, capsys: pytest.CaptureFixture[str], age_text: str, n_views: int) -> None:
-    assert main(["store", "prune", "--older-than", age_text, "--yes"]) == 0
+def test_units_of_ages(store: Store, run: Run, age_text: str, n_views: int) -> None:
+    assert run(f"store prune --older-than {age_text} --yes")[0] == 0
     assert len(read_inventory(store).of("predictions")) == 3 - n_views
 
 

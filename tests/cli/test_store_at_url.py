@@ -6,19 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.s3 import S3Server
 from support.stored import keys_of, predict
 from support.tuned import record
 
-from quba_check.cli.main import main
 from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
 
 
 @pytest.fixture
-def url(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(run: Run, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The default store, with predictions of two models by another machine."""
-    monkeypatch.setenv("COLUMNS", "80")
     url = f"{s3.new_bucket()}/store"
     monkeypatch.setenv("QUBA_STORE", url)
     on_machine(monkeypatch, tmp_path / "first")
@@ -35,16 +34,9 @@ def on_machine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
 
 
-def output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert main(words) == 0
-    return capsys.readouterr().out
-
-
-def test_the_list_reads_the_start_of_each_file(
-    url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_list_reads_the_start_of_each_file(url: str, s3: S3Server, run: Run) -> None:
     with s3.counted() as requests:
-        content = json.loads(output(capsys, "store", "list", "--json"))
+        content = json.loads(run("store list --json")[1])
     assert content["store"] == url
     assert {row["model"]: row["views"] for row in content["models"]} == {
         "r50": ["clean", "clean+pgd"],
@@ -64,47 +56,41 @@ def test_a_file_that_is_removed_meanwhile_is_left_out(url: str, monkeypatch: pyt
     assert [file.model for file in read_inventory(store).of("predictions")] == ["r50", "r50"]
 
 
-def test_a_url_without_a_store_stays_empty(
-    url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_url_without_a_store_stays_empty(url: str, s3: S3Server, run: Run) -> None:
     bucket = s3.new_bucket()
     for words in ("store list", "store verify", "store prune"):
-        assert main([*words.split(), "--store", f"{bucket}/typo"]) == 4
-        assert capsys.readouterr().err == (
+        message = (
             f"ERROR: quba-check {words}: --store: {bucket}/typo is not a store: it has neither 'format.json' "
             "nor 'predictions/'. Allowed: the folder or URL that a run got by --quba-store or $QUBA_STORE.\n"
         )
+        assert run(f"{words} --store {bucket}/typo") == (4, "", message)
     assert s3.names(bucket) == []
-    output(capsys, "store", "list", "--store", url)
+    assert run(f"store list --store {url}")[0] == 0
 
 
-def test_damage_at_the_url_is_removed_there(
-    url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert ": none damaged" in output(capsys, "store", "verify")
+def test_damage_at_the_url_is_removed_there(url: str, s3: S3Server, tmp_path: Path, run: Run) -> None:
+    assert ": none damaged" in run("store verify")[1]
     (name,) = s3.names(f"{url}/predictions/{keys_of('vit', 'clean')[0].cache_entry}")
     bucket = url.split("/")[2]
     key = f"store/predictions/{keys_of('vit', 'clean')[0].cache_entry}/{name}"
     s3.client().put_object(Bucket=bucket, Key=key, Body=b"cut")
-    assert main(["store", "verify"]) == 1
-    assert capsys.readouterr().out.startswith(
-        f"damaged: s3://{bucket}/{key}: cannot be read (its header is cut off)\n"
-    )
+    code, out, _ = run("store verify")
+    assert code == 1
+    assert out.startswith(f"damaged: s3://{bucket}/{key}: cannot be read (its header is cut off)\n")
     assert list((tmp_path / "second").rglob("*.safetensors")) == []  # nothing was copied to stay
-    assert output(capsys, "store", "verify", "--remove").count("damaged: ") == 1
-    assert ": none damaged" in output(capsys, "store", "verify")
+    assert run("store verify --remove")[1].count("damaged: ") == 1
+    assert ": none damaged" in run("store verify")[1]
     assert {file.model for file in read_inventory(open_store(url)).of("predictions")} == {"r50"}
 
 
-def test_damaged_records_are_named_by_their_url(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_records_are_named_by_their_url(url: str, run: Run) -> None:
     store = open_store(url)
     store.objects.set("runs/a.json", record().to_json().encode())
     store.objects.set("runs/a.npz", b"no answers")
     store.objects.set("runs/b.json", b"{")
     store.objects.set("runs/c.json", b"{}")
     for _ in range(2):
-        assert main(["store", "verify"]) == 1
-        assert capsys.readouterr().out.splitlines()[:3] == [
+        assert run("store verify")[1].splitlines()[:3] == [
             f"damaged: {url}/runs/a.npz: not a file of predictions per image. Allowed: one that "
             "--quba-report wrote next to a record.",
             f"damaged: {url}/runs/b.json: it is not JSON.",
@@ -112,8 +98,6 @@ def test_damaged_records_are_named_by_their_url(url: str, capsys: pytest.Capture
         ]
 
 
-def test_predictions_are_removed_at_the_url(
-    url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output(capsys, "store", "prune", "--larger-than", "0", "--older-than", "0h", "--yes")
+def test_predictions_are_removed_at_the_url(url: str, s3: S3Server, run: Run) -> None:
+    run("store prune --larger-than 0 --older-than 0h --yes")
     assert s3.names(f"{url}/predictions/") == []
