@@ -95,14 +95,6 @@ def test_pgd_stays_in_bounds_at_the_start_and_at_ten_iterates(golden: Golden) ->
         check_bounds(extents(golden.pixels, point), EPSILON)
 
 
-def test_the_loss_does_not_fall_along_pgd(golden: Golden) -> None:
-    losses = [
-        float(F.cross_entropy(golden.of_pixels(point), golden.label))
-        for point in iterates(golden.of_pixels, golden.pixels, golden.label, golden.pixels)
-    ]
-    assert losses[0] < losses[1] < losses[-1]
-
-
 def test_a_gradient_is_taken_only_where_it_is_wanted(golden: Golden) -> None:
     pixels, label = golden.pixels[:6], golden.label[:6]
     of_all = gradient(golden.of_pixels, pixels, label)

@@ -22,7 +22,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.shards import ShardTask
-from quba_check.errors import InvariantError, ModelError, StoreError, SuiteError, UnmeasurableError
+from quba_check.errors import InvariantError, ModelError, StoreError, UnmeasurableError
 from quba_check.evaluation import Evaluation
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.storage.shard import encode_shards
@@ -80,16 +80,6 @@ def test_measuring_one_by_one_costs_the_same_and_reports_every_image_once(evalua
         evaluation.outcome(name)
     assert models.COUNTS == {"forward": ALL_FORWARDS, "backward": ALL_BACKWARDS}
     assert sum(counts) == N * 3 + OTHER_IMAGES
-
-
-@pytest.mark.usefixtures("without_stored_check")
-def test_the_other_protocol_predicts_only_what_it_changes(evaluate, models) -> None:
-    measured(evaluate())
-    measured(evaluate(protocol="released"))
-    prepared = 75 * 3
-    attacked, clean_for_the_gradient = N + 11 * N, N
-    cues = 9
-    assert models.COUNTS["forward"] == attacked + clean_for_the_gradient + prepared + cues
 
 
 @pytest.mark.parametrize("size", [None, 4])
@@ -279,14 +269,6 @@ def test_first_predictions_that_are_pruned_under_a_run_are_predicted_again(evalu
     prune(evaluation)
     assert same(before, evaluation.engine.first_predictions())
     assert models.COUNTS["forward"] == N
-
-
-def test_an_image_that_cannot_be_decoded_is_named(evaluate, suite: Path) -> None:
-    image = suite / "val" / "brick" / "001.png"
-    image.write_bytes(b"no picture")
-    assert error_text(SuiteError, lambda: evaluate().outcome("accuracy")) == (
-        f"{image}: cannot be decoded as an image (no image format recognises it). Replace or remove the file."
-    )
 
 
 @pytest.mark.parametrize(

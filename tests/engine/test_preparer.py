@@ -10,7 +10,6 @@ from support.tiny import write_manifest, write_pictures
 from quba_check.core.view import CLEAN, CORRUPTIONS, View
 from quba_check.engine.preparer import Preparer
 from quba_check.evaluation import Evaluation
-from quba_check.gate.record_rows import set_rows
 from quba_check.suites.corruptions import corrupt, reencode
 
 FOG = View("corruptions", "fog", 3)
@@ -58,11 +57,3 @@ def test_seed_and_encoding_change_the_keys_of_corruptions_alone(generated) -> No
     ]
     assert len({keys.cache_entry(FOG) for keys in found}) == 3
     assert len({keys.cache_entry(CLEAN) for keys in found}) == 1
-
-
-def test_a_record_states_how_corruptions_were_generated(generated) -> None:
-    plain, coded = generated(), generated(", encode: jpeg85")
-    names = ["corruption_robustness"]
-    assert set_rows(plain, names)["corruptions"].generated == "generated@8"
-    assert set_rows(plain, names)["clean"].generated is None
-    assert set_rows(coded, names)["corruptions"].generated == "generated@8+jpeg85"

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 from support.errors import error_text
-from support.evaluations import Elsewhere, Evaluate, new_evaluation
-from support.tiny import CLASSES, PER_CLASS
+from support.evaluations import Elsewhere, Evaluate
+from support.tiny import CLASSES, PER_CLASS, write_manifest, write_pictures
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
@@ -36,8 +37,8 @@ def settings(tmp_path: Path, models: ModuleType) -> Callable[[str], object]:
 
 
 @pytest.fixture
-def evaluate(evaluate: Evaluate, settings: Callable[[str], object]) -> Callable[[], Evaluation]:
-    return lambda: evaluate("ReadsFile")
+def evaluate(evaluate: Evaluate, settings: Callable[[str], object]) -> Evaluate:
+    return partial(evaluate, "ReadsFile")
 
 
 def answers(evaluation: Evaluation, *views: View) -> list[list[int]]:
@@ -84,11 +85,14 @@ def test_each_model_finds_its_generation_again(evaluate, settings, models) -> No
     assert models.COUNTS["forward"] == 3 * N + 6
 
 
-def test_a_second_run_shows_sixteen_clean_images_and_eight_of_another_set(tmp_path: Path) -> None:
+def test_a_second_run_shows_sixteen_clean_images_and_eight_of_another_set(evaluate, tmp_path: Path) -> None:
     assert (CLEAN_IMAGES, OTHER_IMAGES) == (16, 8)
     views = [CLEAN, *(View("corruptions", "fog", severity) for severity in (1, 2, 3))]
-    new_evaluation("demo", "demo", store=tmp_path / "store").engine.predictions(views)
-    second = new_evaluation("demo", "demo", store=tmp_path / "store")
+    write_pictures(tmp_path / "large" / "val", 0, 8)
+    sets = "clean: {reader: folder, path: val}\ncorruptions: {generate: from clean}"
+    data = write_manifest(tmp_path / "large", sets)
+    evaluate(data).engine.predictions(views)
+    second = evaluate(data)
     sizes: list[int] = []
     second.classifier.module.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     second.engine.predictions(views)

@@ -59,14 +59,6 @@ def test_outcomes_and_measurements(gate: Gate) -> None:
     assert judged["parameters[max]"].contents == {}
 
 
-def test_properties_for_junit(gate: Gate) -> None:
-    judged = results(gate.session("dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}"))
-    accuracy = judged["accuracy[min]"].properties
-    assert list(accuracy) == ["value", "interval_low", "interval_high", "min", "unit", "protocol"]
-    assert accuracy["interval_low"] < accuracy["value"] < accuracy["interval_high"]
-    assert list(judged["parameters[max]"].properties) == ["value", "max", "unit", "protocol"]
-
-
 @pytest.mark.parametrize("classes", [False, True])
 def test_classes_are_measured_if_they_are_to_be_shown(gate: Gate, *, classes: bool) -> None:
     (result,) = results(gate.session("dimensions: {parameters: {max: 1}}", classes=classes)).values()

@@ -20,7 +20,7 @@ from quba_check.gate.session import GateSession
 from quba_check.grading import quba_score
 from quba_check.records.files import write_record
 from quba_check.records.record import Record
-from quba_check.reports.plan import plan_lines, plan_table
+from quba_check.reports.plan import plan_table
 
 NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
 PLAIN = "dimensions: {accuracy: {min: 0.5}}"
@@ -290,20 +290,6 @@ def test_a_model_that_could_not_be_loaded_has_no_line(gate: Gate, tiny_data: Pat
 
 def test_the_table_of_all_dimensions(gate: Gate, snapshot: SnapshotAssertion, tmp_path: Path) -> None:
     assert plan_table(plan_run(gate.session(ALL, store=tmp_path / "store")), None) == snapshot
-
-
-def test_a_run_makes_the_planned_passes(gate: Gate, passes: Passes, tmp_path: Path) -> None:
-    text = "dimensions: {adversarial_robustness: {min: 0}, object_focus: {min: 0}}"
-    gate.judge(PLAIN, store=tmp_path / "store")
-    plan = plan_run(gate.session(text, store=tmp_path / "store"))
-    assert plan_lines(plan, None) == [
-        "plan: 5 views, 39 images (9 in the store), 978 bytes to store",
-        "at most 129 forward and 99 backward passes, time on cpu not known yet",
-    ]
-    gate.judge(text, store=tmp_path / "store")
-    assert 0 < passes()["backward"] <= 99
-    plan = plan_run(gate.session(text, store=tmp_path / "store"))
-    assert plan_lines(plan, None)[1] == "all predictions are in the store"
 
 
 def test_models_and_protocols_are_planned_once(gate: Gate, tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ import quba_check
 from quba_check.cli.main import main
 from quba_check.errors import HeadError
 from quba_check.gate.preflight import plan_run
-from quba_check.predictor import Predictor
 
 ACCURACY = "dimensions: {accuracy: {min: 0}}"
 
@@ -165,32 +162,3 @@ def test_a_manifest_that_init_wrote_is_judged(
 def test_it_imports_no_pytest() -> None:
     code = "import quba_check, sys; quba_check.judge; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_judging_only_asks_models_for_the_kind_of_preprocessing(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """After the last predictions and the check of the model that belongs to them."""
-    entered: set[str] = set()
-
-    def note(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and f"{os.sep}quba_check{os.sep}models{os.sep}" in frame.f_code.co_filename:
-            entered.add(frame.f_code.co_name)
-
-    predictions = Predictor.predictions
-
-    def predicted(*arguments: Any) -> object:
-        sys.setprofile(None)
-        try:
-            return predictions(*arguments)
-        finally:
-            entered.clear()
-            sys.setprofile(note)
-
-    monkeypatch.setattr(Predictor, "predictions", predicted)
-    for _ in ("predicted", "stored"):
-        try:
-            gate.judge(ALL, record="r.json", store=tmp_path / "store")
-        finally:
-            sys.setprofile(None)
-        assert entered == {"is_prepared_fast", "can_be_fast"}
