@@ -41,7 +41,8 @@ UNIT = re.compile(
 def is_array(hint: Any) -> bool:
     """True for arrays, tensors and sequences of numbers or of arrays."""
     hint = getattr(get_origin(hint), "__value__", hint)  # of `NDArray` since numpy 2.5
-    origin, arguments = get_origin(hint) or hint, get_args(hint)
+    origin = get_origin(hint) or hint
+    arguments = get_args(hint)
     if origin in (np.ndarray, torch.Tensor):
         return True
     if origin in (Union, UnionType):

@@ -55,7 +55,8 @@ def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store
     assert second.returncode == 0
     assert "plan: 86 views, 32,820 images\nall predictions are in the store\n" in second.stdout
     assert "images/s" not in second.stdout
-    before, after = record(tmp_path / "first.json"), record(tmp_path / "second.json")
+    before = record(tmp_path / "first.json")
+    after = record(tmp_path / "second.json")
     assert before["measurements"] == after["measurements"]
     assert before["suite"] == after["suite"]
     assert before["grades"][0]["population"] == "demo"

@@ -127,8 +127,10 @@ def test_columns_values_and_keys(
     is_exact = has_same_arithmetic(golden, measured, model)
     for view in golden.views(model):
         name = f"{model}|{protocol}|{view}"
-        keys, expected_keys = golden.keys(measured, view), FACTS["keys"][name]
-        got, expected = golden.columns(measured, view), columns_of(arrays, name)
+        keys = golden.keys(measured, view)
+        expected_keys = FACTS["keys"][name]
+        got = golden.columns(measured, view)
+        expected = columns_of(arrays, name)
         stops_when_fooled = view == PGD and protocol == "standard"
         # An image leaves this attack at the iterate that fooled it: other columns, and so another key. The
         # source of the demo's network is part of its keys, and has other imports than in 0.2.
@@ -142,7 +144,8 @@ def test_columns_values_and_keys(
                 correct = columns["top1"] == columns["label"]
                 np.testing.assert_array_equal(correct, robust, err_msg=name)
                 np.testing.assert_array_equal(columns["always_right"], robust, err_msg=name)
-            got, expected = rows(got, robust), rows(expected, robust)
+            got = rows(got, robust)
+            expected = rows(expected, robust)
             assert len(got["index"]), name
         assert_equal(got, expected, name, is_exact=is_exact)
     tolerance = 0.0 if is_exact else TOLERANCE

@@ -12,7 +12,8 @@ from support.gate import Gate
 
 from quba_check.cli.main import main
 
-SIDE, PER_CLASS = 16, 4
+SIDE = 16
+PER_CLASS = 4
 COLOURS = {"red": (210, 40, 40), "green": (40, 210, 40), "blue": (40, 40, 210)}
 MANIFEST = """\
 schema: 1

@@ -65,7 +65,8 @@ def test_every_image_passes_once(run: Finished, project: Project, workers: str) 
 
 def test_the_record_states_model_suite_environment_and_grade(run: Finished, project: Project) -> None:
     record = project.record()
-    model, environment = record["model"], record["environment"]
+    model = record["model"]
+    environment = record["environment"]
     assert (record["schema"], record["protocol"], record["interrupted"]) == (1, "standard", False)
     assert (model["spec"], model["parameters"], model["classes"]) == ("nets:net", 36, 3)
     sets = record["suite"]["sets"]
@@ -104,7 +105,8 @@ def test_values_and_predictions_are_those_of_one_process(
         path.relative_to(measured.store) for path in measured.store.glob("predictions/*/*")
     )
     for shard in shards:
-        ours, theirs = load_file(project.store / shard), load_file(measured.store / shard)
+        ours = load_file(project.store / shard)
+        theirs = load_file(measured.store / shard)
         assert ours["top1"].tolist() == theirs["top1"].tolist()
         assert ours["confidence"] == pytest.approx(theirs["confidence"], abs=1e-6)
 

@@ -46,7 +46,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Project:
 @pytest.fixture(scope="module")
 def run(project: Project) -> Iterator[Finished]:
     """A run on two machines. The first worker that is half-way hangs, and its machine is removed."""
-    flag, notes = project.root / "half-way", project.root / "passes"
+    flag = project.root / "half-way"
+    notes = project.root / "passes"
     settings = {"OMP_NUM_THREADS": "1", "NETS_NOTES": str(notes), "NETS_TRAP": f"hang {PER_CLASS} {flag}"}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:

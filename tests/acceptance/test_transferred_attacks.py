@@ -61,7 +61,8 @@ quba:
   allow_other_suite: true
   allow_missing: [{OTHERS}, parameters]
 """
-RADIUS, COLOURS = 8 / 255, ("red", "green", "blue")
+RADIUS = 8 / 255
+COLOURS = ("red", "green", "blue")
 
 
 class Noise(CalibrationDataReader):
@@ -79,7 +80,8 @@ class Noise(CalibrationDataReader):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A suite of three colours in noise, and a network as float and int8 ONNX files."""
-    root, rng = tmp_path_factory.mktemp("transfer"), np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("transfer")
+    rng = np.random.default_rng(0)
     for number, name in enumerate(COLOURS):
         (root / "data" / "clean" / name).mkdir(parents=True)
         for k in range(30):
@@ -128,7 +130,8 @@ def own_loop(folder: Path, model: str) -> tuple[NDArray[np.bool_], ...]:
     images = np.stack([np.array(Image.open(path)) for path in paths])
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     label = torch.arange(3).repeat_interleave(30)
-    net, session = colours(), onnxruntime.InferenceSession(folder / model)
+    net = colours()
+    session = onnxruntime.InferenceSession(folder / model)
     name = session.get_inputs()[0].name
 
     def is_right(points: torch.Tensor) -> NDArray[np.bool_]:
@@ -145,7 +148,8 @@ def own_loop(folder: Path, model: str) -> tuple[NDArray[np.bool_], ...]:
 
     fgsm = step(pixels, RADIUS)[0].clamp(0, 1)
     noise = torch.stack([start_noise((3, 8, 8), k, 0, RADIUS) for k in range(len(pixels))])
-    current, fooled = (pixels + noise).clamp(0, 1), np.zeros(len(pixels), bool)
+    current = (pixels + noise).clamp(0, 1)
+    fooled = np.zeros(len(pixels), bool)
     for _ in range(10):
         current, wrong = step(current, RADIUS / 4)
         current = current.clamp(min=pixels - RADIUS, max=pixels + RADIUS).clamp(0, 1)

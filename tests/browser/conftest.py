@@ -78,9 +78,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Files of pages by name, made from records."""
     folder = tmp_path_factory.mktemp("pages")
     write_samples(folder)
-    demo, textured = sample(folder, "demo"), sample(folder, "textured")
+    demo = sample(folder, "demo")
+    textured = sample(folder, "textured")
     images = SetImages(find_suite(DEMO_SUITE, tmp_path_factory.getbasetemp() / "demo-images"))
-    hostile, parity = with_hostile_names(textured), with_parity(textured)
+    hostile = with_hostile_names(textured)
+    parity = with_parity(textured)
     failing = [textured, judged(demo)]
     texts = {
         "passed": render_page([demo]),

@@ -28,7 +28,8 @@ def test_pinned_versions_are_allowed() -> None:
 
 
 def test_the_build_reads_all_that_the_wheel_is_made_of() -> None:
-    project, wheel = PYPROJECT["project"], PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    project = PYPROJECT["project"]
+    wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
     needed = {
         "pyproject.toml",
         project["readme"],

@@ -25,9 +25,12 @@ from support.tuned import judged, record
 from quba_check.gate.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
-ACTION, VERDICT = ROOT / "action.yml", ROOT / "verdict" / "action.yml"
+ACTION = ROOT / "action.yml"
+VERDICT = ROOT / "verdict" / "action.yml"
 EXAMPLES = ROOT / "examples" / "ci"
-GITHUB, GITLAB, JENKINS = EXAMPLES / "github.yml", EXAMPLES / "gitlab-ci.yml", EXAMPLES / "Jenkinsfile"
+GITHUB = EXAMPLES / "github.yml"
+GITLAB = EXAMPLES / "gitlab-ci.yml"
+JENKINS = EXAMPLES / "Jenkinsfile"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 BIN = Path(sys.executable).parent
 
@@ -218,7 +221,8 @@ def test_the_steps_for_jenkins(gated: Job) -> None:
 
 @pytest.mark.parametrize("service", ["github", "gitlab", "jenkins"])
 def test_the_approval_is_pushed(tmp_path: Path, service: str) -> None:
-    job, remote = Job(tmp_path / "job"), tmp_path / "remote.git"
+    job = Job(tmp_path / "job")
+    remote = tmp_path / "remote.git"
     job.folder.mkdir()
     job.environment |= {
         **dict.fromkeys(("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "GITLAB_USER_EMAIL", "BUILD_TAG"), "ann"),

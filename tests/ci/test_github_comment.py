@@ -71,7 +71,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         assert path.path == "/repos/owner/models/issues/7/comments"
         query = parse_qs(path.query)
-        size, page = int(query["per_page"][0]), int(query["page"][0])
+        size = int(query["per_page"][0])
+        page = int(query["page"][0])
         self.answer(200, self.server.comments[size * (page - 1) : size * page])
 
     def do_POST(self) -> None:
@@ -152,7 +153,8 @@ def test_another_key_has_a_comment_of_its_own(api: Api, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("user", [None, {"login": "owner", "type": "User"}])
 def test_a_comment_of_somebody_else_is_left_alone(api: Api, user: dict[str, str] | None) -> None:
     foreign = {"id": 50, "user": {"login": "mallory", "type": "User"}, "body": f"{MARK}\nPASS"}
-    api.comments, api.user = [dict(foreign)], user
+    api.comments = [dict(foreign)]
+    api.user = user
     github_comment.main()
     github_comment.main()
     assert api.comments[0] == foreign

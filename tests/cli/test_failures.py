@@ -30,7 +30,8 @@ def run(run: Run) -> Run:
 
 
 def write(names: list[str], record_of: Mapping[str, Any] | None = None, **columns: object) -> None:
-    label, top1 = np.array([0, 1, 2]), np.array([0, 0, 1])
+    label = np.array([0, 1, 2])
+    top1 = np.array([0, 0, 1])
     known = {"index": np.arange(3), "confidence": np.array([0.75, 1]), "loss": np.array([1.5, 103.28])}
     answers = CleanAnswers(names, label, top1, CLASSES, **(known | columns))  # type: ignore[arg-type]
     record = stored("a.json", [0, 1, 2], **(record_of or {})).record

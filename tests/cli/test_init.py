@@ -16,7 +16,8 @@ from quba_check.dimensions import registry
 from quba_check.suites import open_suite
 from quba_check.suites.label_spaces import imagenet_classes
 
-MANIFEST, THRESHOLDS = Path("data/quba-data.yaml"), Path("thresholds/default.yaml")
+MANIFEST = Path("data/quba-data.yaml")
+THRESHOLDS = Path("thresholds/default.yaml")
 """The files that most tests write."""
 THOROUGH = THRESHOLDS.with_name("thorough.yaml")
 

@@ -53,7 +53,8 @@ def test_models_are_fine_tuned_for_other_classes(run, snapshot: SnapshotAssertio
     Path("r.json").write_text(record().to_json(), encoding="utf-8")
     assert run("own.yaml --record r.json --limit 2")[1] == snapshot
     content = json.loads(Path("r.json").read_text(encoding="utf-8"))
-    content["suite"]["name"], content["model"]["classes"] = "imagenet", 1000
+    content["suite"]["name"] = "imagenet"
+    content["model"]["classes"] = 1000
     Path("r.json").write_text(json.dumps(content), encoding="utf-8")
     assert "Fine-tune" not in run("own.yaml --record r.json --limit 2")[1]
 

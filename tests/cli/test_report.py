@@ -52,7 +52,8 @@ def run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format(run: Run, name: str) -> None:
-    form, (options, start) = FORMATS[name], STARTS[name]
+    form = FORMATS[name]
+    options, start = STARTS[name]
     file = Path(options.rpartition(" ")[2])
     for _ in range(2):  # the second one replaces the first
         code, out, err = run(f"textured.json textured.json --to {name} {options}")

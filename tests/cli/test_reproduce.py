@@ -69,7 +69,8 @@ def test_values_are_those_of_evaluations(measured, tree: Path, store: Path) -> N
     for protocol in ("released", "standard"):
         evaluation = new_evaluation(SPEC, tree, protocol=protocol, store=store, device="cpu", limit=60)
         for name in ("accuracy", "adversarial_robustness", "object_focus", "shape_bias", "parameters"):
-            row, own = content["dimensions"][name], evaluation.measure(name)
+            row = content["dimensions"][name]
+            own = evaluation.measure(name)
             assert row["published"] == DEIT.values[name]
             assert (row[protocol]["value"], row[protocol]["n"]) == (own.value, own.n)
             assert row[protocol]["interval"] == (None if own.interval is None else list(own.interval))

@@ -48,7 +48,7 @@ def test_the_list_reads_the_start_of_each_file(url: str, s3: S3Server, run: Run)
 
 def test_a_file_that_is_removed_meanwhile_is_left_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(url)
-    (key, _) = keys_of("vit", "clean")
+    key, _ = keys_of("vit", "clean")
     store.read(*keys_of("vit", "clean"))  # copied to this machine
     files = list(store.files())
     store.objects.delete(*(file.name for file in files if key.cache_entry in file.name))

@@ -78,7 +78,8 @@ def test_they_equal_those_of_a_smaller_model(evaluate, model: str, outputs: str,
     """Softmax over some logits is softmax of these alone; probabilities are normalised again."""
     restricted = evaluate(model, protocol=protocol)
     smaller = evaluate("of_three", None, protocol=protocol)
-    ours, theirs = restricted.engine.predictions(VIEWS), smaller.engine.predictions(VIEWS)
+    ours = restricted.engine.predictions(VIEWS)
+    theirs = smaller.engine.predictions(VIEWS)
     assert restricted.classifier.outputs == outputs
     for view in VIEWS:
         assert (ours[view].predicted == theirs[view].predicted).all(), view

@@ -32,7 +32,8 @@ def test_a_waiver_applies_to_one_bound_until_its_last_day() -> None:
 
 @pytest.mark.parametrize("name", PLACES)
 def test_every_bound_can_be_waived(name: str) -> None:
-    place, words = PLACES[name], PLACES[name].words
+    place = PLACES[name]
+    words = PLACES[name].words
     waive = f"waive: {{{UNTIL}, {words['least']}: {words['worse']}}}"
     (waiver,) = waivers(place.text.replace("ENTRY", f"{{{place.bound}: 0.5, {waive}}}")).values()
     assert waiver == WAIVER.model_copy(update={"limit": float(words["worse"])})

@@ -115,7 +115,8 @@ def place_of(location):
 
 def bounds_of(location):
     """Return a bound for each kind of entry, on a number that has all conditions."""
-    section, bound = location[0], {"max": 0.5} if "not_as" in location else {"min": 0.5}
+    section = location[0]
+    bound = {"max": 0.5} if "not_as" in location else {"min": 0.5}
     if section == "dimensions":
         return {"max" if location[1] == "calibration_error" else "min": 0.5}
     numbers = {"classes": {"precision": bound}, "answers": {"aurc": {"max": 0.5}}}
@@ -136,7 +137,9 @@ def names_of(text, **others):
 
 @pytest.mark.parametrize(("location", "condition"), CASES)
 def test_an_extending_file_moves_no_inherited_demand(location, condition):
-    place, bounds, (value, other) = place_of(location), bounds_of(location), VALUES[condition]
+    place = place_of(location)
+    bounds = bounds_of(location)
+    value, other = VALUES[condition]
     with_value, without = (file_of(place, one) for one in (bounds | {condition: value}, bounds))
     refused = (
         f"x.yaml:3: {'.'.join((*place, condition))}: it would change a condition of the inherited demands of "
@@ -187,7 +190,8 @@ def test_names_of_conditions_can_be_those_of_classes_and_slices():
   at: {recall: {min: 0.5, slices: {set: {worst: {min: BOUND}}}}}
   not_as: {set: {at: {max: BOUND}}, at: {set: {max: 0.5}}}
 """
-    base, child = text.replace("BOUND", "0.5"), text.replace("BOUND", "0.4")
+    base = text.replace("BOUND", "0.5")
+    child = text.replace("BOUND", "0.4")
     demands = thresholds(f"extends: base.yaml\n{child}", suite, base=base).demands
     assert [one.threshold for one in demands] == [0.5, 0.4, 0.4, 0.5]
     left = thresholds("extends: base.yaml\nclasses: {at: null, not_as: {at: null}}", suite, base=base).demands

@@ -23,15 +23,14 @@ from quba_check.core.request import (
     target_name,
 )
 
-VALUE, TOP5 = Part("", "fraction", "high", ""), Part("top5", "fraction", "high", "")
+VALUE = Part("", "fraction", "high", "")
+TOP5 = Part("top5", "fraction", "high", "")
 TARGETS = {"cat": (0,), "dog": (1,), "cat|dog": (0, 1), "each": (), "macro": ()}
 SETS = st.sampled_from(["clean", "night", "fog", "herds"])
 LEVEL = st.sampled_from([0.05, 0.3, 0.123456789012345, 1e-7, 1.0])
 SCORES = {"max_logit": "max_logit", "energy": "energy"}
-COLUMNS, VALUES = (
-    ["light", "top5", "light,camera", "a:b"],
-    ["light=a", "light=a:worst", "light=a\\", "light=a@b"],
-)
+COLUMNS = ["light", "top5", "light,camera", "a:b"]
+VALUES = ["light=a", "light=a:worst", "light=a\\", "light=a@b"]
 
 CONDITIONS = [["set"], ["pipeline"], ["epsilon"], ["prevalence"], ["at", "score"], ["slice", "kind"]]
 """Fields that can be replaced by those of another request."""
@@ -58,7 +57,8 @@ def requests(draw: st.DrawFn) -> Request:
         request = Request(draw(st.sampled_from(["accuracy", "size"])), draw(st.sampled_from([VALUE, TOP5])))
         request = replace(request, epsilon=draw(st.sampled_from([None, Fraction(4, 255), Fraction(1, 2)])))
     elif kind == "classes":
-        target, number = draw(st.sampled_from([*TARGETS])), draw(st.sampled_from([*CLASS_NUMBERS.values()]))
+        target = draw(st.sampled_from([*TARGETS]))
+        number = draw(st.sampled_from([*CLASS_NUMBERS.values()]))
         request = Request("classes", number, target, TARGETS[target], prevalence=draw(st.none() | LEVEL))
         at = operating_points("probability", "recall", "specificity", "precision")
         request = replace(request, at=draw(st.none() | at))

@@ -13,7 +13,8 @@ def test_shipped_profiles():
 
 def test_profiles_inside_the_package_come_first(tmp_path, monkeypatch):
     monkeypatch.setattr(profiles, "_PACKAGE", tmp_path / "quba_check")
-    checkout, inside = tmp_path / "thresholds", tmp_path / "quba_check" / "thresholds"
+    checkout = tmp_path / "thresholds"
+    inside = tmp_path / "quba_check" / "thresholds"
     for folder in (checkout, inside):
         folder.mkdir(parents=True)
     (checkout / "default.yaml").touch()

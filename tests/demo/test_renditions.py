@@ -62,7 +62,8 @@ def test_images_are_those_that_the_models_were_measured_on(style: Style) -> None
 
 def test_texture_and_background_stay_on_their_side_of_the_mask() -> None:
     base = rendition(1, 2, "heart", "disc", "ring")
-    inside, outside = base.mask == 1, base.mask == 0
+    inside = base.mask == 1
+    outside = base.mask == 0
     assert inside.sum() > 100
     assert outside.sum() > 100
     other_texture = rendition(1, 2, "heart", "star", "ring")

@@ -50,7 +50,8 @@ def test_no_two_shapes_are_alike() -> None:
 
 def test_a_line_follows_the_rim_and_its_width_counts() -> None:
     contours = place_shape("disc", UPRIGHT)
-    thin, thick = lines(contours, 1.0), lines(contours, 3.0)
+    thin = lines(contours, 1.0)
+    thick = lines(contours, 3.0)
     circumference = 2 * np.pi * 0.92 * 0.7 * IMAGE_SIZE / 2
     assert thin.sum() == pytest.approx(circumference, rel=0.15)
     assert thick.sum() == pytest.approx(3 * circumference, rel=0.15)

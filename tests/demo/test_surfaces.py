@@ -64,5 +64,6 @@ def test_one_colour_is_bright_and_the_other_dark() -> None:
 
 def test_mixing_by_hand() -> None:
     share = np.array([[0.0, 0.25]], dtype=np.float32)
-    red, blue = rgb(0.0, 1.0, 1.0), rgb(2 / 3, 1.0, 1.0)
+    red = rgb(0.0, 1.0, 1.0)
+    blue = rgb(2 / 3, 1.0, 1.0)
     assert blend(share, red, blue) == pytest.approx(np.array([[[0, 0, 1], [0.25, 0, 0.75]]]))

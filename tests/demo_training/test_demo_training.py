@@ -45,7 +45,8 @@ def test_a_few_steps_learn_something_and_repeat(monkeypatch: pytest.MonkeyPatch)
 
 def test_attacked_images_stay_in_the_ball() -> None:
     network = train(Recipe("untrained", World(), steps=0, width=4))
-    images, labels = torch.rand(4, 3, 48, 48), torch.arange(4)
+    images = torch.rand(4, 3, 48, 48)
+    labels = torch.arange(4)
     attacked = training._attack(network, images, labels, 8 / 255, torch.Generator().manual_seed(0))
     assert (attacked - images).abs().max() <= 8 / 255 + 1e-6
     assert 0 <= attacked.min() < attacked.max() <= 1

@@ -22,7 +22,8 @@ def generator() -> torch.Generator:
 
 @pytest.mark.parametrize("world", [World(), World(shape=0.5, texture=1, background=1, plain=0.3, variety=0)])
 def test_batches_are_images_and_labels_and_repeat(world: World) -> None:
-    one, two = batch(world, 12, generator()), batch(world, 12, generator())
+    one = batch(world, 12, generator())
+    two = batch(world, 12, generator())
     assert one.images.shape == (12, 3, 48, 48)
     assert one.images.dtype == torch.float32
     assert 0 <= one.images.min() < one.images.max() <= 1

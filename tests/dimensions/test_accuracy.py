@@ -78,10 +78,8 @@ def top_k_accuracy(probabilities, label, k):
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_equals_a_stable_sort(seed, rows, classes, k):
     rng = np.random.default_rng(seed)
-    probabilities, label = (
-        rng.integers(0, 5, (rows, classes)).astype(np.float32) / 5,
-        rng.integers(0, classes, rows),
-    )
+    probabilities = rng.integers(0, 5, (rows, classes)).astype(np.float32) / 5
+    label = rng.integers(0, classes, rows)
     ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     expected = np.mean([label[i] in ranked[i] for i in range(len(label))])
     assert top_k_accuracy(probabilities, label, k) == pytest.approx(expected)
@@ -93,7 +91,8 @@ def test_a_label_outside_the_table_is_never_among_the_first():
 
 def test_blocks_of_rows_join_without_a_seam(monkeypatch):
     rng = np.random.default_rng(0)
-    table, label = rng.random((100, 7), dtype=np.float32), rng.integers(0, 7, 100)
+    table = rng.random((100, 7), dtype=np.float32)
+    label = rng.integers(0, 7, 100)
     whole = top_k_accuracy(table, label, 3)
     monkeypatch.setattr(accuracy, "ROW_BLOCK", 33)
     assert top_k_accuracy(table, label, 3) == whole

@@ -197,7 +197,8 @@ def test_tables_of_different_images_are_refused():
     assert text == "adversarial_robustness: clean, FGSM and PGD predictions are of different images"
 
 
-HALF, DOUBLE = Fraction(4, 255), Fraction(16, 255)
+HALF = Fraction(4, 255)
+DOUBLE = Fraction(16, 255)
 PARTS = {"": ADVERSARIAL.value_part} | {part.name: part for part in ADVERSARIAL.parts(FACTS.suite)}
 
 
@@ -225,10 +226,12 @@ def test_each_requested_size_has_views_and_parts():
 
 def test_a_number_at_another_size_is_that_of_its_tables():
     clean = first(80, 100)
-    usual, half = tables(clean, first(40, 100), first(20, 100)), tables(clean, first(60, 100), first(30, 100))
+    usual = tables(clean, first(40, 100), first(20, 100))
+    half = tables(clean, first(60, 100), first(30, 100))
     known = requested(("", HALF), *((name, HALF) for name in PARTS if name))
     measured = ADVERSARIAL.measure(usual | at(HALF, half), known)
-    alone, expected = ADVERSARIAL.measure(usual, FACTS), ADVERSARIAL.measure(half, FACTS)
+    alone = ADVERSARIAL.measure(usual, FACTS)
+    expected = ADVERSARIAL.measure(half, FACTS)
     assert measured.whole == alone.whole
     assert {name: measured.parts[name] for name in alone.parts} == alone.parts
     assert measured.parts["@epsilon=4/255"] == expected.whole
@@ -238,7 +241,8 @@ def test_a_number_at_another_size_is_that_of_its_tables():
 
 @pytest.mark.parametrize("masked", [None, HALF])
 def test_signs_of_masking_concern_one_size(masked):
-    clean, sign = first(50, 100), "FGSM helps the model (acc 0.700 > 0.500 clean)"
+    clean = first(50, 100)
+    sign = "FGSM helps the model (acc 0.700 > 0.500 clean)"
     good, bad = (tables(clean, first(n, 100), first(20, 100)) for n in (40, 70))
     usual, half = (good, bad) if masked else (bad, good)
     known = requested(("", HALF), ("pgd", HALF), ("pgd", DOUBLE))
@@ -264,7 +268,8 @@ def test_the_released_attack_reports_its_pixel_moves_and_its_size():
 
 def test_a_slice_at_another_size_is_that_of_its_attacks():
     """Of the slice's 50 images the usual attacks leave 40 of 50, those at ε = 4/255 all 50."""
-    views, half = tables(first(100, 100), first(40, 100), first(40, 100)), tables(*[first(100, 100)] * 3)
+    views = tables(first(100, 100), first(40, 100), first(40, 100))
+    half = tables(*[first(100, 100)] * 3)
     sites = SliceColumn(("site=a", "site=b"), np.arange(100) // 50)
     views = views | {CLEAN: replace(views[CLEAN], slices={"site": sites})}
     request = Request(ADVERSARIAL.name, PARTS[""], epsilon=HALF, slice="site=a")

@@ -25,11 +25,13 @@ def both(**rule):
 
 def predictions(confidence=CONFIDENCE, correct=CORRECT, logsumexp=None, group=None):
     """Two classes; the answer is the first class."""
-    p, extra = np.array(confidence, np.float32), {}
+    p = np.array(confidence, np.float32)
+    extra = {}
     if logsumexp is not None:
         total = np.array(logsumexp, np.float32)
         extra = {"logsumexp": total, "max_logit": np.log(p) + total}
-    label, answer = np.where(correct, 0, 1), np.zeros(len(p))
+    label = np.where(correct, 0, 1)
+    answer = np.zeros(len(p))
     return answers(label, answer, np.stack([p, 1 - p], axis=1), extra=extra, group=group)
 
 
@@ -97,7 +99,8 @@ def test_scores_of_logits_need_logits(outputs):
 
 def test_threshold_with_a_guarantee():
     """22 right answers are the fewest that show at most 10 % with 90 %; then two of 60 are wrong."""
-    confidence, correct = np.linspace(0.99, 0.51, 80), np.arange(80) < 58
+    confidence = np.linspace(0.99, 0.51, 80)
+    correct = np.arange(80) < 58
     outcome = measured(*both(**BOUND), confidence=confidence, correct=correct)
     answered = 60
     threshold = np.float32(confidence[answered - 1])
@@ -141,7 +144,8 @@ def test_groups_widen_intervals_and_raise_the_threshold():
     shares = [values(one)[requests[0].name] for one in (alone, copied)]
     assert shares[0] > shares[1] > 0
     for request in requests[2:]:
-        ours, others = copied.parts[request.name], alone.parts[request.name]
+        ours = copied.parts[request.name]
+        others = alone.parts[request.name]
         assert ours.value == others.value
         assert np.ptp(ours.interval) > 1.5 * np.ptp(others.interval)
 

@@ -9,7 +9,8 @@ BALANCE = registry["class_balance"]
 
 
 def clean(label, right, probability):
-    answer, own = np.where(right, label, np.add(label, 1)), np.array(probability, np.float32)
+    answer = np.where(right, label, np.add(label, 1))
+    own = np.array(probability, np.float32)
     return {CLEAN: answers(label, answer, confidence=own, true_probability=own)}
 
 

@@ -210,14 +210,16 @@ def test_limits_of_each_hold_for_all_classes():
 
 
 def test_a_class_without_images_makes_all_unmeasurable():
-    each, mean = class_request(EACH, (), "precision"), class_request(MACRO, (), "recall")
+    each = class_request(EACH, (), "precision")
+    mean = class_request(MACRO, (), "recall")
     outcome = measured([0, 1], [0, 1], each, mean)
     reason = "no image of the set clean is of owl, yak"
     assert reasons(outcome) == {"each.precision": reason, "macro.recall": reason}
 
 
 def test_a_class_that_is_never_predicted_counts_as_zero():
-    each, mean = class_request(EACH, (), "precision"), class_request(MACRO, (), "f1")
+    each = class_request(EACH, (), "precision")
+    mean = class_request(MACRO, (), "f1")
     outcome = measured([0, 1, 2, 3], [0, 1, 2, 2], each, mean)
     assert outcome.parts["each.precision"].value == 0
     assert outcome.parts["each.precision"].interval == pytest.approx((0, 0.989), abs=0.01)
@@ -230,14 +232,16 @@ def test_a_class_that_is_never_predicted_counts_as_zero():
 
 def test_groups_of_images():
     """All images of a group have the same answer: 20 groups of 10 images in each class."""
-    label, group = np.repeat([0, 1, 2, 3], 200), np.arange(800) // 10
+    label = np.repeat([0, 1, 2, 3], 200)
+    group = np.arange(800) // 10
     predicted = np.where(group % 10 < 8, label, (label + 1) % 4)
     requests = (
         class_request(EACH, (), "recall"),
         class_request(MACRO, (), "recall"),
         class_request("cat", (0,), "f1"),
     )
-    once, grouped = measured(label, predicted, *requests), measured(label, predicted, *requests, group=group)
+    once = measured(label, predicted, *requests)
+    grouped = measured(label, predicted, *requests, group=group)
     for name, part in grouped.parts.items():
         assert part.curve.interval(0.8)[0] < once.parts[name].curve.interval(0.8)[0]
     low = share_limits(16, 20, np.array([-2.0]))
@@ -251,7 +255,8 @@ def test_groups_of_images():
 @pytest.mark.parametrize("right", [0.8, 1.0])
 def test_a_class_of_few_groups_has_no_interval(right):
     """Of 30 patients, five have images of the class; AUROC needs groups of both sides."""
-    group, label = np.arange(600) // 20, np.repeat([0, 1], [100, 500])
+    group = np.arange(600) // 20
+    label = np.repeat([0, 1], [100, 500])
     predicted = np.where(np.arange(600) % 20 < 20 * right, label, 1 - label)
     table = np.stack([predicted == 0, predicted == 1, *np.zeros((2, 600))], axis=1)
     requests = [class_request("cat", (0,), metric) for metric in ("recall", "specificity", "auroc")]
@@ -266,7 +271,8 @@ def test_a_class_of_few_groups_has_no_interval(right):
 @pytest.mark.parametrize("metric", ["npv", "precision"])
 def test_limits_of_patients_with_one_disease_each(metric):
     """Of each patient's ten images one is called wrong: that is no correlation within patients."""
-    group, label = np.arange(600) // 10, np.repeat([0, 1], 300)
+    group = np.arange(600) // 10
+    label = np.repeat([0, 1], 300)
     predicted = np.where(np.arange(600) % 10 == 0, 1 - label, label)
     request = class_request("cat", (0,), metric)
     low, high = measured(label, predicted, request, group=group).parts[f"cat.{metric}"].interval
@@ -275,7 +281,8 @@ def test_limits_of_patients_with_one_disease_each(metric):
 
 
 def test_the_table_of_classes_has_the_limits_of_the_demands():
-    group, label = np.arange(800) // 10, np.repeat([0, 1, 2, 3], [240, 240, 240, 80])
+    group = np.arange(800) // 10
+    label = np.repeat([0, 1, 2, 3], [240, 240, 240, 80])
     predicted = np.where(group % 10 < 8, label, (label + 1) % 4)
     requests = [
         class_request(name, (k,), rate) for k, name in enumerate(NAMES) for rate in ("recall", "precision")
@@ -312,7 +319,8 @@ def test_memory_does_not_grow_with_images_times_classes():
     predicted = np.where(np.arange(10_000) % 7, label, (label + 1) % 2_000)
     requests = [class_request(EACH, (), metric) for metric in ("recall", "specificity", "precision", "f1")]
     requests += [class_request(MACRO, (), metric) for metric in ("recall", "precision", "f1")]
-    tables, known = {CLEAN: answers(label, predicted)}, facts(2_000, requests=tuple(requests))
+    tables = {CLEAN: answers(label, predicted)}
+    known = facts(2_000, requests=tuple(requests))
     tracemalloc.start()
     try:
         CLASSES.measure(tables, known)

@@ -144,7 +144,8 @@ def test_a_set_is_measured_as_the_clean_one(request_: Request, groups: int | Non
 )
 def test_a_corruption_has_five_rows_an_image(request_: Request) -> None:
     """Its interval is that of the rows, clustered by their image; some severities have the same answers."""
-    label, name = np.random.default_rng(5).integers(0, CLASSES, 300), request_.dimension
+    label = np.random.default_rng(5).integers(0, CLASSES, 300)
+    name = request_.dimension
     tables = {"clean": images(300, 6, label)} | {
         view: images(300, k % 2, label) for k, view in enumerate(FOG)
     }
@@ -202,7 +203,8 @@ def by_pandas(one: Predictions, rule: str) -> Predictions:
 )
 def test_decisions_by_mean_are_a_groupby_of_pandas(request_: Request) -> None:
     """The numbers are those of the decisions as images; n and groups are the number of groups."""
-    night, name = patients(), request_.dimension
+    night = patients()
+    name = request_.dimension
     ours = part(name, {"clean": images(40, 8), "night": night}, replace(request_, set="by_mean"))
     alone = measured(name, {"clean": by_pandas(night, "mean")}, request_)
     theirs = alone.quantity(request_.part)
@@ -217,7 +219,8 @@ def test_decisions_by_majority_and_their_parity() -> None:
     before = patients(of=9)
     tables = {"clean": images(40, 8), "night": night, "night by reference": before}
     tables["clean by reference"] = tables["clean"]
-    now, then = by_pandas(night, "majority"), by_pandas(before, "majority")
+    now = by_pandas(night, "majority")
+    then = by_pandas(before, "majority")
     assert part("accuracy", tables, replace(value("accuracy"), set="by_majority")).value == pytest.approx(
         metrics.accuracy_score(now.label, now.predicted)
     )
@@ -273,7 +276,8 @@ def test_slices_of_groups() -> None:
     reason = slices["camera"].reason
     assert reason is not None
     assert not reason.missing_data
-    numbers, group = tables["night"].slices["camera"].numbers, tables["night"].group
+    numbers = tables["night"].slices["camera"].numbers
+    group = tables["night"].group
     varies = pd.Series(numbers).groupby(group).transform("nunique").to_numpy() > 1
     image = int(np.flatnonzero(group == group[varies.argmax()])[0])  # type: ignore[index]
     assert reason.reason == f"the group of image {image} of night is in several slices"
@@ -353,7 +357,8 @@ def test_answers_behind_thresholds_of_classes() -> None:
 )
 def test_thresholds_of_answers_are_chosen_on_another_set(rule: Rule, level: float, confidence: Any) -> None:
     """It is one of the choosing set, whatever the judged answers are."""
-    tuning, night = images(700, 11), images(500, 10)
+    tuning = images(700, 11)
+    night = images(500, 10)
     at = OperatingPoint(rule, level, "tuning", confidence)
     request = Request("answers", ANSWER_NUMBERS["share"], set="night", at=at)
     outcome = measured("answers", {"clean": images(40, 8), "tuning": tuning, "night": night}, request)
@@ -399,7 +404,8 @@ def test_groups_are_compared_for_each_judged_set() -> None:
 
 
 def test_a_precision_chosen_on_another_set() -> None:
-    tuning, night = images(900, 11), images(500, 10)
+    tuning = images(900, 11)
+    night = images(500, 10)
     assert tuning.probabilities is not None
     assert night.probabilities is not None
     at = OperatingPoint("precision", 0.8, "tuning")
@@ -449,7 +455,8 @@ def test_a_gap_counts_the_groups_of_the_class_in_the_slice(metric: str) -> None:
 @pytest.mark.parametrize("on", ["clean", "fog"])
 def test_the_rarer_side_has_the_fewest_groups_or_images(metric: str, on: str) -> None:
     """Twelve images of dogs show three of them, and eight others one animal each."""
-    label, group = np.repeat([1, 0], [12, 8]), np.array([*np.arange(12) % 3, *range(3, 11)])
+    label = np.repeat([1, 0], [12, 8])
+    group = np.array([*np.arange(12) % 3, *range(3, 11)])
     request = class_request("dog", (1,), metric, on, prevalence=None if metric == "auroc" else 0.1)
     score = np.where(np.arange(20) % 2, 0.9, 0.1)
     table = np.stack([1 - score, score, 0 * score, 0 * score], axis=1)
@@ -463,7 +470,8 @@ def test_changes_of_probabilities_on_slices_count_groups() -> None:
     """All images of a group count as equal."""
     one = images(600, 14)
     other = images(600, 15, one.label)
-    slices, name = column("site", np.arange(600) // 4 % 2), "probability_change"
+    slices = column("site", np.arange(600) // 4 % 2)
+    name = "probability_change"
     request = replace(parity_request(name), slice="site", kind="worst")
     widths = []
     for group in (None, np.arange(600) // 4):
@@ -506,7 +514,8 @@ def test_a_pipeline_without_a_value_leaves_those_of_others() -> None:
 @pytest.mark.parametrize("groups", [4, 40])
 def test_groups_of_the_clean_set_are_none_of_another_set(request_: Request, groups: int) -> None:
     """Only the groups of the judged images count each group as one observation."""
-    clean, night = images(400, 1), images(300, 2)
+    clean = images(400, 1)
+    night = images(300, 2)
     shown = {"night": night, "clean by reference": images(400, 4, clean.label)}
     for variant in ("reference", "serving/app"):
         shown[f"night by {variant}"] = images(300, 3, night.label)

@@ -28,7 +28,8 @@ def table(view):
     label = np.arange(n) % CLASSES
     logits = rng.normal(size=(n, CLASSES)) + 1.5 * np.eye(CLASSES)[label]
     table = answers(label, None, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
-    no, texture = np.zeros(n, bool), (label + 1) % CLASSES
+    no = np.zeros(n, bool)
+    texture = (label + 1) % CLASSES
     extra = {"texture": texture, "zero_gradient": no, "always_right": no}
     return replace(table, extra=extra, probabilities=table.probabilities if view == CLEAN else None)
 
@@ -64,7 +65,8 @@ RELATIVE = ("adversarial_robustness", "corruption_robustness", "ood_robustness",
 def test_ratios_to_the_accuracy_of_a_constant_answer_have_a_note(name):
     views = {view: table(view) for view in registry[name].views(FACTS.suite)}
     index = np.arange(60)
-    label, predicted = np.where(index < 40, 0, 1), np.where(index < 20, 0, 2)
+    label = np.where(index < 40, 0, 1)
+    predicted = np.where(index < 20, 0, 2)
     views[CLEAN] = replace(views[CLEAN], label=label, predicted=predicted)
     note = (
         "no evidence of quality: the clean accuracy 0.333, to which it is relative, is not above 0.667, the "

@@ -47,7 +47,8 @@ def test_value_and_parts_by_hand():
 def test_extra_corruptions_are_parts_outside_of_the_value():
     views = corrupted(fog=(10, 8, 6, 4, 2), low_light=(1, 1, 1, 1, 1))
     known = facts(corruptions=("fog",), extra_corruptions=("low_light",))
-    with_extra, suite = CORRUPTION.measure(views, known), known.suite
+    with_extra = CORRUPTION.measure(views, known)
+    suite = known.suite
     without = CORRUPTION.measure(corrupted(fog=(10, 8, 6, 4, 2)), FOG)
     assert bare(with_extra.parts)["low_light"] == Quantity(pytest.approx(0.1), "ratio", 100, images=20)
     assert with_extra.tables["severities"].rows[1] == ("low_light", *[pytest.approx(0.1)] * 5)

@@ -19,7 +19,8 @@ def test_values_equal_the_released_ones(regime):
         golden = {key.removeprefix(prefix): file[key] for key in file.files if key.startswith(prefix)}
     probabilities = torch.softmax(torch.from_numpy(golden["logits"]), dim=1).numpy()
     clean = answers(golden["label"], None, probabilities)
-    tables, known = {CLEAN: clean}, facts(probabilities.shape[1])
+    tables = {CLEAN: clean}
+    known = facts(probabilities.shape[1])
     names = ("accuracy", "calibration_error", "class_balance")
     accuracy, calibration, balance = (registry[name].measure(tables, known) for name in names)
     assert accuracy.value == pytest.approx(float(golden["accuracy"]), abs=1e-12)

@@ -23,7 +23,10 @@ from quba_check.stats.intervals import share_limits
 
 FACTS = facts(shifts=("sketch",), corruptions=("fog",), unknown=("near",))
 FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
-SAME, RANDOM, SKETCH, CUES = View("mixed_same"), View("mixed_rand"), View("sketch"), View(CUE_CONFLICT_SET)
+SAME = View("mixed_same")
+RANDOM = View("mixed_rand")
+SKETCH = View("sketch")
+CUES = View(CUE_CONFLICT_SET)
 NEAR = View("unknown/near")
 SHARES = {CLEAN: 0.9, FGSM: 0.5, PGD: 0.4, SAME: 0.8, RANDOM: 0.7, SKETCH: 0.6, CUES: 0.6, NEAR: 0.5}
 SHARES |= {replace(CLEAN, variant=REFERENCE): 0.85} | dict.fromkeys(FOG, 0.8)
@@ -66,7 +69,8 @@ def test_intervals_of_copies_are_those_of_the_images(name: str) -> None:
     firsts = {SKETCH: 400, SAME: 800, RANDOM: 800, CUES: 1200}
     rows = np.arange(400).repeat(2)
     doubled = {view: copied(one, rows, firsts.get(view, 0)) for view, one in single.items()}
-    ours, expected = of(name, doubled), of(name, single)
+    ours = of(name, doubled)
+    expected = of(name, single)
     uncounted = of(name, {view: replace(one, group=None) for view, one in doubled.items()})
     assert (ours.value, ours.n) == (uncounted.value, uncounted.n)
     pairs = [(ours, expected)]
@@ -135,7 +139,8 @@ def test_one_large_group_leaves_an_interval() -> None:
 @pytest.mark.parametrize("size", ["20", "heavy-tailed"])
 def test_intervals_of_30_groups_cover_the_true_value(correlation: float, size: str) -> None:
     """A small version of benchmarks/group_coverage.py; the allowance is for 300 draws."""
-    rng, covered = np.random.default_rng(0), 0
+    rng = np.random.default_rng(0)
+    covered = 0
     for _ in range(300):
         sizes = np.full(30, 20) if size == "20" else np.minimum(1 + 3 * rng.pareto(1.5, 30), 200).astype(int)
         scale = (1 - correlation) / correlation if correlation else None
@@ -159,7 +164,8 @@ def test_no_right_image_in_153_groups_has_a_narrow_interval() -> None:
 
 def grouped_tables(groups: int, seed: int) -> dict[View, Predictions]:
     """Clean and unknown images in groups of lognormal sizes, whose scores are correlated."""
-    rng, views = np.random.default_rng(seed), {}
+    rng = np.random.default_rng(seed)
+    views = {}
     for number, (view, mean) in enumerate(((CLEAN, 0.9), (NEAR, 0.5))):
         group = np.repeat(np.arange(groups), np.ceil(rng.lognormal(1.5, 1, groups)).astype(int))
         hits = rng.random(len(group)) < rng.beta(4 * mean, 4 * (1 - mean), groups)[group]
@@ -183,7 +189,8 @@ def resampled(views: dict[View, Predictions], rng: np.random.Generator) -> dict[
     ("name", "part"), [("unknown_detection", "near_fpr95"), ("calibration_error", "nll")]
 )
 def test_intervals_of_150_groups_are_as_wide_as_their_bootstrap(name: str, part: str) -> None:
-    rng, ratios = np.random.default_rng(1), []
+    rng = np.random.default_rng(1)
+    ratios = []
     known = replace(FACTS, with_tables=False)
     for seed in range(4):
         views = grouped_tables(150, seed)

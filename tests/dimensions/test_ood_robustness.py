@@ -9,7 +9,8 @@ from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import registry
 
 OOD = registry["ood_robustness"]
-SKETCH, RENDITIONS = View("sketch"), View("imagenet_r")
+SKETCH = View("sketch")
+RENDITIONS = View("imagenet_r")
 COARSE = CLEAN.read_in("coarse")
 
 

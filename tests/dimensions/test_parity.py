@@ -167,7 +167,8 @@ def test_answers_and_labels_of_no_class_have_a_name():
 
 
 def test_tables_have_at_most_a_hundred_rows():
-    n, names = 150, tuple(f"class {k:03}" for k in range(150))
+    n = 150
+    names = tuple(f"class {k:03}" for k in range(150))
     label = np.arange(n)
     tables = {CLEAN: table(label, (label + 1) % n), of_reference(CLEAN): table(label, label)}
     outcome = measure_dimension(PARITY, tables, facts(n, class_names=names))
@@ -273,10 +274,13 @@ def drop_behind(own: list[bool], at: list[bool], group=None, *, keeps_images: bo
 
 def test_the_interval_of_a_drop_behind_a_pipeline_is_paired():
     """The standard error of paired shares is that of McNemar's counts: sqrt(b + c - (b - c)² / n) / n."""
-    n, lost, gained = 1000, 20, 10
+    n = 1000
+    lost = 20
+    gained = 10
     own = np.arange(n) < 900
     at = own.copy()
-    at[:lost], at[-gained:] = False, True
+    at[:lost] = False
+    at[-gained:] = True
     error = np.sqrt(lost + gained - (lost - gained) ** 2 / n) / n
     interval = drop_behind(own, at).curve.interval(0.95)
     assert interval == pytest.approx((0.01 - 1.96 * error, 0.01 + 1.96 * error), abs=0.0015)
@@ -289,7 +293,8 @@ def test_equal_accuracies_behind_a_pipeline_are_not_the_same_predictions():
     """One is lost and one is gained: the digest of the run is that of both."""
     own = np.arange(100) < 50
     at = own.copy()
-    at[0], at[-1] = False, True
+    at[0] = False
+    at[-1] = True
     for keeps_images in (True, False):
         low, high = drop_behind(own, at, keeps_images=keeps_images).curve.interval(0.95)
         assert low < -0.01 < 0.01 < high

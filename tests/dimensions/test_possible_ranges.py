@@ -13,14 +13,17 @@ from quba_check.dimensions import registry
 
 FACTS = facts(shifts=("sketch",), corruptions=("fog",))
 FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
-SAME, RANDOM, SKETCH = View("mixed_same"), View("mixed_rand"), View("sketch")
+SAME = View("mixed_same")
+RANDOM = View("mixed_rand")
+SKETCH = View("sketch")
 
 
 @st.composite
 def answers(draw):
     """Predictions for up to 30 images and for others; at least one clean image is right."""
     n = draw(st.integers(1, 30))
-    share, rng = draw(st.sampled_from((0.1, 0.5, 0.9, 1.0))), np.random.default_rng(draw(st.integers(0, 999)))
+    share = draw(st.sampled_from((0.1, 0.5, 0.9, 1.0)))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
     views = (CLEAN, FGSM, PGD, *FOG, SAME, RANDOM)
     tables = {view: table(rng.random(n) < share) for view in views}
     tables[CLEAN].predicted[0] = 0

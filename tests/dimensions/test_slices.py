@@ -42,7 +42,8 @@ def test_accuracy_by_hand():
     correct = np.array([1, 1, 1, 0, 1, 0, 0, 0], bool)
     light = {"light": column("ddddnnnn")}
     accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: light})
-    values, gaps = accuracy.slices["light"].values, accuracy.slices["light"].gaps
+    values = accuracy.slices["light"].values
+    gaps = accuracy.slices["light"].gaps
     assert {name: one.value for name, one in values.items()} == {"light=d": 0.75, "light=n": 0.25}
     assert {name: one.value for name, one in gaps.items()} == {"light=d": -0.5, "light=n": 0.5}
     low, high = (share_limits(hits, 4, ONE)[0] for hits in (1, 3))
@@ -56,7 +57,8 @@ def test_accuracy_by_hand():
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abc")), min_size=1, max_size=40))
 def test_slices_are_masks_and_gaps_are_to_all_others(rows):
-    correct, names = np.array([one for one, _ in rows]), np.array([f"light={name}" for _, name in rows])
+    correct = np.array([one for one, _ in rows])
+    names = np.array([f"light={name}" for _, name in rows])
     columns = {CLEAN: {"light": column([name for _, name in rows])}}
     light = measured("accuracy", {CLEAN: table(correct)}, columns).slices["light"]
     shares = {name: correct[names == name].mean() for name in names}
@@ -70,16 +72,19 @@ def test_tables_that_nobody_reads_are_not_computed():
     asked = []
     calibration = registry["calibration_error"]
     spy = replace(calibration, measure=lambda *given: asked.append(calibration.measure(*given)) or asked[-1])
-    tables, light = {CLEAN: table(np.array([1, 0, 0, 0] * 4, bool))}, {CLEAN: {"light": column("dn" * 8)}}
+    tables = {CLEAN: table(np.array([1, 0, 0, 0] * 4, bool))}
+    light = {CLEAN: {"light": column("dn" * 8)}}
     measured = measure_slices(spy, calibration.measure(tables, FACTS), tables, light, FACTS)
     assert "temperature" in measured.tables
     assert [list(one.tables) for one in asked] == [["reliability"]] * 4
 
 
 def test_only_numbers_that_read_probabilities_select_them(monkeypatch):
-    selected, rows = [], Predictions.rows
+    selected = []
+    rows = Predictions.rows
     monkeypatch.setattr(Predictions, "rows", lambda self, of: selected.append(self) or rows(self, of))
-    light, p = column("dn" * 8), np.linspace(0.1, 0.9, 16)
+    light = column("dn" * 8)
+    p = np.linspace(0.1, 0.9, 16)
     clean = answers([0, 1] * 4 + [1, 0] * 4, probabilities=np.stack([p, 1 - p], axis=1))
     for name in ("accuracy", "calibration_error"):
         measured(name, {CLEAN: clean}, {CLEAN: {"light": light}})
@@ -124,11 +129,15 @@ def test_reasons():
 @pytest.mark.parametrize(("patients", "images", "copied"), [(40, 4, 0.5), (100, 10, 0.8)])
 def test_gaps_of_patients_in_both_slices_cover_the_true_one(patients, images, copied):
     """Unpaired, the interval of one tenth would be up to twice as wide as it has to be."""
-    rng, covered, wider = np.random.default_rng(0), 0, []
-    group, light = np.repeat(np.arange(patients), images), column("dn" * (patients * images // 2))
+    rng = np.random.default_rng(0)
+    covered = 0
+    wider = []
+    group = np.repeat(np.arange(patients), images)
+    light = column("dn" * (patients * images // 2))
     chance = np.where(light.numbers == 0, 0.8, 0.7)
     for _ in range(300):
-        own, of_patient = rng.random(len(group)), rng.random(patients)[group]
+        own = rng.random(len(group))
+        of_patient = rng.random(patients)[group]
         correct = np.where(rng.random(len(group)) < copied, of_patient, own) < chance
         gaps = measured("accuracy", {CLEAN: table(correct, group)}, {CLEAN: {"light": light}}).slices["light"]
         low, high = gaps.gaps["light=n"].interval

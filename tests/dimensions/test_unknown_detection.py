@@ -13,7 +13,8 @@ from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, UnmeasurableError
 
 UNKNOWN = registry["unknown_detection"]
-NEAR, FAR = View("unknown/near"), View("unknown/far")
+NEAR = View("unknown/near")
+FAR = View("unknown/far")
 
 
 def with_unknown(*unknown, score="max_probability", outputs="logits"):
@@ -22,7 +23,8 @@ def with_unknown(*unknown, score="max_probability", outputs="logits"):
 
 
 def table(confidence, logsumexp=None, names=None):
-    p, extra = np.array(confidence, np.float32), {} if names is None else {"name": np.array(names)}
+    p = np.array(confidence, np.float32)
+    extra = {} if names is None else {"name": np.array(names)}
     if logsumexp is not None:
         total = np.array(logsumexp, np.float32)
         extra |= {"logsumexp": total, "max_logit": np.log(p) + total}
@@ -117,6 +119,7 @@ def test_scores_that_need_logits(outputs, logsumexp, kind):
 
 
 def test_predictions_without_the_column_of_the_score():
-    tables, known = {CLEAN: table([0.5]), NEAR: table([0.5])}, with_unknown("near", score="energy")
+    tables = {CLEAN: table([0.5]), NEAR: table([0.5])}
+    known = with_unknown("near", score="energy")
     text = error_text(InvariantError, UNKNOWN.measure, tables, known)
     assert text == "the predictions came without the logsumexp that the score asks for"

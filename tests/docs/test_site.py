@@ -136,7 +136,8 @@ def test_every_link_within_the_site_leads_somewhere(site: Path) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere_and_no_source_is_published(site: Path) -> None:
-    pages, styles = sorted(site.rglob("*.html")), sorted(site.rglob("*.css"))
+    pages = sorted(site.rglob("*.html"))
+    styles = sorted(site.rglob("*.css"))
     assert len(pages) > 20
     assert styles
     assert {page.name: found for page in pages if (found := loads_of(page.read_text("utf-8")).remote)} == {}

@@ -17,7 +17,8 @@ from quba_check.demands.bounds import today
 from quba_check.verdicts.stored_verdicts import read_record
 
 PAGES = ("result.md", "thresholds.md", "comparing.md", "published-models.md", "compliance.md")
-LAST_DAY, LATER = "2027-01-31", str(today() + timedelta(days=60))
+LAST_DAY = "2027-01-31"
+LATER = str(today() + timedelta(days=60))
 """That of the waiver on a page, and one without a warning ahead."""
 
 

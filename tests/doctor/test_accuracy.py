@@ -79,7 +79,8 @@ def test_other_confusions_are_no_swaps(rows) -> None:
 
 def test_the_test_is_exact_with_holms_correction() -> None:
     """Of six pairs, the second smallest p-value is compared with a fifth of the level."""
-    clear, n = [[0, 100, 0, 0], [100, 0, 0, 0]], 40
+    clear = [[0, 100, 0, 0], [100, 0, 0, 0]]
+    n = 40
     for swapped in range(n // 4 + 1, n // 2 + 1):
         rows = (*clear, [0, 0, n // 2 - swapped, swapped], [0, 0, swapped, n // 2 - swapped])
         p_value = binomtest(2 * swapped, n, 0.5, alternative="greater").pvalue

@@ -49,12 +49,14 @@ def test_checks_without_time_are_left_out():
 
 
 def test_findings_are_in_the_order_of_the_checks():
-    a, b = finding("a"), finding("b")
+    a = finding("a")
+    b = finding("b")
     assert examine(subject(), (check("a", a), check("none"), check("b", b))) == (a, b)
 
 
 def test_a_final_problem_skips_later_checks():
-    a, b = finding("a"), finding("b")
+    a = finding("a")
+    b = finding("b")
     assert examine(subject(), (check("a", a, is_final=True), check("b", b))) == (a,)
     remark = finding("a", "remark")
     assert examine(subject(), (check("a", remark, is_final=True), check("b", b))) == (remark, b)

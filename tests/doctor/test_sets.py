@@ -98,11 +98,9 @@ def an_empty_class(each: int) -> Change:
 
 SHIFTS = "    sketch: {reader: folder, path: sketch}\n    night: {reader: folder, path: night}\n"
 TITLES = "{apple: 'apple, pomme', brick: 'brick, red', cloud: 'brick, blue'}"
-ACCURACY, BALANCE, BIAS = (
-    {"accuracy": ["g.yaml:3"]},
-    {"class_balance": ["g.yaml:6"]},
-    {"shape_bias": ["g.yaml:9"]},
-)
+ACCURACY = {"accuracy": ["g.yaml:3"]}
+BALANCE = {"class_balance": ["g.yaml:6"]}
+BIAS = {"shape_bias": ["g.yaml:9"]}
 CASES: dict[str, tuple[Change, dict[str, list[str]], int | None]] = {
     "a missing set": (removed("night"), NEEDS, None),
     "a set of several dimensions": (removed("val"), NEEDS, None),

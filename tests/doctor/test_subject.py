@@ -79,7 +79,8 @@ def test_inputs_give_the_same_answers(subject):
 def test_a_batch_too_large_for_memory_is_halved(subject, monkeypatch):
     examples = subject.sample()
     expected = subject.classifier.raw(subject.inputs(examples))
-    sizes, module = [], subject.classifier.module
+    sizes = []
+    module = subject.classifier.module
 
     def narrow(inputs):
         sizes.append(len(inputs))
@@ -104,7 +105,8 @@ def examples(labels: list[int]) -> list[Example]:
 def test_classes_take_turns(labels, limit, seed):
     sample = stratified(examples(labels), limit, seed)
     assert len(sample) == len(set(sample)) == min(limit, len(labels))
-    counts, available = Counter(example.label for example in sample), Counter(labels)
+    counts = Counter(example.label for example in sample)
+    available = Counter(labels)
     most = max(counts.values())
     assert all(counts[label] >= min(available[label], most - 1) for label in available)
 

@@ -56,7 +56,8 @@ def test_any_right_class_counts_on_clean_images_and_the_label_alone_under_attack
 def test_right_labels_and_groups_are_found_once_for_the_views_of_the_same_images(
     evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed, found = [], table_reader._acceptable
+    listed = []
+    found = table_reader._acceptable
     monkeypatch.setattr(table_reader, "_acceptable", lambda rows: listed.append(len(rows)) or found(rows))
     after = evaluation("labels", f"|{CLASSES[0]}")
     tables = after.engine.predictions([FGSM, CLEAN])
@@ -65,7 +66,8 @@ def test_right_labels_and_groups_are_found_once_for_the_views_of_the_same_images
 
 
 def test_the_shards_are_the_same_and_the_contents_of_records_differ(evaluation) -> None:
-    keys, contents = [], []
+    keys = []
+    contents = []
     for column, also in (("label", ""), ("labels", ""), ("labels", f"|{CLASSES[0]}")):
         cache_keys = evaluation(column, also).engine.cache_keys
         keys.append(cache_keys.shard_keys(CLEAN))

@@ -51,7 +51,8 @@ def test_images_of_any_size_and_mode(quba: Evaluation) -> None:
 def test_images_at_their_final_size_are_not_cropped(quba: Evaluation) -> None:
     wide = np.zeros((8, 24, 3), np.uint8)
     wide[:, 8:16] = 255  # all that a crop of the middle leaves
-    whole, cropped = quba.answers([wide], crop=False), quba.answers([wide])
+    whole = quba.answers([wide], crop=False)
+    cropped = quba.answers([wide])
     np.testing.assert_allclose(
         cropped.probabilities, quba.answers([np.full((8, 8, 3), 255, np.uint8)]).probabilities, rtol=1e-5
     )
@@ -65,7 +66,8 @@ def test_no_image_gets_no_answer(quba: Evaluation) -> None:
 
 
 def test_short_text() -> None:
-    predicted, confidence = np.array([0, 2, 1, 0, 0, 0, 0]), np.array([0.98, 0.5, 0.333333, 1, 1, 1, 1])
+    predicted = np.array([0, 2, 1, 0, 0, 0, 0])
+    confidence = np.array([0.98, 0.5, 0.333333, 1, 1, 1, 1])
     found = Answers(predicted, confidence.astype(np.float32), np.zeros((7, 3), np.float32))
     first = "0 (0.980), 2 (0.500), 1 (0.333), 0 (1.000), 0 (1.000)"
     assert repr(found) == f"Answers(n=7, predicted {first} and 2 more)"

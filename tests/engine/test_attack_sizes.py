@@ -32,7 +32,8 @@ from quba_check.verdicts import decide
 from quba_check.verdicts.evidence import evidence_of
 
 N = PER_CLASS * len(CLASSES)
-IMAGES, SIDE = 300, 6
+IMAGES = 300
+SIDE = 6
 """Images of two shards, so that batches end within views."""
 QUARTER, HALF, DOUBLE = (Fraction(size, 255) for size in (2, 4, 16))
 SIZES = (Fraction(1, 510), QUARTER, HALF, EPSILON, DOUBLE)
@@ -92,7 +93,8 @@ class KnownNet:
         images = rng.integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8)
         self.points = images.transpose(0, 3, 1, 2).reshape(IMAGES, -1) / 255
         self.name, self.inner, self.centre, self.outer = name, inner, (inner @ self.points.T).mean(1), outer
-        self.shift, self.frequency = 0.0, 255 / period
+        self.shift = 0.0
+        self.frequency = 255 / period
         self.shift = float(np.median(self.margin(self.points)))
         correct = rng.random(IMAGES) < 0.9
         self.sign = np.where((self.margin(self.points) > 0) == correct, 1, -1)
@@ -135,7 +137,8 @@ def tables(folder: Path, name: str, views: Sequence[View], **options: object) ->
 def test_both_attacks_reach_the_worst_case_of_a_linear_network(known, tmp_path: Path) -> None:
     net = known("linear")
     views = [view for epsilon in SIZES for view in attacks_at(epsilon)]
-    found, rights = tables(tmp_path, "linear", [CLEAN, *views]), []
+    found = tables(tmp_path, "linear", [CLEAN, *views])
+    rights = []
     assert np.array_equal(found[CLEAN].correct, net.is_right(net.points))
     for epsilon in SIZES:
         step = float(epsilon) * net.sign[:, None] * np.sign(net.inner)
@@ -153,7 +156,8 @@ def test_a_certified_network_keeps_its_certificate_at_each_size(known, tmp_path:
     net = known("lipschitz")
     views = [view for epsilon in SIZES for view in attacks_at(epsilon)]
     found = tables(tmp_path, "lipschitz", [CLEAN, *views])
-    clean, certified = found[CLEAN].correct, []
+    clean = found[CLEAN].correct
+    certified = []
     for epsilon in SIZES:
         is_certified = net.sign * net.margin(net.points) > float(epsilon)
         for view in attacks_at(epsilon):
@@ -202,7 +206,8 @@ def test_each_size_is_predicted_once_and_planned(evaluate: Evaluate, models) -> 
     views = [CLEAN, FGSM, *attacks_at(HALF), *attacks_at(QUARTER)]
     evaluation = evaluate()
     work = {str(one.view): (one.forward, one.backward) for one in evaluation.engine.work(views)}
-    fgsm, pgd = (2 * N, N), (11 * N, 10 * N)
+    fgsm = (2 * N, N)
+    pgd = (11 * N, 10 * N)
     assert work.pop("clean") == (N, 0)
     assert work == {
         "clean+fgsm": fgsm,

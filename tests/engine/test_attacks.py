@@ -96,7 +96,8 @@ def test_pgd_stays_in_bounds_at_the_start_and_at_ten_iterates(golden: Golden) ->
 
 
 def test_a_gradient_is_taken_only_where_it_is_wanted(golden: Golden) -> None:
-    pixels, label = golden.pixels[:6], golden.label[:6]
+    pixels = golden.pixels[:6]
+    label = golden.label[:6]
     of_all = gradient(golden.of_pixels, pixels, label)
     of_two = gradient(golden.of_pixels, pixels, label, lambda _: [1, 4])
     assert torch.equal(of_two.direction[[1, 4]], of_all.direction[[1, 4]])
@@ -151,7 +152,8 @@ def test_a_root_of_zero_gives_no_gradient() -> None:
 
 @pytest.mark.parametrize("logits", [lambda x: torch.ones(2, 3), lambda x: x.detach().flatten(1)[:, :3]])
 def test_a_model_without_gradient_is_unmeasurable(logits) -> None:
-    points, label = torch.rand(2, 3, 2, 2), torch.zeros(2).long()
+    points = torch.rand(2, 3, 2, 2)
+    label = torch.zeros(2).long()
     text = error_text(UnmeasurableError, gradient, logits, points, label)
     assert text == "the model passes no gradient from its output to its input"
 

@@ -52,14 +52,17 @@ def within(most: int, sizes: list[int]):
     ],
 )
 def test_parts_are_halved_until_they_fit(most: int, count: int, size: int, expected: list[int]) -> None:
-    ours, sizes = batching(), []
+    ours = batching()
+    sizes = []
     parts = ours.run(within(most, sizes), range(count))
     assert [item for part in parts for item in part] == list(range(count))
     assert (ours.size, sizes) == (size, expected)
 
 
 def test_a_batch_that_was_filled_before_is_computed_in_parts_of_the_new_size() -> None:
-    ours, sizes, attempts = batching(), [], []
+    ours = batching()
+    sizes = []
+    attempts = []
 
     def compute(items):
         attempts.append(len(items))
@@ -123,7 +126,8 @@ class Source:
     """Images that are numbers; counts what was listed and read."""
 
     def __init__(self, count: int, broken: int | None = None) -> None:
-        self.count, self.broken = count, broken
+        self.count = count
+        self.broken = broken
         self.listed = 0
         self.read: list[int] = []
 
@@ -169,7 +173,8 @@ def test_a_batch_has_images_of_several_chunks_and_leaves_the_rest(threads: int, 
 
 
 def test_a_thread_reads_a_chunk_at_once() -> None:
-    source, sizes = Source(40), []
+    source = Source(40)
+    sizes = []
     read = lambda owners: sizes.append(len(owners)) or source.images(owners)  # noqa: E731
     stream = ImageStream(source.jobs(together=40), read, 1, ThreadPoolExecutor(1))
     assert taken(stream, 40) == list(range(40))
@@ -245,7 +250,8 @@ def test_images_of_two_groups_never_share_a_batch(threads: int) -> None:
 @given(count=st.integers(0, 70), size=st.integers(1, 20), joins=st.booleans(), ahead=st.integers(1, 50))
 def test_every_image_arrives_once(count: int, size: int, joins: bool, ahead: int) -> None:
     stream = stream_of(Source(count), max(ahead, 2 * size), 0)
-    sizes, numbers = [], []
+    sizes = []
+    numbers = []
     while batch := taken(stream, size, joins_rest=joins):
         sizes.append(len(batch))
         numbers += batch

@@ -67,7 +67,10 @@ class Elsewhere:
     name = "elsewhere, 1 worker"
 
     def __init__(self, folder: Path, choice: ComputeSettings = HALF) -> None:
-        self.folder, self.choice, self.choices, self.requests = folder, choice, 0, 0
+        self.folder = folder
+        self.choice = choice
+        self.choices = 0
+        self.requests = 0
 
     def executor(self, spec: WorkerSpec) -> Elsewhere:
         self.spec = spec
@@ -89,7 +92,8 @@ class Elsewhere:
 
 
 def test_the_choice_of_an_executor_is_stored_for_its_kind(evaluate, tmp_path) -> None:
-    first, second = Elsewhere(tmp_path / "first"), Elsewhere(tmp_path / "second")
+    first = Elsewhere(tmp_path / "first")
+    second = Elsewhere(tmp_path / "second")
     value = accuracy(evaluate(workers=first))
     assert (first.choices, first.requests) == (1, 1)
     again = evaluate(workers=second)

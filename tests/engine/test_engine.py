@@ -170,7 +170,8 @@ def scaled(temperature: float) -> dict[str, PreprocessingConfig]:
 
 
 def test_a_temperature_has_its_own_predictions_and_the_same_answers(evaluate, models) -> None:
-    plain, scaled_by_1 = evaluate(), evaluate(**scaled(1.0))
+    plain = evaluate()
+    scaled_by_1 = evaluate(**scaled(1.0))
     assert plain.engine.cache_keys.cache_entry(CLEAN) == scaled_by_1.engine.cache_keys.cache_entry(CLEAN)
     before = plain.engine.predictions((CLEAN,))[CLEAN]
     after = evaluate(**scaled(2.0)).engine.predictions((CLEAN,))[CLEAN]
@@ -214,7 +215,9 @@ def test_a_shard_that_cannot_be_of_the_view(evaluate, models, spoil, snapshot: S
     evaluation = evaluate()
     (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
     shard = evaluation.store.read(key)
-    columns, about, path = dict(shard.columns), dict(shard.metadata), path_of(evaluation.store, key)
+    columns = dict(shard.columns)
+    about = dict(shard.metadata)
+    path = path_of(evaluation.store, key)
     content = spoil(columns, about)
     path.write_bytes(content if isinstance(content, bytes) else encode_shards([key], columns, about))
     evaluation = evaluate()

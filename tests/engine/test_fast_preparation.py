@@ -54,7 +54,8 @@ def suite(tmp_path: Path) -> Path:
 def decoders(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Count the images that each library decodes."""
     counts = {"torchvision": 0, "pillow": 0}
-    decode, convert = fast.decode_jpeg, Image.Image.convert
+    decode = fast.decode_jpeg
+    convert = Image.Image.convert
 
     def counted_decode(*args, **kwargs):
         pixels = decode(*args, **kwargs)
@@ -118,7 +119,8 @@ def test_exact_pixels_are_timms_and_fast_ones_close_to_them(evaluate) -> None:
 
 
 def test_the_way_is_in_the_cache_keys_of_sets_with_jpeg_files(evaluate) -> None:
-    quick, exact = evaluate().engine.cache_keys, evaluate(exact_preprocessing=True).engine.cache_keys
+    quick = evaluate().engine.cache_keys
+    exact = evaluate(exact_preprocessing=True).engine.cache_keys
     assert quick.cache_entry(CLEAN) != exact.cache_entry(CLEAN)
     assert quick.cache_entry(View("table")) != exact.cache_entry(View("table"))
     assert quick.cache_entry(SKETCH) == exact.cache_entry(SKETCH)
@@ -145,7 +147,8 @@ def test_an_image_of_a_mixed_set_changes_the_key_of_its_shard_alone(
     path = tmp_path / "val/apple/0.JPG"
     path.rename(path.with_suffix(".png"))
     before = evaluate().engine.cache_keys
-    keys, files = before.shard_keys(CLEAN), before.files_key(CLEAN, 0)
+    keys = before.shard_keys(CLEAN)
+    files = before.files_key(CLEAN, 0)
     last = max((tmp_path / "val").glob("*/*"))
     last.rename(last.with_name("zz.png"))
     after = evaluate().engine.cache_keys

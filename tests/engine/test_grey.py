@@ -67,7 +67,8 @@ def test_answers_and_attacks_equal_an_own_loop(
 
 def test_grey_images_have_other_predictions_than_colours(evaluate: Evaluate, models) -> None:
     exec(GREY, vars(models))  # noqa: S102  the same file as the other networks
-    grey, colours = evaluate("grey"), evaluate("net")
+    grey = evaluate("grey")
+    colours = evaluate("net")
     assert grey.measure("accuracy").n == colours.measure("accuracy").n == 9
     keys = [one.engine.cache_keys.cache_entry(View("clean")) for one in (grey, colours)]
     assert keys[0] != keys[1]

@@ -20,7 +20,8 @@ from quba_check.evaluation import Evaluation
 from quba_check.storage.image_cache import ImageCache
 
 N = PER_CLASS * len(CLASSES)
-FOG, SNOW = View("corruptions", "fog", 3), View("corruptions", "snow", 1)
+FOG = View("corruptions", "fog", 3)
+SNOW = View("corruptions", "snow", 1)
 ALL = [CLEAN, FGSM, PGD, FOG, SNOW]
 FILE_BYTES = 128 + N * SIDE * SIDE * 3 + N * 4
 

@@ -65,7 +65,8 @@ def test_every_set_is_read_by_its_map(tmp_path: Path, evaluate: Evaluate, space:
     right = {}
     names = list(SPACES[space][1])
     for name in ("night", "same", "rand"):
-        images, labels = pictures(rng, 40), [names[k] for k in rng.integers(0, 2, 40)]
+        images = pictures(rng, 40)
+        labels = [names[k] for k in rng.integers(0, 2, 40)]
         np.savez(root / f"{name}.npz", images=images, labels=labels)
         right[name] = np.mean([chosen(i, space) == k for i, k in zip(images, labels, strict=True)])
     cues = write_cues(root / "cc", rng, space)

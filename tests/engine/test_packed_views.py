@@ -34,7 +34,8 @@ def files_of(evaluation: Evaluation, view: View) -> list[Path]:
 
 def write_again(evaluation: Evaluation, *, packed: bool = True, moved: int | None = None) -> None:
     """Write the shards of the clean set again; one may get labels that are no classes."""
-    keys, store = evaluation.engine.cache_keys.shard_keys(CLEAN), evaluation.store
+    keys = evaluation.engine.cache_keys.shard_keys(CLEAN)
+    store = evaluation.store
     shards = [store.read(key) for key in keys]
     store.remove(*keys)
     for key, shard in zip(keys, shards, strict=True):
@@ -142,7 +143,8 @@ def test_a_damaged_shard_of_its_own_is_predicted_again_alone(evaluate, models, u
 @pytest.mark.parametrize("packed", [True, False])
 def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpacked, packed: bool) -> None:
     """A released model's predictions, copied over those of a worse one, do not pass for its own."""
-    other, evaluation = evaluate("other"), evaluate()
+    other = evaluate("other")
+    evaluation = evaluate()
     for one in (other, evaluation):
         one.engine.predictions([CLEAN])
         write_again(one, packed=packed)

@@ -171,7 +171,8 @@ def attacked(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return logits under FGSM (N, C), and those along PGD (11, N, C), by a loop of its own."""
     mean, std = (torch.tensor(one).view(3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    pixels, label = setting.images / 255, torch.from_numpy(setting.labels)
+    pixels = setting.images / 255
+    label = torch.from_numpy(setting.labels)
     in_pixels = protocol is STANDARD
     points = pixels if in_pixels else (pixels - mean) / std
 
@@ -184,7 +185,8 @@ def attacked(
     fgsm = (points + size * logits_and_signs(points)[1]).clamp(0, 1)
     # Moves of another size come from the same random numbers.
     noise = torch.stack([start_noise((3, 16, 16), index, SEED, 8 / 255) for index in range(128)])
-    current, visited = (points + noise * (size / (8 / 255))).clamp(0, 1), []
+    current = (points + noise * (size / (8 / 255))).clamp(0, 1)
+    visited = []
     for _ in range(10):
         logits, signs = logits_and_signs(current)
         visited.append(logits)
@@ -198,10 +200,12 @@ def test_attacks_of_half_the_size_are_those_of_a_loop(protocol: Protocol) -> Non
     setting = Setting(protocol)
     label = torch.from_numpy(setting.labels)
     fgsm, visited = (logits.argmax(-1) for logits in attacked(setting, protocol, 4 / 255))
-    found, usual = setting.outputs("half fgsm"), Setting(protocol).outputs("fgsm")
+    found = setting.outputs("half fgsm")
+    usual = Setting(protocol).outputs("fgsm")
     assert torch.equal(found["raw"].argmax(1), fgsm)
     assert not torch.equal(usual["raw"].argmax(1), fgsm)
-    pgd, is_right = setting.outputs("half pgd"), (visited == label).all(0)
+    pgd = setting.outputs("half pgd")
+    is_right = (visited == label).all(0)
     assert torch.equal(pgd["always_right"], is_right)
     if protocol is STANDARD:
         assert 4 / 255 - 1e-6 < float(found["extent"][:, 2].max()) < 4 / 255 + 1e-6
@@ -215,7 +219,8 @@ def test_passes_of_an_attack_are_counted() -> None:
     taken = steps_taken(attacked(setting, STANDARD)[1].argmax(2) == torch.from_numpy(setting.labels))
     setting.module.forwards = 0
     setting.outputs("pgd")
-    forwards, backwards = int(taken.sum()) + 128, int(taken.sum())
+    forwards = int(taken.sum()) + 128
+    backwards = int(taken.sum())
     assert setting.module.forwards == forwards
     assert sum(passes for _, _, passes in setting.reports) == forwards + backwards
     assert sum(images for _, images, _ in setting.reports) == 128
@@ -234,9 +239,11 @@ def test_batches_of_an_attack_stay_full_until_the_images_end() -> None:
 
 @pytest.mark.parametrize("run", ["plain", "fgsm", "pgd"])
 def test_memory_that_runs_out_changes_no_output(run: str) -> None:
-    usual, small = Setting(STANDARD, None), Setting(STANDARD, None)
+    usual = Setting(STANDARD, None)
+    small = Setting(STANDARD, None)
     small.module.most_images = 5
-    first, second = usual.outputs(run), small.outputs(run)
+    first = usual.outputs(run)
+    second = small.outputs(run)
     batching = small.passes.batching if run == "plain" else small.passes.attack_batching
     assert batching.size == 4
     torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4)
@@ -315,7 +322,8 @@ def test_batches_of_images_with_the_channels_last_keep_their_pixels() -> None:
 @needs_cuda
 @pytest.mark.parametrize("run", ["plain", "fgsm", "pgd"])
 def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
-    first, second = Setting(STANDARD).outputs(run), Setting(STANDARD, device="cuda:0").outputs(run)
+    first = Setting(STANDARD).outputs(run)
+    second = Setting(STANDARD, device="cuda:0").outputs(run)
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3, check_device=False)
 
 
@@ -338,7 +346,8 @@ def test_results_are_fetched_while_the_device_computes(
     run: str, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting = Setting(protocol)
-    expected, reports = [task.outputs for task in _one_batch_late(setting.run(run))], setting.reports
+    expected = [task.outputs for task in _one_batch_late(setting.run(run))]
+    reports = setting.reports
     with simulated_gpu(monkeypatch) as gpu:
         setting = Setting(protocol, device="cuda:0")
         gpu.reset()
@@ -368,7 +377,8 @@ def test_an_attack_on_probabilities_waits_once_for_each_gradient(monkeypatch: py
     """The kind of its outputs is checked on every batch."""
     with simulated_gpu(monkeypatch) as gpu:
         setting = Setting(STANDARD, device="cuda:0")
-        forward, setting.classifier.outputs = setting.module.forward, "probabilities"
+        forward = setting.module.forward
+        setting.classifier.outputs = "probabilities"
         setting.module.forward = lambda inputs: forward(inputs).softmax(dim=1)
         gpu.reset()
         assert len(list(setting.run("fgsm"))) == 8

@@ -44,7 +44,8 @@ def test_a_generated_corruption_depends_on_seed_index_corruption_and_severity_al
 
 
 def test_encoded_corruptions_went_through_a_file(generated) -> None:
-    plain, coded = generated(), generated(", encode: jpeg85")
+    plain = generated()
+    coded = generated(", encode: jpeg85")
     assert np.array_equal(prepared(coded, FOG, 2), reencode(prepared(plain, FOG, 2), "jpeg85"))
     assert np.array_equal(prepared(coded, CLEAN, 2), prepared(plain, CLEAN, 2))
 

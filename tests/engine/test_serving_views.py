@@ -93,7 +93,8 @@ def test_predictions_are_those_of_the_application_and_change_with_it(
     evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluation = evaluate()
-    app, floats = served(evaluation, "app"), served(evaluation, "floats")
+    app = served(evaluation, "app")
+    floats = served(evaluation, "floats")
     np.testing.assert_allclose(app, by_hand(evaluation, opencv_input), atol=1e-6)
     np.testing.assert_allclose(floats, by_hand(evaluation, float_input), atol=1e-6)
     own = evaluation.predictions([CLEAN])[CLEAN].probabilities
@@ -140,7 +141,8 @@ def test_a_call_that_reads_another_file_has_another_generation(evaluate: Evaluat
 
 
 def test_pipelines_leave_other_keys_as_they_are(evaluate: Evaluate) -> None:
-    plain, declared = evaluate(""), evaluate()
+    plain = evaluate("")
+    declared = evaluate()
     assert plain.engine.cache_keys.cache_entry(CLEAN) == declared.engine.cache_keys.cache_entry(CLEAN)
     assert plain.engine.cache_keys.content_key(CLEAN) == declared.engine.cache_keys.content_key(CLEAN)
     assert plain.classifier.preprocessing.as_dict() == declared.classifier.preprocessing.as_dict()

@@ -26,7 +26,8 @@ from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
 ROOM = 3
-SKETCH, EDGE = View("sketch"), View("edge")
+SKETCH = View("sketch")
+EDGE = View("edge")
 PLAN = [SKETCH, EDGE, FGSM]
 
 
@@ -40,7 +41,8 @@ class InFlight(Elsewhere):
         self.failing = ""
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
-        requests, waiting = iter(requests), []
+        requests = iter(requests)
+        waiting = []
         try:
             while True:
                 for request in islice(requests, ROOM - len(waiting)):
@@ -153,7 +155,8 @@ def test_any_order_of_images_gives_the_same_outputs(data: st.DataObject, sizes: 
     tasks = [task(number, size) for number, size in enumerate(sizes)]
     owners = [(one, position) for one in tasks for position in range(len(one.examples))]
     shuffled = data.draw(st.permutations(owners))
-    complete, start = [], 0
+    complete = []
+    start = 0
     while start < len(shuffled):
         stop = start + data.draw(st.integers(1, 5))
         batch = shuffled[start:stop]

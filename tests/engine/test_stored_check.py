@@ -25,7 +25,8 @@ from quba_check.errors import InvariantError, ModelError
 from quba_check.evaluation import Evaluation
 
 N = PER_CLASS * len(CLASSES)
-SKETCH, FOG = View("sketch"), View("corruptions", "fog", 3)
+SKETCH = View("sketch")
+FOG = View("corruptions", "fog", 3)
 
 
 @pytest.fixture
@@ -150,7 +151,8 @@ def test_attacked_images_alone_are_not_used(evaluate, snapshot: SnapshotAssertio
 
 def test_those_of_another_size_are_not_either(evaluate) -> None:
     views = [CLEAN, replace(PGD, epsilon=Fraction(4, 255))]
-    first, second = evaluate(), evaluate()
+    first = evaluate()
+    second = evaluate()
     first.engine.predictions(views)
     first.store.remove(*first.engine.cache_keys.shard_keys(CLEAN))
     second.engine.predictions(views)
@@ -158,7 +160,8 @@ def test_those_of_another_size_are_not_either(evaluate) -> None:
 
 
 def test_processes_at_one_time_use_each_others_attacked_images(evaluate) -> None:
-    first, second = evaluate(), evaluate()
+    first = evaluate()
+    second = evaluate()
     answers(first, CLEAN)
     answers(second, CLEAN, FGSM)
     assert answers(first, FGSM) == answers(second, FGSM)
@@ -166,7 +169,8 @@ def test_processes_at_one_time_use_each_others_attacked_images(evaluate) -> None
 
 
 def test_own_attacked_images_vouch_for_no_others(evaluate) -> None:
-    first, second = evaluate(), evaluate()
+    first = evaluate()
+    second = evaluate()
     first.classifier.outputs = second.classifier.outputs = "logits"
     first.engine._complete([FGSM], [])
     second.engine._complete([PGD], [])
@@ -175,7 +179,8 @@ def test_own_attacked_images_vouch_for_no_others(evaluate) -> None:
 
 
 def test_a_process_that_leaves_a_generation_removes_what_it_stored_there(evaluate, settings) -> None:
-    first, second = evaluate(), evaluate()
+    first = evaluate()
+    second = evaluate()
     key = second.engine.cache_keys.shard_key(FGSM, 0)
     answers(first, CLEAN)
     settings("turned")
@@ -210,7 +215,8 @@ class OtherFile(Elsewhere):
 
     def __init__(self, evaluation: Evaluation, settings: Callable[[str], object], text: str) -> None:
         super().__init__(evaluation.engine.worker)
-        self._settings, self._text = settings, text
+        self._settings = settings
+        self._text = text
 
     def run(self, requests: Iterator[ShardRequest]) -> Iterator[object]:
         for request in requests:

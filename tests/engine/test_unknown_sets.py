@@ -24,7 +24,9 @@ from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.suites.set_images import ViewSlices
 
-NEAR, SKETCH, TUNING = View("unknown/near"), View("sketch"), View("tuning")
+NEAR = View("unknown/near")
+SKETCH = View("sketch")
+TUNING = View("tuning")
 
 
 def write(path: Path, reds: list[int]) -> None:
@@ -164,7 +166,8 @@ def test_files_that_are_no_images(evaluate: Evaluate, tmp_path: Path, content: b
 
 def test_requested_logits_are_those_of_a_suite_with_their_score(evaluate: Evaluate, tmp_path: Path) -> None:
     """Answers by their energy need no other predictions than unknown images by their energy."""
-    plain, energy = evaluate(""), evaluate("  unknown: {near: near, score: energy}\n")
+    plain = evaluate("")
+    energy = evaluate("  unknown: {near: near, score: energy}\n")
     without = keys(plain).cache_entry(CLEAN)
     request = answer_request("share", "energy", 9.5)
     plain.plan(["answers"], requests=[request])
@@ -173,7 +176,8 @@ def test_requested_logits_are_those_of_a_suite_with_their_score(evaluate: Evalua
     logsumexp = [math.log(2 * math.exp(20 / 255 * 12) + math.exp(red / 255 * 12)) for red in (200, 201, 202)]
     assert plain.measure("answers").parts["share@energy=9.5"].value == np.mean(np.array(logsumexp) >= 9.5)
     # A worker elsewhere knows it by the view.
-    stored, there = keys(plain).stored_view(CLEAN), worker_spec(plain).engine(tmp_path / "there", 1)
+    stored = keys(plain).stored_view(CLEAN)
+    there = worker_spec(plain).engine(tmp_path / "there", 1)
     assert there.cache_keys.cache_entry(stored) == keys(plain).cache_entry(CLEAN)
     plain.plan(["answers"])
     assert keys(plain).cache_entry(CLEAN) == without

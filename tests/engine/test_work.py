@@ -146,7 +146,8 @@ def test_passes_of_fgsm_are_reported_one_by_one_and_nothing_from_the_store(steps
 
 
 def test_time_before_a_restart_is_no_work_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps, now = [], [0.0]
+    steps = []
+    now = [0.0]
     monkeypatch.setattr("quba_check.engine.work.time.perf_counter", lambda: now[0])
     reporter = Reporter(steps.append)
     now[0] = 100.0

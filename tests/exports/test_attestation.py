@@ -100,7 +100,8 @@ def descriptor(name, sha256, media_type, role, **annotations):
     return described | {"annotations": {"role": role, **annotations}}
 
 
-A, B = "gate.yaml::a[min]", "gate.yaml::b[min]"
+A = "gate.yaml::a[min]"
+B = "gate.yaml::b[min]"
 
 
 @pytest.mark.parametrize(

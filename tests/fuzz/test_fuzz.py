@@ -141,7 +141,8 @@ def one_line(call: Callable[[], object]) -> None:
 
 def command(*words: str) -> int:
     """The exit code of a command, whose messages are one line if it fails."""
-    out, errors = io.StringIO(), io.StringIO()
+    out = io.StringIO()
+    errors = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         try:
             code = main(words)

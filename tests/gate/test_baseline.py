@@ -151,7 +151,8 @@ def test_a_first_release_blocks_even_if_the_demand_is_optional(gate: Gate) -> No
 
 def test_a_reference_does_not_replace_a_stated_baseline(gate: Gate) -> None:
     text = f"{DROP.replace('accuracy', 'calibration_error')}\nparity: {{agreement: {{min: 0.1}}}}"
-    model, name = gate.model, "calibration_error[max_drop]"
+    model = gate.model
+    name = "calibration_error[max_drop]"
     outcomes = [
         {row.name: row.outcome for row in gate.judge(text, reference=model, first_release=is_first).verdicts}
         for is_first in (False, True)
@@ -297,7 +298,8 @@ def test_other_images_are_looser_demands(
 
 
 def test_another_encoding_of_corruptions_is_a_looser_demand(gate: Gate, data: Path) -> None:
-    manifest, text = data / "quba-data.yaml", ACCURACY.replace("accuracy", "corruption_robustness")
+    manifest = data / "quba-data.yaml"
+    text = ACCURACY.replace("accuracy", "corruption_robustness")
     rewrite(manifest, "{reader: folder, path: c, prepared: true}", "{generate: from clean, sample: one}")
     approve(gate.judge(text, data=data, first_release=True))
     rewrite(manifest, "sample: one}", "sample: one, encode: jpeg85}")
@@ -336,7 +338,8 @@ def test_other_rules_are_looser_demands(
         code = f"import numpy as np\n\n\ndef prepare(image):\n    return np.asarray(image) {end}\n"
         Path(f"{name}.py").write_text(code)
     monkeypatch.syspath_prepend(Path.cwd())
-    manifest, text = data / "quba-data.yaml", f"baseline: release\n{text}"
+    manifest = data / "quba-data.yaml"
+    text = f"baseline: release\n{text}"
     rewrite(manifest, "path: night}", f"path: night{', space: same' if text.endswith(NIGHT) else ''}}}")
     manifest.write_text(manifest.read_text() + rule)
     before = gate.judge(text, data=data, first_release=True)

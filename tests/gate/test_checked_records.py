@@ -36,7 +36,8 @@ def test_a_run_with_demands_of_many_kinds_agrees_with_itself(gate: Gate, data: P
     images = sorted((data / "val").glob("*/*"))
     rows = [f"{one.relative_to(data)},{one.parent.name},{'ab'[k % 2]}" for k, one in enumerate(images)]
     (data / "val.csv").write_text("\n".join(["path,label,half", *rows]))
-    manifest, text = data / "quba-data.yaml", SLICED.format(uncertain=uncertain)
+    manifest = data / "quba-data.yaml"
+    text = SLICED.format(uncertain=uncertain)
     clean = "clean: {reader: csv, path: val.csv, slices: [half]}"
     manifest.write_text(
         manifest.read_text().replace("clean: {reader: folder, path: val, expected: 9}", clean)
@@ -96,7 +97,8 @@ def judged_files(gate: Gate, *files: Path, selected: str = "") -> Record:
     demands = session.demands(session.files)
     chosen = [planned for planned in demands if planned.node_id.startswith(selected)]
     session.select(chosen)
-    judge, collector = loaded_judge(session), ResultCollector()
+    judge = loaded_judge(session)
+    collector = ResultCollector()
     for planned in chosen:
         collector.add(judge.judge(planned))
     ids = {planned.node_id for planned in chosen}

@@ -26,7 +26,8 @@ def session(gate: Gate) -> GateSession:
 
 def collected(session: GateSession) -> ResultCollector:
     """The results of all demands, the last one first."""
-    collector, judge = ResultCollector(), loaded_judge(session)
+    collector = ResultCollector()
+    judge = loaded_judge(session)
     for planned in reversed(session.demands(session.files)):
         collector.add(judge.judge(planned))
     return collector
@@ -174,7 +175,8 @@ def test_clean_answers_are_findings_and_notes(session: GateSession) -> None:
 
 def test_the_judged_grade_comes_before_one_of_the_values(gate: Gate) -> None:
     session = gate.session(f"{THREE}\nquba: {{min_score: -100, allow_other_suite: true}}")
-    collector, judge = ResultCollector(), loaded_judge(session)
+    collector = ResultCollector()
+    judge = loaded_judge(session)
     *others, score = session.demands(session.files)
     for planned in others:
         collector.add(judge.judge(planned))

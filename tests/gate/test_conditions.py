@@ -23,7 +23,8 @@ from quba_check.evaluation import Evaluation
 from quba_check.gate.preflight import plan_run
 from quba_check.records.record import Record
 
-NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
+NET = "acceptance.nets:net"
+OTHER = "acceptance.nets:other"
 SMALL = "min_images: 1, min_groups: 1"
 DROP = f"max_drop: 0.05, slices: {{site=b: {{max_drop: 0.05, {SMALL}}}}}"
 DROPS = f"""\
@@ -99,7 +100,8 @@ def test_a_missing_set_concerns_its_own_demands_alone(gate: Gate, suite: Path, t
 def test_parity_behind_a_pipeline_needs_no_reference(gate: Gate) -> None:
     """The value of the dimension compares with the reference, unless each entry has a pipeline."""
     with_entry = f"{PARITY}  - {{agreement: {{min: 0.5}}}}\n"
-    alone, both = gate.judge(with_entry), gate.judge(with_entry, reference=OTHER)
+    alone = gate.judge(with_entry)
+    both = gate.judge(with_entry, reference=OTHER)
     assert outcomes(alone) == {
         "parity.agreement@pipeline=app[min]": "pass",
         "parity.agreement[min]": "unmeasurable",
@@ -143,7 +145,8 @@ def test_drops_are_differences_of_two_runs(gate: Gate, suite: Path, store: Path)
         expected["classes.apple.specificity@recall=0.5,from=tuning,set=night"] += sign * rejected.mean()
     served_view = View("clean", columns="probabilities", variant="serving/app")
     clean, served = predictions(NET, suite, store, views[0], served_view)
-    own, behind = clean.predicted == clean.label, served.predicted == served.label
+    own = clean.predicted == clean.label
+    behind = served.predicted == served.label
     expected["accuracy@pipeline=app"] = own.mean() - behind.mean()
     expected["accuracy@pipeline=app,slice=site=b"] = own[site_b].mean() - behind[site_b].mean()
     assert {name: drop for name, (_, drop, *_) in drops.items()} == pytest.approx(
@@ -201,7 +204,8 @@ dimensions:
     - {{set: patients, min: 0.6, optional: true}}
     - {{set: patients, slices: {{site: {{worst: {{min: 0.9, tier: info}}, {SMALL}}}}}}}
 """
-    rows, messages = {}, {}
+    rows = {}
+    messages = {}
     for policy in ("point", "fail", "allow"):
         record = gate.judge(f"uncertain: {policy}\n{text}")
         rows[policy] = {row.name: (row.outcome, row.blocks) for row in record.verdicts[:-1]}

@@ -118,7 +118,8 @@ def test_missing_sets(gate: Gate, clean_only: Path) -> None:
 
 def test_a_failed_measurement_is_not_tried_again(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     session = gate.session("dimensions: {accuracy: {min: 0.5}}", "acceptance.nets:NotFinite")
-    outcome, asked = Evaluation.outcome, []
+    outcome = Evaluation.outcome
+    asked = []
 
     def counted(self: Evaluation, name: str) -> object:
         asked.append(name)
@@ -127,7 +128,8 @@ def test_a_failed_measurement_is_not_tried_again(gate: Gate, monkeypatch: pytest
     monkeypatch.setattr(Evaluation, "outcome", counted)
     (planned,) = session.demands(session.files)
     judge = loaded_judge(session)
-    first, second = judge.judge(planned), judge.judge(planned)
+    first = judge.judge(planned)
+    second = judge.judge(planned)
     assert first.verdict.outcome == "unmeasurable"
     assert "not finite" in first.verdict.message
     assert second.verdict == first.verdict

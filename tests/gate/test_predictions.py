@@ -27,7 +27,8 @@ def row(record: Record) -> tuple[int, int, bool]:
 
 
 def test_the_first_run_predicts_and_the_second_reuses(gate: Gate) -> None:
-    first, second = gate.judge(DEMANDS), gate.judge(DEMANDS)
+    first = gate.judge(DEMANDS)
+    second = gate.judge(DEMANDS)
     assert (row(first), row(second)) == ((21, 0, True), (0, 21, False))
     assert first.predictions.text == "21 answers, all predicted by this run"
     assert REUSED.fullmatch(second.predictions.text)

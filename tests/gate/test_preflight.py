@@ -22,7 +22,8 @@ from quba_check.records.files import write_record
 from quba_check.records.record import Record
 from quba_check.reports.plan import plan_table
 
-NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
+NET = "acceptance.nets:net"
+OTHER = "acceptance.nets:other"
 PLAIN = "dimensions: {accuracy: {min: 0.5}}"
 ACCURACY_DROP = "dimensions: {accuracy: {max_drop: 0.1}}"
 ACCURACY = "dimensions: {accuracy: {min: 0.1}, parameters: {max: 1}}"
@@ -295,7 +296,8 @@ def test_the_table_of_all_dimensions(gate: Gate, snapshot: SnapshotAssertion, tm
 def test_models_and_protocols_are_planned_once(gate: Gate, tmp_path: Path) -> None:
     text = "dimensions: {accuracy: {min: 0.1}, adversarial_robustness: {min: 0.1}}"
     session = gate.session(text, OTHER, NET, store=tmp_path / "store")
-    again, released = tmp_path / "again.yaml", tmp_path / "released.yaml"
+    again = tmp_path / "again.yaml"
+    released = tmp_path / "released.yaml"
     again.write_text(f"schema: 1\n{text}\n")
     released.write_text(f"schema: 1\nprotocol: released\n{text}\n")
     session.select(session.demands([*session.files, released, again]))

@@ -51,7 +51,8 @@ def speed_after(folder: Path, *steps: Step) -> float:
 
 
 def test_the_speed_is_that_of_the_last_minute(tmp_path: Path) -> None:
-    fast, slow = step("clean", 1000, 1000, 1.0), step("corruptions/fog/3", 100, 100, 1.0)
+    fast = step("clean", 1000, 1000, 1.0)
+    slow = step("corruptions/fog/3", 100, 100, 1.0)
     assert speed_after(tmp_path, *[fast] * 100) == 1000
     assert speed_after(tmp_path, *[fast] * 100, *[slow] * 90) == 100
     half = speed_after(tmp_path, *[fast] * 100, *[slow] * 30)

@@ -11,7 +11,8 @@ from quba_check.errors import ModelError, OptionError
 from quba_check.gate.provenance import inputs_hash
 from quba_check.predictor import NO_REFERENCE
 
-NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
+NET = "acceptance.nets:net"
+OTHER = "acceptance.nets:other"
 PARITY = "parity:\n  agreement: {min: 0.99}\n  negative_flips: {max: 0}\n  probability_change: {max: 0}\n"
 DROPS = "dimensions:\n  accuracy: {max_drop: 0}\n  class_balance: {max_relative_drop: 0}\n"
 ACCURACY = "dimensions: {accuracy: {min: 0.1}}"
@@ -60,7 +61,8 @@ def test_a_changed_reference_is_another_input(gate: Gate) -> None:
 
 def test_both_protocols_share_the_loaded_reference(gate: Gate) -> None:
     session = gate.session(PARITY, reference=NET)
-    first, second = session.loaded.reference("standard"), session.loaded.reference("released")
+    first = session.loaded.reference("standard")
+    second = session.loaded.reference("released")
     assert first is not None
     assert second is not None
     assert first.classifier is second.classifier

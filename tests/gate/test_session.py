@@ -25,7 +25,8 @@ from quba_check.gate.threshold_files import default_files
 from quba_check.grading.population_file import DEMO_FILE
 from quba_check.records.files import write_record
 
-NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
+NET = "acceptance.nets:net"
+OTHER = "acceptance.nets:other"
 TWO = "dimensions:\n  accuracy: {min: 0.5}\n  calibration_error: {max: 0.9, tier: warn}"
 
 

@@ -98,7 +98,8 @@ def test_a_file_without_protocol_takes_the_default() -> None:
 
 def test_a_class_whose_name_needs_escapes_is_judged(gate: Gate, data: Path) -> None:
     """Such as a joiner, which Persian words have."""
-    name, manifest = "می\u200cخواهم", data / "quba-data.yaml"
+    name = "می\u200cخواهم"
+    manifest = data / "quba-data.yaml"
     (data / "val/apple").rename(data / "val" / name)
     manifest.write_text(manifest.read_text().replace("apple", name), encoding="utf-8")
     judged = gate.outcomes(f"classes: {{{name}: {{recall: {{min: 0}}}}}}", data=data)

@@ -48,7 +48,8 @@ def test_grade_of_a_published_model():
 
 
 def test_best_and_worst():
-    best, worst = grade(MODELS["EVA02-b-21k"].values), grade(MODELS["SigLIP2-l/16"].values)
+    best = grade(MODELS["EVA02-b-21k"].values)
+    worst = grade(MODELS["SigLIP2-l/16"].values)
     assert (best.percentile, best.letter) == (100 * 325 / 326, "A")
     assert (worst.percentile, worst.letter) == (0, "F")
 

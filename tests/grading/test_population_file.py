@@ -17,7 +17,8 @@ def content(**changes):
 
 
 def record(k, *, protocol="standard", suite="mine", fingerprint=None, name=None, lacks=()):
-    measured, unmeasured = {"value": k / 20, "unit": "fraction"}, {"unmeasurable": "no data"}
+    measured = {"value": k / 20, "unit": "fraction"}
+    unmeasured = {"unmeasurable": "no data"}
     measurements = dict.fromkeys(PUBLISHED_DIMENSIONS, measured) | dict.fromkeys(lacks, unmeasured)
     return Record.model_validate(
         {

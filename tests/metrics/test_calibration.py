@@ -27,7 +27,8 @@ def adaptive_calibration_error(probabilities, label, *, bins):
 def tables(draw):
     """Probability tables with labels: smooth, full of ties, or full of exact zeros and ones."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    rows, classes = draw(st.integers(1, 70)), draw(st.integers(2, 6))
+    rows = draw(st.integers(1, 70))
+    classes = draw(st.integers(2, 6))
     kind = draw(st.sampled_from(["smooth", "ties", "saturated"]))
     logits = rng.normal(size=(rows, classes)).astype(np.float32)
     logits = {"smooth": logits, "ties": np.rint(logits), "saturated": 200 * np.rint(logits)}[kind]
@@ -44,7 +45,8 @@ def slow_ace(probabilities, label, bins=15):
     errors = []
     for k in range(probabilities.shape[1]):
         rows = [(float(p), float(y == k)) for p, y in zip(probabilities[:, k], label, strict=True) if p > 0]
-        ordered, n = sorted(p for p, _ in rows), len(rows)
+        ordered = sorted(p for p, _ in rows)
+        n = len(rows)
         if n == 0:
             errors.append(0.0)
             continue
@@ -153,7 +155,8 @@ def test_the_adaptive_error_of_a_calibrated_model_is_noise():
 
 def test_the_standard_error_of_the_adaptive_error_is_its_spread():
     """Half of the images have no probability of the first class."""
-    rng, found = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
+    found = []
     for _ in range(100):
         p = np.where(rng.random(200) < 0.5, 0, 0.6)
         label = (rng.random(200) > p / 2).astype(np.int64)

@@ -146,7 +146,8 @@ def test_hidden_errors_by_hand():
     Their variance 2/9 has the error √(2 · 4 · 2 · (1/3)² · 5/72 − 2 · 2 · (5/72)²), and its root that over
     twice the root. One more image of five with the probability 0 has the standard deviation √(1/5 · 4/5).
     """
-    label, right = np.array([0, 0, 1, 1]), np.array([True, True, False, False])
+    label = np.array([0, 0, 1, 1])
+    right = np.array([True, True, False, False])
     variance = 2 * 4 * 2 * (1 / 3) ** 2 * 5 / 72 - 2 * 2 * (5 / 72) ** 2
     found, same = both(label, right, np.ones(4, np.float32), 2)
     assert found.hidden_error == pytest.approx(variance**0.5 / (2 * (2 / 9) ** 0.5))
@@ -155,6 +156,7 @@ def test_hidden_errors_by_hand():
 
 
 def test_images_that_vary_hide_nothing():
-    label, right = np.array([0, 0, 1, 1]), np.array([True, False, True, True])
+    label = np.array([0, 0, 1, 1])
+    right = np.array([True, False, True, True])
     p = np.array([0.5, 0.6, 0.5, 0.5], np.float32)
     assert [part.hidden_error for part in both(label, right, p, 2)] == [0, 0]

@@ -80,14 +80,16 @@ def test_influences_of_a_mean_are_its_derivative(metric):
     influences = whole.influences["clean"]
     assert influences.mean() == pytest.approx(0, abs=1e-12)
     for row in range(10):
-        label_with, predicted_with = np.append(label, label[row]), np.append(predicted, predicted[row])
+        label_with = np.append(label, label[row])
+        predicted_with = np.append(predicted, predicted[row])
         change = macro_mean(metric, label_with, predicted_with, 4, "clean").value - whole.value
         assert change * 4000 == pytest.approx(influences[row], rel=0.01)
     assert np.abs(influences).max() <= whole.bounds["clean"].up
 
 
 def test_images_of_no_class_count_as_others():
-    label, predicted = np.array([0, 1, -1, -1]), np.array([0, 1, 1, 0])
+    label = np.array([0, 1, -1, -1])
+    predicted = np.array([0, 1, 1, 0])
     assert class_counts("specificity", label, predicted, 2).shares.tolist() == [2 / 3, 2 / 3]
     assert class_counts("recall", label, predicted, 2).n.tolist() == [1, 1]
     assert macro_mean("precision", label, predicted, 2, "clean").value == 1 / 2
@@ -96,7 +98,8 @@ def test_images_of_no_class_count_as_others():
 
 def delong_variance(scores, is_of):
     """Variance of an AUROC from placement values, each by counting all pairs."""
-    own, others = scores[is_of], scores[~is_of]
+    own = scores[is_of]
+    others = scores[~is_of]
     wins = (own[:, None] > others) + (own[:, None] == others) / 2
     return wins.mean(axis=1).var(ddof=1) / len(own) + wins.mean(axis=0).var(ddof=1) / len(others)
 
@@ -176,7 +179,8 @@ def test_roc_points_are_those_of_scikit_learn():
 
 def test_precision_for_a_prevalence():
     """Of 1,000 with 20 ill, 18 of these and 98 others are called ill."""
-    recall, false = Estimate.mean(np.arange(10) < 9, "a"), Estimate.mean(np.arange(10) < 1, "b")
+    recall = Estimate.mean(np.arange(10) < 9, "a")
+    false = Estimate.mean(np.arange(10) < 1, "b")
     restated = restated_share(0.02, recall, false)
     assert restated.value == pytest.approx(18 / (18 + 98))
     for sample, wanted in (("a", (0.001, 0)), ("b", (0, 0.001))):

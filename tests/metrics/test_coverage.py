@@ -51,7 +51,8 @@ def test_debiased_values_are_near_the_truth(bench, monkeypatch):
 @of(("n", "rate"), [(50, 0.99), (50, 0.9), (200, 0.5)])
 def test_intervals_of_classes_cover(bench, n, rate):
     """No number is covered in fewer draws than 1 in 10,000 runs has at 95 %."""
-    rng, covered = np.random.default_rng(3), Counter()
+    rng = np.random.default_rng(3)
+    covered = Counter()
     for _ in range(DRAWS):
         covered.update(bench.covered(bench.samples(n, rate, rng)))
     assert len(covered) == 23
@@ -62,7 +63,9 @@ def test_intervals_of_classes_cover(bench, n, rate):
 @of(("sizes", "rate"), [([5] * 10, 0.99), ([200, 5, 5, 5], 0.9)])
 def test_the_mean_recall_of_small_classes(bench, sizes, rate):
     """A small class without a failure may hide many, and each weighs as much as a large class."""
-    rng, draws, held = np.random.default_rng(4), 150, 0
+    rng = np.random.default_rng(4)
+    draws = 150
+    held = 0
     label = np.repeat(range(len(sizes)), sizes)
     for _ in range(draws):
         predicted = np.where(rng.random(len(label)) < rate, label, (label + 1) % len(sizes))

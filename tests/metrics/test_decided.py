@@ -120,7 +120,8 @@ def test_groups_of_one_image_are_decided_as_images(images):
 def test_each_rule_by_hand():
     """Two images are called 1 just so, the third is called 2 for sure."""
     rows = [(0, [2, 3, 2, 1], [1, 3]), (0, [2, 3, 2, 1], [3, 1]), (0, [0, 0, 8, 0], [1, -1])]
-    mean, majority = by_hand(rows, "mean"), by_hand(rows, "majority")
+    mean = by_hand(rows, "mean")
+    majority = by_hand(rows, "majority")
     assert (mean.predicted.tolist(), mean.confidence.tolist()) == ([2], [0.5])
     assert (mean.label.tolist(), mean.acceptable.tolist()) == ([1], [[1, -1]])
     assert mean.true_probability.tolist() == [0.25]
@@ -154,8 +155,10 @@ def test_means_that_differ_by_rounding_alone_tie():
 
 def test_groups_without_a_common_label():
     """An image without a label has none in common; a group of such images has none at all."""
-    group, table = np.array([4, 9, 4, 9]), np.full((4, 2), 0.5, np.float32)
-    groups, predicted = Groups.of(group), np.zeros(4, int)
+    group = np.array([4, 9, 4, 9])
+    table = np.full((4, 2), 0.5, np.float32)
+    groups = Groups.of(group)
+    predicted = np.zeros(4, int)
     unknown = decide(groups, "mean", predicted, table, np.full((4, 1), -1))
     assert unknown.label.tolist() == [-1, -1]
     assert np.isnan(unknown.true_probability).all()

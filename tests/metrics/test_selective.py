@@ -39,7 +39,8 @@ def columns(pairs):
 
 def test_curve_and_area_by_hand():
     """Of four images, the second and the third are equally sure; the third and the last are wrong."""
-    scores, correct = np.array([0.6, 0.9, 0.2, 0.6]), np.array([True, True, False, False])
+    scores = np.array([0.6, 0.9, 0.2, 0.6])
+    correct = np.array([True, True, False, False])
     threshold, answered, wrong = risk_coverage(scores, correct)
     assert threshold.tolist() == [0.9, 0.6, 0.2]
     assert (answered.tolist(), wrong.tolist()) == ([1, 3, 4], [0, 1, 2])
@@ -66,7 +67,9 @@ def test_influences_equal_the_jackknife():
 
 def test_coverage_of_the_area():
     """200 images, a tenth of them wrong, the least sure ones more often."""
-    rng, draws, covered = np.random.default_rng(0), 600, 0
+    rng = np.random.default_rng(0)
+    draws = 600
+    covered = 0
     truth = 0.0505  # mean over 20,000 draws
     for _ in range(draws):
         scores = rng.random(200)
@@ -78,7 +81,8 @@ def test_coverage_of_the_area():
 
 def test_a_threshold_of_an_accuracy_by_hand():
     """Of 60 images, the 11th and the last 20 are wrong."""
-    scores, correct = np.linspace(60, 1, 60), (np.arange(60) != 10) & (np.arange(60) < 40)
+    scores = np.linspace(60, 1, 60)
+    correct = (np.arange(60) != 10) & (np.arange(60) < 40)
     assert threshold_for_accuracy(scores, correct, 0.9) == 18.0  # 39 of 43
     assert threshold_for_accuracy(scores, correct, 39 / 41) == 20.0
     assert threshold_for_accuracy(scores, correct, 29 / 30) == 21.0
@@ -171,7 +175,8 @@ def test_equal_scores_are_answered_together():
 
 def test_a_sequence_that_ended_may_start_again():
     """The surest are wrong, so the first start fails; the second one has half of the level."""
-    scores, correct = np.linspace(1, 0, 2000), np.arange(2000) >= 10
+    scores = np.linspace(1, 0, 2000)
+    correct = np.arange(2000) >= 10
     assert list(first_tests(2000, 0.05, 0.95)) == [142, 613]
     assert binomial_p(10, 142, 0.05) > 0.05
     assert guaranteed_threshold(scores, correct, error=0.05, confidence=0.95).answered == 2000
@@ -179,7 +184,9 @@ def test_a_sequence_that_ended_may_start_again():
 
 def test_images_of_a_group_count_once():
     """With 300 pairs of copies, 299 pairs without a wrong answer are needed: 597 images have one of each."""
-    scores, correct, groups = np.linspace(1, 0, 600), np.arange(600) < 598, np.arange(600) // 2
+    scores = np.linspace(1, 0, 600)
+    correct = np.arange(600) < 598
+    groups = np.arange(600) // 2
     alone = guaranteed_threshold(scores, correct, error=0.01, confidence=0.95)
     paired = guaranteed_threshold(scores, correct, error=0.01, confidence=0.95, groups=groups)
     assert (alone.answered, paired.answered) == (599, 597)
@@ -190,7 +197,8 @@ def test_images_of_a_group_count_once():
 @pytest.mark.parametrize(("groups", "starts"), [(59, {2321: 0.05}), (58, {}), (72, {2841: 0.05})])
 def test_a_start_has_the_groups_that_a_test_needs(groups, starts):
     """A test at 5 % needs 59 groups without an error, one at 2.5 % 72 groups. The groups have 40 images."""
-    group, usual = np.repeat(np.arange(groups), 40), {142: 0.025, 613: 0.025}
+    group = np.repeat(np.arange(groups), 40)
+    usual = {142: 0.025, 613: 0.025}
     assert _with_enough_groups(usual, 0.05, group) == starts
     mixed = usual if groups == 72 else {142: 0.05} if groups == 59 else {}
     assert _with_enough_groups(usual, 0.05, np.tile(np.arange(groups), 40)) == mixed
@@ -206,7 +214,9 @@ def test_guarantee_by_simulation(group):
 
     The grid of models and sizes is in `benchmarks/abstention_guarantee.py`.
     """
-    rng, draws, found = np.random.default_rng(1), 600, 0
+    rng = np.random.default_rng(1)
+    draws = 600
+    found = 0
     groups = np.arange(400) // group
     for _ in range(draws):
         correct = (rng.random(400 // group) >= 0.1)[groups]

@@ -48,7 +48,8 @@ def test_equals_scikit_learn(known, unknown):
 @given(scores, scores)
 @examples
 def test_limits_are_around_their_numbers_and_those_of_an_area_mirror_swapped_sets(known, unknown):
-    estimate, of_rate = area(known, unknown), fpr_at_95_tpr_limits(known, unknown, Z)
+    estimate = area(known, unknown)
+    of_rate = fpr_at_95_tpr_limits(known, unknown, Z)
     for name, influences in estimate.influences.items():
         assert influences.mean() == pytest.approx(0, abs=1e-12), name
     limits = auroc_limits(estimate, Z)
@@ -65,12 +66,15 @@ def test_limits_are_around_their_numbers_and_those_of_an_area_mirror_swapped_set
 def test_limits_of_an_area_by_loops():
     """DeLong's variance of each pair by itself, with one further image in each sample."""
     rng = np.random.default_rng(3)
-    known, unknown = rng.standard_normal(30) + 1, rng.standard_normal(40)
+    known = rng.standard_normal(30) + 1
+    unknown = rng.standard_normal(40)
     pairs = np.array([[float(one > other) for other in unknown] for one in known])
     value = pairs.mean()
-    variance, farther = 0.0, value
+    variance = 0.0
+    farther = value
     for deviations in (pairs.mean(axis=1) - value, pairs.mean(axis=0) - value):
-        n, squares = len(deviations), [one**2 for one in deviations]
+        n = len(deviations)
+        squares = [one**2 for one in deviations]
         count = sum(squares) ** 2 / sum(one**2 for one in squares)
         further = (count * max(squares) + value**2) / (count + 1)
         variance += sum(squares) / (n * (n - 1)) + further / n**2
@@ -91,7 +95,8 @@ def test_perfect_separation_has_the_limits_of_a_share_of_the_smaller_set():
 @pytest.mark.parametrize("value", [0.6, 0.9])
 def test_limits_of_a_thousand_images_are_near_delongs(value):
     """They were 1.05 to 1.2 times as far below the area as DeLong's."""
-    rng, ratios = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
+    ratios = []
     for _ in range(20):
         known = rng.standard_normal(500) + 2**0.5 * scipy.special.ndtri(value)
         estimate = area(known, rng.standard_normal(500))
@@ -102,19 +107,22 @@ def test_limits_of_a_thousand_images_are_near_delongs(value):
 @pytest.mark.parametrize(("m", "n"), [(20, 20), (20, 180), (180, 20), (100, 100)])
 @pytest.mark.parametrize("value", [0.6, 0.9, 0.99])
 def test_limits_of_an_area_err_as_rarely_as_promised(m, n, value):
-    rng, runs = np.random.default_rng(5), 300
+    rng = np.random.default_rng(5)
+    runs = 300
     too_high = too_low = 0
     for _ in range(runs):
         known = rng.standard_normal(m) + 2**0.5 * scipy.special.ndtri(value)
         low, high = auroc_limits(area(known, rng.standard_normal(n)), Z95)
-        too_high, too_low = too_high + (low > value), too_low + (high < value)
+        too_high = too_high + (low > value)
+        too_low = too_low + (high < value)
     assert scipy.stats.binom.sf(max(too_high, too_low) - 1, runs, 0.03) >= 0.01
 
 
 def test_limits_of_a_rate_by_hand():
     """Distances add in squares: those of a share, and those of the shares at limits of the threshold."""
     rng = np.random.default_rng(0)
-    known, unknown = rng.normal(2, 1, 200), rng.normal(0, 1, 100)
+    known = rng.normal(2, 1, 200)
+    unknown = rng.normal(0, 1, 100)
     rate = fpr_at_95_tpr(known, unknown)
     exact = scipy.stats.binomtest(round(rate * 100), 100).proportion_ci(0.95, "exact")
     least, most = scipy.stats.binom.ppf([0.025, 0.975], 200, 0.05).astype(int)
@@ -128,9 +136,11 @@ def test_limits_of_a_rate_by_hand():
 
 def test_influences_on_a_rate_are_those_of_both_sets():
     """Scores of equal distribution: the ROC curve has the slope 1."""
-    known, unknown = np.arange(2000.0), np.arange(2000) + 0.5
+    known = np.arange(2000.0)
+    unknown = np.arange(2000) + 0.5
     influences = fpr_at_95_tpr_estimate(known, unknown, ("known", "unknown")).influences
-    below, accepted = known < 100, unknown >= 100
+    below = known < 100
+    accepted = unknown >= 100
     assert influences["known"] == pytest.approx(below - below.mean(), rel=0.06)
     assert influences["unknown"] == pytest.approx(accepted - accepted.mean())
 
@@ -138,7 +148,8 @@ def test_influences_on_a_rate_are_those_of_both_sets():
 @pytest.mark.parametrize(("m", "n", "shift"), [(100, 100, 1.5), (300, 40, 2.5), (200, 200, 4)])
 def test_limits_of_a_rate_hold_the_truth(m, n, shift):
     """Normal scores at a distance: the true rate is known. 200 draws have a standard error of 1.5 %."""
-    rng, hits = np.random.default_rng(0), 0
+    rng = np.random.default_rng(0)
+    hits = 0
     truth = scipy.stats.norm.sf(shift + scipy.stats.norm.ppf(0.05))
     for _ in range(200):
         low, high = fpr_at_95_tpr_limits(rng.normal(shift, 1, m), rng.normal(0, 1, n), Z95)

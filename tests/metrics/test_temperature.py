@@ -117,7 +117,8 @@ def test_blocks_change_nothing_but_the_memory(monkeypatch):
 @pytest.mark.parametrize("scale", [0.3, 3.0])
 def test_large_tables_take_few_passes_to_the_same_temperature(monkeypatch, scale):
     table, label = answers(7, rows=temperature.LARGE, scale=scale)
-    rows, likelihood_of = [], temperature._likelihood
+    rows = []
+    likelihood_of = temperature._likelihood
     monkeypatch.setattr(
         temperature, "_likelihood", lambda *given: rows.append(len(given[1])) or likelihood_of(*given)
     )
@@ -164,7 +165,9 @@ def test_held_out_images_take_no_part_in_their_own_temperature():
 
 def test_held_out_scores_are_those_of_new_images():
     """On few images the fitted ones look better than new ones; held-out halves do not."""
-    fitted, held_out, new = [], [], []
+    fitted = []
+    held_out = []
+    new = []
     for seed in range(40):
         table, label = answers(seed, rows=40)
         others, other_label = answers(1000 + seed, rows=400)
@@ -181,7 +184,8 @@ def test_held_out_scores_are_those_of_new_images():
 @settings(max_examples=50, deadline=None)
 def test_halves_are_balanced_and_keep_groups_together(seed, n, groups):
     rng = np.random.default_rng(seed)
-    label, group = rng.integers(0, 4, n), rng.integers(0, 20, n) if groups else None
+    label = rng.integers(0, 4, n)
+    group = rng.integers(0, 20, n) if groups else None
     is_second = halves(label, group)
     np.testing.assert_array_equal(is_second, halves(label, group))
     if group is None:

@@ -74,11 +74,13 @@ def test_the_exit_code_follows_the_verdicts(
 
 def test_the_exit_code_of_several_records_or_none() -> None:
     """The worst counts; no record and one that was not written are no pass."""
-    ours, passed = controller(), record(verdicts=[verdict()])
+    ours = controller()
+    passed = record(verdicts=[verdict()])
     assert exit_code(ours, 0, 0) == 5
     ours.records = [passed, record(verdicts=[verdict("uncertain")]), passed]
     assert exit_code(ours, 1, 1) == 6
-    ours.records, ours.errors = [passed], ["the disk is full"]
+    ours.records = [passed]
+    ours.errors = ["the disk is full"]
     assert exit_code(ours, 0, 0) == 1
 
 

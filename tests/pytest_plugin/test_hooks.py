@@ -26,7 +26,8 @@ class StubJudge:
     """Judges each demand as corruption robustness of one value, or raises an error."""
 
     def __init__(self, value: float | Exception, **changes: Any) -> None:
-        self.value, self.changes = value, changes
+        self.value = value
+        self.changes = changes
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
         if isinstance(self.value, Exception):

@@ -11,7 +11,8 @@ from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS
 from quba_check.pytest_plugin.options import device_of, early_options, options_of
 
-STARTED, INI = Path("/started"), Path("/project/pytest.ini")
+STARTED = Path("/started")
+INI = Path("/project/pytest.ini")
 
 
 def config(line: dict[str, object] | None = None, ini: dict[str, object] | None = None) -> SimpleNamespace:

@@ -34,7 +34,8 @@ def test_all_records_on_a_page_with_the_baseline(tmp_path: Path, monkeypatch: py
     write_samples(tmp_path)
     monkeypatch.chdir(tmp_path)
     runs = [sample(tmp_path, name) for name in ("textured", "demo")]
-    html, markdown = tmp_path / "page.html", tmp_path / "out" / "summary.md"
+    html = tmp_path / "page.html"
+    markdown = tmp_path / "out" / "summary.md"
     session = stub(tmp_path / "store", markdown, runs[1], html)
     paths = [tmp_path / "textured.json", None]
     assert write_results(session, [run.record for run in runs], paths) == (html, [], [])
@@ -47,11 +48,9 @@ def test_all_records_on_a_page_with_the_baseline(tmp_path: Path, monkeypatch: py
 
 def test_pictures_of_failed_demands_if_asked_for(gate: Gate, tmp_path: Path) -> None:
     text = "dimensions: {accuracy: {min: 1.0}, ood_robustness: {min: 9.0}}"
-    failed, path, html = (
-        gate.judge(text, record=tmp_path / "r.json"),
-        tmp_path / "r.json",
-        tmp_path / "p.html",
-    )
+    failed = gate.judge(text, record=tmp_path / "r.json")
+    path = tmp_path / "r.json"
+    html = tmp_path / "p.html"
     for pictures in (2, None):
         session = gate.session(text, html=html, pictures=pictures)
         assert write_results(session, [failed], [path]) == (html, [], [])
@@ -86,7 +85,8 @@ def test_the_page_of_a_job_is_continued(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_changes_from_the_baseline(tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
-    before, after = stored("old.json", [0, 1, 2]), stored("new.json", [0, 1, 1], images=False)
+    before = stored("old.json", [0, 1, 2])
+    after = stored("new.json", [0, 1, 1], images=False)
     write_results(stub(tmp_path, file, before), [after.record], [None])
     assert "within noise" not in file.read_text(encoding="utf-8").partition("<details>")[0]
     assert "this run: its predictions per image are neither" in file.read_text(encoding="utf-8")

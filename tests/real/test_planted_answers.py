@@ -135,7 +135,8 @@ def crops(photo_suite: Path, tmp_path: Path) -> Suite:
     for path in sorted((photo_suite / "photos").iterdir()):
         for k in range(4):
             with Image.open(path) as photo:
-                left, top = k % 2 * photo.width // 8, k // 2 * photo.height // 8
+                left = k % 2 * photo.width // 8
+                top = k // 2 * photo.height // 8
                 box = left, top, left + photo.width * 7 // 8, top + photo.height * 7 // 8
                 photo.convert("RGB").crop(box).save(tmp_path / "crops" / f"{k}_{path.name}", quality=95)
             rows.append(f"crops/{k}_{path.name},{path.stem.rpartition('_')[2]}")

@@ -43,7 +43,8 @@ class Forgotten(nn.Module):
 
     def __init__(self, inner: nn.Module, *, listens: bool) -> None:
         super().__init__()
-        self.inner, self.listens = inner, listens
+        self.inner = inner
+        self.listens = listens
 
     def train(self, mode: bool = True) -> Forgotten:
         return super().train(mode) if self.listens else self

@@ -128,7 +128,8 @@ FULL = record(
 
 
 FULL_TEXT = terminal_text(FULL)
-STRICT, MINE = "thresholds/strict.yaml", "thresholds/mine.yaml"
+STRICT = "thresholds/strict.yaml"
+MINE = "thresholds/mine.yaml"
 ACCURACY = {"accuracy": value(0.8, "fraction")}
 NARROW = {name: {"not_measured": True} for name in ("accuracy", "shape_bias")}
 MISSING = grade(None, percentile=None, letter=None, complete=False, missing=["accuracy", "shape_bias"])
@@ -144,7 +145,8 @@ TWO_FILES = [
 ]
 PATH = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml:12"
 METRICS = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
-LOST, GAINED = wide(0.015, -0.0115, 0.0432, "fraction"), wide(-0.1, -0.13, 0.02, "relative")
+LOST = wide(0.015, -0.0115, 0.0432, "fraction")
+GAINED = wide(-0.1, -0.13, 0.02, "relative")
 CASES = {
     "everything": FULL,
     "a passing run": record(

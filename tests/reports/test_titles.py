@@ -50,7 +50,8 @@ def test_texts(snapshot: SnapshotAssertion) -> None:
 
 
 def test_tables_of_a_file(snapshot: SnapshotAssertion) -> None:
-    file, other = thresholds(TEXT), thresholds("dimensions: {accuracy: {min: 0.5, title: Other}}")
+    file = thresholds(TEXT)
+    other = thresholds("dimensions: {accuracy: {min: 0.5, title: Other}}")
     run = StoredRun("r.json", record())
     judged = what_if_text(["x.yaml", "y.yaml"], [what_if(run, one) for one in (file, other)])
     assert f"{judged}\n{power_text(file, 100, None)}" == snapshot

@@ -36,11 +36,9 @@ def test_most_severe_is_the_first_of_equals():
     assert most_severe([]) is None
 
 
-WHOLE, SOME, FEW = (
-    SetRow(images=50, expected=60),
-    SetRow(images=1000, found=10_000),
-    SetRow(images=2, found=5),
-)
+WHOLE = SetRow(images=50, expected=60)
+SOME = SetRow(images=1000, found=10_000)
+FEW = SetRow(images=2, found=5)
 RECORDS = (
     record(),
     record(verdict("pass")),

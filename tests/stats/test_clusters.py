@@ -97,7 +97,8 @@ def test_groups_of_other_images_are_not_used() -> None:
 
 
 def test_images_without_groups_are_groups_of_one() -> None:
-    rng, group = np.random.default_rng(3), {"clean": np.arange(80) // 4}
+    rng = np.random.default_rng(3)
+    group = {"clean": np.arange(80) // 4}
     influences = {"clean": deviations(np.repeat(rng.random(20), 4)), "sketch": deviations(rng.random(90))}
     alone = effect_of(influences, group)
     named = effect_of(influences, group | {"sketch": 100 + np.arange(90)})
@@ -121,7 +122,8 @@ def test_order_and_names_of_groups_do_not_matter(images: list[tuple[int, bool]])
 def limits(correct: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Limits of a share with groups."""
     effect = effect_of({"clean": deviations(correct.astype(float))}, {"clean": group})
-    hits, n = correct.sum() / effect.factor, len(correct) / effect.factor
+    hits = correct.sum() / effect.factor
+    n = len(correct) / effect.factor
     return share_limits(hits, n, effect.scores(np.array([-1.959964, 1.959964])))
 
 
@@ -141,14 +143,16 @@ def test_one_error_never_has_a_lower_limit_than_none(size: int) -> None:
     none = limits(np.zeros(len(group), bool), group)[1]
     assert none <= limits(np.arange(len(group)) == 0, group)[1] <= 1.3 * none
     # Ten groups with one error each show that a group is not wrong as a whole.
-    ten, alone = np.isin(np.arange(len(group)), np.arange(10) * size), np.array([1.959964])
+    ten = np.isin(np.arange(len(group)), np.arange(10) * size)
+    alone = np.array([1.959964])
     assert limits(ten, group)[1] < max(none, 1.05 * share_limits(10, len(group), alone)[0])
 
 
 def test_errors_of_small_groups_do_not_hide_large_ones() -> None:
     """Five groups of one image are wrong, 25 groups of 40 are right: the correlation is 1 at all sizes."""
     sizes = np.repeat([1, 40], [5, 25])
-    group, wrong = np.repeat(np.arange(30), sizes), np.repeat([1.0, 0.0], [5, 1000])
+    group = np.repeat(np.arange(30), sizes)
+    wrong = np.repeat([1.0, 0.0], [5, 1000])
     effect = effect_of({"clean": deviations(wrong)}, {"clean": group})
     assert effect.factor == pytest.approx(np.sum(sizes**2) / 1005)
     assert effect.freedom == pytest.approx(1005**2 / np.sum(sizes**2) - 1)
@@ -157,7 +161,8 @@ def test_errors_of_small_groups_do_not_hide_large_ones() -> None:
 def test_the_correlation_decides_if_large_groups_vary_less() -> None:
     """By analysis of variance; the jackknife is below it."""
     sizes = np.repeat([1, 2, 10], [10, 6, 4])
-    group, scale = np.repeat(np.arange(20), sizes), np.where(sizes == 10, 0.1, 1.0)
+    group = np.repeat(np.arange(20), sizes)
+    scale = np.where(sizes == 10, 0.1, 1.0)
     values = deviations(np.random.default_rng(0).normal(size=62) * scale[group])
     means = np.bincount(group, values) / sizes
     within = np.sum((values - means[group]) ** 2) / (62 - 20)
@@ -191,7 +196,8 @@ def test_the_correlation_by_pairs() -> None:
 def test_only_images_that_count_make_groups() -> None:
     """A class whose images are all right, of three groups: the others are none of it."""
     side = np.repeat([1, 0], [12, 88]).astype(np.int8)
-    names, nothing = {"clean": np.arange(100) // 4}, {"clean": np.zeros(100)}
+    names = {"clean": np.arange(100) // 4}
+    nothing = {"clean": np.zeros(100)}
     effect = effect_of(nothing, names, {"clean": side})
     assert (effect.count, effect.factor, effect.freedom) == (3, 4.0, math.inf)
     both = effect_of(nothing, names, {"clean": side + np.int8(1)})
@@ -200,7 +206,8 @@ def test_only_images_that_count_make_groups() -> None:
 
 def test_images_that_could_count_show_the_correlation() -> None:
     """Each of 20 ill patients has one missed image of ten; those of healthy ones are all called right."""
-    group, is_ill = np.repeat(np.arange(60), 10), np.repeat(np.arange(60) < 20, 10)
+    group = np.repeat(np.arange(60), 10)
+    is_ill = np.repeat(np.arange(60) < 20, 10)
     is_counted = ~is_ill | (np.arange(600) % 10 == 0)
     hits = is_counted & ~is_ill
     share = hits.sum() / is_counted.sum()
@@ -221,7 +228,8 @@ def test_images_that_could_count_show_the_correlation() -> None:
 
 def test_the_effect_of_a_class_is_that_of_its_images_alone() -> None:
     rng = np.random.default_rng(2)
-    group, of = np.arange(600) // 5, rng.random(600) < 0.3
+    group = np.arange(600) // 5
+    of = rng.random(600) < 0.3
     hits = of & (rng.random(600) < rng.random(120)[group])
     share = Estimate.mean(hits, "clean") / Estimate.mean(of, "clean")
     effect = effect_of(share.influences, {"clean": group}, {"clean": of.astype(np.int8)})
@@ -264,7 +272,8 @@ def test_limits_of_groups_contain_the_value_and_those_of_single_images(groups: l
 
 def test_few_deviating_groups_do_not_let_a_bad_share_pass() -> None:
     """The lower limit of a share of 0.95 in 50 groups of 40 errs in at most 2.8 % of samples."""
-    rng, group = np.random.default_rng(0), np.arange(2000) // 40
+    rng = np.random.default_rng(0)
+    group = np.arange(2000) // 40
     hits = rng.binomial(40, rng.beta(0.95 * 7 / 3, 0.05 * 7 / 3, (2000, 50)))
     within = np.arange(2000) % 40
     wrong = [limits(within < np.repeat(own, 40), group)[0] > 0.95 for own in hits]
@@ -274,7 +283,9 @@ def test_few_deviating_groups_do_not_let_a_bad_share_pass() -> None:
 @pytest.mark.parametrize("correlation", [0.01, 0.2])
 def test_limits_of_150_groups_are_as_wide_as_their_bootstrap(correlation: float) -> None:
     """At most 1.5 times on average, of lognormal sizes."""
-    rng, ours, resampled = np.random.default_rng(6), [], []
+    rng = np.random.default_rng(6)
+    ours = []
+    resampled = []
     for _ in range(20):
         group = lognormal(150, rng)
         scale = (1 - correlation) / correlation
@@ -288,7 +299,8 @@ def test_limits_of_150_groups_are_as_wide_as_their_bootstrap(correlation: float)
 
 def test_limits_in_groups_by_hand() -> None:
     """Twelve groups of two equal images: a design effect of 2 · 12 / 11, and Student's t of 11 degrees."""
-    influences, groups = {"clean": np.tile([0.5, 0.5, -0.5, -0.5], 6)}, {"clean": np.arange(24) // 2}
+    influences = {"clean": np.tile([0.5, 0.5, -0.5, -0.5], 6)}
+    groups = {"clean": np.arange(24) // 2}
     z = np.array([-1.959964, 0.0, 1.959964])
 
     def limits_at(scores: np.ndarray, effect: float) -> np.ndarray:
@@ -309,7 +321,8 @@ def test_differences_of_groups_on_both_sides() -> None:
 
     If all do, the error of 100 patients is not 0: the groups count as if one of them did not.
     """
-    group, side = np.repeat(np.arange(100), 2), np.tile(np.array([1, 2], np.int8), 100)
+    group = np.repeat(np.arange(100), 2)
+    side = np.tile(np.array([1, 2], np.int8), 100)
     influences = 2.0 * np.where(side == 1, 1, -1) * ((group < 3) - 0.03)
     effect = group_effect({"clean": influences}, {"clean": group}, {"clean": side}, is_difference=True)
     assert effect is not None

@@ -53,7 +53,8 @@ def test_standard_errors_are_those_of_a_bootstrap():
         for column, sample in ((clean, "clean"), (f, "clean"), (g, "clean"), (h, "others"))
     )
     ratios = [part / whole for part in (few, some, others)]
-    geometric, arithmetic = geometric_mean_of(ratios), mean_of([ratios[0], ratios[2]])
+    geometric = geometric_mean_of(ratios)
+    arithmetic = mean_of([ratios[0], ratios[2]])
     estimate = delta_method(
         geometric.value + arithmetic.value - few.value * others.value / 2,
         [(1.0, geometric), (1.0, arithmetic), (-others.value / 2, few), (-few.value / 2, others)],
@@ -61,7 +62,8 @@ def test_standard_errors_are_those_of_a_bootstrap():
     assert estimate.value == pytest.approx(statistic(clean.mean(), f.mean(), g.mean(), h.mean()))
     drawn = []
     for _ in range(3000):
-        rows, other_rows = RNG.integers(0, len(clean), len(clean)), RNG.integers(0, len(h), len(h))
+        rows = RNG.integers(0, len(clean), len(clean))
+        other_rows = RNG.integers(0, len(h), len(h))
         drawn.append(statistic(clean[rows].mean(), f[rows].mean(), g[rows].mean(), h[other_rows].mean()))
     assert estimate.standard_error == pytest.approx(np.std(drawn), rel=0.05)
 
@@ -76,7 +78,8 @@ def test_sets_of_different_sizes_are_not_one_sample():
 @examples
 def test_logarithms_turn_ratios_into_differences(pairs):
     first, second = (Estimate.mean(np.array(column), "clean") for column in zip(*pairs, strict=True))
-    direct, by_logarithm = first / second, (first.log() - second.log()).exp()
+    direct = first / second
+    by_logarithm = (first.log() - second.log()).exp()
     assert direct.value == pytest.approx(by_logarithm.value)
     assert direct.standard_error == pytest.approx(by_logarithm.standard_error, abs=1e-12)
 

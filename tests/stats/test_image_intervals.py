@@ -127,7 +127,8 @@ def test_a_group_deviates_less_than_its_most_extreme_image():
 
 def test_copies_have_the_limits_of_the_images():
     right, clean = np.random.default_rng(0).random((2, 300)) < 0.7
-    single, copies = ratio(right, clean), ratio(right.repeat(4), clean.repeat(4))
+    single = ratio(right, clean)
+    copies = ratio(right.repeat(4), clean.repeat(4))
     assert additive_limits(copies, Z95, 4.0) == pytest.approx(additive_limits(single, Z95), abs=0.004)
 
 

@@ -77,7 +77,8 @@ def test_an_exact_ratio_divides_the_error_between_its_shares():
 @pytest.mark.parametrize("rate", [0.002, 0.01, 0.05])
 def test_an_exact_ratio_covers_however_few_the_hits(rate):
     rng = np.random.default_rng(1)
-    n, clean = 500, 0.8
+    n = 500
+    clean = 0.8
     covered = 0
     for _ in range(400):
         others = rng.binomial(n, clean)
@@ -151,7 +152,8 @@ def test_one_number_keeps_its_limits(numbers):
 )
 def test_limits_of_the_worst_slice_err_as_rarely_as_promised(shares):
     """The exact probability for slices of 50 images: no upper limit may be below the smallest true value."""
-    n, bound = 50, min(shares)
+    n = 50
+    bound = min(shares)
     same = [[lambda z, hits=hits: limits.share_limits(hits, n, z)] * len(shares) for hits in range(n + 1)]
     low, _, high = np.transpose([limits.smallest_limits(numbers, Z) for numbers in same])
     chance = stats.binom.pmf(np.arange(n + 1), n, np.array(shares)[:, np.newaxis])
@@ -160,10 +162,12 @@ def test_limits_of_the_worst_slice_err_as_rarely_as_promised(shares):
 
 
 def test_normal_limits_add_in_squares() -> None:
-    one, other = 0.5 + 0.03 * SCORES, 0.6 + 0.04 * SCORES
+    one = 0.5 + 0.03 * SCORES
+    other = 0.6 + 0.04 * SCORES
     assert limits.unpaired_difference_limits(0.5, one, 0.6, other) == pytest.approx(0.1 + 0.05 * SCORES)
 
 
 def test_ratios_add_in_squares_of_logarithms() -> None:
-    one, other = 0.5 * np.exp(0.03 * SCORES), 0.6 * np.exp(0.04 * SCORES)
+    one = 0.5 * np.exp(0.03 * SCORES)
+    other = 0.6 * np.exp(0.04 * SCORES)
     assert limits.unpaired_ratio_limits(0.5, one, 0.6, other) == pytest.approx(1.2 * np.exp(0.05 * SCORES))

@@ -63,7 +63,8 @@ def test_delta_by_hand() -> None:
 def test_delta_is_the_difference_of_shares(first: list[int], second: list[int]) -> None:
     result = group_difference(first, second)
     pairs = list(product(first, second))
-    higher, lower = sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)
+    higher = sum(a > b for a, b in pairs)
+    lower = sum(a < b for a, b in pairs)
     assert result.delta == pytest.approx((higher - lower) / len(pairs), abs=1e-12)
     low, high = result.interval
     assert -1 <= low <= result.delta <= high <= 1

@@ -45,7 +45,8 @@ def test_decisions_margins_and_distance_by_hand() -> None:
     )
     # Trimmed by one at each end: 0.51 to 0.59 in steps of 0.01, so the variance is (81 - 1) / 12 steps².
     sigma = 0.01 * (80 / 12) ** 0.5
-    m3, bare = models["m3"], models["bare"]
+    m3 = models["m3"]
+    bare = models["bare"]
     assert [check.decision for check in m3.checks] == ["missed", "missed"]
     assert m3.checks[0].margin == pytest.approx(-0.02 / sigma)
     assert m3.distance == pytest.approx(0.02 / sigma + 1 / fleet().sigma["parameters"])
@@ -97,7 +98,7 @@ def test_a_file_of_the_same_protocol_is_answered() -> None:
 def test_suspect_values_decide_nothing(name: str) -> None:
     file = thresholds("dimensions: {class_balance: {min: 0.7}, shape_bias: {min: 0.1}}")
     models = by_id(recommend(file, population(name)))
-    (check, other) = models["metaclip-b16"].checks
+    check, other = models["metaclip-b16"].checks
     assert MODELS["metaclip-b16"].doubtful >= {"class_balance"}
     assert (check.decision, other.decision) == ("undecided", "met")
     assert models["metaclip-b16"].status == "undecided"
@@ -126,7 +127,8 @@ def test_the_default_profile_by_a_plain_loop() -> None:
     assert len(bounds) == 7
     expected: dict[str, set[str]] = {status: set() for status in STATUSES}
     for model in published_models():
-        trusted, doubted = model.screened, model.doubtful & bounds.keys()
+        trusted = model.screened
+        doubted = model.doubtful & bounds.keys()
         misses = [
             name
             for name, (bound, limit) in bounds.items()

@@ -107,7 +107,8 @@ def test_a_population_without_enough_pairs_has_no_correlations() -> None:
 def test_the_effect_of_the_selection() -> None:
     clean = [model for model in MODELS if not model.suspect]
     assert all(not set(NEVER_SUSPECT) & model.doubtful for model in MODELS)
-    first, second = "accuracy", "shape_bias"
+    first = "accuracy"
+    second = "shape_bias"
     rhos = [
         stats.spearmanr(*zip(*[(m.values[first], m.values[second]) for m in models], strict=True)).statistic
         for models in (MODELS, clean)

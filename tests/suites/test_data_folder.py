@@ -111,7 +111,8 @@ def test_a_set_takes_the_files_that_it_needs(local: Path, remote: Open) -> None:
         files = (path for path in suite.root.rglob("*") if path.is_file())
         return {path.relative_to(suite.root).as_posix() for path in files} - before
 
-    suite, before = remote(), set[str]()
+    suite = remote()
+    before = set[str]()
     assert copied() == {"quba-data.yaml", "lists/classes.txt"}
     assert suite.views()
     before = copied()
@@ -140,7 +141,8 @@ def test_views_with_images_are_those_of_the_folder(local: Path, remote: Open) ->
 
 
 def test_missing_sets_are_named_by_the_url(local_url: str, remote: Open) -> None:
-    suite, url = remote(), local_url
+    suite = remote()
+    url = local_url
     assert suite.location == suite.source == url
     reasons = {name: suite.missing(View(name)) for name in ("absent", "no_shards", "half", "other")}
     assert reasons == {

@@ -158,7 +158,8 @@ def test_lists_that_are_no_readers(tmp_path: Path) -> None:
     write_list(tmp_path / "dev.csv", *classes("val")[:1])
     layout = detect_layout(tmp_path)
     assert (layout.clean, layout.lists) == ("val", {})
-    header, name = "the header must name path and label, got ", "its name is that of no set, as val.csv is"
+    header = "the header must name path and label, got "
+    name = "its name is that of no set, as val.csv is"
     assert layout.left_out == {
         "Rejects.csv": name,
         "a.csv": name,

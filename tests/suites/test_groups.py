@@ -33,7 +33,8 @@ def write_csv(root: Path, names: list[str] = GROUPS) -> None:
 
 
 def write_parquet(root: Path) -> None:
-    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
     table = pyarrow.table({"path": FILES, "label": LABELS, "patient": GROUPS})
     parquet.write_table(table, tree(root, *FILES) / "a.parquet")
 

@@ -29,7 +29,8 @@ def test_imagenet_has_its_thousand_synsets_in_sorted_order() -> None:
 
 
 def test_imagenet_and_imagenet_r_have_the_classes_of_timm() -> None:
-    info, of_r = ImageNetInfo("imagenet-1k"), Path(timm.data.__file__).parent / "_info/imagenet_r_synsets.txt"
+    info = ImageNetInfo("imagenet-1k")
+    of_r = Path(timm.data.__file__).parent / "_info/imagenet_r_synsets.txt"
     rows = [(info.index_to_label_name(k), info.index_to_description(k)) for k in range(1000)]
     assert [*zip(imagenet_list().names, imagenet_list().titles, strict=True)] == rows
     assert [*built_in_space("imagenet_r").classes] == of_r.read_text(encoding="utf-8").split()

@@ -71,7 +71,8 @@ def test_conditions_come_in_balanced_turn(labels: list[int], conditions: int, se
 
 def test_one_condition_an_image_tells_nearly_what_all_tell() -> None:
     """Off from all 75 by at most 0.25 points at 50,000 images (root mean square), times √(50000/n)."""
-    n, rng = 3000, np.random.default_rng(0)
+    n = 3000
+    rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(60), 50)
     # Images and conditions differ in how hard they are.
     hard = rng.normal(size=(n, 1)) + np.linspace(-2, 2, 75) + 0.5 * rng.normal(size=(n, 75))

@@ -68,7 +68,8 @@ def shared(tmp_path: Path) -> Callable[[Files, Files], str]:
 
 
 def test_copies_from_a_tenth_of_a_set_on(tmp_path: Path) -> None:
-    clean, others = files(pictures(1, 20)), files(pictures(2, 20))
+    clean = files(pictures(1, 20))
+    others = files(pictures(2, 20))
     digests = tmp_path / "digests.sqlite"
     sets = {
         "clean": clean,

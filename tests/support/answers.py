@@ -36,7 +36,8 @@ def answers(
 ) -> Predictions:
     """Predictions of images, by default the most probable classes; without probabilities all are 0.5."""
     label = np.asarray(label, np.int64)
-    rows, p = np.arange(len(label)), None
+    rows = np.arange(len(label))
+    p = None
     if probabilities is not None:
         p = np.asarray(probabilities, np.float32)
         predicted = p.argmax(axis=1) if predicted is None else predicted

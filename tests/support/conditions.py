@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image
 from support.tiny import CLASSES, picture, write_manifest
 
-PATIENTS, PER_PATIENT = 18, 2
+PATIENTS = 18
+PER_PATIENT = 2
 IMAGES = PATIENTS * PER_PATIENT
 """Images of each labelled set."""
 SETS = """\

@@ -12,7 +12,8 @@ class Images:
     """Images with the spectrum of natural ones, or noise, each determined by its name."""
 
     def __init__(self, side: int = 96, *, noise: bool = False) -> None:
-        self.side, self.noise = side, noise
+        self.side = side
+        self.noise = noise
 
     def labelled_names(self, set_name: str) -> Sequence[tuple[str, str, str]]:
         return []

@@ -36,7 +36,8 @@ def colours(classes: int = 3) -> nn.Module:
 def plain(classes: int = 3, channels: int = 3) -> nn.Sequential:
     """The smallest network with a convolution that every runtime takes; 112 + 5 · classes parameters."""
     torch.manual_seed(0)
-    conv, linear = nn.Conv2d(channels, 4, 3, padding=1), nn.Linear(4, classes)
+    conv = nn.Conv2d(channels, 4, 3, padding=1)
+    linear = nn.Linear(4, classes)
     return nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear).eval()
 
 

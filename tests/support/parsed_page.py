@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = {"meta", "img", "br", "input", "link", "hr"}
-HIDDEN, CELLS, BREAK = {"script", "style", "svg"}, {"td", "th", "dt", "dd"}, "\0"
+HIDDEN = {"script", "style", "svg"}
+CELLS = {"td", "th", "dt", "dd"}
+BREAK = "\0"
 BLOCKS = {
     *("section", "header", "details", "summary", "table", "caption", "tr", "ul", "li", "p", "div"),
     *("h1", "h2", "h3", "figure", "figcaption", "pre", "dl", "nav", "footer", "legend", "select"),

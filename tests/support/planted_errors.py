@@ -28,7 +28,9 @@ class Around(nn.Module):
         after: Callable[[Tensor], Tensor] = lambda logits: logits,
     ) -> None:
         super().__init__()
-        self.inner, self.before, self.after = inner, before, after
+        self.inner = inner
+        self.before = before
+        self.after = after
 
     def forward(self, images: Tensor) -> Tensor:
         return self.after(self.inner(self.before(images)))

@@ -66,7 +66,8 @@ class S3Server:
 
     def upload(self, folder: Path) -> str:
         """Copy a folder into a new bucket; return its URL."""
-        url, client = self.new_bucket(), self.client()
+        url = self.new_bucket()
+        client = self.client()
         for path in folder.rglob("*"):
             if path.is_file():
                 key = path.relative_to(folder).as_posix()

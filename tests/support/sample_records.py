@@ -71,7 +71,8 @@ def run_of_1000_classes(classes: int = 1_000, images: int = 5_000) -> StoredRun:
     )
     facts = Facts(suite, ModelFacts(25_557_032, 25_557_032))
     tables: dict[View, Predictions] = {}
-    rows, influences = {}, PerImage()
+    rows = {}
+    influences = PerImage()
     for name in PUBLISHED_DIMENSIONS:
         views = registry[name].views(suite)
         tables |= {view: _answers(view, classes, images) for view in views if view not in tables}

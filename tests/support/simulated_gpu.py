@@ -74,7 +74,9 @@ class Gpu(TorchFunctionMode):
 
     def reset(self) -> None:
         """Count from zero again."""
-        self.waits, self.to_device, self.from_device = [], 0, 0
+        self.waits = []
+        self.to_device = 0
+        self.from_device = 0
 
     def wait(self, cause: str, position: int | None = None) -> None:
         """Wait for the kernels queued up to a position, by default for all."""
@@ -125,7 +127,8 @@ class Gpu(TorchFunctionMode):
             self.wait(cause)
 
     def _moved(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        tensor, is_async = args[0], kwargs.get("non_blocking", False)
+        tensor = args[0]
+        is_async = kwargs.get("non_blocking", False)
         places = ["cpu"] if name == "cpu" else [*args[1:], kwargs.get("device")]
         place = next((torch.device(one) for one in places if isinstance(one, (str, torch.device))), None)
         if place is None or (place.type == "cuda") == isinstance(tensor, OnGpu):

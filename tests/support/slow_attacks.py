@@ -9,7 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-EPSILON, STEP, STEPS, BATCH = 8 / 255, 2 / 255, 10, 20
+EPSILON = 8 / 255
+STEP = 2 / 255
+STEPS = 10
+BATCH = 20
 Logits = Callable[[torch.Tensor], torch.Tensor]
 
 

@@ -25,7 +25,8 @@ from timm.data import ImageNetInfo
 from torch import nn
 from torchvision import transforms
 
-BINS, BATCH = 15, 20
+BINS = 15
+BATCH = 20
 CATEGORY_SETS = ("sketch", "stylized", "edge", "silhouette")
 SHIFTS = ("imagenet_r", *CATEGORY_SETS)
 POPULATION = {
@@ -67,7 +68,8 @@ class SlowValues:
         self._seed = seed
         config = network.quba_config
         self._mean, self._std = (torch.tensor(config[name]).view(3, 1, 1) for name in ("mean", "std"))
-        side, bicubic = config["input_size"][-1], transforms.InterpolationMode.BICUBIC
+        side = config["input_size"][-1]
+        bicubic = transforms.InterpolationMode.BICUBIC
         self._resize_and_crop = transforms.Compose(
             [
                 transforms.Resize(floor(side / config["crop_pct"]), bicubic),
@@ -84,8 +86,10 @@ class SlowValues:
             for name in ("accuracy", "calibration_error", "class_balance"):
                 self.images[name] = standard.images[name]
                 self.values |= {key: v for key, v in standard.values.items() if key.startswith(name)}
-            self.clean, self._accuracy = standard.clean, standard._accuracy
-            self._clean_answers, self._clean_right = standard._clean_answers, standard._clean_right
+            self.clean = standard.clean
+            self._accuracy = standard._accuracy
+            self._clean_answers = standard._clean_answers
+            self._clean_right = standard._clean_right
         self._measure_attacked()
         self._measure_corrupted()
         self._measure_shifted()
@@ -214,7 +218,8 @@ class SlowValues:
             seed=self._seed,
         )
         rows = zip(self._clean_right, self.attacked.fgsm_right, self.attacked.always_right, strict=True)
-        fgsm, pgd = _share(self.attacked.fgsm_right), _share(self.attacked.pgd_right)
+        fgsm = _share(self.attacked.fgsm_right)
+        pgd = _share(self.attacked.pgd_right)
         self._put(
             "adversarial_robustness",
             (fgsm * pgd) ** 0.5 / self._accuracy,
@@ -282,7 +287,8 @@ class SlowValues:
         self._put("ood_robustness", value, sum(map(len, sets.values())), **parts)
 
     def _measure_backgrounds(self) -> None:
-        accuracy, images = {}, 0
+        accuracy = {}
+        images = 0
         for name in ("mixed_same", "mixed_rand"):
             paths = sorted((self._root / "bg_challenge" / name / "val").glob("*/*"))
             photos = [Photo(path, int(path.parent.name[:2])) for path in paths]
@@ -322,7 +328,8 @@ class SlowValues:
         millions = sum(tensor.numel() for tensor in tensors) / 1e6
         trainable = sum(tensor.numel() for tensor in tensors if tensor.requires_grad) / 1e6
         if self._released:
-            millions, trainable = round(millions, 1), round(trainable, 1)
+            millions = round(millions, 1)
+            trainable = round(trainable, 1)
         self._put("parameters", millions, None, trainable=trainable)
 
     def _put(self, dimension: str, value: float, images: int | None, **parts: float) -> None:

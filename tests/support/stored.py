@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from quba_check.storage.shard import Columns, Shard, ShardKey, encode_shards, object_name
 from quba_check.storage.store import Store
 
-ENTRY, ROWS = "e" * 32, 4
+ENTRY = "e" * 32
+ROWS = 4
 ABOUT = {"view": "fog-3", "outputs": "logits"}
 OLD = 1_000_000_000.0
 """Unix time of the files that `age` makes old, in 2001."""

@@ -50,7 +50,8 @@ class TFLiteWriter:
     ) -> int:
         """Add a tensor, a constant one if it has data; return its number."""
         made = schema.TensorT()
-        made.name, made.type = name, _TYPES[dtype]
+        made.name = name
+        made.type = _TYPES[dtype]
         made.shape = [1 if side == FREE else side for side in shape]
         if FREE in shape:
             made.shapeSignature = list(shape)
@@ -61,7 +62,8 @@ class TFLiteWriter:
             self.buffers.append(buffer)
         if scale is not None:
             made.quantization = schema.QuantizationParametersT()
-            made.quantization.scale, made.quantization.zeroPoint = [scale[0]], [scale[1]]
+            made.quantization.scale = [scale[0]]
+            made.quantization.zeroPoint = [scale[1]]
         self.tensors.append(made)
         return len(self.tensors) - 1
 
@@ -71,26 +73,34 @@ class TFLiteWriter:
 
     def write(self, path: Path, takes: list[int], gives: list[int]) -> Path:
         """Write the file with the numbers of its inputs and outputs."""
-        model, graph = schema.ModelT(), schema.SubGraphT()
+        model = schema.ModelT()
+        graph = schema.SubGraphT()
         names = sorted({name for name, *_ in self.operators})
         model.operatorCodes = []
         for name in names:
             code = schema.OperatorCodeT()
             code.builtinCode = getattr(schema.BuiltinOperator, name)
-            code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), 3
+            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+            code.version = 3
             model.operatorCodes.append(code)
         graph.operators = []
         for name, inputs, outputs in self.operators:
             made = schema.OperatorT()
-            made.opcodeIndex, made.inputs, made.outputs = names.index(name), inputs, outputs
+            made.opcodeIndex = names.index(name)
+            made.inputs = inputs
+            made.outputs = outputs
             kind, values = _OPTIONS[name]
             made.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
             made.builtinOptions = getattr(schema, f"{kind}T")()
             for key, value in values.items():
                 setattr(made.builtinOptions, key, value)
             graph.operators.append(made)
-        graph.tensors, graph.inputs, graph.outputs = self.tensors, takes, gives
-        model.version, model.subgraphs, model.buffers = 3, [graph], self.buffers
+        graph.tensors = self.tensors
+        graph.inputs = takes
+        graph.outputs = gives
+        model.version = 3
+        model.subgraphs = [graph]
+        model.buffers = self.buffers
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         path.write_bytes(bytes(builder.Output()))
@@ -166,7 +176,8 @@ def write_tflite(
         b, _ = constant(f"{name}.bias", bias, None if scale is None else (scale[0] * step, 0))
         writer.operator(kind, [x, w, b], [gives])
 
-    channels, classes = conv.out_channels, linear.out_features
+    channels = conv.out_channels
+    classes = linear.out_features
     h = writer.tensor("hidden", (batch, side, side, channels), inner, scale=scales["hidden"])
     layer("CONV_2D", x, "conv", conv.weight.permute(0, 2, 3, 1), conv.bias, h, "in")
     axes = writer.tensor("axes", (2,), "int32", np.array([1, 2]))

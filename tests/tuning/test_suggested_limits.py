@@ -50,7 +50,8 @@ def test_one_run_gives_its_limits_rounded_to_what_the_noise_leaves():
 @pytest.mark.parametrize("images", [400, 1_000, 50_000])
 def test_the_same_model_seldom_misses_its_limits_on_other_images(images: int) -> None:
     """Scores of two samples differ by √2 standard errors: without rounding Φ(-1.645 / √2) = 12 % miss."""
-    draws, missed = 400, 0
+    draws = 400
+    missed = 0
     shares = np.random.default_rng(0).binomial(images, 0.8, (draws, 2)) / images
     for first, second in shares.tolist():
         row = quantity(first, 0.0, "fraction", better="high", parts={}) | wilson(first, images)

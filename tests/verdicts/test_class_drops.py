@@ -28,7 +28,8 @@ from quba_check.verdicts.explanation import verdict_row
 NAMES = ("roses", "tulips", "sunflowers")
 PER_CLASS = 100
 LABEL = np.repeat(np.arange(3), PER_CLASS)
-BEFORE, AFTER = (60, 90, 95), (64, 83, 92)
+BEFORE = (60, 90, 95)
+AFTER = (64, 83, 92)
 """Correct images of each class. Roses, the worst class, get better."""
 
 
@@ -138,7 +139,8 @@ def test_a_class_that_is_never_predicted_blocks() -> None:
 
 def test_without_answers_by_image_it_is_unmeasurable() -> None:
     """Never the drop of the worst class."""
-    known, recorded = value(AFTER), replace(value(BEFORE), classes=None)
+    known = value(AFTER)
+    recorded = replace(value(BEFORE), classes=None)
     for before, after, name in ((recorded, known, "old.json"), (known, recorded, "this run")):
         judged = verdict(demand(), before, after)
         assert (judged.outcome, judged.reason) == (

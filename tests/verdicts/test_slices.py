@@ -185,7 +185,8 @@ SURE = answer_request("accuracy", threshold=0.95)
 
 def on_site(request, called, confidence=0.9, group=None, *, kind="worst", **settings):
     """The verdict on a number of two sites of 150 images, of which 74 and 76 are of class 1."""
-    label, request = np.arange(300) // 2 % 2, replace(request, slice="site", kind=kind)
+    label = np.arange(300) // 2 % 2
+    request = replace(request, slice="site", kind=kind)
     of_yes = np.where(called, confidence, 1 - np.asarray(confidence))
     table = np.stack([1 - of_yes, of_yes], axis=1)
     clean = answers(label, None, table, group=group, slices=SITE)

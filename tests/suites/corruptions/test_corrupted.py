@@ -126,7 +126,8 @@ def test_an_encoding_is_a_round_trip_through_a_file(tmp_path: Path) -> None:
 
 
 def test_the_side_decides_between_the_two_tables() -> None:
-    small, great = (1, 2, 3, 4, 5), (6, 7, 8, 9, 10)
+    small = (1, 2, 3, 4, 5)
+    great = (6, 7, 8, 9, 10)
     assert Strength(2, SMALL).parameters(small, great) == 2
     assert Strength(2, SMALL + 1).parameters(small, great) == 7
 

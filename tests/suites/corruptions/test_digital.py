@@ -78,7 +78,8 @@ def all_exact(
 def test_pixels_move_by_the_fields_of_scipy(
     height: int, width: int, smooth: float, rounded: Callable[..., np.ndarray]
 ) -> None:
-    image, rng = np.zeros((height, width, 3), np.uint8), np.random.default_rng(0)
+    image = np.zeros((height, width, 3), np.uint8)
+    rng = np.random.default_rng(0)
     times, push = (18.0, 0.02 * height) if smooth == 0.04 else (30.0, 0.005 * height)
     expected = []
     for _ in range(2):

@@ -58,6 +58,7 @@ def test_the_published_photographs_give_the_published_frost() -> None:
     folder = functions.importlib.resources.files("imagecorruptions") / "frost"
     photo = functions.cv2.imread(str(folder / names[stream.randint(6)]))[..., ::-1]
     glass = weather.resize_texture(photo, 224, 240)
-    top, left = stream.randint(0, glass.shape[0] - 224), stream.randint(0, glass.shape[1] - 240)
+    top = stream.randint(0, glass.shape[0] - 224)
+    left = stream.randint(0, glass.shape[1] - 240)
     shown = glass[top : top + 224, left : left + 240]
     assert np.array_equal(weather.add_frost(image, shown, 0.7, 0.7), expected)

@@ -71,7 +71,8 @@ def test_textures_are_made_and_resized_once() -> None:
 
 
 def test_scene_and_ice_are_weighed() -> None:
-    scene, glass = np.full((2, 2, 3), 100, np.uint8), np.full((2, 2, 3), 201, np.uint8)
+    scene = np.full((2, 2, 3), 100, np.uint8)
+    glass = np.full((2, 2, 3), 201, np.uint8)
     assert np.unique(weather.add_frost(scene, glass, 0.7, 0.7)).tolist() == [210]
     assert np.unique(weather.add_frost(scene, glass, 1, 0.9)).tolist() == [255]
     # 0.7 · 4 + 0.7 · 6 falls short of 7 in double precision.
@@ -115,7 +116,8 @@ def test_a_middle_of_plasma_is_the_mean_of_its_corners_and_an_offset() -> None:
 
         def uniform(self, low: float, high: float, size: tuple[int, ...]) -> np.ndarray:
             values = np.full(size, (low + high) / 2)
-            values.flat[0], self.first = (low if self.first else values.flat[0]), False
+            values.flat[0] = low if self.first else values.flat[0]
+            self.first = False
             return values
 
     # The corner 0, the middle 0 - 100 · 100, and the sides between them.

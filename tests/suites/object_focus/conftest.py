@@ -19,7 +19,8 @@ sets:
   clean: {reader: folder, path: val}
 """
 NAMES = ("apple/1.jpg", "apple/2.png", "apple/3.png", "pear/1.png", "pear/2.png")
-WIDTH, HEIGHT = 10, 8
+WIDTH = 10
+HEIGHT = 8
 
 
 def save(path: Path, content: np.ndarray, **how: object) -> Path:

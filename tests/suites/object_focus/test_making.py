@@ -83,7 +83,8 @@ def test_the_same_again_whatever_order_the_clean_set_has(suite, masks, tmp_path)
     (tmp_path / "val").mkdir()
     masks.rename(tmp_path / "val" / "val")
     make_object_focus(open_suite(suite.root), MaskFolder(tmp_path / "val"), tmp_path / "two", seed=3)
-    one, two = content(tmp_path / "one"), content(tmp_path / "two")
+    one = content(tmp_path / "one")
+    two = content(tmp_path / "two")
     del one["object-focus.json"], two["object-focus.json"]
     assert one == two
 

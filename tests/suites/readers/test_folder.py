@@ -247,10 +247,8 @@ def test_wrong_cue_conflict_names(tmp_path: Path, names: list[str], text: str) -
 def test_cues_are_read_back_whatever_the_classes_are_called(
     tmp_path_factory: pytest.TempPathFactory, classes: list[str], data: st.DataObject
 ) -> None:
-    shape, texture = (
-        data.draw(st.integers(0, len(classes) - 1)),
-        data.draw(st.integers(0, len(classes) - 1)),
-    )
+    shape = data.draw(st.integers(0, len(classes) - 1))
+    texture = data.draw(st.integers(0, len(classes) - 1))
     root = tmp_path_factory.mktemp("cues")
     tree(root, f"{classes[shape]}{data.draw(st.integers(0, 99))}-{classes[texture]}7.png")
     (image,) = listing(cue_conflict_images, root, classes)

@@ -33,7 +33,8 @@ def test_names_in_another_form(
     tmp_path: Path, reader: Images, file: str, of_classes: Form, of_files: Form
 ) -> None:
     tree(tmp_path, unicodedata.normalize(of_files, file))
-    path, keys = tmp_path, {"partial": True} if reader is folder_images else {}
+    path = tmp_path
+    keys = {"partial": True} if reader is folder_images else {}
     if reader is csv_images:
         path = tmp_path / "x.csv"
         path.write_text(unicodedata.normalize(of_files, "path,label\n0.png,café\n"), encoding="utf-8")

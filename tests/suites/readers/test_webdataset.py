@@ -120,7 +120,8 @@ def with_links(path: Path, links: Mapping[str, tuple[bytes, str]]) -> Path:
     with tarfile.open(path, "a") as tar:
         for name, (kind, target) in links.items():
             entry = tarfile.TarInfo(name)
-            entry.type, entry.linkname = kind, target
+            entry.type = kind
+            entry.linkname = target
             tar.addfile(entry)
     return path
 
