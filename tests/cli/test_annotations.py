@@ -11,6 +11,7 @@ from support.rows import verdict as row
 from support.tuned import judged, record
 
 from quba_check.cli.formats import path_in
+from quba_check.core.explanation import Explanation
 from quba_check.records.verdict import VerdictRow
 
 
@@ -45,8 +46,8 @@ def test_paths_are_relative_to_the_workspace(
 
 def test_the_message_finds_a_file_that_the_record_names_otherwise(tmp_path: Path) -> None:
     (tmp_path / "t.yaml").touch()
-    message = f"accuracy is low\n  demanded by {tmp_path / 't.yaml'}:3"
-    verdict = VerdictRow.model_validate(row(file="../elsewhere/t.yaml", message=message))
+    low = Explanation("accuracy is low", place=f"{tmp_path}/t.yaml:3")
+    verdict = VerdictRow.model_validate(row(file="../elsewhere/t.yaml", explanation=low))
     assert path_in(tmp_path.resolve(), verdict) == "t.yaml"
 
 
@@ -54,13 +55,13 @@ def test_shipped_files_of_an_environment_inside_are_outside(tmp_path: Path) -> N
     file = tmp_path / ".venv" / "site-packages" / "quba_check" / "default.yaml"
     file.parent.mkdir(parents=True)
     file.touch()
-    verdict = VerdictRow.model_validate(row(message=f"low\n  demanded by {file}:3"))
+    verdict = VerdictRow.model_validate(row(explanation=Explanation("low", place=f"{file}:3")))
     assert path_in(tmp_path.resolve(), verdict) is None
 
 
 @pytest.mark.parametrize("name", ["x" * 5_000, "a\0b", "../" * 2_000, "::error::x", ""])
 def test_a_name_that_no_file_can_have(name: str, tmp_path: Path) -> None:
-    verdict = VerdictRow.model_validate(row(file=name, message=f"low\ndemanded by {name}:3"))
+    verdict = VerdictRow.model_validate(row(file=name, explanation=Explanation("low", place=f"{name}:3")))
     assert path_in(tmp_path.resolve(), verdict) is None
 
 

@@ -26,6 +26,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.explanation import Explanation
 from quba_check.errors import PopulationError, UserError
 from quba_check.page.changes import Changes, better_model, changes
 from quba_check.page.columns import Reference, columns
@@ -238,10 +239,11 @@ FAILED = VERDICT | {"outcome": "fail", "limit": 0.95}
 
 
 def test_every_dimension_has_a_next_step(snapshot: SnapshotAssertion) -> None:
-    masked = "adversarial_robustness 0.500 is no evidence of robustness: PGD is weaker than FGSM"
+    reason = "PGD is weaker than FGSM"
+    masked = Explanation(f"adversarial_robustness 0.500 is no evidence of robustness: {reason}", reason)
     names = (*PUBLISHED_DIMENSIONS, "quba")
     runs = [StoredRun("r.json", record(verdicts=[verdict(name) for name in names]))]
-    runs += [StoredRun("r.json", record(verdicts=[verdict("adversarial_robustness", message=masked)]))]
+    runs += [StoredRun("r.json", record(verdicts=[verdict("adversarial_robustness", explanation=masked)]))]
     runs += [StoredRun("r.json", record(verdicts=[verdict(within_noise=True)]))]
     pages = [parsed(render_page([run])) for run in runs]
     before, after = CHANGES["lost"]

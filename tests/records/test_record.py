@@ -8,15 +8,20 @@ from support.rows import GRADE, verdict
 from support.tuned import record as tuned
 
 from quba_check.cli.schema import SCHEMAS
+from quba_check.core.explanation import Explanation
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES
 
 CONTENT = tuned(
     verdicts=[
-        verdict(limit=0.75, message="accuracy 0.300 is below 0.750 (short by 0.450)"),
+        verdict(limit=0.75, explanation=Explanation("accuracy 0.300 is below 0.750 (short by 0.450)")),
         verdict(
-            "quba.grade", "C", "unmeasurable", tier="warn", message="quba.grade could not be measured: x"
+            "quba.grade",
+            "C",
+            "unmeasurable",
+            tier="warn",
+            explanation=Explanation("quba.grade could not be measured: x", reason="x"),
         ),
     ],
     grades=[GRADE | {"score": None, "letter": None, "complete": False, "missing": ["object_focus"]}],

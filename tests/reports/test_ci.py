@@ -15,6 +15,7 @@ from support.rows import verdict as row
 from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
+from quba_check.core.explanation import Explanation
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict, VerdictRow
 from quba_check.reports.ci import (
@@ -38,7 +39,11 @@ def test_commands(snapshot: SnapshotAssertion) -> None:
     """Properties and texts are escaped; met demands have none; no run without a release is silent."""
     hostile = record().model.model_dump() | {"name": "a:b,c\n::error::100%"}
     unmet = [
-        row(message="accuracy 0.900 is below 0.950 (short by 0.050)\n  95 % interval 0.88 to 0.92"),
+        row(
+            explanation=Explanation(
+                "accuracy 0.900 is below 0.950 (short by 0.050)", details=("95 % interval 0.88 to 0.92",)
+            )
+        ),
         row(outcome="uncertain", policy="fail"),
         row(outcome="unmeasurable"),
         row(outcome="not run"),
@@ -50,7 +55,10 @@ def test_commands(snapshot: SnapshotAssertion) -> None:
     met = [row(outcome=outcome, policy="allow") for outcome in ("pass", "skipped", "uncertain")]
     records = [
         record(verdicts=[*unmet, row(outcome="pass")]),
-        record(verdicts=[row(file="my, file:1.yaml", message="x\r\n::set-output name=y::z")], model=hostile),
+        record(
+            verdicts=[row(file="my, file:1.yaml", explanation=Explanation("x\r\n::set-output name=y::z"))],
+            model=hostile,
+        ),
         record(),
         record(verdicts=[row(outcome="pass")], interrupted=True),
         record(verdicts=[row(outcome="pass")], unselected=2),
@@ -80,13 +88,19 @@ def test_several_records_share_the_ten() -> None:
 
 
 def test_a_file_outside_the_repository() -> None:
-    text = github_commands([record(verdicts=[row(message="m\n  demanded by /x/t.yaml:3")])], lambda _: None)
+    text = github_commands(
+        [record(verdicts=[row(explanation=Explanation("m", place="/x/t.yaml:3"))])], lambda _: None
+    )
     assert text == "::error title=FAIL accuracy[min] (r50)::m%0A  demanded by /x/t.yaml:3\n"
 
 
 def test_the_report_of_gitlab(snapshot: SnapshotAssertion) -> None:
     """Annotations without a file link to the page, else to the job."""
-    ours = record(verdicts=[row(file="a b/ü.yaml", message="accuracy 0.9 is below 0.95\n  n = 3")])
+    ours = record(
+        verdicts=[
+            row(file="a b/ü.yaml", explanation=Explanation("accuracy 0.9 is below 0.95", details=("n = 3",)))
+        ]
+    )
     with_page = gitlab_report([ours, record()], in_repository, source=SOURCE, page="https://page.example/")
     with_job = gitlab_report([record()], in_repository, source=SOURCE, job="https://gitlab.example/jobs/1")
     passed = gitlab_report([record(verdicts=[row(outcome="pass")])], in_repository, source=SOURCE)
@@ -96,7 +110,7 @@ def test_the_report_of_gitlab(snapshot: SnapshotAssertion) -> None:
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=12))
 def test_no_text_ends_its_command(demands: list[tuple[str, str]]) -> None:
-    verdicts = [row(message=message, file=file) for message, file in demands] or [row()]
+    verdicts = [row(explanation=Explanation(message), file=file) for message, file in demands] or [row()]
     text = github_commands([record(verdicts=verdicts)], in_repository)
     commands_of = text.split("\n")
     assert len(commands_of) == min(10, len(verdicts)) + 1

@@ -15,9 +15,12 @@ from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.compare import ChangeRow, Comparison, SideRow
+from quba_check.core.explanation import Explanation
 from quba_check.reports.markdown import LARGEST, Run, markdown_summary
 
-MESSAGE = "accuracy 0.900 is below 0.950 (short by 0.050)\n  n = 1,000 images\n  demanded by t.yaml:3"
+SHORT = Explanation(
+    "accuracy 0.900 is below 0.950 (short by 0.050)", details=("n = 1,000 images",), place="t.yaml:3"
+)
 
 COMMAND = ["pytest", "--model=r50.pt"]
 
@@ -33,7 +36,11 @@ PASSED = row(outcome="pass")
 SUITE = {"name": "tiny", "root": "/data", "fingerprint": "1"}
 LIMITED = SUITE | {"sets": {"clean": {"images": 1000, "found": 10_000}}}
 MASKED = {"value": 0.5, "unit": "fraction", "n": 10, "better": "high", "masked": ["zero gradients"]}
-REASON = "accuracy 0.500 is no evidence of robustness: zero gradients"
+NO_EVIDENCE = Explanation(
+    "accuracy 0.500 is no evidence of robustness: zero gradients",
+    "zero gradients",
+    details=("n = 10 images",),
+)
 GRADED = GRADE | {
     "file": "t.yaml",
     "score": -0.5,
@@ -49,16 +56,26 @@ CASES = {
                 row("calibration_error", 0.03, bound="max"),
                 row("parameters", 5, bound="max"),
                 row(limit=0.89, outcome="uncertain", policy="fail"),
-                row("shape_bias", 0.3, "unmeasurable", message="shape_bias could not be measured: no images"),
-                row("shape_bias", 0.3, "not run", message="shape_bias[min] was not judged: stopped"),
-                row(limit=0.01, bound="max_drop", message="accuracy drop is <b>odd</b>"),
+                row(
+                    "shape_bias",
+                    0.3,
+                    "unmeasurable",
+                    explanation=Explanation(
+                        "shape_bias could not be measured: no images", reason="no images"
+                    ),
+                ),
+                row(
+                    "shape_bias",
+                    0.3,
+                    "not run",
+                    explanation=Explanation("shape_bias[min] was not judged: stopped", reason="stopped"),
+                ),
+                row(limit=0.01, bound="max_drop", explanation=Explanation("accuracy drop is <b>odd</b>")),
             ]
         )
     ),
     "a masked value": Run(
-        record(
-            measurements={"accuracy": MASKED}, verdicts=[row(limit=0.3, message=f"{REASON}\n  n = 10 images")]
-        )
+        record(measurements={"accuracy": MASKED}, verdicts=[row(limit=0.3, explanation=NO_EVIDENCE)])
     ),
     "a grade": Run(record(verdicts=[row("quba.grade", "B"), row("quba.score", 0.0)], grades=[GRADED])),
     "a pass": Run(record(verdicts=[PASSED])),
@@ -78,7 +95,7 @@ def test_texts(name: str, snapshot: SnapshotAssertion) -> None:
 
 
 def test_a_failed_run_with_a_baseline_and_a_page(snapshot: SnapshotAssertion) -> None:
-    verdicts = [row(message=MESSAGE), row("corruption_robustness.fog", 0.5, "pass")]
+    verdicts = [row(explanation=SHORT), row("corruption_robustness.fog", 0.5, "pass")]
     ours = record(verdicts=verdicts, command=COMMAND)
     assert markdown_summary([Run(ours, comparison())], url="https://ci.example/1") == snapshot
 
@@ -120,7 +137,9 @@ TAGS = {
 def test_hostile_names_are_shown_not_run(name: str) -> None:
     model = record().model.model_copy(update={"name": name, "spec": name})
     named = {"dimension": name, "id": f"{name}::x", "file": name, "title": name}
-    ours = record(verdicts=[row(message=f"{name} is bad", **named)]).model_copy(update={"model": model})
+    ours = record(verdicts=[row(explanation=Explanation(f"{name} is bad"), **named)]).model_copy(
+        update={"model": model}
+    )
     text = markdown_summary([Run(ours, comparison(), notes=(name,))], page=name)
     parts = rendered(text)
     assert set(parts.tags) <= TAGS
@@ -139,7 +158,8 @@ def test_mentions_stand_in_code_only() -> None:
 
 def test_a_long_summary_has_no_folded_part() -> None:
     verdicts = [
-        row("corruption_robustness.fog", place / 400, message=f"{place} " * 20) for place in range(400)
+        row("corruption_robustness.fog", place / 400, explanation=Explanation(f"{place} " * 20))
+        for place in range(400)
     ]
     text = markdown_text(record(verdicts=verdicts, command=COMMAND))
     assert len(text.encode()) <= LARGEST
@@ -150,7 +170,7 @@ def test_a_long_summary_has_no_folded_part() -> None:
 
 
 def test_a_summary_of_many_runs_has_their_verdicts() -> None:
-    text = markdown_text(*[record(verdicts=[row(message=MESSAGE) for _ in range(20)])] * 100)
+    text = markdown_text(*[record(verdicts=[row(explanation=SHORT) for _ in range(20)])] * 100)
     assert text.startswith("## ❌ quba-check: 0 of 100 runs may be released")
     assert text.count("### ❌ FAIL") == 50
     assert "| ❌ FAIL" not in text
@@ -166,7 +186,7 @@ def test_any_text_of_a_record_is_shown_as_text(
     demands: list[tuple[str, str, str]], n: int, page: str
 ) -> None:
     verdicts = [
-        row(limit=0.9, message=message, title=file)
+        row(limit=0.9, explanation=Explanation(message), title=file)
         | {"dimension": name, "file": file, "id": f"{file}::{name}"}
         for name, message, file in demands
     ]

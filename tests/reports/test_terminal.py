@@ -88,9 +88,11 @@ VERDICTS = (
         "corruption_robustness",
         0.5,
         "fail",
-        message="corruption_robustness 0.412 is below 0.500 (short by 0.088)\n"
-        "  worst parts: jpeg_compression 0.312, pixelate 0.332, elastic_transform 0.352\n"
-        "  demanded by thresholds/default.yaml:12",
+        explanation=Explanation(
+            "corruption_robustness 0.412 is below 0.500 (short by 0.088)",
+            details=("worst parts: jpeg_compression 0.312, pixelate 0.332, elastic_transform 0.352",),
+            place="thresholds/default.yaml:12",
+        ),
     ),
     demand(
         "corruption_robustness",
@@ -98,7 +100,7 @@ VERDICTS = (
         "fail",
         part="fog",
         tier="warn",
-        message="corruption_robustness.fog 0.412 is below 0.430 (short by 0.018)",
+        explanation=Explanation("corruption_robustness.fog 0.412 is below 0.430 (short by 0.018)"),
     ),
     demand("ood_robustness", 0.3, part="sketch"),
     demand(
@@ -107,10 +109,20 @@ VERDICTS = (
         "fail",
         bound="max",
         tier="info",
-        message="calibration_error 0.0123 is above 0.0100 (over by 0.0023)",
+        explanation=Explanation("calibration_error 0.0123 is above 0.0100 (over by 0.0023)"),
     ),
-    demand("class_balance", 0.7, "unmeasurable", message=f"class_balance could not be measured: {REASON}"),
-    demand("shape_bias", 0.5, "fail", message="shape_bias 0.4999996 is below 0.5000000 (short by 0.0000004)"),
+    demand(
+        "class_balance",
+        0.7,
+        "unmeasurable",
+        explanation=Explanation(f"class_balance could not be measured: {REASON}", REASON),
+    ),
+    demand(
+        "shape_bias",
+        0.5,
+        "fail",
+        explanation=Explanation("shape_bias 0.4999996 is below 0.5000000 (short by 0.0000004)"),
+    ),
     demand("parameters", 30, bound="max"),
     demand("quba", "C", part="grade"),
 )
@@ -137,11 +149,15 @@ TWO_FILES = [
     demand("accuracy", 0.75),
     demand(
         *("accuracy", 0.9, "fail"),
-        message="accuracy 0.800 is below 0.900 (short by 0.100)\n  demanded by thresholds/strict.yaml:3",
+        explanation=Explanation(
+            "accuracy 0.800 is below 0.900 (short by 0.100)", place="thresholds/strict.yaml:3"
+        ),
         file=STRICT,
     ),
     demand("quba", 0.0, part="score"),
-    demand("quba", "A", "fail", part="grade", message="quba.grade B is below A", file=STRICT),
+    demand(
+        "quba", "A", "fail", part="grade", explanation=Explanation("quba.grade B is below A"), file=STRICT
+    ),
 ]
 PATH = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml:12"
 METRICS = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
@@ -220,7 +236,9 @@ CASES = {
     "demands without a turn share a line": record(
         {},
         [
-            demand(name, 0.5, "not run", message=f"{name}[min] was not judged: {reason}")
+            demand(
+                name, 0.5, "not run", explanation=Explanation(f"{name}[min] was not judged: {reason}", reason)
+            )
             for name, reason in (("accuracy", "stopped"), ("object_focus", "lost"), ("shape_bias", "stopped"))
         ]
         + [demand("size", 3, "not run", title="If it was not judged: ask", explanation=STOPPED)],
@@ -235,13 +253,16 @@ CASES = {
     ),
     "an interrupted run": record(
         {"accuracy": {"not_measured": True}, "shape_bias": {"unmeasurable": "no data"}},
-        [demand("accuracy", 0.7, "not run"), demand("shape_bias", 0.2, "skipped", message="no data")],
+        [
+            demand("accuracy", 0.7, "not run"),
+            demand("shape_bias", 0.2, "skipped", explanation=Explanation("no data")),
+        ],
         interrupted=True,
     ),
     "brackets and colons are text": record({}, notes=["[bold]not markup[/bold] :smile:"]),
     "long paths are not broken": record(
         {"accuracy": value(0.1, "fraction")},
-        [demand("accuracy", 0.9, "fail", message=f"accuracy 0.1 is below 0.9\n  demanded by {PATH}")],
+        [demand("accuracy", 0.9, "fail", explanation=Explanation("accuracy 0.1 is below 0.9", place=PATH))],
     ),
     "a custom dimension": record({"speed_on_a_phone": value(12.5, "ms", parts={"slow": value(20)})}),
     "the score with its interval and letters": record(
@@ -265,7 +286,7 @@ def test_texts(name, snapshot):
 
 
 def test_a_drop_without_a_value_does_not_show_that_of_its_number():
-    drop = demand("accuracy", 0.01, "unmeasurable", bound="max_drop", message="no baseline")
+    drop = demand("accuracy", 0.01, "unmeasurable", bound="max_drop", explanation=Explanation("no baseline"))
     (line,) = [
         one for one in terminal_text(record(ACCURACY, [drop]), 80).splitlines() if one.startswith("accuracy ")
     ]

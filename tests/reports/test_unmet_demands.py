@@ -4,6 +4,7 @@ import pytest
 from support.rows import verdict
 from support.tuned import record
 
+from quba_check.core.explanation import Explanation
 from quba_check.reports.notes import record_notes
 from quba_check.reports.unmet_demands import next_step, unmet_lines
 
@@ -14,7 +15,7 @@ INPUTS = [{"kind": "baseline", "path": "baselines/release/record.json", "sha256"
 
 def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **explained):
     settings = {key: explained.pop(key) for key in ("bound", "policy", "within_noise") if key in explained}
-    explanation = {"headline": "short", "place": "gate.yaml:3"} | explained
+    explanation = Explanation(**{"headline": "short", "place": "gate.yaml:3"} | explained)
     row = verdict(name, 0.5, outcome, explanation=explanation, **settings)
     run = record(verdicts=[row], inputs=list(inputs), command=list(command))
     return next_step(run.verdicts[0], run, path)

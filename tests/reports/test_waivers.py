@@ -11,6 +11,7 @@ from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.explanation import Explanation
 from quba_check.exports.tables import export_rows
 from quba_check.page.render import meaning_of, render_page
 from quba_check.records.verdict import EXIT_CODES, VerdictRow, Waiver
@@ -18,12 +19,14 @@ from quba_check.reports.ci import badge_message, github_commands
 from quba_check.reports.verdict_labels import label
 
 WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", limit=0.8)
-MESSAGE = "accuracy 0.900 is below 0.950 (short by 0.050)\n  waived until 2027-01-31 by ann: new data"
+SHORT = Explanation(
+    "accuracy 0.900 is below 0.950 (short by 0.050)", details=("waived until 2027-01-31 by ann: new data",)
+)
 
 
 WAIVED = record(
     verdicts=[
-        row(limit=0.95, outcome="waived", message=MESSAGE, waiver=WAIVER),
+        row(limit=0.95, outcome="waived", explanation=SHORT, waiver=WAIVER),
         row("corruption_robustness.fog", 0.5, "pass"),
     ]
 )
@@ -53,7 +56,7 @@ def test_the_page_and_exports() -> None:
 
 
 def test_a_waiver_that_is_not_needed() -> None:
-    needless = record(verdicts=[row(outcome="pass", message="", limit=0.85, waiver=WAIVER)])
+    needless = record(verdicts=[row(outcome="pass", limit=0.85, waiver=WAIVER)])
     assert needless.overall_verdict == "pass"
     assert github_commands([needless], lambda _: "gate.yaml") == (
         "::warning file=gate.yaml,line=3,title=PASS accuracy[min] (r50)::It needs no waiver: remove it. "

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from quba_check.core.explanation import PLACE, Explanation
+from quba_check.core.explanation import Explanation
 
-REASONS = (
-    " could not be measured: ",
-    " was skipped: ",
-    " was not judged: ",
-    " is no evidence of robustness: ",
-)
-"""Words between the target and the reason in a headline."""
 VERDICT: dict[str, Any] = {
     "id": "x.yaml::accuracy[min]",
     "dimension": "accuracy",
@@ -42,15 +35,7 @@ def verdict(
     dimension, _, part = target.partition(".")
     name = f"t.yaml::{target}[{changed.get('bound', 'min')}]"
     row = {"id": name, "dimension": dimension, "part": part or None, "limit": limit, "outcome": outcome}
-    if message := changed.get("message"):
-        row["explanation"] = explanation(message)
+    explained = changed.get("explanation")
+    if isinstance(explained, Explanation):
+        row["message"] = explained.text
     return VERDICT | {"file": "t.yaml"} | row | changed
-
-
-def explanation(message: str) -> Explanation:
-    """Return the explanation with the text of a message, without numbers."""
-    headline, *lines = (line.strip() for line in message.splitlines())
-    places = [line.removeprefix(PLACE) for line in lines if line.startswith(PLACE)]
-    details = tuple(line for line in lines if not line.startswith(PLACE))
-    reason = next((headline.partition(words)[2] for words in REASONS if words in headline), "")
-    return Explanation(headline, reason, details=details, place="".join(places))
