@@ -255,6 +255,7 @@ def test_a_plan_counts_each_set_pipeline_and_attack_once(gate: Gate, tmp_path: P
     assert sum(one.images for one in plan.views) == (len(plan.views) - 1) * IMAGES + 10
 
 
+@pytest.mark.slow
 def test_workers_of_ray_predict_every_condition(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_different_images_are_not_shared(shared: Callable[[Files, Files], str]) 
     assert shared(files(pictures(1, 40)), files(pictures(2, 40), "jpeg", quality=75)) == ""
 
 
+@pytest.mark.slow
 def test_different_images_of_the_demo_s_classes_are_not_shared(tmp_path: Path) -> None:
     demo = find_suite("demo", tmp_path)
     images = [demo.image(example) for example in demo.examples(CLEAN)]
