@@ -3,34 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.suites.corruptions import blur, corrupt
 from quba_check.suites.corruptions.blur import enlarge, middle_slice, motion_filter, pixel_sources
-
-
-@pytest.mark.parametrize(
-    ("radius", "soft", "side", "weight"),
-    [(0.3, 0.4, 17, 1), (3, 0.1, 17, 1), (8, 0.5, 17, 1.0129755), (10, 0.5, 21, 1.0107858)],
-)
-def test_a_disc_weighs_one(radius: float, soft: float, side: int, weight: float) -> None:
-    disc = blur._disc(radius, soft)
-    assert disc.shape == (side, side)
-    # The rim of a large disc lies on the border, where softening mirrors it: as published, it weighs more.
-    assert disc.sum() == pytest.approx(weight, abs=1e-6)
-    assert disc == pytest.approx(disc.T, rel=1e-5)
-
-
-def test_zoom_blur_keeps_the_middle_and_smears_the_rim() -> None:
-    image = np.zeros((101, 101, 3), dtype=np.uint8)
-    image[49:52, 49:52] = 240
-    image[4:7, 49:52] = 240
-    smeared = corrupt(image, "zoom_blur", 5, np.random.default_rng(0))
-    assert smeared[50, 50, 0] > 230
-    assert smeared[:20, 50, 0].max() < 100
-
-
-def test_motion_blur_leaves_a_flat_image_but_for_rounding() -> None:
-    flat = np.full((80, 90, 3), 77, dtype=np.uint8)
-    assert np.abs(corrupt(flat, "motion_blur", 4, np.random.default_rng(0)).astype(int) - 77).max() <= 1
 
 
 def one_by_one(height: int, width: int, reach: int, moves: np.ndarray) -> np.ndarray:
@@ -66,19 +39,6 @@ def test_it_is_the_zoom_of_scipy(height: int, width: int, factor: float) -> None
     image = np.random.default_rng(0).random((height, width))
     expected = ndimage.zoom(image, (factor, factor), order=1)
     np.testing.assert_allclose(enlarge(image, factor), expected, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("degrees", [-135, -90, -45, 0, 30, 45])
-def test_a_motion_trail_points_where_it_should(degrees: float) -> None:
-    dot = np.zeros((61, 61))
-    dot[30, 30] = 1.0
-    smeared = motion_filter(dot, 10, 4.0, degrees, np.asarray)
-    assert smeared.sum() == pytest.approx(1)
-    y, x = np.mgrid[:61, :61] - 30
-    # The image moves against the camera; whole pixels are a few degrees off.
-    along = np.array([-np.sin(np.deg2rad(degrees)), -np.cos(np.deg2rad(degrees))])
-    moved = np.array([(smeared * y).sum(), (smeared * x).sum()])
-    assert moved @ along / np.linalg.norm(moved) > np.cos(np.deg2rad(6))
 
 
 def test_a_trail_repeats_the_edge_and_ends_with_a_small_image() -> None:

@@ -92,14 +92,6 @@ def test_pixels_move_by_the_fields_of_scipy(
     assert np.array_equal(warped.call_args.args[1:], expected[::-1])
 
 
-def test_pixelate_leaves_blocks() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
-    blocks = corrupt(image, "pixelate", 5, np.random.default_rng(0)).reshape(20, 4, 20, 4, 3)
-    assert np.array_equal(blocks, np.broadcast_to(blocks[:, :1, :, :1], blocks.shape))
-    means = image.reshape(20, 4, 20, 4, 3).mean(axis=(1, 3))
-    assert np.abs(blocks[:, 0, :, 0] - means).max() <= 1
-
-
 @pytest.mark.parametrize(("quality", "gentle", "stronger"), [(None, 4, 5), (80, 1, 2), (40, 5, 4)])
 def test_jpeg_compression_spares_images_stored_at_its_quality(quality, gentle, stronger):
     picture = np.kron(
