@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from benchmarks.work import Work
 from quba_check.core.view import CLEAN
 from quba_check.evaluation import Evaluation
 from quba_check.executors.ray.pool import RayPool
-from quba_check.executors.settings import RaySettings
 from quba_check.models.request import LoadRequest
 from quba_check.predictor import RunSettings
 from quba_check.storage.store import SHARD_SIZE
@@ -58,7 +58,8 @@ def rows(work: Work) -> list[Row]:
         return [Row.unmeasured(title, reason, goal) for title, goal in zip(titles, goals, strict=True)]
     suite = write_suite(work.new_folder())
     run(work, suite, None)
-    with closing(RayPool("", RaySettings(workers=1))) as pool:
+    os.environ["RAY_OVERRIDE_RESOURCES"] = '{"CPU": 1}'  # Ray starts a worker for each core
+    with closing(RayPool("local")) as pool:
         ours, inline = zip(
             *((run(work, suite, pool), run(work, suite, None)) for _ in range(REPETITIONS)), strict=True
         )

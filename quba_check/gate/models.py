@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from quba_check.engine.work import Progress
     from quba_check.evaluation import Evaluation
     from quba_check.executors.ray.pool import RayPool
-    from quba_check.executors.settings import RaySettings
     from quba_check.gate.baseline import SessionBaseline
     from quba_check.gate.options import Options
     from quba_check.storage.store import Store
@@ -62,7 +61,6 @@ class LoadedModels:
         suite: returns the suite.
         store: returns the prediction store, opened at the first call.
         approved: returns the baseline of the run.
-        executor_settings: settings of `--quba-executor`.
         evaluations: by name and protocol of the model.
         references: those of `--quba-reference`, by protocol.
     """
@@ -74,7 +72,6 @@ class LoadedModels:
     suite: Callable[[], Suite]
     store: Callable[[], Store]
     approved: Callable[[], SessionBaseline]
-    executor_settings: RaySettings | None
     evaluations: dict[Key, Evaluation] = field(default_factory=dict)
     references: dict[ProtocolName, Evaluation] = field(default_factory=dict)
 
@@ -170,7 +167,7 @@ class LoadedModels:
             return None
         from quba_check.executors.ray.pool import RayPool
 
-        return RayPool(address, self.executor_settings)
+        return RayPool(address)
 
     def close(self) -> None:
         """End the workers of `--quba-executor`."""

@@ -25,11 +25,6 @@ MOST_DIGITS = 15
 LARGEST_NUMBER = 10**MOST_DIGITS - 1
 SHORT_FLAG = "--model"
 """Short name of `--quba-model`, unless the project has an option of that name."""
-NEEDED = {
-    "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
-    "executor_settings": ("executor", "which reads it", "--quba-executor=ray"),
-}
-"""By the field of an option: the option that it needs, that option's role, and how to add it."""
 OF_LOADING = "arch", "device", "precision", "runtime", "exact_preprocessing", "model_version", "trust_pickle"
 """Fields that are settings for loading a model."""
 
@@ -281,9 +276,6 @@ class Options:
         f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",
         checked_by(parse_executor),
     )
-    executor_settings: Path | None = option(
-        "FILE.yaml", "number, resources and environment of an executor's workers"
-    )
     classes: bool = option(
         None, "show recall, precision and F1 of each class: of up to 30, else of those with the lowest recall"
     )
@@ -344,12 +336,12 @@ class Options:
         """
         checked = {one.field: one.parse(Given(one.flag, given.get(one.key), base)) for one in OPTIONS}
         values = {name: value for name, value in checked.items() if value is not None}
-        for name, (other, role, words) in NEEDED.items():
-            if name in values and other not in values and f"quba_{name}" not in defaults:
-                flag = f"--quba-{name.replace('_', '-')}"
-                raise OptionError(
-                    f"got {given[f'quba_{name}']} without --quba-{other}, {role}. Add {words}.", where=flag
-                )
+        if "pictures" in values and "html" not in values and "quba_pictures" not in defaults:
+            raise OptionError(
+                f"got {values['pictures']} without --quba-html, the page that shows them. "
+                "Add --quba-html FILE.html.",
+                where="--quba-pictures",
+            )
         return cls(**values, data_is_default="quba_data" in defaults)
 
 

@@ -16,7 +16,6 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import InvariantError
-from quba_check.executors.settings import read_settings
 from quba_check.gate.baseline import SessionBaseline
 from quba_check.gate.models import Callbacks, LoadedModels, reference_spec
 from quba_check.gate.options import Options
@@ -92,7 +91,6 @@ class GateSession:
             progress=self.callbacks.show_step,
             run_id=str(self.started),
         )
-        path = options.executor_settings
         self.store = local_folder(options.store_location)
         self.loaded = LoadedModels(
             options,
@@ -102,7 +100,6 @@ class GateSession:
             suite=lambda: self.suite,
             store=lambda: self.opened_store,
             approved=lambda: self.approved,
-            executor_settings=None if path is None else read_settings(path, shown_path(path, root)),
         )
         self.examinations: dict[str, Examination] = {}
         self._thresholds: dict[Path, Thresholds] = {}

@@ -23,8 +23,13 @@ IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
 STARTED = "quba_started"
 """Key of the input of xdist's workers with the start of the run, in seconds since 1970."""
-FORMER_KEYS = {"quba_preparation": "quba_preprocessing"}
-"""Keys of ini files that have another name now. pytest would only warn of an unknown one."""
+SETTINGS_FILE = "quba_executor_settings"
+"""Key of a file that an earlier version read."""
+FORMER_KEYS = {
+    "quba_preparation": "The key is now quba_preprocessing: rename it.",
+    SETTINGS_FILE: "Remove it: Ray's own configuration replaces this file (docs/many-machines.md).",
+}
+"""Keys of ini files of earlier versions, and what to do. pytest would only warn of an unknown one."""
 _MODEL_FLAG: pytest.StashKey[str] = pytest.StashKey()
 
 
@@ -38,8 +43,9 @@ def add_options(parser: pytest.Parser) -> None:
         if option.has_ini:
             kind: Literal["args", "string"] = "args" if option.repeatable else "string"
             parser.addini(option.key, f"as {option.flag}", kind, default=None)
-    for former, key in FORMER_KEYS.items():
-        parser.addini(former, f"is now {key}")
+    for former, advice in FORMER_KEYS.items():
+        parser.addini(former, advice)
+    group.addoption("--quba-executor-settings", dest=SETTINGS_FILE, help=argparse.SUPPRESS)
 
 
 def hide_models(config: pytest.Config, parser: pytest.Parser, args: Sequence[str]) -> list[str]:
@@ -93,20 +99,22 @@ def options_of(config: pytest.Config) -> Options:
     """Return the checked options of a run.
 
     Raises:
-        OptionError: a value is not allowed, or an ini file has a former key.
+        OptionError: a value is not allowed, or an option or key is that of an earlier version.
         pytest.UsageError: an executor is requested together with processes of xdist.
     """
-    for former, key in FORMER_KEYS.items():
-        if value := config.getini(former):
-            raise OptionError(f"{config.inipath}: {former}: got '{value}'. The key is now {key}: rename it.")
     given = vars(config.option)
+    if file := given.get(SETTINGS_FILE):
+        raise OptionError(f"--quba-executor-settings: got '{file}'. {FORMER_KEYS[SETTINGS_FILE]}")
+    for former, advice in FORMER_KEYS.items():
+        if value := config.getini(former):
+            raise OptionError(f"{config.inipath}: {former}: got '{value}'. {advice}")
     values = {option.key: _value(config, option, given) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     options = Options.parse(values, config.invocation_params.dir, defaults)
     if options.executor is not None and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError(
             "--quba-executor: got 'ray' together with -n, which starts processes that "
-            "predict too. Leave -n out; 'workers' in the file of --quba-executor-settings sets their number."
+            "predict too. Leave -n out: Ray starts a worker for each GPU, else for each core."
         )
     return options
 

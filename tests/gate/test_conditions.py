@@ -266,7 +266,7 @@ def test_workers_of_ray_predict_every_condition(
     from quba_check.executors.ray import pool
     from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment
 
-    worker = RayWorker(WorkerEnvironment.of_this_process(has_working_dir=True), 1)
+    worker = RayWorker(WorkerEnvironment.of_this_process(), 1)
     predicted = []
 
     def answer(_: Actor, name: str, arguments: tuple[Any, ...]) -> Any:

@@ -84,7 +84,6 @@ def test_auto_is_a_batch_size() -> None:
         ("baseline", "/dev/null"),
         ("report", "r.yaml"),
         ("pictures", "5"),
-        ("executor_settings", "ray.yaml"),
     ],
 )
 def test_values_that_are_not_allowed(key: str, value: str, snapshot: SnapshotAssertion) -> None:

@@ -62,12 +62,28 @@ def test_a_former_key_of_the_ini_file() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("where", "given"),
+    [
+        ("--quba-executor-settings", config({"quba_executor_settings": "ray.yaml"})),
+        ("/project/pytest.ini: quba_executor_settings", config(ini={"quba_executor_settings": "ray.yaml"})),
+    ],
+)
+def test_the_former_file_of_an_executor(where: str, given: SimpleNamespace) -> None:
+    with pytest.raises(OptionError) as caught:
+        options_of(given)
+    assert str(caught.value) == (
+        f"{where}: got 'ray.yaml'. Remove it: Ray's own configuration replaces this file "
+        "(docs/many-machines.md)."
+    )
+
+
 def test_an_executor_with_processes_of_xdist() -> None:
     with pytest.raises(pytest.UsageError) as caught:
         options_of(config({"quba_executor": "ray", "numprocesses": 2}))
     assert str(caught.value) == (
-        "--quba-executor: got 'ray' together with -n, which starts processes that predict too. Leave -n out; "
-        "'workers' in the file of --quba-executor-settings sets their number."
+        "--quba-executor: got 'ray' together with -n, which starts processes that predict too. Leave -n out: "
+        "Ray starts a worker for each GPU, else for each core."
     )
 
 

@@ -30,7 +30,6 @@ PAGES: Mapping[str, str] = {
     "--quba-store": "[store](store.md)",
     "--quba-cache-gb": "[prepared images](store.md#how-much-space-do-prepared-images-take)",
     "--quba-executor": "[many machines](many-machines.md)",
-    "--quba-executor-settings": "[resources](many-machines.md#how-do-i-set-resources-packages-and-files)",
     "--quba-baseline": "[baseline](comparing.md#how-do-i-keep-the-last-release-as-a-baseline)",
     "--quba-first-release": "[baseline](comparing.md#how-do-i-keep-the-last-release-as-a-baseline)",
     "--quba-no-looser": "[baseline](comparing.md#how-do-i-notice-demands-that-vanish)",

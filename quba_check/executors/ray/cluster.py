@@ -14,8 +14,6 @@ from typing import Any
 
 from quba_check.errors import OptionError
 from quba_check.executors.ray.worker import Machine
-from quba_check.executors.settings import RaySettings
-from quba_check.messages import allowed_names
 
 CONNECT_SECONDS = 5
 """Longest wait for the first answer of a cluster's port. Ray itself waits for minutes and logs meanwhile."""
@@ -26,47 +24,37 @@ DEPTH = 2
 
 @dataclass(frozen=True, slots=True)
 class WorkerResources:
-    """Resources of a worker, and the number of workers.
+    """Resources of a worker and the number of workers.
 
     Attributes:
-        cpus: cores that Ray reserves.
-        gpus: GPUs that Ray reserves.
-        cores: cores that a worker may use for reading images.
+        gpus: GPUs that Ray reserves, 0 or 1.
+        cores: cores that a worker may use for reading images; Ray reserves one.
         count: number of workers.
     """
 
-    cpus: float
-    gpus: float
+    gpus: int
     cores: int
     count: int
 
     def __str__(self) -> str:
-        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
-        return f"{self.cpus:g} CPU{gpus}"
+        return "1 CPU and 1 GPU" if self.gpus else "1 CPU"
 
 
-def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
+def connect(address: str) -> tuple[Any, bool]:
     """Connect to a cluster, or start one on this machine.
 
     Args:
         address: `local` for a new one, `auto` for that of this machine, `HOST:PORT` or `ray://HOST:PORT` for
             another; empty for `$RAY_ADDRESS`, else a new one.
-        runtime_env: packages and files for the workers.
 
     Returns:
         The module ray, and False if this process was connected already, by another user of Ray.
 
     Raises:
-        OptionError: `runtime_env` has an unknown key, or the cluster cannot be used.
+        OptionError: the cluster cannot be used.
     """
     import ray
-    from ray.runtime_env import RuntimeEnv
 
-    fields = [name for name in sorted(RuntimeEnv.known_fields) if not name.startswith("_")]
-    for name in runtime_env:
-        if name not in fields:  # Ray would ignore it
-            where = "--quba-executor-settings: ray.runtime_env"
-            raise OptionError(f"unknown key '{name}'", where=where, hint=allowed_names(name, fields))
     if ray.is_initialized():
         return ray, False
     address = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -75,11 +63,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
     try:
         with _own_sigterm_handler():
             ray.init(
-                address=address,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                include_dashboard=False,
-                runtime_env=dict(runtime_env) or None,
+                address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False
             )
     except Exception as error:  # noqa: BLE001  errors of many kinds; the words of Ray state the reason
         raise OptionError(f"cannot be used: {error!s}", where=where) from None
@@ -88,32 +72,23 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
     return ray, True
 
 
-def resources(
-    nodes: Sequence[Mapping[str, Any]], settings: RaySettings, *, use_gpus: bool
-) -> WorkerResources:
+def resources(nodes: Sequence[Mapping[str, Any]], *, use_gpus: bool) -> WorkerResources:
     """Return the resources of each worker.
 
     There is one worker per GPU of the cluster, else one per core.
 
     Args:
         nodes: the machines, as `ray.nodes()` lists them.
-        settings: resources and number of workers as set by the user.
         use_gpus: the model runs on a GPU if there is one.
     """
     alive = [node["Resources"] for node in nodes if node["Alive"]]
-    with_gpus = [node for node in alive if node.get("GPU")]
-    gpus = settings.gpus_per_worker
-    if gpus is None:
-        gpus = 1.0 if with_gpus and use_gpus else 0.0
-    cpus = settings.cpus_per_worker or 1.0
-    if gpus:
-        shares = [node.get("CPU", 1) * min(1, gpus / node["GPU"]) for node in with_gpus]
-        cores = settings.cpus_per_worker or min(shares, default=1)
-        count = sum(int(node["GPU"] / gpus) for node in with_gpus)
-    else:
-        cores = cpus
-        count = sum(int(node.get("CPU", 0) / cpus) for node in alive)
-    return WorkerResources(cpus, gpus, max(1, int(cores)), settings.workers or max(1, count))
+    with_gpus = [node for node in alive if node.get("GPU", 0) >= 1]
+    if with_gpus and use_gpus:
+        cores = min(node.get("CPU", 1) / node["GPU"] for node in with_gpus)
+        count = sum(int(node["GPU"]) for node in with_gpus)
+        return WorkerResources(1, max(1, int(cores)), count)
+    count = sum(int(node.get("CPU", 0)) for node in alive)
+    return WorkerResources(0, 1, max(1, count))
 
 
 def _check_port(address: str, where: str) -> None:
@@ -205,12 +180,12 @@ def check_can_start(error: Exception) -> None:
     reason = last_words(error)
     if isinstance(error, RuntimeEnvSetupError):
         raise OptionError(
-            f"ray.runtime_env cannot be set up on a machine: {reason}", where="--quba-executor-settings"
+            f"the runtime_env of the job cannot be set up on a machine: {reason}", where="--quba-executor=ray"
         )
     if getattr(error, "actor_init_failed", False):
         raise OptionError(
             f"--quba-executor=ray: a worker cannot start: {reason} Install quba-check on each machine, "
-            "or name it in ray.runtime_env of --quba-executor-settings."
+            "or name it in the runtime_env of 'ray job submit'."
         )
 
 

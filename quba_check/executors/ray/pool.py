@@ -25,7 +25,6 @@ from quba_check.executors.ray.cluster import (
 )
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment
 from quba_check.executors.remote_worker import WorkerSpec
-from quba_check.executors.settings import RaySettings
 from quba_check.messages import needs
 from quba_check.models.compute import ComputeSettings
 from quba_check.number_format import counted
@@ -35,6 +34,8 @@ TRIES = 3
 """Deaths of workers by one call, or of one worker without an answer, after which there is no other."""
 CALLS_AT_ONCE = 4
 """Calls that a worker serves at once: two, those that nobody waits for, and questions about itself."""
+WAIT_MINUTES = 5
+"""Minutes without any worker after which a run fails."""
 Answers = Generator[tuple[Any, Any], None, None]
 """Arguments of calls, each with the answer of a worker."""
 TICK_SECONDS = 2.0
@@ -46,7 +47,6 @@ class RayPool:
 
     Args:
         address: of the cluster; empty for the default.
-        settings: resources and environment of workers.
 
     Attributes:
         workers: the workers.
@@ -55,16 +55,15 @@ class RayPool:
         OptionError: Ray is not installed.
     """
 
-    def __init__(self, address: str, settings: RaySettings | None = None) -> None:
+    def __init__(self, address: str) -> None:
         if find_spec("ray") is None:
             raise OptionError(f"'ray' {needs('ray', extra='ray')}", where="--quba-executor")
         self.workers: list[WorkerState] = []
         self._address = address
-        self._settings = settings or RaySettings()
         self._ray: Any = None
         self._is_ours = False
         self._kind: Any = None
-        self._resources = WorkerResources(1, 0, 1, 1)
+        self._resources = WorkerResources(0, 1, 1)
         self._alive_at = 0.0
 
     def executor(self, spec: WorkerSpec) -> RayExecutor:
@@ -155,19 +154,14 @@ class RayPool:
 
     def _connect(self, *, use_gpus: bool) -> None:
         """Connect to the cluster, and choose the number and resources of workers."""
-        environment = self._settings.runtime_env
-        self._ray, self._is_ours = connect(self._address, environment)
-        wanted = resources(self._ray.nodes(), self._settings, use_gpus=use_gpus)
-        options: dict[str, Any] = {
-            "num_cpus": wanted.cpus,
-            "num_gpus": wanted.gpus,
-            "max_concurrency": CALLS_AT_ONCE,
-            "scheduling_strategy": "SPREAD",
-        }
-        if environment and not self._is_ours:
-            options["runtime_env"] = environment
-        self._kind = self._ray.remote(**options)(RayWorker)
-        self._resources = wanted
+        self._ray, self._is_ours = connect(self._address)
+        self._resources = resources(self._ray.nodes(), use_gpus=use_gpus)
+        self._kind = self._ray.remote(
+            num_cpus=1,
+            num_gpus=self._resources.gpus,
+            max_concurrency=CALLS_AT_ONCE,
+            scheduling_strategy="SPREAD",
+        )(RayWorker)
         self._alive_at = time.monotonic()
 
     @property
@@ -176,9 +170,7 @@ class RayPool:
 
     def _started(self, deaths: int = 0) -> WorkerState:
         """Start a worker."""
-        has_folder = "working_dir" in self._settings.runtime_env
-        environment = WorkerEnvironment.of_this_process(has_working_dir=has_folder)
-        actor = self._kind.remote(environment, self._resources.cores)
+        actor = self._kind.remote(WorkerEnvironment.of_this_process(), self._resources.cores)
         return WorkerState(actor, actor.machine.remote(), deaths)
 
     def _free_worker(self, call: WorkerCall) -> WorkerState | None:
@@ -265,18 +257,17 @@ class RayPool:
         """Check that a worker runs, or did lately.
 
         Raises:
-            OptionError: none did for the time of the settings.
+            OptionError: none did for `WAIT_MINUTES`.
         """
         if self._running:
             self._alive_at = time.monotonic()
-        minutes = self._settings.wait_minutes
-        if time.monotonic() - self._alive_at > 60 * minutes:
+        if time.monotonic() - self._alive_at > 60 * WAIT_MINUTES:
             total = {name: f"{count:g}" for name, count in self._ray.cluster_resources().items()}
             has = f"{total.get('CPU', 0)} CPU and {total.get('GPU', 0)} GPU"
             raise OptionError(
-                f"--quba-executor=ray: no worker has run for {minutes:g} minutes. Each needs "
-                f"{self._resources}; the cluster has {has} in all. Add machines or free some, or set "
-                "ray.wait_minutes in --quba-executor-settings."
+                f"--quba-executor=ray: no worker has run for {WAIT_MINUTES:g} minutes. Each needs "
+                f"{self._resources}; the cluster has {has} in all. Add machines or free some, and start the "
+                "run again."
             )
 
 

@@ -31,7 +31,7 @@ class WorkerEnvironment:
 
     Attributes:
         version: version of quba-check.
-        folder: working folder, from which relative paths are read; empty to leave a worker's own.
+        folder: working folder, from which relative paths are read, on machines that have it.
         import_paths: folders of the user's modules.
     """
 
@@ -40,17 +40,12 @@ class WorkerEnvironment:
     import_paths: tuple[str, ...]
 
     @classmethod
-    def of_this_process(cls, *, has_working_dir: bool) -> WorkerEnvironment:
-        """Return the environment of this process.
-
-        Args:
-            has_working_dir: the `runtime_env` of the user sets the working folder.
-        """
+    def of_this_process(cls) -> WorkerEnvironment:
+        """Return the environment of this process."""
         installed = (sys.prefix, sys.base_prefix)
         own = [path for path in sys.path if not path.startswith(installed) and "site-packages" not in path]
         paths = [str(Path(path or ".").resolve()) for path in own]
-        folder = "" if has_working_dir else str(Path.cwd())
-        return cls(installed_version(), folder, tuple(dict.fromkeys(paths)))
+        return cls(installed_version(), str(Path.cwd()), tuple(dict.fromkeys(paths)))
 
 
 class Machine(NamedTuple):
@@ -87,7 +82,7 @@ class RayWorker:
         self._refusal: QubaError | None = None
         self._changed: defaultdict[str, list[ShardKey]] = defaultdict(list)
         folder, paths = environment.folder, environment.import_paths
-        if folder and Path(folder).is_dir():
+        if Path(folder).is_dir():
             os.chdir(folder)
         sys.path += [path for path in paths if path not in sys.path and Path(path).is_dir()]
 

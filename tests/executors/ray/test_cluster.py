@@ -13,7 +13,6 @@ from quba_check.errors import OptionError
 from quba_check.executors.ray import pool
 from quba_check.executors.ray.cluster import WorkerResources, connect, resources
 from quba_check.executors.ray.pool import RayPool
-from quba_check.executors.settings import RaySettings
 
 
 def node(alive: bool = True, **resources: float) -> dict[str, Any]:
@@ -21,31 +20,25 @@ def node(alive: bool = True, **resources: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "settings", "expected"),
+    ("nodes", "expected"),
     [
-        ([node(CPU=4), node(CPU=2), node(alive=False, CPU=8)], {}, WorkerResources(1, 0, 1, 6)),
-        ([node(CPU=4), node(CPU=3)], {"cpus_per_worker": 2}, WorkerResources(2, 0, 2, 3)),
-        ([node(CPU=4)], {"workers": 3}, WorkerResources(1, 0, 1, 3)),
-        ([node(CPU=16, GPU=2), node(CPU=64)], {}, WorkerResources(1, 1, 8, 2)),
-        ([node(CPU=16, GPU=2), node(CPU=8, GPU=4)], {}, WorkerResources(1, 1, 2, 6)),
-        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 0.5}, WorkerResources(1, 0.5, 4, 4)),
-        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 2}, WorkerResources(1, 2, 16, 1)),
-        ([node(CPU=16, GPU=2)], {"cpus_per_worker": 6}, WorkerResources(6, 1, 6, 2)),
-        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 0}, WorkerResources(1, 0, 1, 16)),
-        ([node()], {}, WorkerResources(1, 0, 1, 1)),
-        ([node(CPU=4)], {"gpus_per_worker": 1}, WorkerResources(1, 1, 1, 1)),
+        ([node(CPU=4), node(CPU=2), node(alive=False, CPU=8)], WorkerResources(0, 1, 6)),
+        ([node(CPU=16, GPU=2), node(CPU=64)], WorkerResources(1, 8, 2)),
+        ([node(CPU=16, GPU=2), node(CPU=8, GPU=4)], WorkerResources(1, 2, 6)),
+        ([node(CPU=1, GPU=2)], WorkerResources(1, 1, 2)),
+        ([node()], WorkerResources(0, 1, 1)),
     ],
 )
 def test_one_worker_for_each_gpu_else_for_each_core(
-    nodes: list[dict[str, Any]], settings: dict[str, float], expected: WorkerResources
+    nodes: list[dict[str, Any]], expected: WorkerResources
 ) -> None:
-    assert resources(nodes, RaySettings(**settings), use_gpus=True) == expected
+    assert resources(nodes, use_gpus=True) == expected
 
 
 def test_a_model_on_the_cpu_takes_no_gpu() -> None:
-    assert resources([node(CPU=4, GPU=1)], RaySettings(), use_gpus=False) == WorkerResources(1, 0, 1, 4)
-    assert str(WorkerResources(1, 0, 1, 6)) == "1 CPU"
-    assert str(WorkerResources(2, 0.5, 1, 6)) == "2 CPU and 0.5 GPU"
+    assert resources([node(CPU=4, GPU=1)], use_gpus=False) == WorkerResources(0, 1, 4)
+    assert str(WorkerResources(0, 1, 6)) == "1 CPU"
+    assert str(WorkerResources(1, 4, 6)) == "1 CPU and 1 GPU"
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
@@ -53,23 +46,16 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertio
     assert error_text(OptionError, RayPool, "") == snapshot
 
 
-def test_an_unknown_key_of_the_environment() -> None:
-    pytest.importorskip("ray")
-    text = error_text(OptionError, connect, "", {"env_varz": {"A": "b"}})
-    assert text.startswith("--quba-executor-settings: ray.runtime_env: unknown key 'env_varz'. Allowed: ")
-    assert text.endswith("Did you mean 'env_vars'?")
-
-
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    assert error_text(OptionError, connect, "127.0.0.1:1", {}) == snapshot
-    assert error_text(OptionError, connect, "", {}) == snapshot
+    assert error_text(OptionError, connect, "127.0.0.1:1") == snapshot
+    assert error_text(OptionError, connect, "") == snapshot
 
 
 def test_an_address_that_is_none() -> None:
     pytest.importorskip("ray")
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(OptionError, match=r"^--quba-executor=ray:nowhere: cannot be used: "):
-        connect("nowhere", {})
+        connect("nowhere")
     assert signal.getsignal(signal.SIGTERM) == handler

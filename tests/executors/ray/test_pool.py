@@ -21,7 +21,6 @@ from quba_check.core.view import CLEAN, View
 from quba_check.engine.shards import PlannedShard
 from quba_check.evaluation import Evaluation
 from quba_check.executors.ray.pool import RayPool
-from quba_check.executors.settings import RaySettings
 
 VIEWS = (CLEAN, *(View(name) for name in ("sketch", "edge", "silhouette", "negative")))
 
@@ -31,7 +30,7 @@ def pool() -> Iterator[RayPool]:
     ray.init(
         address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
     )
-    pool = RayPool("", RaySettings(workers=2))
+    pool = RayPool("")
     yield pool
     pool.close()
     assert ray.is_initialized()  # the connection was there before

@@ -116,6 +116,5 @@ def test_folder_and_modules_of_the_run(tmp_path: Path, monkeypatch: pytest.Monke
 def test_environment_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", "/code", *(path for path in sys.path if sys.prefix in path)])
-    environment = WorkerEnvironment.of_this_process(has_working_dir=False)
+    environment = WorkerEnvironment.of_this_process()
     assert environment == WorkerEnvironment(installed_version(), str(tmp_path), (str(tmp_path), "/code"))
-    assert WorkerEnvironment.of_this_process(has_working_dir=True).folder == ""

@@ -22,7 +22,6 @@ from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError, SuiteError
 from quba_check.executors.ray import pool as ray_pool
 from quba_check.executors.ray.pool import RayExecutor, RayPool
-from quba_check.executors.settings import RaySettings
 from quba_check.models.compute import ComputeSettings
 
 
@@ -42,14 +41,14 @@ def predicted(given: ShardRequest) -> ShardResult:
 def start(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return an executor whose workers behave as told, and the stand-in for Ray."""
 
-    def started(behaviour: Behaviour, *nodes: str, **settings: Any) -> tuple[RayExecutor, FakeRay]:
+    def started(behaviour: Behaviour, *nodes: str) -> tuple[RayExecutor, FakeRay]:
         def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
             answer = behaviour(actor, name, arguments)
             return usual(actor, name, arguments) if answer is None else answer
 
         fake = FakeRay(behave, nodes or ("a", "b"))
         monkeypatch.setattr(ray_pool, "connect", lambda *_: (fake, True))
-        return RayPool("", RaySettings(**settings)).executor(spec()), fake
+        return RayPool("").executor(spec()), fake
 
     return started
 
@@ -226,10 +225,13 @@ NO_ENVIRONMENT = RuntimeEnvSetupError(
 @pytest.mark.parametrize(
     "answer", [WAITING, CANNOT_START, NO_ENVIRONMENT], ids=["none runs", "imports", "environment"]
 )
-def test_workers_that_never_run(start: Any, answer: Any, snapshot: SnapshotAssertion) -> None:
-    executor, fake = start(on("machine", answer), wait_minutes=1e-9, runtime_env={"pip": ["nothing"]})
+def test_workers_that_never_run(
+    start: Any, answer: Any, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes = iter(range(0, 600, 6))
+    monkeypatch.setattr(ray_pool, "time", SimpleNamespace(monotonic=lambda: 60 * next(minutes)))
+    executor, _ = start(on("machine", answer))
     assert error_text(OptionError, predict, executor, 3) == snapshot
-    assert "runtime_env" not in fake.options  # given to the connection, which is ours
 
 
 def test_settings_are_chosen_by_a_worker(start: Any) -> None:
