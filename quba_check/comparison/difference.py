@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
-from quba_check.core.measurement import Measurement, Quantity, transfer_notes
-from quba_check.core.request import ANSWER_SCORES, target_name
+from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.request import target_name
 from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
@@ -71,12 +71,20 @@ class RunValue:
         """Return the value of a dimension or part with its results per image, if measured."""
         if (quantity := measured.quantity(part)) is None:
             return None
-        n, target = quantity.images or quantity.n, target_name(dimension, part)
-        transfer = bool(transfer_notes(measured.notes))
-        score = next((one for one in ANSWER_SCORES if f"score: {one}" in measured.notes), "")
-        own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs, transfer, score)
-        classes = quantity.classes if isinstance(quantity, Quantity) else None
-        return cls(quantity.value, n, quantity.limits, images.influences.get(target, {}), *own, classes)
+        return cls(
+            quantity.value,
+            quantity.images or quantity.n,
+            quantity.limits,
+            images.influences.get(target_name(dimension, part), {}),
+            fingerprint,
+            answers=images.clean,
+            groups=images.groups,
+            n_groups=quantity.groups,
+            outputs=measured.outputs,
+            is_transferred=measured.transferred,
+            score=measured.score,
+            classes=quantity.classes if isinstance(quantity, Quantity) else None,
+        )
 
     def of_class(self, quantity: Quantity) -> RunValue:
         """Return the number of one of the classes."""

@@ -20,7 +20,7 @@ SidesOfSets = Mapping[Hashable, NDArray[np.int8]]
 """For each set, (n,) side of a number that an image counts for (`stats.clusters.Sides`)."""
 
 TRANSFERRED = "transferred: "
-"""Prefix of the note on a value under attacks that were computed on another model."""
+"""Prefix of the notes on values under attacks that were computed on another model."""
 MASKED = "masked: "
 """Prefix of the notes with the reasons in `Measurement.masked`."""
 NO_EVIDENCE = "no evidence of robustness"
@@ -153,6 +153,8 @@ class Measurement(Quantity, _OfDimension):
         groups_of_sets: groups of the images behind `influences`; not stored in records.
         unmeasured: reason for each requested part without a value, by its name.
         outputs: digest of the predictions behind the value; None if unknown.
+        score: the score that separates images of no class; empty for other dimensions.
+        transferred: the attacks behind it were computed on another model.
     """
 
     parts: Mapping[str, Quantity] = field(default_factory=dict)
@@ -163,6 +165,8 @@ class Measurement(Quantity, _OfDimension):
     outputs: str | None = field(default=None, repr=False, compare=False)
     masked_at: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    score: str = ""
+    transferred: bool = False
 
     @property
     def whole(self) -> Quantity:
@@ -185,7 +189,7 @@ class Measurement(Quantity, _OfDimension):
     @property
     def is_comparable(self) -> bool:
         """True if a population may hold it: neither masked nor of attacks on another model."""
-        return not self.masked and not transfer_notes(self.notes)
+        return not self.masked and not self.transferred
 
     def masked_for(self, request: Request) -> tuple[str, ...]:
         """Return the signs of masked gradients at the ε of a request."""
@@ -263,8 +267,3 @@ class Drop(Quantity):
     paired: bool
     masked: tuple[str, ...] = ()
     of_class: str = ""
-
-
-def transfer_notes(notes: Iterable[str]) -> tuple[str, ...]:
-    """Return the notes on attacks that were computed on another model."""
-    return tuple(note for note in notes if note.startswith(TRANSFERRED))

@@ -120,10 +120,11 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         return quantity
 
     notes = dict.fromkeys(note for one in (measured, *sizes.values()) for note in one.notes)
-    if reference := facts.model.surrogate:
+    reference = facts.model.surrogate
+    if reference:
         notes |= dict.fromkeys(_transfer_notes(predictions[PGD], reference))
     masked_at = {str(epsilon): one.masked for epsilon, one in sizes.items() if one.masked}
-    measured = replace(measured, notes=tuple(notes), masked_at=masked_at)
+    measured = replace(measured, notes=tuple(notes), masked_at=masked_at, transferred=bool(reference))
     return with_requests(measured, RowSource(predictions, facts.suite), quantity_of)
 
 

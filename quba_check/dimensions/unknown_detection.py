@@ -87,7 +87,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     whole = _quantity(mean_of(areas.values()), sum(n.values()))
     tables = {"most_confident": _most_confident(predictions, unknown, suite)}
     notes = (f"score: {suite.unknown_score}",)
-    return Measurement.of("unknown_detection", whole, parts=parts, notes=notes, tables=tables)
+    measured = Measurement.of("unknown_detection", whole, parts=parts, notes=notes, tables=tables)
+    return replace(measured, score=suite.unknown_score)
 
 
 def _quantity(area: Estimate, n: int) -> Quantity:

@@ -12,7 +12,7 @@ import numpy as np
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve, bounded_curve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import LETTERS, Grade, GradeRules
-from quba_check.core.measurement import Measurement, transfer_notes
+from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import UserError
 from quba_check.grading.notes import (
@@ -20,10 +20,11 @@ from quba_check.grading.notes import (
     comparison_notes,
     corruption_notes,
     crossed_dimensions,
+    doubt_reason,
     few_images_notes,
-    masked_reason,
     masking_notes,
     suite_difference,
+    transfer_notes,
 )
 from quba_check.grading.population import Population, check_names, full_weights
 from quba_check.grading.population_file import population as named_population
@@ -133,17 +134,20 @@ def grade(
     full = full_weights(rules.weights)
     measured = measured or {}
     masked = {name: row.masked for name, row in measured.items() if row.masked and full.get(name)}
-    transferred = {name: transfer_notes(row.notes) for name, row in measured.items() if full.get(name)}
-    transferred = {name: notes for name, notes in transferred.items() if notes}
-    left_out = ({} if rules.allow_masked else masked) | ({} if rules.allow_transferred else transferred)
-    doubts = [*masking_notes(masked, left_out), *masking_notes(transferred, left_out)]
+    transferred = [name for name, row in measured.items() if row.transferred and full.get(name)]
+    refused = {} if rules.allow_masked else masked
+    of_others = [] if rules.allow_transferred else transferred
+    left_out = {*refused, *of_others}
+    doubts = [*masking_notes(masked, left_out), *transfer_notes(transferred, left_out)]
     unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
     comparable = {*reference.dimensions} - {*unmeasured}
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name not in comparable)
     effective = {name: 0.0 if name in missing else weight for name, weight in full.items()}
     is_weightless = unmeasured and not any(effective.values())
     if is_weightless or not set(unmeasured) <= set(rules.allow_missing):
-        return ungraded(reference, missing=unmeasured, not_graded=masked_reason(left_out, unmeasured))
+        return ungraded(
+            reference, missing=unmeasured, not_graded=doubt_reason(refused, of_others, unmeasured)
+        )
     other_suite = suite_difference(reference, run.suite, run.classes)
     score = reference.score(values, effective)
     if other_suite and not rules.allow_other_suite:

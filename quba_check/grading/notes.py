@@ -52,21 +52,26 @@ def suite_difference(reference: Population, suite: str | None, classes: int | No
     )
 
 
-def masked_reason(masked: Mapping[str, Sequence[str]], missing: Collection[str]) -> str:
-    """Return the reason for a missing grade with masked values; empty if none are masked.
+def doubt_reason(
+    masked: Mapping[str, Sequence[str]], transferred: Collection[str], missing: Collection[str]
+) -> str:
+    """Return the reason for a missing grade with values that do not count; empty if all do.
 
     Args:
         masked: signs of masking by name, for dimensions with masked values that do not count.
+        transferred: names of dimensions that do not count because their attacks are on another model.
         missing: names of these dimensions and of those without a value.
     """
-    if not masked:
+    left_out = dict.fromkeys((*masked, *transferred))
+    if not left_out:
         return ""
-    others = [name for name in missing if name not in masked]
+    others = [name for name in missing if name not in left_out]
     reasons = [f"missing {', '.join(others)}"] if others else []
-    for name, signs in masked.items():
-        reason = f"{NO_EVIDENCE}: {name} is masked ({'; '.join(signs)})"
-        if signs[0].startswith(TRANSFERRED):
+    for name in left_out:
+        if name in transferred:
             reason = f"{name} is of attacks on another model; allow_transferred: true under quba counts it"
+        else:
+            reason = f"{NO_EVIDENCE}: {name} is masked ({'; '.join(masked[name])})"
         reasons.append(reason)
     return "; ".join(reasons)
 
@@ -74,10 +79,15 @@ def masked_reason(masked: Mapping[str, Sequence[str]], missing: Collection[str])
 def masking_notes(masked: Mapping[str, Sequence[str]], left_out: Collection[str]) -> Iterator[str]:
     """Yield a note on each dimension with a masked value."""
     for name, signs in masked.items():
-        is_transferred = signs[0].startswith(TRANSFERRED)
-        kind, key = (TRANSFERRED, "allow_transferred") if is_transferred else (MASKED, "allow_masked")
-        effect = "is left out" if name in left_out else f"counts as measured ({key})"
-        yield f"{kind}{name} {effect}" + ("" if is_transferred else f": {'; '.join(signs)}")
+        effect = "is left out" if name in left_out else "counts as measured (allow_masked)"
+        yield f"{MASKED}{name} {effect}: {'; '.join(signs)}"
+
+
+def transfer_notes(transferred: Collection[str], left_out: Collection[str]) -> Iterator[str]:
+    """Yield a note on each dimension with a value under attacks on another model."""
+    for name in transferred:
+        effect = "is left out" if name in left_out else "counts as measured (allow_transferred)"
+        yield f"{TRANSFERRED}{name} {effect}"
 
 
 def comparison_notes(

@@ -210,6 +210,8 @@ class MeasurementRow(QuantityRow):
         outputs: SHA-256 (hex) of the predictions behind the value; None if unknown.
         masked_at: `masked` of the parts at another ε, by ε such as `4/255`.
         levels: for parts with the rule `probability=per_class`, the probability of each class, by part.
+        score: the score that separates images of no class; empty for other dimensions.
+        transferred: the attacks behind it were computed on another model.
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
@@ -219,6 +221,8 @@ class MeasurementRow(QuantityRow):
     outputs: str | None = None
     masked_at: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     levels: dict[str, dict[str, Number]] = Field(default_factory=dict)
+    score: str = ""
+    transferred: bool = False
 
     def quantity(self, part: str | None) -> QuantityRow | None:
         """Return the value of the dimension, a part or a slice; None without one."""

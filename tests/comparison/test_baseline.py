@@ -87,7 +87,7 @@ def test_a_baseline_without_the_value() -> None:
 
 def test_a_drop_between_two_scores_is_refused() -> None:
     runs = [
-        run_value(replace(measured(0.9, "unknown_detection"), notes=(f"score: {score}",)), None)
+        run_value(replace(measured(0.9, "unknown_detection"), score=score), None)
         for score in ("max_probability", "energy")
     ]
     found = drop("a.json", value("unknown_detection"), *runs, relative=False)

@@ -50,6 +50,7 @@ def test_value_parts_and_table_by_hand():
     }
     assert measured.value == pytest.approx((5.5 / 8 + 9 / 12) / 2)
     assert (measured.unit, measured.n, measured.notes) == ("fraction", 5, ("score: max_probability",))
+    assert measured.score == "max_probability"
     assert measured.influences.keys() == {CLEAN, NEAR, FAR}
     shown = measured.tables["most_confident"]
     assert shown.columns == ("set", "image", "predicted", "probability")

@@ -106,9 +106,8 @@ def test_a_masked_value_counts_with_a_note_if_allowed():
     assert (graded.letter is None, graded.notes) == (False, ())
 
 
-TRANSFERRED = "transferred: the images are attacked on the reference"
-ON_ANOTHER = on_500_images("adversarial_robustness", notes=(TRANSFERRED,))
-BOTH = on_500_images("adversarial_robustness", notes=(TRANSFERRED,), masked=tuple(SIGNS.split("; ")))
+ON_ANOTHER = on_500_images("adversarial_robustness", transferred=True)
+BOTH = on_500_images("adversarial_robustness", transferred=True, masked=tuple(SIGNS.split("; ")))
 
 
 @pytest.mark.parametrize(("measured", "allow_masked"), [(ON_ANOTHER, False), (BOTH, True)])
@@ -127,6 +126,12 @@ def test_a_transferred_value_counts_with_a_note_if_allowed():
     assert graded.notes == ("transferred: adversarial_robustness counts as measured (allow_transferred)",)
     graded = grade(SWIN, GradeRules(allow_transferred=True), measured=BOTH, run=RELEASED)
     assert graded.not_graded == f"no evidence of robustness: adversarial_robustness is masked ({SIGNS})"
+
+
+def test_a_note_is_no_sign_of_attacks_on_another_model():
+    noted = on_500_images("accuracy", notes=("transferred: from the earlier data set",))
+    assert grade(SWIN, protocol="released", measured=noted).letter == "C"
+    assert noted["accuracy"].is_comparable
 
 
 def test_generated_corruptions_have_a_note_with_populations_of_stored_ones():

@@ -62,7 +62,7 @@ def test_row_of_a_measurement():
     row = accuracy_row(MEASURED)
     keys = "value unit n interval limits debiased debiased_limit images groups effective eligible"
     keys += " eligible_groups eligible_of better requested slices notes"
-    rest = "parts masked tables unmeasured outputs masked_at levels"
+    rest = "parts masked tables unmeasured outputs masked_at levels score transferred"
     assert list(row.model_dump()) == [*keys.split(), *rest.split()]
     assert list(row.parts["top5"].model_dump()) == keys.split()
     assert row.interval == pytest.approx((0.304, 0.696), abs=1e-4)
