@@ -130,7 +130,7 @@ def test_a_transferred_value_counts_with_a_note_if_allowed():
 
 def test_a_note_is_no_sign_of_attacks_on_another_model():
     noted = on_500_images("accuracy", notes=("transferred: from the earlier data set",))
-    assert grade(SWIN, protocol="released", measured=noted).letter == "C"
+    assert grade(SWIN, run=RELEASED, measured=noted).letter == "C"
     assert noted["accuracy"].is_comparable
 
 
