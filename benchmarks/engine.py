@@ -21,7 +21,7 @@ from quba_check.core.view import CLEAN
 from quba_check.engine.batching import CPU_BATCH
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier, ConvolutionWeights
-from quba_check.models.fingerprint import state_digest
+from quba_check.models.identity.state import state_digest
 from quba_check.models.preprocessing import fast
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite

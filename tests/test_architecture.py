@@ -108,6 +108,23 @@ def test_no_module_imports_itself_through_others() -> None:
     TopologicalSorter({name: paths.keys() & {*imported(path)} for name, path in paths.items()}).prepare()
 
 
+def imports_inside(folder: Path) -> dict[str, set[str]]:
+    """Return the imports between the parts of a folder: its modules, and its folders as one part each."""
+    prefix = (PACKAGE.name, *folder.relative_to(PACKAGE).parts)
+    parts: dict[str, set[str]] = {}
+    for path in folder.rglob("*.py"):
+        part = path.relative_to(folder).with_suffix("").parts[0]
+        names = [tuple(module.split(".")) for module in imported(path)]
+        others = {name[len(prefix)] for name in names if name[: len(prefix)] == prefix != name}
+        parts[part] = parts.get(part, set()) | (others - {part})
+    return parts
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for _, path in modules()}), ids=lambda path: path.name)
+def test_imports_inside_each_folder_go_one_way(folder: Path) -> None:
+    TopologicalSorter(imports_inside(folder)).prepare()
+
+
 def test_the_picture_has_the_arrows_of_the_imports() -> None:
     text = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
     drawn = {

@@ -18,7 +18,7 @@ from quba_check.doctor.subject import PROBE, ModelUnderTest
 from quba_check.errors import HeadError, ModelError
 from quba_check.messages import listed
 from quba_check.models.classifier import Classifier
-from quba_check.models.fingerprint import Version, state_digest
+from quba_check.models.identity.state import Version, state_digest
 from quba_check.suites.suite import Suite
 
 CHECK = "steadiness"

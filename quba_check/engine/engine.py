@@ -25,7 +25,7 @@ from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, StoreError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.compute import ComputeSettings, device_name
-from quba_check.models.fingerprint import STATE_CHANGED
+from quba_check.models.identity.state import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.locations import digests_file

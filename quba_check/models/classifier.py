@@ -16,7 +16,7 @@ from quba_check.errors import ModelError
 from quba_check.models.choices import Precision
 from quba_check.models.compute import CHANNELS_LAST, PLAIN, PROGRAM, RULE, SINGLE_IMAGES, ComputeSettings
 from quba_check.models.errors import model_errors
-from quba_check.models.fingerprint import Guard
+from quba_check.models.identity.state import Guard
 from quba_check.models.outputs import (
     OutputKind,
     check_finite,

@@ -15,7 +15,7 @@ from quba_check.errors import ModelError, UnmeasurableError
 from quba_check.messages import listed
 from quba_check.models.classifier import Classifier
 from quba_check.models.errors import quiet
-from quba_check.models.programs.weights import program_nodes
+from quba_check.models.identity.graphs import program_nodes
 
 _TORCH = ("aten", "prim", "prims", "profiler")
 """Namespaces of torch's own operators, whose FLOPs are those of the products in them."""

@@ -1,8 +1,10 @@
-"""The result of a loader: a module on the CPU, its properties and its files."""
+"""The result of a loader: a module on the CPU, its properties, files and fingerprint."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +14,15 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
+from quba_check.core.classes import Head
 from quba_check.errors import ModelError
 from quba_check.models.choices import Precision
+from quba_check.models.identity.state import qualified_name
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.storage.user_files import is_utf8, os_errors, sha256
 
 CHANGED = "{}: changed while the model was loaded or read from it. Run the gate again when nothing writes it."
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _DEFAULT_WEIGHTS = "pytorch_model.bin"
 _SAFE_WEIGHTS = "model.safetensors"
 
@@ -104,6 +109,49 @@ class LoadedModule:
     takes_single_images: bool = False
     output_step: float = 0.0
     libraries: Mapping[str, str] = field(default_factory=dict)
+
+
+def fingerprint(loaded: LoadedModule, state: str, head: Head | None = None) -> str:
+    """Return the fingerprint of a model: its structure, weights, files and the user's code.
+
+    Args:
+        loaded: the model; missing files among its sources are left out.
+        state: `state_digest` of its tensors.
+        head: the outputs that belong to the suite's classes; None for all.
+
+    Returns:
+        32 hex digits (blake2b).
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    module = loaded.module
+    classes = "\n".join(
+        f"{name} {qualified_name(type(part))} {_settings(part)}" for name, part in module.named_modules()
+    )
+    for text in (loaded.architecture, _ADDRESS.sub("", repr(module)), classes, state):
+        digest.update(text.encode() + b"\0")
+    sources = (path.read_bytes() for path in loaded.sources if path.is_file())
+    contents = {hashlib.blake2b(source, digest_size=16).hexdigest() for source in sources}
+    digest.update("\n".join(sorted(contents)).encode())
+    digest.update(f"\0code {loaded.code}".encode() if loaded.code else b"")
+    for name in ("columns", "positive"):
+        if (value := getattr(head, name, None)) is not None:
+            digest.update(f"\0{name} {value}".encode())
+    return digest.hexdigest()
+
+
+def _settings(part: nn.Module) -> str:
+    """Return the plain attributes of a module, such as a temperature.
+
+    The printed form of the module may lack them.
+    """
+    plain = {name: value for name, value in vars(part).items() if _is_plain(value) and name[0] != "_"}
+    return repr(sorted((name, value) for name, value in plain.items() if name != "training"))
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def model_files(*paths: Path) -> tuple[ModelFile, ...]:

@@ -22,8 +22,8 @@ from quba_check.models.choices import DEVICES, PROVIDERS
 from quba_check.models.class_names import head_by_names
 from quba_check.models.classifier import Classifier
 from quba_check.models.errors import model_errors
-from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest, unusual_form
-from quba_check.models.loaded_module import LoadedModule, file_digests, model_files
+from quba_check.models.identity.state import named_tensors, state_digest, unusual_form
+from quba_check.models.loaded_module import LoadedModule, file_digests, fingerprint, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig, configs_of_module
 from quba_check.models.preprocessing.preprocessing import SUITE_DEFAULTS, Preprocessing, preprocessing_of
 from quba_check.models.preprocessing.serving import with_version
@@ -102,7 +102,9 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     if spec.kind == "keras" and not (request.fallback or any("mean" in one.values for one in configs)):
         hint = "State mean and std of the training in the file of --quba-preprocessing (docs/models.md)."
         raise error("does not state how pixels are scaled", hint=hint)
-    preprocessing = preprocessing_of(configs, request, spec=spec.text)
+    preprocessing = preprocessing_of(
+        configs, spec=spec.text, image_size=request.image_size, fallback=request.fallback
+    )
     is_function = spec.kind == "callable" and loaded.is_program
     settings = compute.first_settings(spec.kind, request, loaded, precision, device)
     unused = settings.runtime != request.runtime

@@ -11,7 +11,7 @@ from torch import Tensor
 from quba_check.core.classes import Head
 from quba_check.errors import HeadError, ModelError
 from quba_check.messages import listed
-from quba_check.models.fingerprint import unusual_form
+from quba_check.models.identity.state import unusual_form
 from quba_check.models.preprocessing.config import OUTPUT_KINDS as OUTPUT_KINDS
 from quba_check.models.preprocessing.config import OutputKind as OutputKind
 from quba_check.models.preprocessing.config import key_text

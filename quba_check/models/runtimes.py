@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from quba_check.errors import OptionError, extra_needed
 from quba_check.models.choices import Runtime
 from quba_check.models.errors import model_errors, quiet
-from quba_check.models.fingerprint import named_tensors
+from quba_check.models.identity.state import named_tensors
 from quba_check.models.outputs import class_scores
 
 Program = Callable[[Tensor], tuple[object, str]]

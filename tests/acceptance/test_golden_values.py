@@ -27,8 +27,7 @@ from quba_check.core.view import PGD
 from quba_check.engine import cache_keys
 from quba_check.engine.cache_keys import LIBRARIES
 from quba_check.evaluation import Evaluation
-from quba_check.models.fingerprint import fingerprint
-from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.loaded_module import LoadedModule, fingerprint
 from quba_check.suites.suite import Suite
 
 OLD = Path(__file__).parent / "written_by_0_2"

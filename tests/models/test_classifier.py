@@ -9,7 +9,7 @@ from torch import nn
 
 from quba_check.models.classifier import ConvolutionWeights
 from quba_check.models.compute import PLAIN, ComputeSettings
-from quba_check.models.fingerprint import named_tensors, state_digest
+from quba_check.models.identity.state import named_tensors, state_digest
 
 
 def network():

@@ -1,4 +1,4 @@
-"""Digests of the files that a model was loaded from, by kind of model."""
+"""Fingerprints, and digests of the files that a model was loaded from, by kind of model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,18 @@ from torch import nn
 
 import quba_check.demo
 from quba_check.models import loading
-from quba_check.models.loaded_module import CHANGED, cached_weights, file_digests, model_files
+from quba_check.models.identity.state import named_tensors, state_digest
+from quba_check.models.loaded_module import (
+    CHANGED,
+    LoadedModule,
+    cached_weights,
+    file_digests,
+    fingerprint,
+    model_files,
+)
+from quba_check.models.programs.runtime import ImageInput, RuntimeProgram
+from quba_check.models.programs.torch_programs import ExportedNetwork
+from quba_check.models.zero_shot.loading import ZeroShotClassifier
 
 ARCH = "mobilenetv3_small_050"
 
@@ -207,3 +218,84 @@ def test_names_are_relative_to_the_folder_of_the_first_file(tmp_path):
 def test_a_file_that_vanished(tmp_path):
     path = tmp_path / "net.pt"
     assert message(model_files, path) == f"{path}: cannot be read (No such file or directory)."
+
+
+def small_network(act=nn.ReLU):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), act())
+
+
+def digest(module):
+    return state_digest(named_tensors(module))
+
+
+def test_fingerprint_is_of_structure_name_and_sources(tmp_path):
+    source = tmp_path / "model.py"
+    source.write_text("one")
+    state = digest(small_network())
+    elsewhere = tmp_path / "another.py"
+    elsewhere.write_text("one")
+    same = fingerprint(LoadedModule(small_network(), "a", sources=(source,)), state)
+    assert same == fingerprint(LoadedModule(small_network(), "a", sources=(elsewhere,)), state)
+    others = [
+        fingerprint(LoadedModule(small_network(act=nn.GELU), "a", sources=(source,)), state),
+        fingerprint(LoadedModule(small_network(), "b", sources=(source,)), state),
+        fingerprint(LoadedModule(small_network(), "a", sources=(source,)), "other"),
+        fingerprint(LoadedModule(small_network(), "a", sources=(tmp_path / "gone.py",)), state),
+    ]
+    source.write_text("two")
+    others.append(fingerprint(LoadedModule(small_network(), "a", sources=(source,)), state))
+    assert len({same, *others}) == 6
+
+
+ZERO, ONE = torch.zeros(()), torch.ones(())
+WRAPPERS = {
+    "f7259dca398606945d073004c6f64d7f": ExportedNetwork(nn.Identity(), 1, 4),
+    "7ac3fe7e6c6008be0fded176743a4989": RuntimeProgram(id, ImageInput(), b"x", "onnxruntime 1", "scores"),
+    "56313bef713a542c5f910581cf7ac0e6": ZeroShotClassifier(
+        nn.Identity(), torch.zeros(1, 1), scale=ONE, bias=ZERO, runtime="o 3", texts="d"
+    ),
+}
+
+
+@pytest.mark.parametrize("expected", WRAPPERS)
+def test_wrappers_have_the_fingerprints_of_version_0_1(expected):
+    assert fingerprint(LoadedModule(WRAPPERS[expected], "x"), digest(WRAPPERS[expected])) == expected
+
+
+def test_a_network_with_sources_has_the_fingerprint_of_version_0_1(tmp_path):
+    module, source = nn.Linear(2, 2), tmp_path / "net.py"
+    module.scales = [1, 2.5]
+    for value, parameter in enumerate(module.parameters()):
+        nn.init.constant_(parameter, value)
+    source.write_text("one")
+    loaded = LoadedModule(module, "arch", sources=(source,))
+    assert fingerprint(loaded, digest(module)) == "c16ec14155bea36703b64ad938532fc6"
+
+
+class Noted(nn.Module):
+    def extra_repr(self):
+        return repr(lambda: None)
+
+
+def test_addresses_in_the_printed_form_do_not_count():
+    first, second = Noted(), Noted()
+    keep = [object() for _ in range(100)]
+    assert fingerprint(LoadedModule(first), "s") == fingerprint(LoadedModule(second), "s")
+    assert keep
+
+
+class Tempered(nn.Linear):
+    def __init__(self, temperature, bounds=(0, 1)):
+        torch.manual_seed(0)
+        super().__init__(2, 2)
+        self.temperature = temperature
+        self.bounds = bounds
+        self.training_notes = {"a mapping": "is no plain setting"}
+
+
+def test_plain_settings_count_though_they_are_not_printed():
+    modules = [Tempered(1.0), Tempered(2.0), Tempered(1.0, bounds=(0, 2)), Tempered(1.0)]
+    prints = [fingerprint(LoadedModule(module), digest(module)) for module in modules]
+    assert prints[0] == prints[3]
+    assert len(set(prints)) == 3

@@ -13,7 +13,7 @@ from quba_check.demo.network import DemoNetwork, network_of
 from quba_check.evaluation import Evaluation
 from quba_check.grading.population_file import FileRow, PopulationFile
 from quba_check.models.classifier import Classifier
-from quba_check.models.fingerprint import named_tensors, state_digest
+from quba_check.models.identity.state import named_tensors, state_digest
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import find_suite

@@ -33,11 +33,12 @@ from quba_check.models.checkpoints.timm_architectures import (
     pretrained_config,
     with_grey_input,
 )
-from quba_check.models.checkpoints.transformers_models import FILES, is_of_transformers, load_transformers
+from quba_check.models.checkpoints.transformers_models import FILES, load_transformers
 from quba_check.models.checkpoints.ultralytics import load_ultralytics, pickled_classes
 from quba_check.models.errors import model_errors
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, load_cached, model_files
 from quba_check.models.preprocessing.config import short_repr
+from quba_check.models.programs.transformers_configs import is_of_transformers
 from quba_check.models.programs.weights import stored_bytes
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import CONFIG, WITH_CODE, ModelSpec

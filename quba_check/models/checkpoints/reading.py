@@ -22,7 +22,7 @@ from torch import Tensor
 from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.errors import error_summary, model_errors, quiet
-from quba_check.models.fingerprint import unusual_form
+from quba_check.models.identity.state import unusual_form
 from quba_check.models.preprocessing.config import (
     IMAGENET_MEAN,
     IMAGENET_STD,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.reading import foreign_names
 from quba_check.models.errors import model_errors, quiet
-from quba_check.models.fingerprint import named_tensors
+from quba_check.models.identity.state import named_tensors
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import DEFAULT_SIZE

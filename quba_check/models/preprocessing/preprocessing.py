@@ -20,7 +20,6 @@ from torch import Tensor
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.preprocessing.config import IMAGENET_MEAN, IMAGENET_STD, PreprocessingConfig
-from quba_check.models.request import LoadRequest
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -230,7 +229,11 @@ class Preprocessing:
 
 
 def preprocessing_of(
-    configs: Sequence[PreprocessingConfig], request: LoadRequest, *, spec: str
+    configs: Sequence[PreprocessingConfig],
+    *,
+    spec: str,
+    image_size: int | None = None,
+    fallback: PreprocessingConfig | None = None,
 ) -> Preprocessing:
     """Return the preprocessing that configs state.
 
@@ -238,9 +241,10 @@ def preprocessing_of(
 
     Args:
         configs: of the module itself, its checkpoint and a preprocessing file, as far as there are any.
-        request: how the model is loaded. Images are resized to its `image_size` and not cropped; without one,
-            to the middle 224 of 256 pixels.
         spec: the model's spec, for messages.
+        image_size: side in pixels of the suite's images, which are resized and not cropped; without one, the
+            middle 224 of 256 pixels.
+        fallback: see `LoadRequest.fallback`.
 
     Returns:
         The preprocessing. `source` names the keys that come from another source than the rest.
@@ -248,18 +252,18 @@ def preprocessing_of(
     Raises:
         ModelError: images would be resized to more pixels than memory holds.
     """
-    size = request.image_size or DEFAULT_SIZE
+    size = image_size or DEFAULT_SIZE
     values: dict[str, Any] = {
         "input_size": (3, size, size),
         "interpolation": "bicubic",
         "mean": IMAGENET_MEAN,
         "std": IMAGENET_STD,
-        "crop_pct": 1.0 if request.image_size else DEFAULT_CROP,
+        "crop_pct": 1.0 if image_size else DEFAULT_CROP,
         "crop_mode": "center",
         "temperature": 1.0,
     }
     sources = dict.fromkeys(values, SUITE_DEFAULTS)
-    fallbacks = [] if request.fallback is None else [request.fallback]
+    fallbacks = [] if fallback is None else [fallback]
     for config in (*fallbacks, *configs):
         overrides = {key: value for key, value in config.values.items() if key in values}
         values |= overrides

@@ -19,9 +19,8 @@ from torch import Tensor
 from quba_check.core.serving import METHODS, Library, Resize, ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.errors import model_errors
+from quba_check.models.identity.user_code import code_digest, imported_object
 from quba_check.models.preprocessing.preprocessing import Preprocessing, Size, array_of, pixels_of
-from quba_check.models.programs.functions import imported_object
-from quba_check.models.user_code import code_digest
 
 VERSION = 1
 """Increased when the pixels change; part of the cache keys."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,16 +14,15 @@ import torch
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.messages import did_you_mean
 from quba_check.models.errors import model_errors
-from quba_check.models.fingerprint import named_tensors
+from quba_check.models.identity.state import named_tensors
+from quba_check.models.identity.user_code import code_digest, imported_object
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.runtime import NO_GRADIENT, ImageInput, RuntimeProgram, check_fits_input
 from quba_check.models.programs.weights import depends_on_batch, hidden_weights
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
-from quba_check.models.user_code import code_digest
 
 UNCOUNTED = "a function on arrays does not show its weights; NumpyModel(parameters=…) states their number"
 TOLERANCE = 1e-5
@@ -115,35 +112,6 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         weights=weights,
         takes_single_images=depends_on_batch(module),
     )
-
-
-def imported_object(text: str) -> Any:
-    """Return the object of `package.module:name`, with the current folder importable.
-
-    Raises:
-        ModelError: module or object do not exist, or importing them raises.
-    """
-    module_name, _, path = text.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # not removed, since the user's code may import more modules later
-    try:
-        with model_errors(f"importing '{module_name}' raised", where=text):
-            value: Any = importlib.import_module(module_name)
-    except ModelError as error:
-        missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
-        if not missing or not (module_name == missing or module_name.startswith(f"{missing}.")):
-            raise
-        problem = f"there is no module '{missing}', neither in {here} nor installed."
-        raise ModelError(problem, where=text) from error
-    with model_errors("looking it up raised", where=text):
-        for name in path.split("."):
-            if not hasattr(value, name):
-                owner = getattr(value, "__name__", module_name)
-                hint = did_you_mean(name, dir(value)).strip()
-                raise ModelError(f"'{owner}' has no attribute '{name}'.", where=text, hint=hint)
-            value = getattr(value, name)
-    return value
 
 
 def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code: str) -> LoadedModule:

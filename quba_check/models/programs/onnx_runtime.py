@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import torch
 
 from quba_check.errors import ModelError, extra_needed
-from quba_check.models.checkpoints.transformers_models import configs_of_export
 from quba_check.models.choices import PROVIDERS
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
 from quba_check.models.programs.metadata import exported_config
 from quba_check.models.programs.runtime import Port, load_program
+from quba_check.models.programs.transformers_configs import configs_of_export
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 

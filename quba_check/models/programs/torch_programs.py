@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.errors import model_errors, quiet
+from quba_check.models.identity import graphs
 from quba_check.models.loaded_module import LoadedModule, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs import weights
@@ -66,12 +67,12 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         extra = {"config.txt": ""}  # metadata of ultralytics
         module = cast(nn.Module, torch.jit.load(spec.path, "cpu", extra))  # type: ignore[no-untyped-call]
         module.eval()
-        nodes = list(weights.program_nodes(module))
+        nodes = list(graphs.program_nodes(module))
     training = next((node.kind() for node in nodes if _is_traced_in_train_mode(node)), None)
     if training is not None:
         problem = f"was traced in train mode ({training}), which eval mode cannot change"
         raise ModelError(problem, where=spec.text, hint="Trace it again after model.eval().")
-    values = list(weights.program_values(module))
+    values = list(graphs.program_values(module))
     stored = [*module.parameters(), *module.buffers(), *values]
     return LoadedModule(
         module,
@@ -86,7 +87,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
 
 def _is_traced_in_train_mode(node: Any) -> bool:
     """True if a node behaves as in training in every mode of the program."""
-    position = TRAIN_FLAGS.get(weights.operator_name(node))
+    position = TRAIN_FLAGS.get(graphs.operator_name(node))
     return position is not None and list(node.inputs())[position].toIValue() is True
 
 
@@ -266,7 +267,7 @@ def _values(program: Any) -> Iterator[object]:
         if node.name in names and not (
             uses
             and len(uses) == len(node.users)
-            and all(position in weights.STATISTICS.get(operator, ()) for operator, position in uses)
+            and all(position in graphs.STATISTICS.get(operator, ()) for operator, position in uses)
         ):
             yield tensors.get(names[node.name])
 

@@ -19,7 +19,7 @@ from quba_check.errors import ModelError, extra_needed
 from quba_check.messages import listed
 from quba_check.models.compute import pin_arithmetic
 from quba_check.models.errors import model_errors, quiet
-from quba_check.models.fingerprint import named_tensors, state_digest
+from quba_check.models.identity.state import named_tensors, state_digest
 from quba_check.models.loaded_module import LoadedModule, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from quba_check.models.fingerprint import state_digest
+from quba_check.models.identity.state import state_digest
 from quba_check.storage.atomic import write_atomically
 
 NAME = "text_weights"

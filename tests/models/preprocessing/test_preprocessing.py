@@ -16,7 +16,6 @@ from torch import nn
 
 from quba_check.models.preprocessing.config import INTERPOLATIONS, configs_of_module
 from quba_check.models.preprocessing.preprocessing import PillowTransform, Preprocessing, preprocessing_of
-from quba_check.models.request import LoadRequest
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -54,7 +53,7 @@ def module(**attributes):
 
 def of(module, image_size=64, source=""):
     configs = configs_of_module(module, spec="zoo:net", source=source)
-    return preprocessing_of(configs, LoadRequest(image_size=image_size), spec="zoo:net")
+    return preprocessing_of(configs, spec="zoo:net", image_size=image_size)
 
 
 FULL = {

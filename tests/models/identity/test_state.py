@@ -8,11 +8,7 @@ from support.errors import error_text
 from torch import nn
 
 from quba_check.errors import InvariantError
-from quba_check.models.fingerprint import STATE_CHANGED, Guard, fingerprint, named_tensors, state_digest
-from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.programs.runtime import ImageInput, RuntimeProgram
-from quba_check.models.programs.torch_programs import ExportedNetwork
-from quba_check.models.zero_shot.loading import ZeroShotClassifier
+from quba_check.models.identity.state import STATE_CHANGED, Guard, named_tensors, state_digest
 
 
 def network(width=4, act=nn.ReLU):
@@ -55,78 +51,6 @@ def test_order_and_layout_do_not_count():
     assert state_digest({"a": grid, "b": grid[0]}) == state_digest(
         {"b": grid[0].clone(), "a": grid.t().contiguous().t()}
     )
-
-
-def test_fingerprint_is_of_structure_name_and_sources(tmp_path):
-    source = tmp_path / "model.py"
-    source.write_text("one")
-    state = digest(network())
-    elsewhere = tmp_path / "another.py"
-    elsewhere.write_text("one")
-    same = fingerprint(LoadedModule(network(), "a", sources=(source,)), state)
-    assert same == fingerprint(LoadedModule(network(), "a", sources=(elsewhere,)), state)
-    others = [
-        fingerprint(LoadedModule(network(act=nn.GELU), "a", sources=(source,)), state),
-        fingerprint(LoadedModule(network(), "b", sources=(source,)), state),
-        fingerprint(LoadedModule(network(), "a", sources=(source,)), "other"),
-        fingerprint(LoadedModule(network(), "a", sources=(tmp_path / "gone.py",)), state),
-    ]
-    source.write_text("two")
-    others.append(fingerprint(LoadedModule(network(), "a", sources=(source,)), state))
-    assert len({same, *others}) == 6
-
-
-ZERO, ONE = torch.zeros(()), torch.ones(())
-WRAPPERS = {
-    "f7259dca398606945d073004c6f64d7f": ExportedNetwork(nn.Identity(), 1, 4),
-    "7ac3fe7e6c6008be0fded176743a4989": RuntimeProgram(id, ImageInput(), b"x", "onnxruntime 1", "scores"),
-    "56313bef713a542c5f910581cf7ac0e6": ZeroShotClassifier(
-        nn.Identity(), torch.zeros(1, 1), scale=ONE, bias=ZERO, runtime="o 3", texts="d"
-    ),
-}
-
-
-@pytest.mark.parametrize("expected", WRAPPERS)
-def test_wrappers_have_the_fingerprints_of_version_0_1(expected):
-    assert fingerprint(LoadedModule(WRAPPERS[expected], "x"), digest(WRAPPERS[expected])) == expected
-
-
-def test_a_network_with_sources_has_the_fingerprint_of_version_0_1(tmp_path):
-    module, source = nn.Linear(2, 2), tmp_path / "net.py"
-    module.scales = [1, 2.5]
-    for value, parameter in enumerate(module.parameters()):
-        nn.init.constant_(parameter, value)
-    source.write_text("one")
-    loaded = LoadedModule(module, "arch", sources=(source,))
-    assert fingerprint(loaded, digest(module)) == "c16ec14155bea36703b64ad938532fc6"
-
-
-class Noted(nn.Module):
-    def extra_repr(self):
-        return repr(lambda: None)
-
-
-def test_addresses_in_the_printed_form_do_not_count():
-    first, second = Noted(), Noted()
-    keep = [object() for _ in range(100)]
-    assert fingerprint(LoadedModule(first), "s") == fingerprint(LoadedModule(second), "s")
-    assert keep
-
-
-class Tempered(nn.Linear):
-    def __init__(self, temperature, bounds=(0, 1)):
-        torch.manual_seed(0)
-        super().__init__(2, 2)
-        self.temperature = temperature
-        self.bounds = bounds
-        self.training_notes = {"a mapping": "is no plain setting"}
-
-
-def test_plain_settings_count_though_they_are_not_printed():
-    modules = [Tempered(1.0), Tempered(2.0), Tempered(1.0, bounds=(0, 2)), Tempered(1.0)]
-    prints = [fingerprint(LoadedModule(module), digest(module)) for module in modules]
-    assert prints[0] == prints[3]
-    assert len(set(prints)) == 3
 
 
 CHANGED = (

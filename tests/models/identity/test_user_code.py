@@ -15,11 +15,11 @@ import torch
 from support.loaded_models import load
 
 from quba_check.demo import network
-from quba_check.models import user_code
-from quba_check.models.fingerprint import fingerprint as module_fingerprint
-from quba_check.models.fingerprint import named_tensors, state_digest
+from quba_check.models.identity import user_code
+from quba_check.models.identity.state import named_tensors, state_digest
+from quba_check.models.identity.user_code import code_digest
 from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.user_code import code_digest
+from quba_check.models.loaded_module import fingerprint as module_fingerprint
 
 NET = """
 import dataclasses, enum, functools, importlib, os, pathlib, types
@@ -269,7 +269,7 @@ def test_two_processes_agree(folder: Path) -> None:
         "import sys; sys.path.insert(0, '.'); {}from support.loaded_models import load;"
         "print(load('zoo:net', image_size=2).fingerprint)"
     )
-    path = f"{os.environ.get('PYTHONPATH', '')}{os.pathsep}{Path(__file__).parents[1]}"
+    path = f"{os.environ.get('PYTHONPATH', '')}{os.pathsep}{Path(__file__).parents[2]}"
     outputs = [
         subprocess.check_output(
             [sys.executable, "-c", script.format(first)],

@@ -1,8 +1,9 @@
-"""Digests of user code: its source files, imported packages, and the values that it holds."""
+"""Code of users: its import, and digests of its files, packages and values."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import sys
@@ -21,8 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from quba_check.models.fingerprint import qualified_name, state_digest
-from quba_check.models.programs.weights import program_values
+from quba_check.errors import ModelError
+from quba_check.messages import did_you_mean
+from quba_check.models.errors import model_errors
+from quba_check.models.identity.graphs import program_values
+from quba_check.models.identity.state import qualified_name, state_digest
 
 LIBRARIES = frozenset({"quba_check", "timm", "torch", "torchvision"})
 """Packages whose code does not count: modules of theirs are described by their printed form."""
@@ -39,6 +43,35 @@ _WRAPPED = "__name__", "__func__", "__self__", "__wrapped__", "fget", "func", "a
 _ENDINGS = f"{os.sep}__init__.py", *all_suffixes()
 _HOOKS = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
 _BOOKKEEPING = {*vars(nn.Module()), "_torchdynamo_wrapper_id"} - {"_parameters", "_buffers", "_modules"}
+
+
+def imported_object(text: str) -> Any:
+    """Return the object of `package.module:name`, with the current folder importable.
+
+    Raises:
+        ModelError: module or object do not exist, or importing them raises.
+    """
+    module_name, _, path = text.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # not removed, since the user's code may import more modules later
+    try:
+        with model_errors(f"importing '{module_name}' raised", where=text):
+            value: Any = importlib.import_module(module_name)
+    except ModelError as error:
+        missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
+        if not missing or not (module_name == missing or module_name.startswith(f"{missing}.")):
+            raise
+        problem = f"there is no module '{missing}', neither in {here} nor installed."
+        raise ModelError(problem, where=text) from error
+    with model_errors("looking it up raised", where=text):
+        for name in path.split("."):
+            if not hasattr(value, name):
+                owner = getattr(value, "__name__", module_name)
+                hint = did_you_mean(name, dir(value)).strip()
+                raise ModelError(f"'{owner}' has no attribute '{name}'.", where=text, hint=hint)
+            value = getattr(value, name)
+    return value
 
 
 def code_digest(spec: str, *objects: object, tensors: Mapping[str, Tensor] | None = None) -> str:

@@ -1,17 +1,14 @@
-"""Fingerprints of models, and a guard against forward passes that change the model."""
+"""Digests of the tensors of modules, and a guard against passes that change them."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from quba_check.core.classes import Head
 from quba_check.errors import InvariantError
-from quba_check.models.loaded_module import LoadedModule
 
 _NO_WRITES = "A forward pass in eval mode must not write to the model."
 STATE_CHANGED = (
@@ -20,7 +17,6 @@ STATE_CHANGED = (
 )
 Version = tuple[int, int]
 """Storage address and in-place counter of a tensor, which reveal most changes without reading it."""
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -57,49 +53,6 @@ def state_digest(tensors: Mapping[str, Tensor]) -> str:
         if flat.numel():
             digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def fingerprint(loaded: LoadedModule, state: str, head: Head | None = None) -> str:
-    """Return the fingerprint of a model: its structure, weights, files and the user's code.
-
-    Args:
-        loaded: the model; missing files among its sources are left out.
-        state: `state_digest` of its tensors.
-        head: the outputs that belong to the suite's classes; None for all.
-
-    Returns:
-        32 hex digits (blake2b).
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    module = loaded.module
-    classes = "\n".join(
-        f"{name} {qualified_name(type(part))} {_settings(part)}" for name, part in module.named_modules()
-    )
-    for text in (loaded.architecture, _ADDRESS.sub("", repr(module)), classes, state):
-        digest.update(text.encode() + b"\0")
-    sources = (path.read_bytes() for path in loaded.sources if path.is_file())
-    contents = {hashlib.blake2b(source, digest_size=16).hexdigest() for source in sources}
-    digest.update("\n".join(sorted(contents)).encode())
-    digest.update(f"\0code {loaded.code}".encode() if loaded.code else b"")
-    for name in ("columns", "positive"):
-        if (value := getattr(head, name, None)) is not None:
-            digest.update(f"\0{name} {value}".encode())
-    return digest.hexdigest()
-
-
-def _settings(part: nn.Module) -> str:
-    """Return the plain attributes of a module, such as a temperature.
-
-    The printed form of the module may lack them.
-    """
-    plain = {name: value for name, value in vars(part).items() if _is_plain(value) and name[0] != "_"}
-    return repr(sorted((name, value) for name, value in plain.items() if name != "training"))
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, (tuple, list)):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def qualified_name(kind: type) -> str:
