@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import quba_check
+from quba_check.models import kinds
 
 PACKAGE = Path(quba_check.__file__).parent
 GROUND = {"errors", "number_format", "storage", "core", "strict_yaml"}
@@ -55,6 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 """For each folder or module, what it may import: only what stands above it."""
+LOADERS = [f"quba_check.models.{kind.loader.partition(':')[0]}" for kind in kinds.KINDS]
+"""Modules that the list of kinds names, and thus imports when a model is loaded."""
 OPEN_TO_ALL = {"errors", "number_format", "messages"}
 MOST_STATEMENTS = 300
 MOST_MODULES = 15
@@ -78,6 +81,7 @@ def imported(path: Path) -> Iterator[str]:
                 yield from (f"quba_check.{name}" for name in names)
             else:
                 yield node.module
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
@@ -114,7 +118,8 @@ def imports_inside(folder: Path) -> dict[str, set[str]]:
     parts: dict[str, set[str]] = {}
     for path in folder.rglob("*.py"):
         part = path.relative_to(folder).with_suffix("").parts[0]
-        names = [tuple(module.split(".")) for module in imported(path)]
+        loaders = LOADERS if path == Path(kinds.__file__) else ()
+        names = [tuple(module.split(".")) for module in (*imported(path), *loaders)]
         others = {name[len(prefix)] for name in names if name[: len(prefix)] == prefix != name}
         parts[part] = parts.get(part, set()) | (others - {part})
     return parts

@@ -26,6 +26,7 @@ PLAIN = {
     *(
         "core",
         "core.protocols",
+        "demo",
         "errors",
         "executors",
         "executors.choice",
@@ -36,6 +37,8 @@ PLAIN = {
     *(
         "models",
         "models.choices",
+        "models.kinds",
+        "models.specs",
         "pytest_plugin",
         "pytest_plugin.options",
         "pytest_plugin.plugin",
@@ -113,7 +116,7 @@ def test_photos_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind:
 
 
 def test_modules_of_a_run_and_commands_on_stored_values_load_no_model_library() -> None:
-    names = ("gate.session", "models.request", "models.specs", "suites.suite")
+    names = ("gate.session", "models.parsing", "models.request", "suites.suite")
     commands = (
         ["published", "rank"],
         ["published", "show", "EVA02-b-21k"],

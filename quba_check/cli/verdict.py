@@ -18,7 +18,7 @@ from quba_check.gate.options import Given
 from quba_check.gate.provenance import is_record_of
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed, one_line
-from quba_check.models.specs import parse_spec
+from quba_check.models.parsing import parse_spec
 from quba_check.records.files import load_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict

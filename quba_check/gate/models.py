@@ -13,10 +13,11 @@ from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.errors import ModelError, OptionError, UserError
 from quba_check.gate.threshold_files import distinct_label
 from quba_check.models.choices import PROVIDERS
+from quba_check.models.parsing import parse_spec
 from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
 from quba_check.models.process_setup import without_garbage_collection
 from quba_check.models.request import LoadRequest
-from quba_check.models.specs import ModelSpec, parse_spec
+from quba_check.models.specs import ModelSpec
 from quba_check.records.recorded_answers import RecordedAnswers
 
 if TYPE_CHECKING:
@@ -139,16 +140,16 @@ class LoadedModels:
         if is_first:
             self.callbacks.imported()
         options, request = self.options, self.request
-        if key[0] == REFERENCE and spec.kind != "onnx" and request.device in PROVIDERS:
+        if key[0] == REFERENCE and not spec.kind.takes_provider and request.device in PROVIDERS:
             request = replace(request, device="auto")  # a provider of onnxruntime is for the export alone
+        if not spec.kind.takes_architecture:
+            request = replace(request, arch=None)
         if loaded is None:
             announce(f"loading {'the reference' if key[0] == REFERENCE else 'model'} {spec.name}")
         return Evaluation(
             spec.text if loaded is None else loaded.classifier,
             self.suite(),
-            request=replace(
-                request, arch=request.arch if spec.takes_architecture else None, fallback=self._fallback(key)
-            ),
+            request=replace(request, fallback=self._fallback(key)),
             protocol=key[1],
             store=store,
             run=RunSettings(

@@ -13,6 +13,7 @@ from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError
 from quba_check.executors.choice import FORMS, parse_executor
 from quba_check.models.choices import DEVICES, PRECISIONS, RUNTIMES, check_choice, check_device
+from quba_check.models.kinds import ALLOWED
 from quba_check.storage.user_files import is_url, user_location, user_path
 
 if TYPE_CHECKING:
@@ -197,13 +198,7 @@ class Options:
             bring their own images, ignore a default one.
     """
 
-    models: tuple[str, ...] = option(
-        "SPEC",
-        "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
-        "an exported program (.pt2), .onnx, .tflite, .keras, OpenVINO (.xml), a folder with config.json, "
-        "timm:NAME, hf:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
-        repeatable=True,
-    )
+    models: tuple[str, ...] = option("SPEC", f"model to judge: {ALLOWED} (repeatable)", repeatable=True)
     thresholds: tuple[str, ...] = option(
         "FILE",
         "threshold file or shipped profile (default, mobile, own-data, safety-critical, server; repeatable)",

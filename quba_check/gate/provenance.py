@@ -65,10 +65,10 @@ def is_record_of(record: Record, spec: ModelSpec) -> bool:
 
     Files are compared by their digests, and other specs by their text.
     """
-    if spec.kind in ("demo", "timm", "hub", "open_clip", "callable"):
+    if not spec.kind.is_path:
         return record.model.spec == spec.text
     others, folder = dict(record.model.files), spec.path
-    if spec.kind != "folder":
+    if spec.kind.suffixes:
         digest, folder = sha256(spec.path, spec.text, UserError), spec.path.parent
         if digest not in others.values():
             return False

@@ -26,8 +26,8 @@ from quba_check.gate.threshold_files import (
     plan_demands,
     shown_path,
 )
+from quba_check.models.parsing import check_takes_architecture, models_by_name
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.storage.locations import local_folder
 from quba_check.storage.shard import utc_time
 from quba_check.verdicts.evidence import unreachable_grade_of

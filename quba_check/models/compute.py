@@ -91,7 +91,7 @@ PLAIN = ComputeSettings()
 
 
 def first_settings(
-    kind: str, request: LoadRequest, loaded: LoadedModule, precision: Precision, device: torch.device
+    request: LoadRequest, loaded: LoadedModule, precision: Precision, device: torch.device
 ) -> ComputeSettings:
     """Return the settings of a model as loaded; `auto` may replace those that are stated.
 
@@ -103,7 +103,7 @@ def first_settings(
         reason = SINGLE_IMAGES
     elif loaded.is_program:
         reason = PROGRAM
-    elif kind == "demo" and request.precision == "auto":
+    elif loaded.is_demo and request.precision == "auto":
         reason = DEMO
     precision = loaded.precision or precision
     runtime = check_choice("--quba-runtime", request.runtime, RUNTIMES)

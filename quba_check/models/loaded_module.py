@@ -86,6 +86,8 @@ class LoadedModule:
         derived: names of tensors that are computed from the others. They are left out of the fingerprint,
             since their last bits depend on the machine.
         is_program: True for exported programs, which run as they are.
+        is_demo: True for a model of the demo, which runs on the plain path.
+        uses_version: True if `--quba-model-version` is a part of its identity.
         takes_single_images: True if an image's answer depends on the rest of its batch.
         files: the files that it was loaded from, the weights first; none if they are not known.
         output_step: step of quantised outputs that may be probabilities; 0 for others.
@@ -106,6 +108,8 @@ class LoadedModule:
     derived: tuple[str, ...] = ()
     files: tuple[ModelFile, ...] = ()
     is_program: bool = False
+    is_demo: bool = False
+    uses_version: bool = False
     takes_single_images: bool = False
     output_step: float = 0.0
     libraries: Mapping[str, str] = field(default_factory=dict)

@@ -1,14 +1,10 @@
-"""Loading of classifiers from model specs.
-
-Each kind of model imports its own loader: timm takes seconds to import, and many models do not need it.
-"""
+"""Loading of classifiers from model specs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pkgutil import resolve_name
 
 import torch
 from torch import nn
@@ -23,13 +19,14 @@ from quba_check.models.class_names import head_by_names
 from quba_check.models.classifier import Classifier
 from quba_check.models.errors import model_errors
 from quba_check.models.identity.state import named_tensors, state_digest, unusual_form
-from quba_check.models.loaded_module import LoadedModule, file_digests, fingerprint, model_files
-from quba_check.models.preprocessing.config import PreprocessingConfig, configs_of_module
+from quba_check.models.loaded_module import LoadedModule, file_digests, fingerprint
+from quba_check.models.parsing import check_takes_architecture, parse_spec
+from quba_check.models.preprocessing.config import OutputKind, PreprocessingConfig, configs_of_module
 from quba_check.models.preprocessing.preprocessing import SUITE_DEFAULTS, Preprocessing, preprocessing_of
 from quba_check.models.preprocessing.serving import with_version
 from quba_check.models.programs.weights import stored_bytes
 from quba_check.models.request import LoadRequest
-from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
+from quba_check.models.specs import ModelSpec
 
 TAKES_SINGLE_IMAGES = (
     "{} is quantised dynamically, with a scale that depends on the whole batch: images are predicted one by "
@@ -58,7 +55,7 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
         spec = parse_spec(spec)
     if request.arch is not None:
         check_takes_architecture(request.arch, [spec])
-    if spec.kind == "open_clip":
+    if spec.kind.is_zero_shot:
         request = replace(request, head=None)
     try:
         with model_errors("loading it raised", where=spec.text):
@@ -70,94 +67,76 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    """Images and outputs of a model, as its configs and the suite state them.
+
+    Attributes:
+        preprocessing: preprocessing of images.
+        head: the outputs of the suite's classes.
+        outputs: kind of the outputs; None if not stated.
+        notes: notes for the record.
+    """
+
+    preprocessing: Preprocessing
+    head: Head
+    outputs: OutputKind | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _FrozenState:
+    """The tensors of a model in eval mode, in float32 and without gradients.
+
+    Attributes:
+        facts: their numbers and bytes as loaded.
+        checksum: digest of all of them.
+        original: digest of those that identify the model.
+        notes: notes for the record.
+    """
+
+    facts: ModelFacts
+    checksum: str
+    original: str
+    notes: tuple[str, ...]
+
+
 def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
-    error = partial(ModelError, where=spec.text)
     device = compute.resolve_device(request.device, request.worker)
     precision = compute.resolve_precision(request.precision, device)
-    if request.device in PROVIDERS and spec.kind != "onnx":
+    if request.device in PROVIDERS and not spec.kind.takes_provider:
+        problem = f"--quba-device={request.device} runs ONNX files alone"
         hint = f"Allowed for other models: {', '.join(DEVICES)}."
-        raise error(f"--quba-device={request.device} runs ONNX files alone", hint=hint)
-    ignored = request.preprocessing.values.get("ignore") if request.preprocessing else None
-    if ignored:
-        request = replace(request, head=_head_without(ignored, request, spec.text))
-    loaded = _load_module(spec, request, device)
-    module = loaded.module
-    tensors = named_tensors(module)
-    for name, tensor in tensors.items():
-        if form := unusual_form(tensor):
-            raise error(f"its tensor '{name}' is {form}", allowed="dense tensors of numbers")
-    weights, weight_bytes = loaded.weights, loaded.weights.size
-    if weight_bytes is None and not loaded.is_program:
-        weight_bytes = stored_bytes(tensors.values())  # before the conversion to float32
+        raise ModelError(problem, where=spec.text, hint=hint)
+    if request.preprocessing is not None and "ignore" in request.preprocessing.values:
+        request = replace(request, head=_head(request, [request.preprocessing], spec.text))
+    loaded = _load_module(spec, request)
+    interface = _interface(loaded, request, spec.text)
     device = loaded.device or device
-    configs = [
-        *configs_of_module(module, spec=spec.text, source=loaded.config_source),
-        *loaded.configs,
-        *([request.preprocessing] if request.preprocessing else []),
-    ]
-    head = request.expected_head
-    if not ignored and (own := next((one.values["ignore"] for one in configs if "ignore" in one.values), ())):
-        head = _head_without(own, request, spec.text)
-    head, name_notes = head_by_names(head, configs, request, spec=spec.text)
-    if spec.kind == "keras" and not (request.fallback or any("mean" in one.values for one in configs)):
-        hint = "State mean and std of the training in the file of --quba-preprocessing (docs/models.md)."
-        raise error("does not state how pixels are scaled", hint=hint)
-    preprocessing = preprocessing_of(
-        configs, spec=spec.text, image_size=request.image_size, fallback=request.fallback
-    )
-    is_function = spec.kind == "callable" and loaded.is_program
-    settings = compute.first_settings(spec.kind, request, loaded, precision, device)
-    unused = settings.runtime != request.runtime
-    passes = f"passes in {settings.precision} on {device}. It is for fp32 on cpu"
-    other = "exported programs" if loaded.is_program else passes
-    is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
-    notes = [
-        *loaded.notes,
-        *weights.notes,
-        *([RUNTIME_UNUSED.format(spec.text, request.runtime, other)] if unused else []),
-        *([UNUSED_VERSION.format(spec.text)] if request.model_version and not is_function else []),
-        *([OWN_PRECISION.format(spec.text, request.precision)] if is_fixed else []),
-        *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
-        *_convert_to_float32(module),
-        *_preprocessing_notes(spec.text, preprocessing, request, configs),
-        *([head.note] if head.note else []),
-        *name_notes,
-    ]
-    parameters = list(module.parameters())
-    trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    own_parameters = sum(parameter.numel() for parameter in parameters)
-    for parameter in parameters:  # attacks then compute gradients of the images alone
-        parameter.requires_grad_(False)
-    module.eval()
-    checksum = state_digest(tensors)
-    original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
-    original |= {f"hidden {name}": tensor for name, tensor in weights.hidden.items()}
+    settings = compute.first_settings(request, loaded, precision, device)
+    state = _freeze(loaded)
     compute.pin_arithmetic(device)
     classifier = Classifier(
         spec=spec.text,
         name=spec.name,
-        fingerprint=fingerprint(
-            loaded, state_digest(original) if loaded.derived or weights.hidden else checksum, head
-        ),
-        module=module.to(device),
-        preprocessing=preprocessing,
-        checksum=checksum,
-        head=head,
-        facts=ModelFacts(
-            own_parameters if weights.parameters is None else weights.parameters,
-            trainable,
-            weights.uncounted,
-            weight_bytes=weight_bytes,
-            file_bytes=sum(file.size for file in loaded.files) if loaded.files else None,
-        ),
+        fingerprint=fingerprint(loaded, state.original, interface.head),
+        module=loaded.module.to(device),
+        preprocessing=interface.preprocessing,
+        checksum=state.checksum,
+        head=interface.head,
+        facts=state.facts,
         device=device,
         compute=settings,
         no_gradient=loaded.no_gradient,
         takes_single_images=loaded.takes_single_images,
-        stated_outputs=next(
-            (kind for config in reversed(configs) if (kind := config.values.get("outputs"))), None
+        stated_outputs=interface.outputs,
+        notes=(
+            *loaded.notes,
+            *loaded.weights.notes,
+            *_option_notes(loaded, request, settings, device, spec.text),
+            *state.notes,
+            *interface.notes,
         ),
-        notes=tuple(notes),
         files=file_digests(loaded.files),
         request=request,
         output_step=loaded.output_step,
@@ -170,8 +149,101 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
 
 
-def _head_without(ignored: tuple[int, ...], request: LoadRequest, spec: str) -> Head:
-    head = request.expected_head.without(ignored)
+def _load_module(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Return the module of a model, checked to have dense tensors."""
+    load: Callable[[ModelSpec, LoadRequest], LoadedModule] = resolve_name(f"{__package__}.{spec.kind.loader}")
+    loaded = load(spec, request)
+    for name, tensor in named_tensors(loaded.module).items():
+        if form := unusual_form(tensor):
+            allowed = "dense tensors of numbers"
+            raise ModelError(f"its tensor '{name}' is {form}", where=spec.text, allowed=allowed)
+    return loaded
+
+
+def _interface(loaded: LoadedModule, request: LoadRequest, spec: str) -> _Interface:
+    """Return images and outputs of a model.
+
+    Raises:
+        ModelError: a config is invalid, or contradicts the suite.
+    """
+    configs = [
+        *configs_of_module(loaded.module, spec=spec, source=loaded.config_source),
+        *loaded.configs,
+        *([request.preprocessing] if request.preprocessing else []),
+    ]
+    head, name_notes = head_by_names(_head(request, configs, spec), configs, request, spec=spec)
+    preprocessing = preprocessing_of(
+        configs, spec=spec, image_size=request.image_size, fallback=request.fallback
+    )
+    stated = [config.values["outputs"] for config in configs if config.values.get("outputs")]
+    notes = [*_preprocessing_notes(spec, preprocessing, request, configs)]
+    if head.note:
+        notes.append(head.note)
+    return _Interface(preprocessing, head, stated[-1] if stated else None, (*notes, *name_notes))
+
+
+def _freeze(loaded: LoadedModule) -> _FrozenState:
+    """Convert a module to float32, put it into eval mode, and freeze its parameters."""
+    module = loaded.module
+    weights = loaded.weights
+    tensors = named_tensors(module)
+    weight_bytes = weights.size
+    if weight_bytes is None and not loaded.is_program:
+        weight_bytes = stored_bytes(tensors.values())
+    notes = _convert_to_float32(module)
+    parameters = list(module.parameters())
+    facts = ModelFacts(
+        sum(part.numel() for part in parameters) if weights.parameters is None else weights.parameters,
+        sum(part.numel() for part in parameters if part.requires_grad),
+        weights.uncounted,
+        weight_bytes=weight_bytes,
+        file_bytes=sum(file.size for file in loaded.files) if loaded.files else None,
+    )
+    for parameter in parameters:  # attacks then compute gradients of the images alone
+        parameter.requires_grad_(False)
+    module.eval()
+    checksum = state_digest(tensors)
+    original = checksum
+    if loaded.derived or weights.hidden:
+        own = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
+        hidden = {f"hidden {name}": tensor for name, tensor in weights.hidden.items()}
+        original = state_digest(own | hidden)
+    return _FrozenState(facts, checksum, original, tuple(notes))
+
+
+def _option_notes(
+    loaded: LoadedModule,
+    request: LoadRequest,
+    settings: compute.ComputeSettings,
+    device: torch.device,
+    spec: str,
+) -> Iterator[str]:
+    """Yield notes on options without effect, and on passes of single images."""
+    if settings.runtime != request.runtime:
+        passes = f"passes in {settings.precision} on {device}. It is for fp32 on cpu"
+        other = "exported programs" if loaded.is_program else passes
+        yield RUNTIME_UNUSED.format(spec, request.runtime, other)
+    if request.model_version and not loaded.uses_version:
+        yield UNUSED_VERSION.format(spec)
+    if loaded.precision is not None and request.precision not in ("auto", "fp32"):
+        yield OWN_PRECISION.format(spec, request.precision)
+    if loaded.takes_single_images:
+        yield TAKES_SINGLE_IMAGES.format(spec)
+
+
+def _head(request: LoadRequest, configs: Sequence[PreprocessingConfig], spec: str) -> Head:
+    """Return the outputs expected by the suite, and those to ignore.
+
+    A config that states `ignore` for a head without ignored outputs adds them; the first one counts.
+
+    Raises:
+        ModelError: a config ignores an output that the model cannot have.
+    """
+    head = request.expected_head
+    ignored = next((config.values["ignore"] for config in configs if "ignore" in config.values), ())
+    if not ignored or head.ignored:
+        return head
+    head = head.without(ignored)
     if max(ignored) >= head.size:
         sizes = f"{len(ignored)} ignored and the {head.classes:,} of the suite's classes"
         allowed = f"positions from 0 to {head.size - 1:,} ({sizes})"
@@ -195,45 +267,6 @@ def with_pipeline(classifier: Classifier, pipeline: ServingPipeline, *, imports:
     return replace(
         classifier, preprocessing=replace(classifier.preprocessing, pipeline=pipeline), request=request
     )
-
-
-def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
-    match spec.kind:
-        case "demo":
-            from quba_check.demo import network
-
-            files = model_files(network.demo_weights(spec.text))
-            module, source = network.demo_module(spec.text), Path(network.__file__)
-            return LoadedModule(module, sources=(source,), files=files)
-        case "timm" | "hub" | "file" | "folder":
-            from quba_check.models.checkpoints.build import load_checkpoint, load_hub, load_timm
-
-            return {"timm": load_timm, "hub": load_hub}.get(spec.kind, load_checkpoint)(spec, request)
-        case "callable":
-            from quba_check.models.programs.functions import load_callable
-
-            return load_callable(spec, request)
-        case "torchscript" | "exported":
-            from quba_check.models.programs.torch_programs import load_exported, load_torchscript
-
-            is_script = spec.kind == "torchscript"
-            return load_torchscript(spec, request) if is_script else load_exported(spec, request, device)
-        case "onnx":
-            from quba_check.models.programs.onnx_runtime import load_onnx
-
-            return load_onnx(spec, request, device)
-        case "tflite" | "openvino":
-            from quba_check.models.programs.cpu_runtimes import load_openvino, load_tflite
-
-            return load_tflite(spec, request) if spec.kind == "tflite" else load_openvino(spec, request)
-        case "keras":
-            from quba_check.models.programs.keras_models import load_keras
-
-            return load_keras(spec, request)
-        case "open_clip":
-            from quba_check.models.zero_shot.loading import load_zero_shot
-
-            return load_zero_shot(spec, request, device)
 
 
 def _convert_to_float32(module: nn.Module) -> list[str]:

@@ -16,8 +16,8 @@ from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import InvariantError, ModelError, OptionError
 from quba_check.grading.published import CLASSES, SUITE, PublishedModel, published_models, suspect_sentences
+from quba_check.models.parsing import parse_spec
 from quba_check.models.process_setup import set_up_process
-from quba_check.models.specs import parse_spec
 from quba_check.number_format import format_value, interval_text
 from quba_check.reports.tables import json_text, table_text, wrapped
 from quba_check.storage.locations import default_location, local_folder
@@ -118,7 +118,7 @@ def _outcome(evaluation: Evaluation, name: str) -> Outcome:
 
 def _architecture(text: str, model: PublishedModel) -> str | None:
     """Return the timm architecture of a checkpoint file; None for other specs."""
-    is_file = model.timm is not None and parse_spec(text).kind == "file"
+    is_file = model.timm is not None and parse_spec(text).kind.takes_architecture
     return str(model.timm).partition(".")[0] if is_file else None
 
 

@@ -1,7 +1,6 @@
 """Models of timm architectures: published ones, and those of checkpoint files and folders.
 
-The steps for a file: read its facts, choose the architecture, build it, match the weights, check and load
-them.
+The steps for a file: read it, choose the architecture, build it, match the weights, check and load them.
 """
 
 from __future__ import annotations
@@ -55,51 +54,81 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "mode
 
 @dataclass(frozen=True, slots=True)
 class _CheckpointFacts:
-    """The content of a checkpoint's files.
+    """The file with the weights of a checkpoint, and its content.
 
     Attributes:
-        spec: the model.
         where: the weights, for messages.
-        file: the file with the weights.
+        file: the file.
         checkpoint: its content.
-        config: the build spec in timm's `config.json` of the folder; None if missing or foreign.
     """
 
-    spec: ModelSpec
     where: str
     file: ModelFile
     checkpoint: Checkpoint
-    config: BuildSpec | None
 
     @property
     def stem(self) -> str:
-        """The name of the file with the weights, without its suffixes."""
+        """The name of the file without its suffixes."""
         return self.file.path.name.partition(".")[0]
 
 
-def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
-    """Load a checkpoint file, or a folder with `config.json` and the weights.
-
-    The config is one of timm or transformers.
+def load_folder(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Load a folder with the weights and the `config.json` of timm or transformers.
 
     Args:
-        spec: the model, a file or a folder.
+        spec: the model, a folder.
         request: how it is loaded.
 
     Raises:
-        ModelError: a file cannot be read, no architecture is named, or the weights do not fit.
+        ModelError: a file cannot be read, the weights or a usable config are missing, or do not fit.
+        HeadError: the config states another number of classes than the suite.
     """
-    if spec.kind == "folder" and is_of_transformers(spec.path / CONFIG, spec=spec.text):
-        return load_transformers(spec, request, spec.path)
-    if spec.kind == "file" and (classes := pickled_classes(spec.path)):
+    path = spec.path
+    if is_of_transformers(path / CONFIG, spec=spec.text):
+        return load_transformers(spec, request, path)
+    config = read_config(path / CONFIG, spec=spec.text, head=request.expected_head)
+    weights = next((path / name for name in _WEIGHTS if (path / name).is_file()), None)
+    if weights is None:
+        raise ModelError("holds no weights", where=spec.text, allowed=", ".join(_WEIGHTS))
+    facts = _read_facts(weights, f"{spec.text.rstrip('/')}/{weights.name}", request)
+    return _load_weights(facts, config, request.expected_head)
+
+
+def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Load a checkpoint file.
+
+    Args:
+        spec: the model, a file.
+        request: how it is loaded.
+
+    Raises:
+        ModelError: the file cannot be read, no architecture is named, or the weights do not fit.
+    """
+    classes = pickled_classes(spec.path)
+    if classes:
         return load_ultralytics(spec, request, classes)
     if request.arch is not None:
         check_architecture(request.arch, where=OPTION)
-    facts = _read_facts(spec, request)
-    chosen = with_grey_input(_choose_architecture(facts, request.arch), facts.checkpoint.state)
-    module = build_architecture(chosen, request.expected_head.size)
+    config = None
+    if (spec.path.parent / CONFIG).is_file():
+        with contextlib.suppress(ModelError):
+            config = read_config(spec.path.parent / CONFIG, spec=f"the folder of {spec.text}")
+    facts = _read_facts(spec.path, spec.text, request)
+    return _load_weights(facts, _choose_architecture(facts, config, request.arch), request.expected_head)
+
+
+def _read_facts(path: Path, where: str, request: LoadRequest) -> _CheckpointFacts:
+    (file,) = model_files(path)
+    checkpoint = read_checkpoint(path, spec=where, trust_pickle=request.trust_pickle)
+    return _CheckpointFacts(where, file, checkpoint)
+
+
+def _load_weights(facts: _CheckpointFacts, chosen: BuildSpec, head: Head) -> LoadedModule:
+    """Build an architecture, and load the weights of a checkpoint into it."""
+    chosen = with_grey_input(chosen, facts.checkpoint.state)
+    module = build_architecture(chosen, head.size)
     match, notes = _match(facts, module, chosen.architecture)
-    _check_fit(facts, match, module, chosen.architecture, request.expected_head)
+    _check_fit(facts, match, module, chosen.architecture, head)
     module.load_state_dict(dict(match.state), strict=False)
     return LoadedModule(
         module,
@@ -112,46 +141,23 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     )
 
 
-def _read_facts(spec: ModelSpec, request: LoadRequest) -> _CheckpointFacts:
-    """Read a checkpoint file, or a folder with timm's `config.json` and the weights.
+def _choose_architecture(facts: _CheckpointFacts, config: BuildSpec | None, option: str | None) -> BuildSpec:
+    """Return the architecture and settings of a checkpoint file.
 
-    Raises:
-        ModelError: a file cannot be read, or a folder holds no weights or no usable config.
-        HeadError: the config of a folder states another number of classes than the suite.
-    """
-    path, where, config = spec.path, spec.text, None
-    if spec.kind == "folder":
-        config = read_config(path / CONFIG, spec=spec.text, head=request.expected_head)
-        weights = next((path / name for name in _WEIGHTS if (path / name).is_file()), None)
-        if weights is None:
-            raise ModelError("holds no weights", where=where, allowed=", ".join(_WEIGHTS))
-        path, where = weights, f"{where.rstrip('/')}/{weights.name}"
-    elif (path.parent / CONFIG).is_file():
-        with contextlib.suppress(ModelError):
-            config = read_config(path.parent / CONFIG, spec=f"the folder of {where}")
-    (file,) = model_files(path)
-    checkpoint = read_checkpoint(path, spec=where, trust_pickle=request.trust_pickle)
-    return _CheckpointFacts(spec, where, file, checkpoint, config)
-
-
-def _choose_architecture(facts: _CheckpointFacts, option: str | None) -> BuildSpec:
-    """Return the architecture and settings of a checkpoint.
-
-    A folder's `config.json` decides. For a file it is used if nothing else names an architecture, or if the
-    option names the same.
+    The `config.json` next to it is used if nothing else names an architecture, or if the option names the
+    same.
 
     Args:
-        facts: the content of its files.
+        facts: the content of the file.
+        config: the build spec of timm's `config.json`; None if missing or foreign.
         option: the value of `--quba-arch`, which has precedence over names in a file.
 
     Raises:
         ModelError: no known architecture is named.
     """
-    spec, config, checkpoint = facts.spec.text, facts.config, facts.checkpoint
+    spec, checkpoint = facts.where, facts.checkpoint
     names = checkpoint.named_architectures
     stated, place = next((name for name in names if is_model(name[0])), ("", ""))
-    if config is not None and facts.spec.kind == "folder":
-        return config
     if config is not None and option and base_name(option) == base_name(config.architecture):
         return config
     if config is not None and not option and not stated:

@@ -159,6 +159,7 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
         no_gradient=NO_GRADIENT.format("a function on arrays"),
         files=files,
         is_program=True,
+        uses_version=True,
     )
 
 

@@ -32,7 +32,7 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
 
     Raises:
         ModelError: the file cannot be used, keras is missing or too old, or the model is no classifier of
-            images.
+            images, or nothing states how pixels are scaled.
     """
     files = model_files(spec.path)
     if not zipfile.is_zipfile(spec.path):
@@ -66,9 +66,24 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     layer, is_float = _layer_of_255(model, keras), inputs and inputs[0].type != "uint8"
     values = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
     own = [PreprocessingConfig(values, f"the {layer} layer of {spec.text}")] if layer and is_float else []
-    settings: Any = {"kind": "a Keras model", "runtime": runtime, "files": files, "weights": weights}
-    settings["libraries"] = libraries
-    return load_program(spec, request, run, inputs, outputs, metadata=own, **settings)
+    loaded = load_program(
+        spec,
+        request,
+        run,
+        inputs,
+        outputs,
+        kind="a Keras model",
+        runtime=runtime,
+        files=files,
+        metadata=own,
+        weights=weights,
+        libraries=libraries,
+    )
+    stated = (*loaded.configs, *([request.preprocessing] if request.preprocessing else []))
+    if request.fallback is None and not any("mean" in config.values for config in stated):
+        hint = "State mean and std of the training in the file of --quba-preprocessing (docs/models.md)."
+        raise ModelError("does not state how pixels are scaled", where=spec.text, hint=hint)
+    return loaded
 
 
 def _weights(model: Any) -> Weights:

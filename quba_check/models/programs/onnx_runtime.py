@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from quba_check.errors import ModelError, extra_needed
+from quba_check.models import compute
 from quba_check.models.choices import PROVIDERS
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
@@ -37,15 +38,15 @@ _DYNAMIC = "DynamicQuantize"
 onnxruntime into which it is merged."""
 
 
-def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
+def load_onnx(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """Load an ONNX file into onnxruntime.
 
-    Of several outputs the one declared as (N, C) is used, else the first.
+    Of several outputs the one declared as (N, C) is used, else the first. Without a working CUDA provider,
+    the device `auto` falls back to the CPU.
 
     Args:
         spec: the model, a file.
         request: the suite's number of classes, and the requested device and precision.
-        device: where it should run. Without a working CUDA provider, `auto` falls back to the CPU.
 
     Raises:
         ModelError: the file cannot be used, its packages are not installed, its input takes no batch of
@@ -55,6 +56,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
     with extra_needed(f"{spec.text}: an ONNX model", "onnxruntime", ModelError, extra="onnx"):
         import onnxruntime
     runtime = f"onnxruntime {onnxruntime.__version__}"
+    device = compute.resolve_device(request.device, request.worker)
     provider = PROVIDERS.get(request.device) or (CUDA if device.type == "cuda" else "")
     available = onnxruntime.get_available_providers()
     if request.device in PROVIDERS and provider not in available:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
+from quba_check.models import compute
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.identity import graphs
 from quba_check.models.loaded_module import LoadedModule, model_files
@@ -192,8 +193,8 @@ class ExportedNetwork(nn.Module):
         return in_portions(self.program, images, self.least, self.most)
 
 
-def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
-    """Load an exported program onto its device.
+def load_exported(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
+    """Load an exported program onto its device, which its own instructions name.
 
     torch's reader unpickles parts of the file, evaluates others as Python and loads compiled libraries.
     Therefore the file is read only if it is trusted.
@@ -201,7 +202,6 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
     Args:
         spec: the model, a file.
         request: how it is loaded; without `trust_pickle` the file is refused unread.
-        device: where it will run, since the program names devices in its own instructions.
 
     Raises:
         ModelError: the file is not trusted, is damaged, was exported in train mode, or takes something else
@@ -215,6 +215,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         )
     files = model_files(spec.path)
     version = torch.__version__
+    device = compute.resolve_device(request.device, request.worker)
     with quiet(), model_errors(f"cannot be read as an exported program of torch {version}:", where=spec.text):
         # Registers the operators of programs that PT2E quantised.
         importlib.import_module("torch.ao.quantization.fx._decomposed")

@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from quba_check.core.classes import PLACE, Prompts
 from quba_check.errors import ModelError, extra_needed
 from quba_check.messages import listed
-from quba_check.models.compute import pin_arithmetic
+from quba_check.models import compute
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.identity.state import named_tensors, state_digest
 from quba_check.models.loaded_module import LoadedModule, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
-from quba_check.models.specs import CLIP_CONFIG, FOLDER, ModelSpec, ZeroShotSpec, zero_shot_spec
+from quba_check.models.specs import ModelSpec
+from quba_check.models.zero_shot.spec import CLIP_CONFIG, FOLDER, ZeroShotSpec, zero_shot_spec
 from quba_check.models.zero_shot.text_weights import cached_text_weights, text_weights
 
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
@@ -35,13 +36,12 @@ _CROP_MODES = {"shortest": "center", "squash": "squash", "longest": "border"}
 PADDING = "images that are not square are padded with the mean colour, where open_clip pads with black"
 
 
-def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
+def load_zero_shot(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """Load an open_clip model: its image tower, and text weights for the suite's classes.
 
     Args:
         spec: the model.
-        request: the suite's classes and prompts, and the folder of stored text weights.
-        device: where the text weights are computed.
+        request: the suite's classes and prompts, the device of the text weights, and their folder.
 
     Raises:
         ModelError: open_clip is not installed, does not know the model, or cannot load its weights or its
@@ -53,6 +53,7 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
     ):
         import open_clip
     zero_shot = zero_shot_spec(spec.text)
+    device = compute.resolve_device(request.device, request.worker)
     files = model_files(*_files(open_clip, zero_shot))
     model, notes = _model(open_clip, zero_shot, spec, trust_pickle=request.trust_pickle)
     model.eval()
@@ -66,12 +67,12 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
     }
     digest = state_digest(text_tower | {f"tokens of {runtime}": tokens})
 
-    def compute(tokens: Tensor) -> Tensor:
-        pin_arithmetic(device)
+    def weights_of(tokens: Tensor) -> Tensor:
+        compute.pin_arithmetic(device)
         return text_weights(model.to(device), tokens, device=device)
 
     folder = request.cache and request.cache / "texts" / digest
-    weights = cached_text_weights(folder, tokens, compute, request.progress)
+    weights = cached_text_weights(folder, tokens, weights_of, request.progress)
     bias = getattr(model, "logit_bias", None)
     module = ZeroShotClassifier(
         model.visual,

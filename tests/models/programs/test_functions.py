@@ -14,6 +14,7 @@ from support.loaded_models import load as load_model
 from torch import nn
 
 from quba_check.models.classifier import Classifier
+from quba_check.models.kinds import CALLABLE
 from quba_check.models.preprocessing.config import preprocessing_config
 from quba_check.models.programs.functions import UNCOUNTED, NumpyModel, load_callable
 from quba_check.models.request import LoadRequest
@@ -254,7 +255,7 @@ def _in_a_folder_with_code(tmp_path, monkeypatch):
 )
 @pytest.mark.usefixtures("_in_a_folder_with_code")
 def test_callables_of_the_current_folder(spec, kind):
-    loaded = load_callable(ModelSpec(spec, "callable", spec), LoadRequest())
+    loaded = load_callable(ModelSpec(spec, CALLABLE, spec), LoadRequest())
     assert isinstance(loaded.module, nn.Module)
     assert type(loaded.module).__name__ == kind
     assert len(loaded.code) == 32

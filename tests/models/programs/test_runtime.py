@@ -21,6 +21,7 @@ from support.onnx_files import export, plain
 from support.tflite_files import write_tflite
 from torch import nn
 
+from quba_check.models.kinds import CHECKPOINT
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.runtime import ImageInput, Port, load_program
 from quba_check.models.request import LoadRequest
@@ -160,7 +161,7 @@ INPUTS = (
 
 
 def test_inputs_that_take_no_images(snapshot):
-    spec, request = ModelSpec("net.onnx", "onnx", "net"), LoadRequest()
+    spec, request = ModelSpec("net.onnx", CHECKPOINT, "net"), LoadRequest()
     texts = [
         message(
             load_program,

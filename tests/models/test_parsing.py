@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from support.loaded_models import message
 
-from quba_check.models.specs import check_takes_architecture, models_by_name, parse_spec
+from quba_check.models.parsing import check_takes_architecture, models_by_name, parse_spec
 
 FILES = (
     *("my_ckpt.pt", "net.onnx", "net.tflite", "net.xml", "net.h5", "net.keras", "net.th", "UPPER.PTH"),
@@ -76,7 +76,7 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
 )
 def test_kinds_and_names(text, kind, name):
     spec = parse_spec(text)
-    assert (spec.text, spec.kind, spec.name) == (text, kind, name)
+    assert (spec.text, spec.kind.name, spec.name) == (text, kind, name)
 
 
 REFUSED = (
@@ -133,7 +133,7 @@ def test_a_damaged_archive_is_left_to_whoever_reads_it(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/data.pkl", b"")
     path.write_bytes(path.read_bytes().replace(b"PK\1\2", b"PK\0\0"))
-    assert parse_spec(str(path)).kind == "file"
+    assert parse_spec(str(path)).kind.name == "file"
 
 
 def test_home_folder_is_understood(tmp_path, monkeypatch):
@@ -143,7 +143,7 @@ def test_home_folder_is_understood(tmp_path, monkeypatch):
 
 def test_reading_a_spec_loads_no_torch():
     code = (
-        "import sys; from quba_check.models.specs import parse_spec; parse_spec('timm:resnet50'); "
+        "import sys; from quba_check.models.parsing import parse_spec; parse_spec('timm:resnet50'); "
         "sys.exit('torch' in sys.modules or 'timm' in sys.modules)"
     )
     path = [entry for entry in sys.path if entry]
