@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
 from quba_check.core.facts import Facts
 from quba_check.core.predictions import Predictions, Tables
@@ -19,7 +18,7 @@ from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine
 from quba_check.engine.work import PlannedView, Progress
 from quba_check.errors import UnmeasurableError
-from quba_check.executors.remote_worker import WorkerSpec
+from quba_check.executors.remote_worker import WorkerPool, WorkerSpec
 from quba_check.models.classifier import Classifier
 from quba_check.models.flops import count_flops
 from quba_check.models.loading import with_pipeline
@@ -31,9 +30,6 @@ from quba_check.suites.set_images import ViewSlices
 from quba_check.suites.shared_images import check_sets_differ
 from quba_check.suites.suite import Suite
 
-if TYPE_CHECKING:
-    from quba_check.executors.ray.pool import RayPool
-
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
@@ -43,12 +39,12 @@ class RunSettings:
         batch_settings: batch size, threads, and room for prepared images.
         progress: called after every pass of a batch, see `engine.work.Progress`.
         plan: nothing is predicted, and no function that a manifest names is imported.
-        workers: processes that predict, a `quba_check.executors.ray.pool.RayPool`; None for this one.
+        workers: processes that predict; None for this one.
     """
 
     batch_settings: BatchSettings = BatchSettings()  # noqa: RUF009  frozen
     progress: Progress | None = None
-    workers: RayPool | None = None
+    workers: WorkerPool | None = None
     plan: bool = False
 
 

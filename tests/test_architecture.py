@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import quba_check
+from quba_check.executors import choice
 from quba_check.models import kinds
 
 PACKAGE = Path(quba_check.__file__).parent
@@ -56,8 +57,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 """For each folder or module, what it may import: only what stands above it."""
-LOADERS = [f"quba_check.models.{kind.loader.partition(':')[0]}" for kind in kinds.KINDS]
-"""Modules that the list of kinds names, and thus imports when a model is loaded."""
+LOADED_LATE = {
+    kinds.__file__: [f"quba_check.models.{kind.loader.partition(':')[0]}" for kind in kinds.KINDS],
+    choice.__file__: [f"quba_check.executors.{kind.pool.partition(':')[0]}" for kind in choice.EXECUTORS],
+}
+"""Modules that the list of a file names, and that are imported when a model or its workers are loaded."""
 OPEN_TO_ALL = {"errors", "number_format", "messages"}
 MOST_STATEMENTS = 300
 MOST_MODULES = 15
@@ -118,8 +122,7 @@ def imports_inside(folder: Path) -> dict[str, set[str]]:
     parts: dict[str, set[str]] = {}
     for path in folder.rglob("*.py"):
         part = path.relative_to(folder).with_suffix("").parts[0]
-        loaders = LOADERS if path == Path(kinds.__file__) else ()
-        names = [tuple(module.split(".")) for module in (*imported(path), *loaders)]
+        names = [tuple(module.split(".")) for module in (*imported(path), *LOADED_LATE.get(f"{path}", ()))]
         others = {name[len(prefix)] for name in names if name[: len(prefix)] == prefix != name}
         parts[part] = parts.get(part, set()) | (others - {part})
     return parts

@@ -1,29 +1,72 @@
-"""The choice of an executor, as a user writes it."""
+"""The executors, and the choice of one as a user writes it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from quba_check.errors import OptionError
 from quba_check.messages import did_you_mean
 
-FORMS = ("inline", "ray", "ray:ADDRESS")
+if TYPE_CHECKING:
+    from quba_check.executors.remote_worker import WorkerPool
+
+INLINE = "inline"
+"""The choice of this process."""
 ON_SLURM = " On SLURM, start Ray: srun ray symmetric-run … -- pytest … --quba-executor=ray:auto."
 
 
-def parse_executor(text: str) -> str | None:
-    """Return the address of the Ray cluster that `--quba-executor` names.
+@dataclass(frozen=True, slots=True)
+class ExecutorKind:
+    """A kind of executor, which users write as its name alone or with an address.
 
-    It is empty for the default one, and None for this process.
+    Attributes:
+        name: its name.
+        pool: `module:class` in this folder, a `WorkerPool` of an address.
+        workers: words on the number of its workers, for messages.
+    """
+
+    name: str
+    pool: str
+    workers: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorChoice:
+    """An executor and the address of its workers; empty for the default one."""
+
+    kind: ExecutorKind
+    address: str
+
+    def open(self) -> WorkerPool:
+        """Return the workers, none of which is started before the first model.
+
+        Raises:
+            OptionError: a library is not installed.
+        """
+        pool: type[WorkerPool] = resolve_name(f"{__package__}.{self.kind.pool}")
+        return pool(self.address)
+
+
+EXECUTORS = (ExecutorKind("ray", "ray.pool:RayPool", "Ray starts a worker for each GPU, else for each core"),)
+FORMS = (INLINE, *(form for kind in EXECUTORS for form in (kind.name, f"{kind.name}:ADDRESS")))
+
+
+def parse_executor(text: str) -> ExecutorChoice | None:
+    """Return the executor that `--quba-executor` names; None for this process.
 
     Raises:
         OptionError: it is not one of `FORMS`.
 
-    >>> parse_executor("ray:auto")
+    >>> parse_executor("ray:auto").address
     'auto'
     """
-    kind, colon, address = text.partition(":")
-    if kind == "inline" and not colon:
+    if text == INLINE:
         return None
-    if kind == "ray" and (address or not colon):
-        return address
-    hint = ON_SLURM if kind == "slurm" else did_you_mean(text, FORMS)
+    name, colon, address = text.partition(":")
+    for kind in EXECUTORS:
+        if name == kind.name and (address or not colon):
+            return ExecutorChoice(kind, address)
+    hint = ON_SLURM if name == "slurm" else did_you_mean(text, FORMS)
     raise OptionError(where="--quba-executor", got=f"'{text}'", allowed=", ".join(FORMS), hint=hint.strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 import threading
+import typing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from quba_check.core.view import View
 from quba_check.engine.batching import BatchSettings, default_threads
 from quba_check.engine.cache_keys import model_identity
 from quba_check.engine.engine import Engine
-from quba_check.engine.shards import ShardRequest, ShardResult
+from quba_check.engine.shards import Executor, ShardRequest, ShardResult
 from quba_check.engine.work import Progress, Step
 from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.models.classifier import Classifier
@@ -118,6 +119,26 @@ class WorkerSpec:
                 f"worker on {socket.gethostname()}: {self.spec}: {differences[0]} where the run was started, "
                 "so predictions may differ. Install the same libraries, and copy the same files."
             )
+
+
+class WorkerPool(typing.Protocol):
+    """The workers of all models of a run, in other processes.
+
+    Args:
+        address: of the workers; empty for the default.
+    """
+
+    def __init__(self, address: str) -> None: ...
+
+    def executor(self, spec: WorkerSpec) -> Executor:
+        """Return the executor of a model. No process is started yet.
+
+        Raises:
+            OptionError: the workers cannot run it.
+        """
+
+    def close(self) -> None:
+        """End the workers."""
 
 
 Answer = Future[ShardResult]

@@ -23,7 +23,7 @@ from quba_check.records.recorded_answers import RecordedAnswers
 if TYPE_CHECKING:
     from quba_check.engine.work import Progress
     from quba_check.evaluation import Evaluation
-    from quba_check.executors.ray.pool import RayPool
+    from quba_check.executors.remote_worker import WorkerPool
     from quba_check.gate.baseline import SessionBaseline
     from quba_check.gate.options import Options
     from quba_check.storage.store import Store
@@ -161,14 +161,10 @@ class LoadedModels:
         )
 
     @cached_property
-    def worker_pool(self) -> RayPool | None:
+    def worker_pool(self) -> WorkerPool | None:
         """The workers of `--quba-executor`; None for this process."""
-        address = self.options.executor
-        if address is None:
-            return None
-        from quba_check.executors.ray.pool import RayPool
-
-        return RayPool(address)
+        executor = self.options.executor
+        return None if executor is None else executor.open()
 
     def close(self) -> None:
         """End the workers of `--quba-executor`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS, ProtocolName
 from quba_check.errors import OptionError
-from quba_check.executors.choice import FORMS, parse_executor
+from quba_check.executors.choice import FORMS, ExecutorChoice, parse_executor
 from quba_check.models.choices import DEVICES, PRECISIONS, RUNTIMES, check_choice, check_device
 from quba_check.models.kinds import ALLOWED
 from quba_check.storage.user_files import is_url, user_location, user_path
@@ -266,7 +266,7 @@ class Options:
     fresh: bool = option(
         None, "predict everything again, and compare with the stored predictions, which are replaced"
     )
-    executor: str | None = option(
+    executor: ExecutorChoice | None = option(
         "NAME",
         f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",
         checked_by(parse_executor),

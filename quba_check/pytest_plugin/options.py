@@ -112,9 +112,10 @@ def options_of(config: pytest.Config) -> Options:
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     options = Options.parse(values, config.invocation_params.dir, defaults)
     if options.executor is not None and getattr(config.option, "numprocesses", None):
+        kind = options.executor.kind
         raise pytest.UsageError(
-            "--quba-executor: got 'ray' together with -n, which starts processes that "
-            "predict too. Leave -n out: Ray starts a worker for each GPU, else for each core."
+            f"--quba-executor: got '{kind.name}' together with -n, which starts processes that predict too. "
+            f"Leave -n out: {kind.workers}."
         )
     return options
 

@@ -14,7 +14,8 @@ from quba_check.executors.choice import parse_executor
     ("text", "address"), [("inline", None), ("ray", ""), ("ray:ray://head:10001", "ray://head:10001")]
 )
 def test_forms(text: str, address: str | None) -> None:
-    assert parse_executor(text) == address
+    choice = parse_executor(text)
+    assert (choice and choice.address) == address
 
 
 @pytest.mark.parametrize("text", ["rai", "slurm", "slurm:local", "ray:", "inline:2"])

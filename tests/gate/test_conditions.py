@@ -263,6 +263,7 @@ def test_workers_of_ray_predict_every_condition(
     pytest.importorskip("ray")
     from support.fake_ray import Actor, FakeRay
 
+    from quba_check.executors.choice import parse_executor
     from quba_check.executors.ray import pool
     from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment
 
@@ -277,7 +278,7 @@ def test_workers_of_ray_predict_every_condition(
         return getattr(worker, name)(*given)
 
     monkeypatch.setattr(pool, "connect", lambda *_: (FakeRay(answer, ("a",)), True))
-    theirs = gate.judge(CONDITIONS, executor="ray", store=tmp_path / "theirs")
+    theirs = gate.judge(CONDITIONS, executor=parse_executor("ray"), store=tmp_path / "theirs")
     assert numbers(theirs) == numbers(gate.judge(CONDITIONS))
     assert len(predicted) == len({*predicted})
     views = Counter(view for _, view in predicted)
