@@ -186,11 +186,11 @@ def _freeze(loaded: LoadedModule) -> _FrozenState:
     """Convert a module to float32, put it into eval mode, and freeze its parameters."""
     module = loaded.module
     weights = loaded.weights
-    tensors = named_tensors(module)
     weight_bytes = weights.size
     if weight_bytes is None and not loaded.is_program:
-        weight_bytes = stored_bytes(tensors.values())
+        weight_bytes = stored_bytes(named_tensors(module).values())
     notes = _convert_to_float32(module)
+    tensors = named_tensors(module)
     parameters = list(module.parameters())
     facts = ModelFacts(
         sum(part.numel() for part in parameters) if weights.parameters is None else weights.parameters,

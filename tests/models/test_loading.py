@@ -10,6 +10,7 @@ from support.loaded_models import OR_CODE, TEN, load, message, refusal
 from torch import nn
 
 from quba_check.models.compute import PLAIN, RULE, ComputeSettings
+from quba_check.models.loading import load_classifier
 from quba_check.models.preprocessing.config import PreprocessingConfig
 
 ARCH = "mobilenetv3_small_050"
@@ -243,6 +244,7 @@ def test_ignored_outputs_are_no_classes(config, zoo):
     network.quba_config = FULL if file else FULL | ignore
     classifier = load(zoo(network), TEN[:8], preprocessing=file)
     assert classifier.head.columns == tuple(range(1, 9))
+    assert load_classifier(classifier.spec, classifier.request).head == classifier.head  # as by a worker
     assert "answers are restricted to 8 of the model's 10 classes" in classifier.notes
     scores = classifier.raw(images := torch.rand(3, 3, 2, 2))
     assert torch.equal(classifier.select_classes(scores), network.linear(images.flatten(1))[:, 1:9])
@@ -259,3 +261,12 @@ def test_one_output_more_than_classes(zoo):
         "classes. If one output is no class, such as background as the first, state ignore: [0] in the file "
         "of --quba-preprocessing."
     )
+
+
+def test_a_half_model_with_running_statistics_stays_as_loaded(zoo):
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 10))
+    stored = sum(tensor.nbytes for tensor in network.half().state_dict().values())
+    classifier = load(zoo(network))
+    assert "weights were converted from float16 to float32" in classifier.notes
+    assert classifier.facts.weight_bytes == stored
+    classifier.guard().check_state()
