@@ -23,6 +23,7 @@ KINDS = (
     ModelKind(
         "torchscript",
         "programs.torch_programs:load_torchscript",
+        "TorchScript (.torchscript)",
         suffixes=(".torchscript",),
         members=("/constants.pkl",),
     ),
@@ -61,4 +62,4 @@ KINDS = (
 )
 """The kinds, in the order of help and messages."""
 SUFFIXES = tuple(suffix for kind in KINDS for suffix in kind.suffixes)
-ALLOWED = ", ".join(kind.help for kind in KINDS if kind.help)
+ALLOWED = ", ".join(kind.help for kind in KINDS)

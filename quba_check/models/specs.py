@@ -23,7 +23,7 @@ class ModelKind:
         name: its name.
         loader: `module:function` in this folder, which returns a `LoadedModule` for a `ModelSpec` and a
             `LoadRequest`. It is imported when a model is loaded, since some libraries take seconds.
-        help: the specs of this kind, for help and messages; empty if another kind names them.
+        help: the specs of this kind, for help and messages.
         names: specs that stand for a model.
         prefixes: beginnings of specs.
         suffixes: ends of the names of files.
@@ -36,7 +36,7 @@ class ModelKind:
 
     name: str
     loader: str
-    help: str = ""
+    help: str
     names: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
