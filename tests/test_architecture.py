@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 """For each folder or module, what it may import: only what stands above it."""
 LOADED_LATE = {
     kinds.__file__: [f"quba_check.models.{kind.loader.partition(':')[0]}" for kind in kinds.KINDS],
-    choice.__file__: [f"quba_check.executors.{kind.pool.partition(':')[0]}" for kind in choice.EXECUTORS],
+    choice.__file__: [f"quba_check.executors.{one.pool.partition(':')[0]}" for one in choice.EXECUTORS],
 }
 """Modules that the list of a file names, and that are imported when a model or its workers are loaded."""
 OPEN_TO_ALL = {"errors", "number_format", "messages"}

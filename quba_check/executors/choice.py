@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
@@ -18,26 +18,20 @@ ON_SLURM = " On SLURM, start Ray: srun ray symmetric-run … -- pytest … --qub
 
 
 @dataclass(frozen=True, slots=True)
-class ExecutorKind:
-    """A kind of executor, which users write as its name alone or with an address.
+class ExecutorChoice:
+    """An executor, which users write as its name alone or with an address.
 
     Attributes:
         name: its name.
         pool: `module:class` in this folder, a `WorkerPool` of an address.
         workers: words on the number of its workers, for messages.
+        address: of the workers; empty for the default one.
     """
 
     name: str
     pool: str
     workers: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorChoice:
-    """An executor and the address of its workers; empty for the default one."""
-
-    kind: ExecutorKind
-    address: str
+    address: str = ""
 
     def open(self) -> WorkerPool:
         """Return the workers, none of which is started before the first model.
@@ -45,12 +39,14 @@ class ExecutorChoice:
         Raises:
             OptionError: a library is not installed.
         """
-        pool: type[WorkerPool] = resolve_name(f"{__package__}.{self.kind.pool}")
+        pool: type[WorkerPool] = resolve_name(f"{__package__}.{self.pool}")
         return pool(self.address)
 
 
-EXECUTORS = (ExecutorKind("ray", "ray.pool:RayPool", "Ray starts a worker for each GPU, else for each core"),)
-FORMS = (INLINE, *(form for kind in EXECUTORS for form in (kind.name, f"{kind.name}:ADDRESS")))
+EXECUTORS = (
+    ExecutorChoice("ray", "ray.pool:RayPool", "Ray starts a worker for each GPU, else for each core"),
+)
+FORMS = (INLINE, *(f"{executor.name}{address}" for executor in EXECUTORS for address in ("", ":ADDRESS")))
 
 
 def parse_executor(text: str) -> ExecutorChoice | None:
@@ -65,8 +61,8 @@ def parse_executor(text: str) -> ExecutorChoice | None:
     if text == INLINE:
         return None
     name, colon, address = text.partition(":")
-    for kind in EXECUTORS:
-        if name == kind.name and (address or not colon):
-            return ExecutorChoice(kind, address)
+    for executor in EXECUTORS:
+        if name == executor.name and (address or not colon):
+            return replace(executor, address=address)
     hint = ON_SLURM if name == "slurm" else did_you_mean(text, FORMS)
     raise OptionError(where="--quba-executor", got=f"'{text}'", allowed=", ".join(FORMS), hint=hint.strip())

@@ -31,15 +31,6 @@ def check_device(text: str) -> str:
     return text if is_numbered else check_choice("--quba-device", text, (*DEVICES, *PROVIDERS))
 
 
-def check_precision(text: str) -> Literal["auto"] | Precision:
-    """Return the name of a precision unchanged.
-
-    Raises:
-        OptionError: it is not one of `PRECISIONS`.
-    """
-    return check_choice("--quba-precision", text, PRECISIONS)
-
-
 def check_choice(option: str, text: str, allowed: Sequence[Word]) -> Word:
     """Return a word unchanged.
 

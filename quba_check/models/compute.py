@@ -14,13 +14,13 @@ import torch
 
 from quba_check.errors import OptionError
 from quba_check.models.choices import (
+    PRECISIONS,
     PROVIDERS,
     RUNTIMES,
     Precision,
     Runtime,
     check_choice,
     check_device,
-    check_precision,
 )
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.request import LoadRequest
@@ -153,7 +153,7 @@ def resolve_precision(text: str, device: torch.device) -> Precision:
     Raises:
         OptionError: the name is unknown, or the device does not support the precision.
     """
-    precision = check_precision(text)
+    precision = check_choice("--quba-precision", text, PRECISIONS)
     if precision == "fp16" and device.type == "cpu":
         raise OptionError("--quba-precision: fp16 needs a GPU, got device cpu. Allowed: auto, fp32, bf16.")
     return "fp32" if precision == "auto" else precision

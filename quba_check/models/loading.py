@@ -28,14 +28,6 @@ from quba_check.models.programs.weights import stored_bytes
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
-TAKES_SINGLE_IMAGES = (
-    "{} is quantised dynamically, with a scale that depends on the whole batch: images are predicted one by "
-    "one, which is slower. To avoid that, quantise it statically, with a scale from calibration images"
-)
-UNUSED_VERSION = "{}: --quba-model-version has no effect, since it identifies functions on arrays alone"
-OWN_PRECISION = "{} computes in its own precision, not in {}"
-RUNTIME_UNUSED = "{}: --quba-runtime={} has no effect on {}"
-
 
 def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
     """Load a model in eval mode on its device.
@@ -222,13 +214,17 @@ def _option_notes(
     if settings.runtime != request.runtime:
         passes = f"passes in {settings.precision} on {device}. It is for fp32 on cpu"
         other = "exported programs" if loaded.is_program else passes
-        yield RUNTIME_UNUSED.format(spec, request.runtime, other)
+        yield f"{spec}: --quba-runtime={request.runtime} has no effect on {other}"
     if request.model_version and not loaded.uses_version:
-        yield UNUSED_VERSION.format(spec)
+        yield f"{spec}: --quba-model-version has no effect, since it identifies functions on arrays alone"
     if loaded.precision is not None and request.precision not in ("auto", "fp32"):
-        yield OWN_PRECISION.format(spec, request.precision)
+        yield f"{spec} computes in its own precision, not in {request.precision}"
     if loaded.takes_single_images:
-        yield TAKES_SINGLE_IMAGES.format(spec)
+        yield (
+            f"{spec} is quantised dynamically, with a scale that depends on the whole batch: images are "
+            "predicted one by one, which is slower. To avoid that, quantise it statically, with a scale from "
+            "calibration images"
+        )
 
 
 def _head(request: LoadRequest, configs: Sequence[PreprocessingConfig], spec: str) -> Head:

@@ -112,10 +112,10 @@ def options_of(config: pytest.Config) -> Options:
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     options = Options.parse(values, config.invocation_params.dir, defaults)
     if options.executor is not None and getattr(config.option, "numprocesses", None):
-        kind = options.executor.kind
+        executor = options.executor
         raise pytest.UsageError(
-            f"--quba-executor: got '{kind.name}' together with -n, which starts processes that predict too. "
-            f"Leave -n out: {kind.workers}."
+            f"--quba-executor: got '{executor.name}' together with -n, which starts processes that predict "
+            f"too. Leave -n out: {executor.workers}."
         )
     return options
 
