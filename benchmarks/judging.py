@@ -94,7 +94,7 @@ def write(folder: Path, images: int, classes: int, groups: int, slices: int, _de
     manifest = {"schema": 1, "name": "judging", "classes": names, "image_size": 32, "sets": sets}
     (folder / "data/quba-data.yaml").write_text(json.dumps(manifest), encoding="utf-8")
     (folder / "linear.py").write_text(MODEL.format(classes), encoding="utf-8")
-    options = {"model": ["linear:model"], "quba_data": "data", "quba_store": "store"}
+    options = {"quba_model": ["linear:model"], "quba_data": "data", "quba_store": "store"}
     session = GateSession(Options.parse(options, folder), folder, files=(folder / "demands.yaml",))
     session.select(session.demands(session.files))
     evaluation = session.evaluation(*session.models_and_protocols()[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -19,7 +20,7 @@ if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))  # last, so that the installed quba_check is tested
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import executors, gpu  # noqa: E402
+from benchmarks import executors, gpu, judging  # noqa: E402
 from benchmarks.attacks import Passes  # noqa: E402
 from benchmarks.measuring import Ratio  # noqa: E402
 from benchmarks.row import Row, as_markdown, as_text  # noqa: E402
@@ -94,6 +95,16 @@ def test_a_run_of_the_executors_row_is_timed(tmp_path: Path, monkeypatch: pytest
     assert min(times.first, times.shard) > 0
     (stored,) = tmp_path.rglob("predictions/*/*")
     assert stored.name.startswith("00000-00002-")
+
+
+def test_the_planned_answers_of_the_judging_rows_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "demands.yaml").write_text(json.dumps(judging.demands(31)), encoding="utf-8")
+    judging.write(tmp_path, 40, 4, 20, 2, 31)
+    assert len([*tmp_path.glob("store/predictions/*")]) == 90
 
 
 def test_the_rows_on_a_gpu_run_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
