@@ -99,7 +99,7 @@ def rejects(record: Record, name: str = "") -> list[Failure]:
     return [
         Failure(None, str(image), "", str(predicted), float(probability), set=str(of))
         for of, image, predicted, probability in (row.table_rows("most_confident", *columns) if row else ())
-        if name in ("", str(of).removeprefix(UNKNOWN_PREFIX))
+        if not name or of == f"{UNKNOWN_PREFIX}{name}"
     ]
 
 

@@ -67,12 +67,14 @@ class Part:
         unit: its unit.
         better: the better direction; None for a part that is only reported and has no thresholds.
         title: a description in a few words.
+        set: the set of images that it is named after; empty for other parts.
     """
 
     name: str
     unit: str
     better: Better | None
     title: str
+    set: str = ""
 
 
 def _by_name(*parts: Part) -> dict[str, Part]:
@@ -221,6 +223,11 @@ class Request:
     def metric(self) -> str:
         """Name of the number, without target and conditions."""
         return self.number.name
+
+    @property
+    def judged_set(self) -> str:
+        """The set of images behind the number, also of a part that is named after one."""
+        return self.number.set or self.set
 
     @property
     def as_part(self) -> Part:

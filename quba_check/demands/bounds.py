@@ -88,6 +88,7 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
                 location=value.location,
                 waiver=waived[1] if waived and waived[0] == key else None,
                 title=title,
+                threshold_file=file.documents[0].label,
                 **settings,
             )
 

@@ -19,7 +19,7 @@ from quba_check.strict_yaml import Location
 
 _IN_RECORDS = (
     *("dimension", "part", "bound", "tier", "file", "line"),
-    *("title", "waiver", "optional", "allow_masked", "min_images", "min_groups"),
+    *("title", "waiver", "optional", "allow_masked", "min_images", "min_groups", "threshold_file"),
 )
 """Attributes of demands that records store under the same names."""
 Uncertain = Literal["point", "fail", "allow"]
@@ -72,6 +72,7 @@ class Demand:
         waiver: the exception from it; None without one.
         title: its name for people; empty without one.
         replaced: numbers of the classes that a demand on the drop of any class leaves out, see `replaces`.
+        threshold_file: label of the merged file, which may extend `file`.
     """
 
     request: Request
@@ -90,6 +91,7 @@ class Demand:
     waiver: Waiver | None = None
     title: str = ""
     replaced: tuple[int, ...] = ()
+    threshold_file: str = ""
 
     @property
     def dimension(self) -> str:
@@ -195,6 +197,9 @@ class Demand:
             limit=self.threshold,
             kind=self.request.kind,
             number=self.request.on_all_images.name,
+            metric=self.request.metric,
+            conditions=self.request.conditions,
+            set=self.request.judged_set,
             slice=self.request.slice,
             levels=self.request.levels,
             epsilon=str(self.request.epsilon or ""),

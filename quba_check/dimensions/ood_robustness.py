@@ -32,7 +32,7 @@ def _views(suite: SuiteFacts) -> tuple[View, ...]:
 
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
-    parts = [Part(shift, "ratio", "high", f"relative accuracy on {shift}") for shift in suite.shifts]
+    parts = [Part(shift, "ratio", "high", f"relative accuracy on {shift}", shift) for shift in suite.shifts]
     for shift in suite.shifts:
         parts.append(Part(f"{shift}_accuracy", "fraction", None, f"accuracy on {shift}"))
         parts.append(Part(f"{shift}_matched", "fraction", None, f"clean accuracy on the classes of {shift}"))

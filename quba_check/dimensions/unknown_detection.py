@@ -36,8 +36,8 @@ def _view(name: str) -> View:
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     fpr = "share of unknown images accepted with 95 % of the clean ones (the positive class)"
     return (
-        *(Part(name, "fraction", "high", f"AUROC of clean against {name}") for name in suite.unknown),
-        *(Part(f"{name}_fpr95", "fraction", "low", f"{fpr}, on {name}") for name in suite.unknown),
+        *(Part(name, "fraction", "high", f"AUROC of clean against {name}", name) for name in suite.unknown),
+        *(Part(f"{name}_fpr95", "fraction", "low", f"{fpr}, on {name}", name) for name in suite.unknown),
     )
 
 

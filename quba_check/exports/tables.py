@@ -63,7 +63,7 @@ def _grade_rows(record: Record) -> Iterator[Row]:
     for grade, names in record.files_by_grade().items():
         if grade.score is None:
             continue
-        verdicts = [row for row in record.verdicts if row.is_on_grade and row.id.partition("::")[0] in names]
+        verdicts = [row for row in record.verdicts if row.is_on_grade and row.threshold_file in names]
         score = QuantityRow(value=grade.score, unit="score", interval=grade.interval)
         yield _row(record, QUBA, "score", score, verdicts)
         if grade.percentile is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from quba_check.comparison.misclassified import Failure, failures, n_selected, rejects
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import whole_class_names
-from quba_check.core.request import NOT_AS, target_name
+from quba_check.core.request import target_name
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, UNKNOWN_PREFIX
 from quba_check.errors import QubaError, UserError
 from quba_check.records.measurement import MeasurementRow
@@ -25,8 +25,8 @@ CHANGED_CLEAN: Mapping[str, str] = {
     "corruption_robustness": "shown before the corruption. Answers on corrupted images are not stored",
 }
 """Dimensions of changed clean images, with a note on their pictures."""
-_COUNTED = (".recall", ".precision", ".specificity", ".npv")
-"""Metrics of a class that count one kind of wrong images, as ends of names."""
+_COUNTED = ("recall", "precision", "specificity", "npv")
+"""Metrics of a class that count one kind of wrong images."""
 Listing = Callable[[str], Sequence[tuple[str, str, str]]]
 """Returns name, class and texture class of each image of a set. Raises QubaError."""
 
@@ -62,8 +62,8 @@ def choose_images(
         return Choice(note="No pictures: this dimension has no value.")
     if demand.dimension == PARITY:
         return Choice(note="The section 'Same model?' shows clean images with a lost answer.")
-    unknown = rejects(run.record, (demand.part or "").removesuffix("_fpr95"))
-    if demand.dimension == "unknown_detection" and unknown:
+    of_set = "" if demand.part is None else demand.set
+    if demand.dimension == "unknown_detection" and (unknown := rejects(run.record, of_set)):
         note = "The most confident unknown images. A known class among them is a sign that the set leaks."
         return Choice(tuple(unknown[:n]), note)
     try:
@@ -95,11 +95,10 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
 
 def _is_of_answers(demand: VerdictRow) -> bool:
     """True if class, predicted class and slice define the images behind a demand."""
-    name, _, conditions = (demand.part or "").partition("@")
-    if demand.dimension != "classes" or (conditions and not conditions.startswith("slice=")):
+    if demand.dimension != "classes" or demand.conditions:
         return False
     sides = {"class", "predicted"} & demand.explanation.images.keys()
-    return len(sides) == 2 if name.startswith(f"{NOT_AS}.") else bool(sides) and name.endswith(_COUNTED)
+    return len(sides) == 2 if demand.metric == "confusion" else bool(sides) and demand.metric in _COUNTED
 
 
 def _choice_by_loss(run: StoredRun, demand: VerdictRow, n: int, baseline: StoredRun | None) -> Choice:
@@ -135,7 +134,8 @@ def _choice_by_harm(
     target = target_name(demand.dimension, part)
     sign = 1.0 if (row.parts.get(part or "", row).better or row.better) == "low" else -1.0
     harm_by_set = {name: harm for name, harm in _harm(run, target, sign).items() if only in (None, name)}
-    if not harm_by_set and demand.dimension == "classes" and "@" not in demand.target:
+    is_of_all_images = not demand.conditions and not demand.slice
+    if not harm_by_set and demand.dimension == "classes" and is_of_all_images:
         return _choice_by_loss(run, demand, n, baseline)
     if len(harm_by_set) != 1:
         return Choice(note="No pictures: the run stored no results of single images for this demand.")
@@ -168,7 +168,7 @@ def _explaining_part(demand: VerdictRow, row: MeasurementRow) -> tuple[str | Non
         return demand.part, None
     sets = [name for name in row.parts if f"{name}{suffix}" in row.parts]
     worst = min(sets, key=lambda name: row.parts[name].value, default="")
-    name = (demand.part or worst).removesuffix("_fpr95")
+    name = worst if demand.part is None else demand.set
     if dimension == "unknown_detection":
         return name, f"{UNKNOWN_PREFIX}{name}"
     return f"{name}{suffix}", name

@@ -299,7 +299,7 @@ class Record(JsonRow):
     def grade_of(self, verdict: VerdictRow) -> GradeRow | None:
         """Return the grade behind a demand on it; None if the record has none."""
         grades = {grade.file: grade for grade in self.grades}
-        return grades.get(verdict.id.partition("::")[0]) or grades.get(verdict.file)
+        return grades.get(verdict.threshold_file)
 
     def files_by_grade(self) -> dict[GradeRow, list[str]]:
         """Return the distinct grades without their file, each with the threshold files that share it."""

@@ -15,6 +15,7 @@ from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.grade import LETTERS
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import Kind, target_name, titled_name
+from quba_check.core.view import CLEAN_SET
 from quba_check.records.measurement import JsonRow, QuantityRow
 
 QUBA = "quba"
@@ -24,6 +25,8 @@ Tier = Literal["block", "warn", "info"]
 Bound = Literal["min", "max", "max_drop", "max_relative_drop"]
 DROPS: tuple[Bound, ...] = ("max_drop", "max_relative_drop")
 """Bounds on the loss against a baseline."""
+LOSSES: Mapping[Bound, str] = {"max_drop": "drop", "max_relative_drop": "relative drop"}
+"""Words for the loss that these bounds are on."""
 SIGNS: Mapping[Bound, str] = {
     "min": ">=",
     "max": "<=",
@@ -85,7 +88,7 @@ class VerdictRow(JsonRow):
         limit: the threshold as in the file (a letter for `quba.grade`).
         tier: only unmet demands of `block` keep the model from release.
         outcome: the verdict; `not run` if the session ended before.
-        file: threshold file of the demand.
+        file: threshold file that states the demand.
         line: line of the demand in it.
         message: text of the explanation; empty for a passed demand.
         explanation: the explanation of the verdict.
@@ -99,6 +102,9 @@ class VerdictRow(JsonRow):
         optional: skipped if images are missing.
         kind: `value`, or `worst` or `gap` of a column of slices.
         number: name of the number of all images, without the slice; empty for the dimension itself.
+        metric: name of the number, without target and conditions.
+        conditions: all that differs from the default, without slices, such as `@probability=0.3`; else empty.
+        set: set of the images behind it, also of a part that is named after a set.
         slice: the slice or the column of slices; empty for all images.
         levels: the probability of each class, for the rule `probability=per_class`; else empty.
         epsilon: size of the attacks, such as `4/255`; empty for the default, or without attacks.
@@ -106,6 +112,7 @@ class VerdictRow(JsonRow):
         allow_masked: masked values count.
         min_images: number of images below which a slice is not judged.
         min_groups: number of groups of images, likewise.
+        threshold_file: threshold file of the run, which may extend `file`.
     """
 
     _of_lines: ClassVar = frozenset({"message"})
@@ -131,6 +138,9 @@ class VerdictRow(JsonRow):
     optional: bool = False
     kind: Kind = "value"
     number: str = ""
+    metric: str = ""
+    conditions: str = ""
+    set: str = CLEAN_SET
     slice: str = ""
     levels: dict[str, float] = Field(default_factory=dict)
     epsilon: str = ""
@@ -138,6 +148,7 @@ class VerdictRow(JsonRow):
     allow_masked: bool = False
     min_images: int = 0
     min_groups: int = 0
+    threshold_file: str = ""
 
     @field_validator("limit")
     @classmethod
@@ -176,7 +187,7 @@ class VerdictRow(JsonRow):
         return titled_name(self.title, self.target)
 
     @property
-    def conditions(self) -> tuple[str, str, str, str]:
+    def identity(self) -> tuple[str, str, str, str]:
         """Number, slice, kind and size of attacks, which identify the value."""
         return self.number, self.slice, self.kind, self.epsilon
 
@@ -286,7 +297,7 @@ def demands_digest(demands: Iterable[VerdictRow], settings: Mapping[str, Any]) -
             *(row.target, row.bound, row.limit, row.tier, row.optional, row.allow_masked),
             *((row.min_images, row.min_groups) if row.slice else ()),
             *((str(row.waiver.until), row.waiver.limit) if row.waiver else ()),
-            *(row.conditions if row.conditions != (row.part or "", "", "value", "") else ()),
+            *(row.identity if row.identity != (row.part or "", "", "value", "") else ()),
             *sorted(row.levels.items()),
         ]
         for row in sorted(demands, key=lambda row: (row.target, row.bound))

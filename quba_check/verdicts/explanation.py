@@ -176,7 +176,7 @@ def _interval(verdict: Verdict) -> tuple[float, float] | None:
 def _images(verdict: Verdict) -> dict[str, str]:
     """Return conditions of the images behind a value: `class`, `predicted`, `slice` and `set`."""
     demand, evidence, request = verdict.demand, verdict.evidence, verdict.demand.request
-    images = {} if request.set == CLEAN_SET else {"set": request.set}
+    images = {} if request.judged_set == CLEAN_SET else {"set": request.judged_set}
     if len(request.classes) == 1:
         images["class" if 0 in _SIDES.get(request.metric, (0,)) else "predicted"] = request.target
     if len(request.others) == 1:
@@ -184,10 +184,9 @@ def _images(verdict: Verdict) -> dict[str, str]:
     if request.slice and request.kind == "value":
         images["slice"] = request.slice
     if isinstance(evidence, Measurement):
-        if demand.dimension == "unknown_detection":
-            sets = [name for name in evidence.parts if f"{name}_fpr95" in evidence.parts]
-            worst = min(sets, key=lambda name: evidence.parts[name].value, default="")
-            images["set"] = (request.metric or worst).removesuffix("_fpr95")
+        if demand.dimension == "unknown_detection" and not request.metric:
+            sets = [part.set for part in demand.parts if part.set == part.name in evidence.parts]
+            images["set"] = min(sets, key=lambda name: evidence.parts[name].value, default="")
         if (table := evidence.tables.get(demand.part or "")) is not None:  # of `each`
             images["class"] = str(min(table.rows, key=lambda row: float(row[2]))[0])
         if request.kind != "value" and (name := worst_slice(demand, evidence)):

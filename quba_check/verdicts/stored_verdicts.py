@@ -73,11 +73,10 @@ def check_verdicts(record: Record, where: str) -> tuple[VerdictRow, ...]:
     files = {row.path: row for row in record.inputs if row.kind == "threshold file"}
     demands: dict[str, list[VerdictRow]] = {}
     for row in record.verdicts:
-        name = next((name for name in files if row.id.startswith(f"{name}::")), None)
-        if name is None:
+        if row.threshold_file not in files:
             problem = f"the verdict on {row.name} is of no threshold file of the run"
-            raise UserError(problem, where=where, got=row.id, hint=RUN_AGAIN)
-        demands.setdefault(name, []).append(row)
+            raise UserError(problem, where=where, got=row.threshold_file or "none", hint=RUN_AGAIN)
+        demands.setdefault(row.threshold_file, []).append(row)
     undecided: list[VerdictRow] = []
     for name, file in files.items():
         rows = demands.get(name, [])

@@ -15,10 +15,8 @@ from quba_check.verdicts.stored_verdicts import read_record
 APPROVED = Path(__file__).parent / "other_processor"
 """A suite, a network, and the record that was approved for it.
 
-`ATEN_CPU_CAPABILITY=default` wrote the record, without the vector instructions of this processor:
-
-    pytest --model=colours:network --quba-data=. --quba-first-release --quba-report=r.json thresholds.yaml
-    quba-check approve r.json --by ann --reason first
+tests/support/make_samples.py makes the record again, with `ATEN_CPU_CAPABILITY=default`: without the vector
+instructions of this processor.
 """
 ROUNDING = 1e-6
 """Allowance for values of another processor: records keep answers in float32, with seven digits."""

@@ -14,6 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.predictions import SliceColumn
+from quba_check.core.view import CLEAN_SET
 from quba_check.errors import SuiteError
 from quba_check.page.chosen_images import choose_images
 from quba_check.records.per_image import CleanAnswers, PerImage
@@ -90,6 +91,13 @@ REJECTED = {"columns": ["set", "image", "predicted", "probability"]}
 REJECTED |= {"rows": [["unknown/near", "n.png", "bee", 0.9], ["unknown/far", "f.png", "ape", 0.8]]}
 UNKNOWN_TABLE = run("unknown_detection", {}, tables={"most_confident": REJECTED})
 CLASSES_RUN = run("classes", {"classes.bee.recall": {"clean": [0.0, -0.5, 0.0, 0.0, 0.5, 0.0]}})
+SETS = {
+    "ood_robustness.edge": "edge",
+    "unknown_detection.near": "near",
+    "unknown_detection.near_fpr95": "near",
+    "unknown_detection.far_fpr95": "far",
+}
+"""Sets of the parts that are named after one."""
 Case = tuple[StoredRun, str, int] | tuple[StoredRun, str, int, StoredRun]
 CASES: dict[str, Case] = {
     "wrong clean images by loss": (LOSSES, "accuracy", 2),
@@ -127,7 +135,8 @@ CASES: dict[str, Case] = {
 
 
 def text(run: StoredRun, target: str, n: int, baseline: StoredRun | None = None) -> str:
-    choice = choose_images(run, VerdictRow.model_validate(verdict(target)), n, listing, baseline)
+    row = VerdictRow.model_validate(verdict(target, set=SETS.get(target, CLEAN_SET)))
+    choice = choose_images(run, row, n, listing, baseline)
     images = [
         f"{one.set} {one.path}{' lost' * one.is_lost}: {one.label} → {one.predicted}, "
         f"confidence {one.confidence}, loss {one.loss}"
@@ -154,20 +163,21 @@ def test_the_images_are_those_that_a_failure_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "images", "chosen"),
+    ("target", "metric", "images", "chosen"),
     [
-        ("classes.a.recall", {"class": "a"}, ["0.png", "3.png"]),
-        ("classes.each.recall", {"class": "a"}, ["0.png", "3.png"]),  # a short name
-        ("classes.c.recall@slice=day:worst", {"class": "c", "slice": "day=1"}, ["2.png"]),
-        ("classes.b.precision", {"predicted": "b"}, ["0.png"]),
-        ("classes.not_as.c.a", {"class": "c", "predicted": "a"}, ["2.png"]),
-        ("classes.not_as.c.a|b", {"class": "c"}, ["5.png"]),
-        ("classes.b|c.recall@slice=day=1", {"slice": "day=1"}, ["5.png"]),
-        ("classes.a.recall@probability=0.3", {"class": "a"}, ["5.png"]),
-        ("classes.a.auroc", {"class": "a"}, ["5.png"]),
+        ("classes.a.recall", "recall", {"class": "a"}, ["0.png", "3.png"]),
+        ("classes.each.recall", "recall", {"class": "a"}, ["0.png", "3.png"]),  # a short name
+        ("classes.a@1.recall", "recall", {"class": "a"}, ["0.png", "3.png"]),
+        ("classes.c.recall@slice=day:worst", "recall", {"class": "c", "slice": "day=1"}, ["2.png"]),
+        ("classes.b.precision", "precision", {"predicted": "b"}, ["0.png"]),
+        ("classes.not_as.c.a", "confusion", {"class": "c", "predicted": "a"}, ["2.png"]),
+        ("classes.not_as.c.a|b", "confusion", {"class": "c"}, ["5.png"]),
+        ("classes.b|c.recall@slice=day=1", "recall", {"slice": "day=1"}, ["5.png"]),
+        ("classes.a.recall@probability=0.3", "recall", {"class": "a"}, ["5.png"]),
+        ("classes.a.auroc", "auroc", {"class": "a"}, ["5.png"]),
     ],
 )
-def test_images_of_classes(target: str, images: dict[str, str], chosen: list[str]) -> None:
+def test_images_of_classes(target: str, metric: str, images: dict[str, str], chosen: list[str]) -> None:
     """Wrong images have their answers, the most confident first; those behind other numbers are by harm."""
     days = SliceColumn(("day=1", "day=2"), np.array([0, 0, 0, 1, 1, 1]))
     answers = CleanAnswers(
@@ -178,7 +188,9 @@ def test_images_of_classes(target: str, images: dict[str, str], chosen: list[str
     )
     harm = {target: {"clean": np.array([0, 0, 0, 0, 0, -1.0])}}
     tested = replace(CLASSES_RUN, images=PerImage(harm, answers))
-    row = VerdictRow.model_validate(verdict(target, explanation={"headline": "", "images": images}))
+    conditions = "@probability=0.3" if "probability" in target else ""
+    facts = {"metric": metric, "conditions": conditions, "explanation": {"headline": "", "images": images}}
+    row = VerdictRow.model_validate(verdict(target, **facts))
     choice = choose_images(tested, row, 5, listing)
     assert [one.path for one in choice.images] == chosen
     assert all(one.confidence for one in choice.images) == (chosen != ["5.png"])

@@ -31,7 +31,7 @@ def judged(run: StoredRun, text: str, file: str = "x.yaml", baseline: StoredRun 
     """The run with the verdicts of a threshold file."""
     verdicts = what_if(run, thresholds(text), baseline).verdicts
     rows = tuple(verdict_row(verdict, f"{file}::{verdict.demand.name}") for verdict in verdicts)
-    rows = tuple(row.model_copy(update={"file": file}) for row in rows)
+    rows = tuple(row.model_copy(update={"file": file, "threshold_file": file}) for row in rows)
     content = run.record.model_copy(update={"verdicts": (*run.record.verdicts, *rows)})
     return StoredRun(run.file, content, run.images)
 

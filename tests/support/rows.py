@@ -16,6 +16,7 @@ VERDICT: dict[str, Any] = {
     "outcome": "pass",
     "file": "x.yaml",
     "line": 3,
+    "threshold_file": "x.yaml",
 }
 GRADE: dict[str, Any] = {
     "file": "x.yaml",
@@ -38,4 +39,4 @@ def verdict(
     explained = changed.get("explanation")
     if isinstance(explained, Explanation):
         row["message"] = explained.text
-    return VERDICT | {"file": "t.yaml"} | row | changed
+    return VERDICT | {"file": "t.yaml", "threshold_file": "t.yaml"} | row | changed

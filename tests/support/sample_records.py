@@ -1,12 +1,6 @@
 """Records for tests of pages: of the demo's models, of 1,000 classes, with hostile names, with gaps.
 
-sample_records.zip holds demo.json and textured.json with their .npz, as written in an empty folder by
-
-    pytest --model=demo --quba-report=demo.json
-    pytest --model=demo-textured --quba-report=textured.json --quba-baseline=demo.json
-    python -m zipfile -c sample_records.zip demo.json demo.npz textured.json textured.npz
-
-with the store's folder replaced by /data in the JSON.
+sample_records.zip holds demo.json and textured.json with their .npz, which make_samples.py makes again.
 """
 
 from __future__ import annotations
@@ -152,6 +146,7 @@ def with_hostile_names(run: StoredRun) -> StoredRun:
         row |= {
             "id": f"{HOSTILE}::{row['id']}",
             "file": HOSTILE,
+            "threshold_file": HOSTILE,
             "title": HOSTILE,
             "message": f"{row['message']}\n{HOSTILE}",
         }

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 from support.gated import CALIBRATION, CORRUPTION, FILE, GRADE, LETTER, SCORE, corruption, noisy
-from support.requests import value
+from support.requests import class_request, value
 from support.rows import verdict as stored_verdict
 
 from quba_check.comparison.difference import RunValue
@@ -19,7 +19,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.explanation import Explanation
 from quba_check.core.grade import LETTERS
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
-from quba_check.core.request import Part
+from quba_check.core.request import OperatingPoint, Part
 from quba_check.demands.demand import Policy
 from quba_check.errors import InvariantError
 from quba_check.records.verdict import Waiver
@@ -281,11 +281,18 @@ def test_a_value_is_never_judged_as_a_drop():
 
 
 def test_rows():
-    verdict = decide(CORRUPTION, corruption(0.412), Policy("fail", 0.9))
+    demand = replace(CORRUPTION, threshold_file="a.yaml")
+    verdict = decide(demand, corruption(0.412), Policy("fail", 0.9))
     row = verdict_row(verdict, "a.yaml::corruption_robustness[min]")
     settings = {"policy": "fail", "confidence": 0.9}
     assert row.model_dump(exclude={"explanation", "message"}, exclude_defaults=True) == stored_verdict(
-        "corruption_robustness", 0.5, id="a.yaml::corruption_robustness[min]", file=FILE, line=12, **settings
+        "corruption_robustness",
+        0.5,
+        id="a.yaml::corruption_robustness[min]",
+        file=FILE,
+        line=12,
+        threshold_file="a.yaml",
+        **settings,
     )
     assert row.explanation == Explanation(
         "corruption_robustness 0.412 is below 0.500 (short by 0.088)",
@@ -296,6 +303,9 @@ def test_rows():
         place="thresholds/default.yaml:12",
     )
     assert row.message == row.explanation.text
+    request = class_request("a@1", (0,), "recall", "night", OperatingPoint("probability", 0.3))
+    row = replace(CORRUPTION, request=request).verdict_row("x", "not run")
+    assert (row.metric, row.conditions, row.set) == ("recall", "@probability=0.3,set=night", "night")
     assert verdict_row(decide(CORRUPTION, corruption(0.6)), "x").message == ""
     assert verdict_row(decide(LETTER, GRADE), "x").limit == "C"
 

@@ -326,5 +326,9 @@ def test_the_images_of_unknown_detection_are_those_of_a_set(
     parts = {name: Quantity(area, "fraction", 10) for name, area in areas.items()}
     parts |= {f"{name}_fpr95": Quantity(0.1, "fraction", 10) for name in areas}
     measured = Measurement("unknown_detection", 0.4, "fraction", 20, parts=parts)
-    verdict = decide(demanded(value("unknown_detection", metric)), measured)
-    assert explanation(verdict).images == {"set": named}
+    of_sets = tuple(Part(name, "fraction", "high", "", name) for name in areas)
+    request = value("unknown_detection", metric)
+    if metric:
+        request = replace(request, number=replace(request.number, set="far"))
+    demand = replace(demanded(request), parts=() if metric else of_sets)
+    assert explanation(decide(demand, measured)).images == {"set": named}

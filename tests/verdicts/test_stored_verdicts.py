@@ -203,9 +203,9 @@ def test_another_policy_is_refused() -> None:
 
 def test_a_verdict_of_no_file_is_refused() -> None:
     content = content_of(judged("dimensions: {accuracy: {min: 0.1}}"))
-    content["verdicts"][0]["id"] = "y.yaml::accuracy[min]"
+    content["verdicts"][0]["threshold_file"] = "y.yaml"
     assert refusal(content) == (
-        "r.json: the verdict on accuracy[min] is of no threshold file of the run, got y.yaml::accuracy[min]. "
+        "r.json: the verdict on accuracy[min] is of no threshold file of the run, got y.yaml. "
         "Run the gate again."
     )
 
