@@ -22,7 +22,7 @@ from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approvals, approved_record, baseline_folder
 from quba_check.records.files import HISTORY
 from quba_check.storage.user_files import is_url
-from quba_check.verdicts.evidence import NO_BASELINE
+from quba_check.verdicts.evidence import NAME_A_RECORD, NO_RECORD
 from quba_check.verdicts.stored_verdicts import read_record_and_digest
 
 if TYPE_CHECKING:
@@ -94,16 +94,19 @@ class SessionBaseline:
     @property
     def reason_for_none(self) -> str:
         """The reason for no baseline, with what to do."""
+        return ". ".join(self.problem_and_advice)
+
+    @property
+    def problem_and_advice(self) -> tuple[str, str]:
+        """The reason for no baseline, and what to do."""
         if not self.stated:
-            return NO_BASELINE
+            return NO_RECORD, NAME_A_RECORD
         name = self.stated[0]
         known = sorted(path.parent.name for path in (self._root / FOLDER).glob(f"*/{RECORD}"))
-        others = f" Approved are: {listed(known)}." if known else ""
+        others = f"Approved are: {listed(known)}. " if known else ""
         place = name if is_url(name) else shown_path(baseline_folder(name, self._root), self._root)
-        return (
-            f"first release: there is no approved record in {place} yet.{others} Approve one with "
-            "'quba-check approve', or give --quba-first-release"
-        )
+        advice = f"{others}Approve one with 'quba-check approve', or give --quba-first-release"
+        return f"first release: there is no approved record in {place} yet", advice
 
     def looser(self, demands: Iterable[PlannedDemand], protocol: ProtocolName) -> list[str]:
         """Return the demands of the baseline that are gone or looser, in words.

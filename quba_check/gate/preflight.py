@@ -237,7 +237,7 @@ def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand])
     drops = [one.demand for one in filter(_is_from_baseline, demands) if not one.demand.optional]
     if drops and gate.approved.is_missing and not gate.options.first_release:
         names = listed(dict.fromkeys(demand.shown_name for demand in drops), SHOWN)
-        reason, _, fix = gate.approved.reason_for_none.partition(". ")
+        reason, fix = gate.approved.problem_and_advice
         yield _finding(f"{names} cannot be measured", reason, drops, fix[:1].lower() + fix[1:])
 
 

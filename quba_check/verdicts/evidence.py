@@ -23,10 +23,11 @@ from quba_check.verdicts.class_drops import largest_drop
 from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.stored_answers import stored_value
 
-NO_BASELINE = (
-    "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: "
-    "--baseline), or a model with --quba-reference"
+NO_RECORD = "there is no baseline to compare with"
+NAME_A_RECORD = (
+    "Name a record with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
 )
+NO_BASELINE = f"{NO_RECORD}. {NAME_A_RECORD}"
 
 
 def evidence_of(
