@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from typing import Literal
@@ -21,6 +21,7 @@ from quba_check.errors import UserError
 from quba_check.messages import listed
 from quba_check.records.measurement import JsonRow, QuantityRow
 from quba_check.records.per_image import PerImage
+from quba_check.records.record import Record
 from quba_check.stats.clusters import limits_in_groups
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import Limits, Scores, share_limits
@@ -84,12 +85,25 @@ class AnswersRow(JsonRow):
 
 
 class SideRow(JsonRow):
-    """One of the two runs."""
+    """One of the two runs.
+
+    Attributes:
+        notes: notes on this run.
+        unmet: names of its unmet blocking demands.
+    """
 
     file: str
     model: str
     fingerprint: str
     time: str
+    notes: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+
+    @property
+    def all_notes(self) -> list[str]:
+        """The notes on this run and its demands, each after its name."""
+        unmet = [f"this run fails its own demands: {', '.join(self.unmet)}"] if self.unmet else []
+        return [f"{self.file}: {note}" for note in (*self.notes, *unmet)]
 
 
 class Comparison(JsonRow):
@@ -97,7 +111,7 @@ class Comparison(JsonRow):
 
     Attributes:
         changes: dimensions in the order of reports, each followed by its parts.
-        notes: notes for the reader.
+        notes: notes on both runs; those on one are in `before` and `after`.
         answers: the answers to clean images; None if a run stored none.
         same_predictions: every value comes from the same predictions, so that every change is exactly 0.
     """
@@ -110,6 +124,11 @@ class Comparison(JsonRow):
     notes: tuple[str, ...] = ()
     answers: AnswersRow | None = None
     same_predictions: bool = False
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes on each run and on both."""
+        return (*self.before.all_notes, *self.after.all_notes, *self.notes)
 
 
 def compare(before: StoredRun, after: StoredRun) -> Comparison:
@@ -137,12 +156,12 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
         )
     has_same = all(is_same(first, second) for *_, first, second in values)
     return Comparison(
-        before=_side_row(before),
-        after=_side_row(after),
+        before=_side_row(before, () if has_same else _never_predicted(before, after)),
+        after=_side_row(after, () if has_same else _never_predicted(after, before)),
         suite=after.record.suite.name,
         protocol=after.record.protocol,
         changes=tuple(_row(*value) for value in values),
-        notes=(*(() if has_same else _answer_notes(before, after)), *_notes(before, after)),
+        notes=tuple(_notes(before.record, after.record)),
         answers=_answers(before, after),
         same_predictions=has_same,
     )
@@ -201,38 +220,45 @@ def _answers(before: StoredRun, after: StoredRun) -> AnswersRow | None:
     )
 
 
-def _answer_notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
-    """Yield notes on classes that only one of the two models predicts."""
+def _never_predicted(run: StoredRun, other: StoredRun) -> Iterator[str]:
+    """Yield a note on the classes that only the model of the other run predicts."""
     try:
-        first, second = before.clean_answers(), after.clean_answers()
+        answers, others = run.clean_answers(), other.clean_answers()
     except UserError:
         return
-    for run, own, others in ((before, first, second), (after, second, first)):
-        missed = [k for k in never_predicted(own.label, own.predicted) if k in others.predicted]
-        if missed:
-            names = table_class_names(own.classes, len(own.classes))
-            named = listed((names[number] for number in missed), at_most=_NAMED)
-            yield f"{run.file}: it never predicts {named}; the other model does"
+    missed = [k for k in never_predicted(answers.label, answers.predicted) if k in others.predicted]
+    if missed:
+        names = table_class_names(answers.classes, len(answers.classes))
+        named = listed((names[number] for number in missed), at_most=_NAMED)
+        yield f"it never predicts {named}; the other model does"
 
 
-def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
-    for run in (before, after):
-        if run.images is None:
-            yield (
-                f"{run.file}: its predictions per image are neither next to it nor in the store; "
-                "intervals are those of unpaired runs, which are wider"
-            )
-        for name, row in run.record.measured.items():
-            if signs := [*row.masked, *chain(*row.masked_at.values())]:
-                yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(signs)}"
-        if run.failed_demands:
-            yield f"{run.file}: this run fails its own demands: {', '.join(run.failed_demands)}"
-    yield from precision_notes(before.record.environment.precision, after.record.environment.precision)
-    seeds = before.record.environment.seed, after.record.environment.seed
+def _notes_on_run(run: StoredRun) -> Iterator[str]:
+    if run.images is None:
+        yield (
+            "its predictions per image are neither next to it nor in the store; "
+            "intervals are those of unpaired runs, which are wider"
+        )
+    for name, row in run.record.measured.items():
+        if signs := [*row.masked, *chain(*row.masked_at.values())]:
+            yield f"{name} is masked, {NO_EVIDENCE}: {'; '.join(signs)}"
+
+
+def _notes(before: Record, after: Record) -> Iterator[str]:
+    yield from precision_notes(before.environment.precision, after.environment.precision)
+    seeds = before.environment.seed, after.environment.seed
     if seeds[0] != seeds[1]:
         yield (f"seeds differ ({seeds[0]} and {seeds[1]}): random starts and corruptions differ")
 
 
-def _side_row(run: StoredRun) -> SideRow:
-    model, time = run.record.model, run.record.environment.time
-    return SideRow(file=run.file, model=model.name, fingerprint=model.fingerprint, time=time)
+def _side_row(run: StoredRun, on_answers: Iterable[str]) -> SideRow:
+    """Return a run as a side of a comparison, with notes on its answers and others."""
+    model = run.record.model
+    return SideRow(
+        file=run.file,
+        model=model.name,
+        fingerprint=model.fingerprint,
+        time=run.record.environment.time,
+        notes=(*on_answers, *_notes_on_run(run)),
+        unmet=tuple(run.failed_demands),
+    )

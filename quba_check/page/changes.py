@@ -18,7 +18,7 @@ from quba_check.page.figures import MOST_IN_MATRIX, WORST_CLASSES
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Point
 from quba_check.reports.comparison import answers_line
-from quba_check.reports.notes import ASKED, PARITY, parity_lines, reference_name
+from quba_check.reports.notes import PARITY, parity_texts, reference_name
 
 MOST_FLIPS = 60
 """Largest number of flipped images in the lists of all records."""
@@ -88,17 +88,14 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     except UserError as why:
         flipped, unknown = [], str(why)
     shown = [flip for kind in ("lost", "gained") for flip in flipped if flip.kind == kind]
-    notes = filter(None, (answers_line(comparison), *comparison.notes))
-    own, other = f"{column.run.file}: ", f"{baseline.file}: "
+    before = comparison.before.model_copy(update={"file": "baseline"})
+    after = comparison.after.model_copy(update={"file": column.name, "unmet": ()})  # the page shows them
+    named = comparison.model_copy(update={"before": before, "after": after})
     return Changes(
         column,
         name,
         rows=tuple(row for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS),
-        notes=tuple(
-            note.replace(own, f"{column.name}: ").replace(other, "baseline: ")
-            for note in notes
-            if not note.startswith(f"{own}this run fails its own demands")
-        ),
+        notes=tuple(filter(None, (answers_line(comparison), *named.all_notes))),
         flipped=tuple(shown[: MOST_FLIPS // records]),
         answers=comparison.answers,
         command=f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv",
@@ -150,14 +147,9 @@ class SameModel:
 def same_models(columns: Sequence[Column], pictures: Pictures) -> tuple[SameModel, ...]:
     """Return the comparison with the reference, for each record that has one."""
     return tuple(
-        SameModel(
-            column,
-            (lines[0].removeprefix(ASKED), *lines[1:]),
-            tuple(filter(None, _figures(column))),
-            pictures.get((column.number, PARITY)),
-        )
+        SameModel(column, lines, tuple(filter(None, _figures(column))), pictures.get((column.number, PARITY)))
         for column in columns
-        if (lines := parity_lines(column.record))
+        if (lines := parity_texts(column.record))
     )
 
 

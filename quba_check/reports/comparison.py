@@ -34,7 +34,7 @@ def comparison_table(comparison: Comparison, rows: Sequence[ChangeRow]) -> str:
     """
     heading = filter(None, (answers_line(comparison), _title(comparison)))
     table = table_text(_HEADINGS[:6], map(_short_cells, rows), right=_HEADINGS[1:4])
-    return wrapped(heading, WIDTH) + table + wrapped([*_notes(rows), *comparison.notes], WIDTH)
+    return wrapped(heading, WIDTH) + table + wrapped([*_notes(rows), *comparison.all_notes], WIDTH)
 
 
 def _short_cells(row: ChangeRow) -> tuple[str | Text, ...]:
@@ -80,7 +80,7 @@ def comparison_markdown(comparison: Comparison, rows: Iterable[ChangeRow]) -> st
     lines += [code(answers, 300), ""] if (answers := answers_line(comparison)) else []
     cells = ((code(name), *others) for name, *others in map(change_cells, rows))
     lines.append(markdown_table(_HEADINGS, cells))
-    notes = ["", code_block(comparison.notes)] if comparison.notes else []
+    notes = ["", code_block(comparison.all_notes)] if comparison.all_notes else []
     return "\n".join([*lines, *notes]) + "\n"
 
 

@@ -190,7 +190,7 @@ def _messages(run: Run) -> Iterator[str]:
     yield from (grade_line(grade, record) for grade in record.grades)
     yield from record_notes(record, shown=shown)
     if run.comparison is not None:
-        yield from filter(None, (answers_line(run.comparison), *run.comparison.notes))
+        yield from filter(None, (answers_line(run.comparison), *run.comparison.all_notes))
 
 
 def _command(record: Record) -> str:

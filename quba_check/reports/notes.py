@@ -22,12 +22,17 @@ OUTPUTS: Mapping[str, str] = {
 PARITY = "parity"
 SAME = "the same predictions as the reference"
 """Note of a measurement that `parity_lines` repeats with the reference's name."""
-ASKED = "same model? "
 MOST_PAIRS = 3
 """Largest number of changed answers in a line."""
 
 
 def parity_lines(record: Record) -> tuple[str, ...]:
+    """Return the texts of `parity_texts` after their question."""
+    first, *others = parity_texts(record) or ("",)
+    return (f"same model? {first}", *others) if first else ()
+
+
+def parity_texts(record: Record) -> tuple[str, ...]:
     """Return the equality of the clean answers and their largest changes; none without parity."""
     row = record.measured.get(PARITY)
     if row is None or row.n is None or "" in row.unmeasured:  # without a reference
@@ -36,12 +41,10 @@ def parity_lines(record: Record) -> tuple[str, ...]:
     for (accuracy,) in row.table_rows("reference", "accuracy"):
         name += f" (accuracy {format_value(float(accuracy), row.unit)})"
     if row.interval == (1.0, 1.0):  # exact: the same outputs in every bit
-        return (f"{ASKED}the same predictions as {name}",)
+        return (f"the same predictions as {name}",)
     flips = row.table_rows("flips", "kind", "images")
     counts = [f"{images:,} {kind}" for kind, images in flips if isinstance(images, int)]
-    same = (
-        f"{ASKED}{answers_text(row.value, row.n)} are those of {name}{': ' * bool(counts)}{', '.join(counts)}"
-    )
+    same = f"{answers_text(row.value, row.n)} are those of {name}{': ' * bool(counts)}{', '.join(counts)}"
     pairs = row.table_rows("changed_answers", "before", "after", "images")[:MOST_PAIRS]
     changed = ", ".join(f"{before} → {after} {images}" for before, after, images in pairs)
     changes = row.tables.get("probability_changes")
@@ -99,7 +102,7 @@ def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[s
             lines.extend(f"{name}: {note}" for note in row.all_notes if note not in (SAME, *shown))
             lines.extend(_bias(name, row))
         elif isinstance(row, UnmeasurableRow) and not any(
-            row.unmeasurable in verdict.message for verdict in record.verdicts
+            row.unmeasurable in verdict.explanation.reason for verdict in record.verdicts
         ):
             lines.append(f"{name}: unmeasurable: {row.unmeasurable}")
     return tuple(lines)

@@ -49,7 +49,7 @@ def test_without_answers_the_intervals_are_those_of_other_images() -> None:
     assert (row.paired, row.lost, row.p) == (False, None, None)
     assert row.interval == pytest.approx((-0.1 - 1.96 * 0.01 * 2**0.5, -0.1 + 1.96 * 0.01 * 2**0.5), abs=1e-4)
     assert row.finding == "worse"
-    assert found.notes == (
+    assert found.all_notes == (
         "a.json: its predictions per image are neither next to it nor in the store; intervals are those of "
         "unpaired runs, which are wider",
     )
@@ -176,7 +176,7 @@ def test_the_same_predictions_have_no_change(after: StoredRun, counts: str | tup
     accuracy, answers = found.changes[0], found.answers
     assert answers is not None
     if counts == SAME:
-        assert (answers_line(found), found.same_predictions, found.notes) == (SAME, True, ())
+        assert (answers_line(found), found.same_predictions, found.all_notes) == (SAME, True, ())
         assert (answers.agreement, answers.changed) == (1.0, 0)
         assert (accuracy.finding, accuracy.interval, accuracy.paired) == ("same", (0.0, 0.0), True)
     else:
@@ -265,7 +265,7 @@ def test_notes_on_the_runs(snapshot: SnapshotAssertion) -> None:
     signs = {"masked": ("FGSM helps the model",), "masked_at": {"4/255": ("ε = 4/255: PGD is weak",)}}
     masked = run.measurements["accuracy"].model_copy(update=signs)
     before = stored("a.json", RIGHT, verdicts=[verdict()], measurements={"accuracy": masked})
-    assert compare(before, stored("b.json", RIGHT, environment=half)).notes == snapshot
+    assert compare(before, stored("b.json", RIGHT, environment=half)).all_notes == snapshot
 
 
 def test_answers_at_other_thresholds_of_classes_are_not_compared() -> None:
@@ -292,8 +292,8 @@ def test_flips_of_all_kinds() -> None:
     assert answers_line(found) == (
         "agreement 0.250 (0.0064..0.806): 3 of 4 answers changed: 1 lost, 1 gained, 1 wrong to wrong"
     )
-    assert found.notes == ("a.json: it never predicts cat; the other model does",)
-    assert compare(after, before).notes[0] == "a.json: it never predicts cat; the other model does"
+    assert found.all_notes == ("a.json: it never predicts cat; the other model does",)
+    assert compare(after, before).all_notes[0] == "a.json: it never predicts cat; the other model does"
 
 
 def test_a_group_is_one_observation_of_the_agreement() -> None:

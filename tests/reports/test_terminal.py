@@ -21,7 +21,7 @@ def value(number, unit="ratio", **more):
 
 def demand(name, limit, outcome="pass", *, part=None, file=DEFAULT, **changes):
     target = f"{name}.{part}" if part else name
-    named = {"id": f"{file}::{target}[{changes.get('bound', 'min')}]", "file": file}
+    named = {"id": f"{file}::{target}[{changes.get('bound', 'min')}]", "file": file, "threshold_file": file}
     return verdict(target, limit, outcome, **named, **changes)
 
 
@@ -255,7 +255,7 @@ CASES = {
         {"accuracy": {"not_measured": True}, "shape_bias": {"unmeasurable": "no data"}},
         [
             demand("accuracy", 0.7, "not run"),
-            demand("shape_bias", 0.2, "skipped", explanation=Explanation("no data")),
+            demand("shape_bias", 0.2, "skipped", explanation=Explanation("no data", "no data")),
         ],
         interrupted=True,
     ),
