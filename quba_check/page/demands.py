@@ -19,8 +19,8 @@ from quba_check.page.drawing import Chart
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, QUBA, VerdictRow
-from quba_check.reports.cells import bound_text, limit_text, value_text, worst_part
+from quba_check.records.verdict import DROPS, LOSSES, QUBA, VerdictRow
+from quba_check.reports.cells import threshold_text, value_text, worst_part
 from quba_check.reports.unmet_demands import PICTURES, next_step
 from quba_check.reports.verdict_labels import LABELS, Label, label, most_severe
 
@@ -140,20 +140,25 @@ def _addresses(demands: Sequence[Mapping[Column, VerdictRow]]) -> Iterator[str]:
 
 
 def _bound_text(row: VerdictRow) -> str:
-    limit = ""
+    loss = f"{LOSSES[row.bound]} " if row.bound in DROPS else ""
+    return f"{loss}{_limits_text(row)}"
+
+
+def _limits_text(row: VerdictRow) -> str:
+    """Return sign and threshold, such as `≥ 0.93`."""
+    sign = "≥" if row.bound == "min" else "≤"
     if isinstance(row.limit, float) and not math.isfinite(row.limit):
-        limit = "?"
-    elif row.dimension in registry and row.bound != "max_relative_drop":
-        limit = limit_text(row.limit, registry[row.dimension].unit)
-    return bound_text(row, limit=limit).replace(">=", "≥").replace("<=", "≤")
+        return f"{sign} ?"
+    unit = registry[row.dimension].unit if row.dimension in registry else ""
+    return f"{sign} {threshold_text(row, unit)}"
 
 
 def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, tuple[str, ...]]:
     """Return headline and details; those of a pass are not in its record."""
     if row.outcome != "pass" or known.value is None:
         return known.headline or f"{row.shown_name}: {row.outcome}", known.lines
-    loss, bound = re.split("(?=[≥≤])", _bound_text(row))
-    headline = f"{row.shown_target} {loss}{_value_text(row, known)} meets the bound {bound}"
+    target = f"{row.shown_target} {LOSSES[row.bound]}" if row.bound in DROPS else row.shown_target
+    headline = f"{target} {_value_text(row, known)} meets the bound {_limits_text(row)}"
     quantity = record.judged(row)
     worst = "" if quantity is None or row.bound in DROPS else worst_part(row.dimension, quantity)
     is_by_group = quantity is not None and quantity.groups == quantity.n  # of a decided set

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
@@ -14,7 +15,7 @@ from quba_check.core.request import NUMBERS
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_gap, format_value, interval_text
 from quba_check.records.measurement import AnyMeasurementRow, Cell, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, GradeRow, VerdictRow
+from quba_check.records.verdict import SIGNS, Bound, GradeRow, VerdictRow
 from quba_check.reports.comparison import signed_value
 
 NONE = "-"
@@ -119,20 +120,27 @@ def _change(verdict: VerdictRow, comparison: Comparison | None) -> str:
     return f"{signed_value(row.change, row.unit)}{finding}"
 
 
-def bound_text(verdict: VerdictRow, quantity: QuantityRow | None = None, limit: str = "") -> str:
+def bound_text(
+    verdict: VerdictRow, quantity: QuantityRow | None = None, signs: Mapping[Bound, str] = SIGNS
+) -> str:
     """Return the demand behind a verdict, such as `>= 0.93`.
 
     Args:
         verdict: the verdict.
         quantity: the bounded number, if known, for the unit and the word for a loss.
-        limit: the threshold as text; by default as written in its file.
+        signs: the sign of each bound.
     """
-    sign, unit = SIGNS[verdict.bound], "" if quantity is None else quantity.unit
-    if verdict.bound == "max_relative_drop" and isinstance(verdict.limit, float):
-        limit = limit or f"{100 * verdict.limit:.12g}%"
+    sign = signs[verdict.bound]
     if quantity is not None and quantity.better == "low":
         sign = sign.replace("drop", "worsening")
-    return f"{sign} {limit or limit_text(verdict.limit, unit)}"
+    return f"{sign} {threshold_text(verdict, '' if quantity is None else quantity.unit)}"
+
+
+def threshold_text(verdict: VerdictRow, unit: str = "") -> str:
+    """Return the threshold of a demand as text, of relative drops in percent."""
+    if verdict.bound == "max_relative_drop" and isinstance(verdict.limit, float):
+        return f"{100 * verdict.limit:.12g}%"
+    return limit_text(verdict.limit, unit)
 
 
 def value_text(value: float, unit: str, limit: float | str | None = None) -> str:

@@ -22,7 +22,7 @@ from quba_check.records.measurement import (
     UnmeasurableRow,
 )
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, VerdictRow
+from quba_check.records.verdict import DROPS, SIGNS, VerdictRow
 from quba_check.reports.cells import (
     CLASS_HEADINGS,
     NOT_JUDGED,
@@ -47,6 +47,8 @@ from quba_check.reports.verdict_labels import (
     warning_lines,
 )
 
+_SHORT_SIGNS = {**SIGNS, "max_relative_drop": SIGNS["max_drop"]}
+"""Signs in the table, where % shows that a drop is relative."""
 NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
 LEGEND = f"{NOISE}: another sample of this size could flip the verdict"
@@ -152,8 +154,8 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
         value = Text(value_text(shown.value, shown.unit, None if own is None else own.limit))
         interval = Text(interval_cell(shown))
     demand = f"{len(others)} on parts" if others else "-"
-    if own is not None:  # % is shorter than 'relative'
-        demand = bound_text(own, quantity).removeprefix("relative ")
+    if own is not None:
+        demand = bound_text(own, quantity, signs=_SHORT_SIGNS)
     verdict, decisive = Text("-", style="dim"), own or most_severe(others)
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
@@ -226,7 +228,7 @@ def _paragraphs(record: Record, width: int, rule: str, path: str, *, classes: bo
 
 
 def _grade_lines(record: Record) -> Iterator[str]:
-    demanding = {verdict.id.partition("::")[0] for verdict in record.verdicts if verdict.is_on_grade}
+    demanding = {verdict.threshold_file for verdict in record.verdicts if verdict.is_on_grade}
     same = {
         grade: files
         for grade, files in record.files_by_grade().items()
@@ -240,7 +242,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
         yield grade_line(grade, record) + origin
         yield from (f"  {note}" for note in grade.notes)
         for verdict in record.verdicts:
-            if verdict.is_on_grade and verdict.id.partition("::")[0] in files:
+            if verdict.is_on_grade and verdict.threshold_file in files:
                 name = titled_name(verdict.title, str(verdict.part))
                 yield f"  {name} {bound_text(verdict)}: {label(verdict)}"
 
