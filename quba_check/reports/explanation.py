@@ -146,7 +146,7 @@ def _table(explanation: RecordExplanation) -> str:
 
     rows = []
     for one in explanation.positions[:MOST_ROWS]:
-        value, interval, measured = one.state.partition(":")[0], "", one.measured
+        value, interval, measured = one.state, "", one.measured
         if measured is not None:
             value, ends = format_value(measured.value, measured.unit), measured.interval
             interval = "" if ends is None else interval_text(ends, measured.unit, measured.n)
@@ -203,5 +203,7 @@ def _caveats(explanation: RecordExplanation) -> Iterator[str]:
     notes = (*explanation.record.warnings, *record_notes(explanation.record))
     yield from (note for note in notes if note not in explanation.caveats)
     for name, row in explanation.record.measurements.items():
-        if isinstance(row, UnmeasurableRow) and not any(row.unmeasurable in note for note in notes):
-            yield f"{name}: unmeasurable: {row.unmeasurable}"
+        if isinstance(row, UnmeasurableRow):
+            caveat = f"{name}: unmeasurable: {row.unmeasurable}"
+            if caveat not in notes:
+                yield caveat

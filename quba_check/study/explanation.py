@@ -22,7 +22,7 @@ from quba_check.grading.population_file import BUILT_IN
 from quba_check.grading.published import published_models
 from quba_check.messages import listed
 from quba_check.number_format import format_value
-from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow
+from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.study.ranking import grade_run, reason_for_none
 
@@ -69,7 +69,7 @@ class Position:
     Attributes:
         name: the dimension.
         measured: the measurement; None without a value over all images.
-        state: reason for a missing value, or `masked`; empty for a usable value.
+        state: `not measured`, `unmeasurable` or `masked`; empty for a usable value.
         better_than: share of the population's models with a worse value, in percent [0, 100]; None without a
             usable value or without values of the population.
         point: change of the score if the value gets better by one point; None without weight.
@@ -164,7 +164,8 @@ def _position(
     row, measured = record.measurements.get(name), values.get(name)
     point = None if slope is None else abs(slope) * POINT.get(registry[name].unit, 0.01)
     if measured is None or row is None:
-        return Position(name, None, reason_for_none(name, row, "unmeasurable: "), point=point)
+        state = "unmeasurable" if isinstance(row, UnmeasurableRow) else reason_for_none(name, row)
+        return Position(name, None, state, point=point)
     if measured.masked:
         return Position(name, measured, "masked", point=point)
     others = [model.values[name] for model in population.rows if name in model.values]

@@ -294,18 +294,12 @@ def _own_reason(run: StoredRun, result: Grade, missing: Sequence[str]) -> str:
     return ""
 
 
-def reason_for_none(name: str, row: AnyMeasurementRow | None, prefix: str = "") -> str:
-    """Return the reason for a missing value of a dimension; empty if it is there.
-
-    Args:
-        name: the dimension.
-        row: its row in the record.
-        prefix: start of the reason why it cannot be measured.
-    """
+def reason_for_none(name: str, row: AnyMeasurementRow | None) -> str:
+    """Return the reason for a missing value of a dimension; empty if it is there."""
     if row is None or isinstance(row, NotMeasuredRow):
         return "not measured"
     outcome = outcome_of(name, row)
-    return f"{prefix}{outcome.reason}" if isinstance(outcome, Unmeasurable) else ""
+    return outcome.reason if isinstance(outcome, Unmeasurable) else ""
 
 
 def value_text(dimension: str, value: float) -> str:

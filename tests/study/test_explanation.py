@@ -133,7 +133,7 @@ def test_object_focus_and_shape_bias_name_their_parts() -> None:
 
 @pytest.mark.parametrize(
     ("row", "state"),
-    [({"not_measured": True}, "not measured"), ({"unmeasurable": "no images"}, "unmeasurable: no images")],
+    [({"not_measured": True}, "not measured"), ({"unmeasurable": "no images"}, "unmeasurable")],
 )
 def test_a_dimension_without_a_value(row: dict[str, Any], state: str) -> None:
     rows = {name: one.model_dump() for name, one in full().measurements.items()} | {"shape_bias": row}
