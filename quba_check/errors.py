@@ -5,7 +5,8 @@
     │   ├── OptionError      a command-line option, an ini value, or a combination of them
     │   ├── ThresholdError   a threshold file (with the line)
     │   ├── SuiteError       a data folder, its manifest, or an image in it
-    │   │   └── FewObjectsError  objects were detected in too few images for sets of them
+    │   │   ├── FewObjectsError  objects were detected in too few images for sets of them
+    │   │   └── DecodeError      an image that cannot be decoded
     │   ├── ModelError       a model spec, a checkpoint, or the model's outputs
     │   │   └── HeadError    the model's number of classes differs from the suite's
     │   ├── DimensionError   a custom dimension: its declaration, or its values
@@ -106,6 +107,18 @@ class SuiteError(UserError):
 
 class FewObjectsError(SuiteError):
     """Objects were detected in too few images for sets of them."""
+
+
+class DecodeError(SuiteError):
+    """An image that cannot be decoded.
+
+    Attributes:
+        cause: the reason that the decoder gave.
+    """
+
+    def __init__(self, cause: str, **pieces: str) -> None:
+        super().__init__(f"cannot be decoded as an image ({cause})", **pieces)
+        self.cause = cause
 
 
 class ModelError(UserError):

@@ -25,7 +25,7 @@ from quba_check.core.view import (
 from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.subject import BATCH, ModelUnderTest
-from quba_check.errors import SuiteError
+from quba_check.errors import DecodeError, SuiteError
 from quba_check.evaluation import unmeasurable_reason
 from quba_check.messages import listed
 from quba_check.suites.readers.listing import IMAGE_SUFFIXES
@@ -260,8 +260,7 @@ def _defects(suite: Suite, example: Example) -> dict[Defect, str]:
     try:
         suite.image(example)
     except SuiteError as error:
-        reason = str(error).partition("cannot be decoded as an image (")[2].rpartition(").")[0]
-        return {"broken": reason or str(error)}
+        return {"broken": error.cause if isinstance(error, DecodeError) else str(error)}
     with suite.open_image(example) as image:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         details: dict[Defect, str | None] = {

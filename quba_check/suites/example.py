@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from quba_check.core.predictions import NO_CLASS
-from quba_check.errors import SuiteError, UserError
+from quba_check.errors import DecodeError, UserError
 from quba_check.storage.user_files import reason
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def decode_image(
         what: object of the advice to replace or remove it.
 
     Raises:
-        SuiteError: it is missing or cannot be decoded.
+        DecodeError: it is missing or cannot be decoded.
     """
     from PIL import UnidentifiedImageError
 
@@ -136,4 +136,4 @@ def decode_image(
         raise
     except Exception as error:  # noqa: BLE001  decoders raise any error for damaged files, also MemoryError
         cause = reason(error) or type(error).__name__
-    raise SuiteError(f"cannot be decoded as an image ({cause}). Replace or remove {what}.", where=label())
+    raise DecodeError(cause, where=label(), hint=f"Replace or remove {what}.")

@@ -22,6 +22,7 @@ ADVICE: Mapping[str, str] = {
     "ThresholdError": "[threshold file](files.md#threshold-file)",
     "SuiteError": "[data](../data.md)",
     "FewObjectsError": "[masks](../data.md#i-have-no-images-for-object_focus)",
+    "DecodeError": "replace or remove the image",
     "ModelError": "[models](../models.md)",
     "HeadError": "[restrict the model](../data.md#my-suite-has-only-some-of-the-models-classes)",
     "DimensionError": "[custom dimensions](../python.md#how-do-i-add-a-dimension)",
