@@ -11,7 +11,7 @@ from quba_check.messages import listed
 from quba_check.number_format import counted, format_distinct
 from quba_check.reports.tables import json_text, table_text, wrap_line
 from quba_check.storage.csv_text import Cell, csv_text
-from quba_check.study.recommendation import STATUSES, SUSPECT, CheckedModel, DemandCheck, Recommendation
+from quba_check.study.recommendation import STATUSES, CheckedModel, DemandCheck, Recommendation
 
 WIDTH = 80
 CSV_COLUMNS = (
@@ -21,7 +21,7 @@ CSV_COLUMNS = (
 COMMANDS = 5
 """Largest number of printed commands."""
 DISTANCE = (
-    "distance: sum of the shortfalls of the missed blocking demands, each in standard deviations of the "
+    "sum of the shortfalls of the missed blocking demands, each in standard deviations of the "
     "population (trimmed, as in the QUBA score); a score counts as it is"
 )
 MARGIN = "margin: of the closest blocking demand, in standard deviations of the population"
@@ -135,7 +135,7 @@ def _nearest_lines(candidates: Sequence[CheckedModel]) -> list[str]:
         first = [(candidate.id, f"{candidate.distance:.2f}", text) for text in texts[:1]]
         rows += [*first, *(("", "", text) for text in texts[1:])]
     table = table_text(("nearest", "distance", "misses"), rows, right=("distance",)).splitlines()
-    return [*table, *_wrap(DISTANCE)] if rows else []
+    return [*table, *_wrap(f"distance: {DISTANCE}")] if rows else []
 
 
 def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
@@ -196,7 +196,7 @@ def _row(one: CheckedModel, file: str) -> dict[str, Any]:
                 **_demand(check.demand),
                 **{name: getattr(check, name) for name in ("decision", "value", "margin")},
                 "reason": check.reason or None,
-                "suspect": check.reason.startswith(SUSPECT),
+                "suspect": check.is_suspect,
             }
             for check in one.checks
         ],
@@ -224,7 +224,7 @@ def _content(recommendation: Recommendation, rows: Sequence[dict[str, Any]]) -> 
         "protocol": recommendation.protocol,
         "population": recommendation.population.name,
         "protocol_of_population": recommendation.population.protocol,
-        "distance": DISTANCE.removeprefix("distance: "),
+        "distance": DISTANCE,
         "not_decidable": [
             {**_demand(demand), "reason": reason} for demand, reason in recommendation.not_decidable.items()
         ],

@@ -41,6 +41,7 @@ class DemandCheck:
         margin: distance to the threshold in standard deviations of the population, negative if the value
             misses it; None without a value or spread.
         reason: reason for an undecided demand.
+        is_suspect: it is undecided because of a suspect value.
     """
 
     demand: Demand
@@ -48,6 +49,7 @@ class DemandCheck:
     value: float | str | None = None
     margin: float | None = None
     reason: str = ""
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +231,16 @@ def _check_value(
     name = demand.dimension
     value = row.values.get(name)
     if value is None:
-        reason = f"{SUSPECT} left out" if name in doubtful else "no value"
-        return DemandCheck(demand, "undecided", reason=reason)
+        is_suspect = name in doubtful
+        reason = f"{SUSPECT} left out" if is_suspect else "no value"
+        return DemandCheck(demand, "undecided", reason=reason, is_suspect=is_suspect)
     difference = value - float(demand.threshold)
     sigma = population.sigma.get(name)
     if demand.bound == "max":
         difference = 0.0 - difference  # not -0.0 at the threshold
     margin = difference / sigma if sigma else None
     if name in doubtful:
-        return DemandCheck(demand, "undecided", value, margin, SUSPECT)
+        return DemandCheck(demand, "undecided", value, margin, SUSPECT, is_suspect=True)
     outcome = decide(demand, Measurement(name, value, registry[name].unit, None)).outcome
     return DemandCheck(demand, "met" if outcome == "pass" else "missed", value, margin)
 
@@ -249,5 +252,5 @@ def _check_grade(demand: Demand, evidence: Grade | Unmeasurable, is_suspect: boo
     bound = evidence.least.get(str(demand.threshold)) if demand.part == "grade" else float(demand.threshold)
     margin = None if bound is None else evidence.score - bound
     if is_suspect:
-        return DemandCheck(demand, "undecided", verdict.value, margin, SUSPECT)
+        return DemandCheck(demand, "undecided", verdict.value, margin, SUSPECT, is_suspect=True)
     return DemandCheck(demand, "met" if verdict.outcome == "pass" else "missed", verdict.value, margin)
