@@ -127,7 +127,8 @@ class PlannedDemand:
     """A demand of a threshold file on one model.
 
     Attributes:
-        node_id: id of its pytest item.
+        node_id: id of its pytest item, such as `FILE::accuracy[min]`.
+        item: name of that item, `accuracy[min-MODEL]` if there are several models.
         model: name of the model.
         protocol: protocol of the measurement.
         thresholds: the file.
@@ -135,6 +136,7 @@ class PlannedDemand:
     """
 
     node_id: str
+    item: str
     model: str
     protocol: ProtocolName
     thresholds: Thresholds
@@ -165,24 +167,14 @@ def plan_demands(
         files: the threshold files.
         protocol: protocol of files that state none.
     """
-    return [
-        PlannedDemand(
-            _node_id(thresholds, demand, model if len(models) > 1 else None),
-            model,
-            thresholds.protocol or protocol,
-            thresholds,
-            demand,
-        )
-        for thresholds in files
-        for model in models
-        for demand in thresholds.demands
-    ]
-
-
-def _node_id(thresholds: Thresholds, demand: Demand, model: str | None) -> str:
-    """Return `FILE::accuracy[min]`, or `FILE::accuracy[min-MODEL]` if there are several models.
-
-    Escaped as in the record, which results are found by.
-    """
-    name = demand.name if model is None else f"{demand.name.removesuffix(']')}-{model}]"
-    return one_line(f"{thresholds.label}::{name}")
+    planned = []
+    for thresholds in files:
+        for model in models:
+            for demand in thresholds.demands:
+                of_model = f"-{model}" if len(models) > 1 else ""
+                item = f"{demand.target}[{demand.bound}{of_model}]"
+                # Escaped as in the record, which results are found by.
+                node_id = one_line(f"{thresholds.label}::{item}")
+                of_run = thresholds.protocol or protocol
+                planned.append(PlannedDemand(node_id, one_line(item), model, of_run, thresholds, demand))
+    return planned

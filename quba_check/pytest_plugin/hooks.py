@@ -70,8 +70,7 @@ class ThresholdNode(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the demands in file order, model by model."""
         for planned in self.config.stash[GATE].demands([self.path]):
-            name = planned.node_id.removeprefix(f"{self.nodeid}::")
-            item: DemandItem = DemandItem.from_parent(self, name=name, nodeid=planned.node_id)
+            item: DemandItem = DemandItem.from_parent(self, name=planned.item, nodeid=planned.node_id)
             item.planned = planned
             item.add_marker(pytest.mark.filterwarnings(f"ignore:::{WARNING_LIBRARY}"))
             yield item
