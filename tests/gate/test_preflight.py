@@ -222,6 +222,15 @@ def test_a_drop_without_a_baseline_is_reported_before_the_run(gate: Gate) -> Non
     assert headlines(record)["parameters[max_drop]"][0] == "skipped"
 
 
+def test_a_stop_in_the_name_of_a_baseline_does_not_end_the_reason(gate: Gate) -> None:
+    record = gate.judge(f"baseline: 1. release/last\n{DROP}")
+    assert findings(record) == [
+        "parameters[max_drop] cannot be measured: first release: there is no approved record in "
+        "1. release/last yet. evidence: demanded by x.yaml:3 fix: approve one with 'quba-check approve', or "
+        "give --quba-first-release"
+    ]
+
+
 def test_a_drop_behind_a_pipeline_needs_no_baseline(gate: Gate, data: Path) -> None:
     manifest = data / "quba-data.yaml"
     manifest.write_text(manifest.read_text("utf-8") + "serving: {app: {jpeg: 90}}\n", "utf-8")
