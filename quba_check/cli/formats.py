@@ -133,8 +133,7 @@ def path_in(workspace: Path, row: VerdictRow, folders: Iterable[Path] = ()) -> s
         row: the verdict.
         folders: where these folders may be.
     """
-    place = row.explanation.place.rpartition(":")[0]
-    names = (*([place] if place else []), row.file)
+    names = filter(None, (row.explanation.path, row.file))
     for path in (folder / name for name in names for folder in folders or (workspace,)):
         real = Path(os.path.realpath(path))
         is_ours = "site-packages" not in real.parts and real.is_relative_to(workspace)

@@ -252,7 +252,7 @@ def _notes(before: Record, after: Record) -> Iterator[str]:
 
 
 def _side_row(run: StoredRun, on_answers: Iterable[str]) -> SideRow:
-    """Return a run as a side of a comparison, with notes on its answers and others."""
+    """Return a run as a side of a comparison, with its notes."""
     model = run.record.model
     return SideRow(
         file=run.file,

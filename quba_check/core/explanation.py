@@ -24,7 +24,8 @@ class Explanation:
         sample: number of images and interval in words.
         notes: notes on the value.
         images: conditions of the images behind it: `class`, `predicted`, `slice` and `set`, if there are any.
-        place: `path:line` of the demand, as messages show it; empty if it was not judged.
+        path: threshold file of the demand, valid from the current folder; empty if it was not judged.
+        line: line of the demand in it.
     """
 
     headline: str
@@ -37,12 +38,18 @@ class Explanation:
     sample: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
-    place: str = ""
+    path: str = ""
+    line: int = 0
 
     @property
     def lines(self) -> tuple[str, ...]:
         """All facts behind the headline."""
         return (*self.details, *self.sample, *self.notes)
+
+    @property
+    def place(self) -> str:
+        """`path:line` of the demand; empty if it was not judged."""
+        return f"{self.path}:{self.line}" if self.path else ""
 
     @property
     def text(self) -> str:

@@ -226,7 +226,7 @@ class Request:
 
     @property
     def judged_set(self) -> str:
-        """The set of images behind the number, also of a part that is named after one."""
+        """The set of images behind the number: that of its part, if it has one."""
         return self.number.set or self.set
 
     @property

@@ -215,17 +215,21 @@ class Demand:
         )
 
     @property
-    def source_line(self) -> str:
-        """`path:line` of the threshold, valid from the current folder.
+    def source_path(self) -> str:
+        """Path of the threshold's file, valid from the current folder.
 
-        The path is relative for files below the current folder, else absolute. `file` may be the stable name
-        of a shipped file, or relative to another folder.
+        It is relative for files below the current folder, else absolute. `file` may be the stable name of a
+        shipped file, or relative to another folder.
         """
         if self.path is None:
-            return f"{self.file}:{self.line}"
+            return self.file
         path = self.path.resolve()
-        is_below = path.is_relative_to(Path.cwd())
-        return f"{path.relative_to(Path.cwd()).as_posix() if is_below else path}:{self.line}"
+        return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
+
+    @property
+    def source_line(self) -> str:
+        """`path:line` of the threshold, see `source_path`."""
+        return f"{self.source_path}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)

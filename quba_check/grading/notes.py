@@ -55,7 +55,7 @@ def suite_difference(reference: Population, suite: str | None, classes: int | No
 def doubt_reason(
     masked: Mapping[str, Sequence[str]], transferred: Collection[str], missing: Collection[str]
 ) -> str:
-    """Return the reason for a missing grade with values that do not count; empty if all do.
+    """Return the reason for a missing grade if values do not count; else empty.
 
     Args:
         masked: signs of masking by name, for dimensions with masked values that do not count.

@@ -46,7 +46,7 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
         return ""
     explanation, dimension = verdict.explanation, verdict.dimension
     baseline = baseline or next((file.path for file in record.inputs if file.kind == "baseline"), "")
-    file = explanation.place.rpartition(":")[0] or verdict.file  # valid from the current folder
+    file = explanation.path or verdict.file  # valid from the current folder
     options = list(_doctor_options(record.command))
     if verdict.is_on_grade or (explanation.reason and not options):
         words = ["report", path, "--to", "text"]

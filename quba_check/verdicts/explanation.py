@@ -49,7 +49,8 @@ def explanation(verdict: Verdict) -> Explanation:
         sample=tuple(_sample(verdict)),
         notes=tuple(_notes(verdict)),
         images=_images(verdict),
-        place=verdict.demand.source_line,
+        path=verdict.demand.source_path,
+        line=verdict.demand.line,
     )
 
 

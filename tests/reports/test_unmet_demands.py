@@ -15,7 +15,7 @@ INPUTS = [{"kind": "baseline", "path": "baselines/release/record.json", "sha256"
 
 def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **explained):
     settings = {key: explained.pop(key) for key in ("bound", "policy", "within_noise") if key in explained}
-    explanation = Explanation(**{"headline": "short", "place": "gate.yaml:3"} | explained)
+    explanation = Explanation(**{"headline": "short", "path": "gate.yaml", "line": 3} | explained)
     row = verdict(name, 0.5, outcome, explanation=explanation, **settings)
     run = record(verdicts=[row], inputs=list(inputs), command=list(command))
     return next_step(run.verdicts[0], run, path)
@@ -92,7 +92,8 @@ def test_a_note_is_shown_once():
         "details": ["worst"],
         "sample": ["n = 10 images"],
         "notes": ["score: energy", "judged 2 of 3 slices"],
-        "place": "gate.yaml:3",
+        "path": "gate.yaml",
+        "line": 3,
     }
     run = record(verdicts=[verdict("accuracy", 0.5, "fail", explanation=explanation)])
     shown = {"score: energy"}

@@ -300,7 +300,8 @@ def test_rows():
         unit="ratio",
         n=3_750_000,
         sample=("n = 3,750,000 images",),
-        place="thresholds/default.yaml:12",
+        path="thresholds/default.yaml",
+        line=12,
     )
     assert row.message == row.explanation.text
     request = class_request("a@1", (0,), "recall", "night", OperatingPoint("probability", 0.3))
