@@ -1,7 +1,8 @@
 """Make the stored records of tests again, after a change of the record: python tests/support/make_samples.py
 
 It writes sample_records.zip, with the records of both models of the demo, and the baseline of
-tests/acceptance/other_processor. Pages show the time of the runs: pytest tests/page/test_render.py --snapshot-update
+tests/acceptance/other_processor. Pages show the time of the runs, so that afterwards one snapshot is updated:
+pytest tests/page/test_render.py --snapshot-update
 """
 
 from __future__ import annotations
