@@ -226,7 +226,13 @@ PLANTED: dict[str, tuple[str, Plant]] = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
+FAST = ("reversed outputs", "no normalisation, textured", "a program", "stated logits")
+"""Errors of each kind; the others are slow tests."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in PLANTED]
+)
 def test_planted_errors_are_reported_before_a_gate(loaded, checked, demo_suite, name) -> None:
     spec, plant = PLANTED[name]
     planted = plant(loaded(spec))
