@@ -89,7 +89,7 @@ def test_several_records_share_the_ten() -> None:
 
 def test_a_file_outside_the_repository() -> None:
     text = github_commands(
-        [record(verdicts=[row(explanation=Explanation("m", place="/x/t.yaml:3"))])], lambda _: None
+        [record(verdicts=[row(explanation=Explanation("m", path="/x/t.yaml", line=3))])], lambda _: None
     )
     assert text == "::error title=FAIL accuracy[min] (r50)::m%0A  demanded by /x/t.yaml:3\n"
 

@@ -19,7 +19,7 @@ from quba_check.core.explanation import Explanation
 from quba_check.reports.markdown import LARGEST, Run, markdown_summary
 
 SHORT = Explanation(
-    "accuracy 0.900 is below 0.950 (short by 0.050)", details=("n = 1,000 images",), place="t.yaml:3"
+    "accuracy 0.900 is below 0.950 (short by 0.050)", details=("n = 1,000 images",), path="t.yaml", line=3
 )
 
 COMMAND = ["pytest", "--model=r50.pt"]

@@ -91,7 +91,8 @@ VERDICTS = (
         explanation=Explanation(
             "corruption_robustness 0.412 is below 0.500 (short by 0.088)",
             details=("worst parts: jpeg_compression 0.312, pixelate 0.332, elastic_transform 0.352",),
-            place="thresholds/default.yaml:12",
+            path="thresholds/default.yaml",
+            line=12,
         ),
     ),
     demand(
@@ -150,7 +151,7 @@ TWO_FILES = [
     demand(
         *("accuracy", 0.9, "fail"),
         explanation=Explanation(
-            "accuracy 0.800 is below 0.900 (short by 0.100)", place="thresholds/strict.yaml:3"
+            "accuracy 0.800 is below 0.900 (short by 0.100)", path="thresholds/strict.yaml", line=3
         ),
         file=STRICT,
     ),
