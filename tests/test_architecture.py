@@ -1,7 +1,5 @@
 """Imports go downwards only, and what must stay light loads no torch."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Ratios, rows and the table of `python -m benchmarks`; its times are not tested."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

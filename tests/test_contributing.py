@@ -1,7 +1,5 @@
 """The five steps of CONTRIBUTING.md, followed to the letter in a temporary folder."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

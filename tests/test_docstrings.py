@@ -1,7 +1,5 @@
 """Public functions of arrays state the shape and the unit or range of each array."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import pkgutil

@@ -1,7 +1,5 @@
 """Bugs, and messages on one line."""
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Modules that are imported at each start: nothing large before it is needed."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

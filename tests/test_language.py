@@ -1,7 +1,5 @@
 """The words of styles/QubaCheck/Words.yml appear in no document, docstring, comment or message."""
 
-from __future__ import annotations
-
 import ast
 import re
 import tokenize

@@ -1,7 +1,5 @@
 """Similar words for suggestions, and paths in messages."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

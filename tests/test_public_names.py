@@ -1,7 +1,5 @@
 """The public names: all there, documented, and loaded without torch before use."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import inspect

@@ -1,7 +1,5 @@
 """The README states what is true, on one page."""
 
-from __future__ import annotations
-
 import html
 import re
 from pathlib import Path

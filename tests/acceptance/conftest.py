@@ -1,7 +1,5 @@
 """Shared by tests of whole runs: tiny data, its measurements, and folders to run in."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import shutil

@@ -3,8 +3,6 @@
 Each hook that reads input has one whole run here. The tests of the readers have the text of every error.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Comparison of two finished runs, and the wrong images of one."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every condition in a run with workers of pytest-xdist."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

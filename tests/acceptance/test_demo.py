@@ -1,7 +1,5 @@
 """The demonstration as a newcomer meets it: an empty folder, nothing but the package."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

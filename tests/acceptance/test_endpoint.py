@@ -1,7 +1,5 @@
 """A run of the gate on a model behind a server, which dies in the middle."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The exit code follows the verdicts in the records, whatever happens to pytest's items."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The fixture `quba`: tests written in Python, with and without threshold files."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

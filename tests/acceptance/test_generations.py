@@ -1,7 +1,5 @@
 """A run after a change that no key holds judges the model that runs, and its record states the generation."""
 
-from __future__ import annotations
-
 from acceptance.runs import Judge
 
 MODEL = """\

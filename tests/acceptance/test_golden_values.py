@@ -6,8 +6,6 @@ libraries that they were computed with, and a hash of plain passes of each model
 processors: torch chooses other kernels by the size of a cache, which changes the last bits.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import sys

@@ -1,7 +1,5 @@
 """A model that wants to end the run: one line, exit code 4. Models with odd names: a record each."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

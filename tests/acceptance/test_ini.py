@@ -1,7 +1,5 @@
 """Settings that stand in an ini file instead of on the command line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Runs that are killed, stopped, or share a store with another: nothing wrong, lost or done twice."""
 
-from __future__ import annotations
-
 import signal
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """`quba_check.judge`: the record of the command, without pytest and without workers."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

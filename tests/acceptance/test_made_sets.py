@@ -1,7 +1,5 @@
 """Mixed sets that the command made, judged: one network looks at backgrounds only, one at objects only."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Whole runs whose model, threshold file, suite, classes and images have hostile names."""
 
-from __future__ import annotations
-
 import json
 import warnings
 import xml.etree.ElementTree as ET

@@ -1,7 +1,5 @@
 """Custom dimensions, from a conftest and from an installed package, in whole runs."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The output and the files of a run in which every demand is met, by one process and by workers."""
 
-from __future__ import annotations
-
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The plan of a run: a table alone with `--quba-plan`, and two lines before every run."""
 
-from __future__ import annotations
-
 import pytest
 from acceptance.runs import Judge
 

@@ -1,7 +1,5 @@
 """Progress in one process and under xdist: a line on a real terminal, plain lines in a log."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

@@ -1,7 +1,5 @@
 """The command of a record, without what may be a secret, and the digest of a model file."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

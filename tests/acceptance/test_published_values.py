@@ -1,7 +1,5 @@
 """All nine values on the published layout, under both protocols, against a slow computation of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A run on two machines of a Ray cluster, one of which is removed: nothing is lost, nothing differs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

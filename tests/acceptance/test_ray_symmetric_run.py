@@ -1,7 +1,5 @@
 """A run that Ray's own command starts together with its cluster, as batch systems do."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

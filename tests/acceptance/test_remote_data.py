@@ -1,7 +1,5 @@
 """Runs on a data folder behind a URL: the values of the folder, and each file copied once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A copy of a model with another fingerprint, on a dimension without clean images."""
 
-from __future__ import annotations
-
 import pytest
 from support.evaluations import new_evaluation
 

@@ -1,7 +1,5 @@
 """Selected demands: judged, measured and counted."""
 
-from __future__ import annotations
-
 import pytest
 from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, closed_form, examined
 

@@ -1,7 +1,5 @@
 """Several models in one run."""
 
-from __future__ import annotations
-
 import pytest
 from acceptance.runs import CLEAN_IMAGES, Judge, examined
 

@@ -1,7 +1,5 @@
 """Runs of several machines on one store at a URL, of which some are killed."""
 
-from __future__ import annotations
-
 import signal
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A network with one output for two classes, next to the same network with two."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

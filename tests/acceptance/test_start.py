@@ -1,7 +1,5 @@
 """The start of a run: modules it imports, steps it announces before, and findings of the doctor."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Threshold files of a run, from arguments, options and defaults."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Demands that are not met, by tier and policy: exit codes and pytest's summary."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

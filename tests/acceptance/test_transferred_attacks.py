@@ -1,7 +1,5 @@
 """Exports without gradients, which are shown images that were attacked on their network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

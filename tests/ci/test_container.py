@@ -1,7 +1,5 @@
 """The container's pinned versions, and what its build may read, agree with pyproject.toml."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

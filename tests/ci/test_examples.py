@@ -1,7 +1,5 @@
 """The GitHub action, the workflows and the examples for CI systems: valid, safe, and shell steps run."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The comment on a pull request, against a small copy of GitHub's API on this machine."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import threading

@@ -1,7 +1,5 @@
 """The list of the slowest tests that the check leaves."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`quba-check report --to github` and `gitlab`: threshold files are found in the workspace."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`quba-check approve`: files, text, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`quba-check attest`: files, exit code, and mistakes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`quba-check compare` on terminals that lack characters, and of a baseline alone."""
 
-from __future__ import annotations
-
 import io
 import json
 import sys

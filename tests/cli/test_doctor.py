@@ -1,7 +1,5 @@
 """The command: the gate's options, exit codes, and output."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

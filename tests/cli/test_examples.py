@@ -1,7 +1,5 @@
 """The example in the help of each command, run in a folder with real records."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 from pathlib import Path

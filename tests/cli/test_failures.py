@@ -1,7 +1,5 @@
 """`quba-check failures`: its table, and mistakes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`quba-check init`: what it writes is read again, and demands are never overwritten."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`quba-check lint`: all files are checked, and the exit code says whether there is a finding."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Callable

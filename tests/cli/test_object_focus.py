@@ -1,7 +1,5 @@
 """`quba-check suite make-object-focus`: what it writes, what it says, and what mistakes get."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 import sys

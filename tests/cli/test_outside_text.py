@@ -1,7 +1,5 @@
 """Names from outside, such as those of models and classes, in everything that a command writes."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """Values that the types of options accept, and the one line that refuses others."""
 
-from __future__ import annotations
-
 import click
 import pytest
 

@@ -1,7 +1,5 @@
 """Images behind stored runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

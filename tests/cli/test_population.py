@@ -1,7 +1,5 @@
 """`quba-check published population`: the file that it writes, warnings, and mistakes."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`quba-check published rank`: its table, its formats, and mistakes."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """`quba-check published recommend` as people type it: lists at 80 columns, JSON, CSV, and mistakes."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """`quba-check report`: every format on standard output and in a file, and mistakes."""
 
-from __future__ import annotations
-
 import csv
 import html
 import io

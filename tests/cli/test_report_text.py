@@ -1,7 +1,5 @@
 """`quba-check report --to text`: one page of text for any record."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """`quba-check published reproduce`: a published model measured on a tiny ImageNet, and mistakes."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Callable

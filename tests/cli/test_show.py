@@ -1,7 +1,5 @@
 """`quba-check published show`: values, ranks and doubts of a published model."""
 
-from __future__ import annotations
-
 import pytest
 from cli.conftest import Run
 from scipy import stats

@@ -1,7 +1,5 @@
 """`quba-check store`: its output, its exit codes, mistakes, and checksums of stored predictions."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

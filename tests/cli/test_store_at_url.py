@@ -1,7 +1,5 @@
 """`quba-check store` on a store at a URL."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`quba-check published study` as people type it."""
 
-from __future__ import annotations
-
 import csv
 import io
 

@@ -1,7 +1,5 @@
 """The table of a suite's sets, row by row."""
 
-from __future__ import annotations
-
 import cProfile
 import os
 import pstats

@@ -1,7 +1,5 @@
 """`quba-check what-if` and `tune` as people type them."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """`quba-check verdict`: the gate's exit code from stored records."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Predictions restricted to some classes equal those of a model with these classes alone."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 from collections.abc import Callable, Iterator

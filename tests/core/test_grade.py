@@ -1,7 +1,5 @@
 """Grades: their text in failed assertions."""
 
-from __future__ import annotations
-
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.grade import Grade

@@ -1,7 +1,5 @@
 """The digest of outputs, which shows that two models gave the same ones."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Requests: one name for each combination of conditions."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """Waivers and titles of threshold files: what they apply to; see test_faults for what is refused."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

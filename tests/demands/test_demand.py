@@ -1,7 +1,5 @@
 """Names of demands; their digest: by hand, unchanged by form, changed by whatever can change a verdict."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 from datetime import timedelta

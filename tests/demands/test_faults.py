@@ -1,7 +1,5 @@
 """Faults of threshold files: those of every section in every section, and those of one section."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import date
 from string import Template

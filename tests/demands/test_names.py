@@ -1,7 +1,5 @@
 """Each request has one name, and no two have the same."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 from fractions import Fraction
 from itertools import chain

@@ -1,7 +1,5 @@
 """Threshold files as a whole: keys, defaults, extended files and shipped profiles."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

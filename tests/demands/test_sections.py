@@ -1,7 +1,5 @@
 """The sections of a threshold file: what their entries ask for; see test_faults for what is refused."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """answers: share, accuracy and thresholds by hand, and the reasons for no value."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.answers import answers, facts, reason, reasons, values

@@ -1,7 +1,5 @@
 """Numbers under conditions, next to scikit-learn, pandas and the same dimension on other images."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

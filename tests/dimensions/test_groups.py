@@ -1,7 +1,5 @@
 """Groups and copies of images: intervals count a group as one observation."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Networks that hide their gradients, and one whose output is provably constant around some images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

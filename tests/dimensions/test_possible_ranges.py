@@ -1,7 +1,5 @@
 """Intervals stay within the possible range of their number."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Dimensions by name: the nine published ones first, then custom ones."""
 
-from __future__ import annotations
-
 import inspect
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Slices are measured on their rows, and compared with all others."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

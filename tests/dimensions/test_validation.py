@@ -1,7 +1,5 @@
 """Custom dimensions are checked against their declaration, with one-line messages."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """The deploy job's script examples/ci/policy.py: hostile statements are refused, each for its reason."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

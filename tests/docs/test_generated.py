@@ -1,7 +1,5 @@
 """The reference pages are those that the code gives, and the generator leaves nothing out."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The guides with examples of their own, followed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

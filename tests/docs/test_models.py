@@ -1,7 +1,5 @@
 """The models of docs/models.md, loaded as written."""
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

@@ -1,7 +1,5 @@
 """All pages: their links lead somewhere, the index names each, and the options they use exist."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tables and examples of hand-written pages agree with the code."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

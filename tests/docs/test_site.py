@@ -1,7 +1,5 @@
 """The docs site: it builds strictly, shows every page, and loads nothing from elsewhere."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

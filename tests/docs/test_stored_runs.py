@@ -1,7 +1,5 @@
 """The pages about results and records, followed; and the demo as the README shows it."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Findings from answers; the short form on a run's own answers costs little, and reports planted errors."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import replace

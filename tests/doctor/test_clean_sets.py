@@ -1,7 +1,5 @@
 """Findings on copies, labels, training images and bursts, one planted error each."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from types import SimpleNamespace

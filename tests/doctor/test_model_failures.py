@@ -1,7 +1,5 @@
 """Findings on models without valid answers."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

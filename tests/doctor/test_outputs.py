@@ -1,7 +1,5 @@
 """Gradients that mislead attacks are reported."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Mistakes planted into the demo's models and images: each is reported, healthy twins are not."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Callable, Sequence

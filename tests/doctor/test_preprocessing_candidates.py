@@ -1,7 +1,5 @@
 """The shift of the first BatchNorm's input, by hand."""
 
-from __future__ import annotations
-
 import math
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """Findings on missing or incomplete sets, with the demands that need them, and on unusable images."""
 
-from __future__ import annotations
-
 import io
 import shutil
 import tarfile

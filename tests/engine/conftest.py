@@ -1,7 +1,5 @@
 """Evaluations of tiny networks on the tiny suite, with one store a test."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from importlib import import_module

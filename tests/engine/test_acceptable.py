@@ -1,7 +1,5 @@
 """Several right labels an image, from the list of a set to the table and the contents of a record."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

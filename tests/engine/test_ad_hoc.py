@@ -1,7 +1,5 @@
 """Predictions for single images equal those for the same images in a set."""
 
-from __future__ import annotations
-
 from types import ModuleType
 
 import numpy as np

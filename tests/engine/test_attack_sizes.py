@@ -4,8 +4,6 @@ A linear network of two classes has an exact worst case: each pixel moves by ε 
 A network whose margin changes by at most ε if every pixel does is right wherever its margin is larger.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

@@ -5,8 +5,6 @@ normalised with ImageNet's mean and std), 128 images of 16 px, and the classes t
 (ε 8/255, α 2/255, 10 steps, no random start) end in: on pixels, and on normalised inputs clamped to [0, 1].
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Batches: images are read ahead in order, across shards, and in parts if memory runs out."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Sequence

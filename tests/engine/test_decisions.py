@@ -5,8 +5,6 @@ arXiv 2503.17110 reads them as: in the 16 categories of model-vs-human, the 9 of
 200 of ImageNet-R.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The engine on a tiny suite: each view is predicted once, whatever the batches and interruptions."""
 
-from __future__ import annotations
-
 import os
 import weakref
 from collections.abc import Sequence

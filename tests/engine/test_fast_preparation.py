@@ -1,7 +1,5 @@
 """JPEG files are prepared by the faster code, everything else by Pillow and timm's transform."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Networks that take grey images: answers, and attacks on the grey input."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

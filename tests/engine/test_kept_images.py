@@ -1,7 +1,5 @@
 """Preprocessed images are decoded once, for all passes and for the next model."""
 
-from __future__ import annotations
-
 import shutil
 from collections import namedtuple
 from dataclasses import replace

@@ -3,8 +3,6 @@
 The network's four logits are those of `Reds` in `support.tiny`, so that answers can be planted.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Passes in OpenVINO: checked on the first images, used for unattacked ones, and left if they differ."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import replace

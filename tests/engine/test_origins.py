@@ -1,7 +1,5 @@
 """Answers state where they were predicted; each place is compared, and fresh runs predict again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Views of several shards: one file when complete, read without a pass, repaired shard by shard."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

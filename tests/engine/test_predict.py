@@ -3,8 +3,6 @@
 The network and its images are those of `golden_attacks.npz`; see `test_attacks.py`.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

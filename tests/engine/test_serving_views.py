@@ -1,7 +1,5 @@
 """Views of serving pipelines: predictions by hand, keys, and what a second run reads from the store."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import replace

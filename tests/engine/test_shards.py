@@ -1,7 +1,5 @@
 """Shards in flight: outputs arrive in the order of images, and later requests are predicted ahead."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterable
 from itertools import islice
 from pathlib import Path

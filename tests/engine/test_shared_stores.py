@@ -1,7 +1,5 @@
 """Evaluations on a store at a URL, each as on a machine of its own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import ModuleType
 

@@ -1,7 +1,5 @@
 """Stored predictions are compared with the model before they are used."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext

@@ -3,8 +3,6 @@
 The network's three logits are those of `Reds` in `support.tiny`.
 """
 
-from __future__ import annotations
-
 import math
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The planned work of a run against the passes that it makes and reports."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Statements: by hand, read by in-toto's own package, and hypothesis over verdicts."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import date

@@ -1,7 +1,5 @@
 """Records as CSV and Parquet: rows by hand, the same columns and types for all records."""
 
-from __future__ import annotations
-
 import csv
 import io
 import sys

@@ -1,7 +1,5 @@
 """Whatever a file holds or a user types: one line, an exit code of the table, no traceback."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

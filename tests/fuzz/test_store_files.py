@@ -1,7 +1,5 @@
 """Whatever files of a store hold: one line or a damaged file, no traceback."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

@@ -1,7 +1,5 @@
 """Folders of gate runs: that of a test, a project with threshold files, and a suite to change."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The baseline of a run: stated by files, missing in a first release, drops, and stricter demands."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Records of runs with demands of many kinds are read again, and none with another outcome."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

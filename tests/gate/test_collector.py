@@ -1,7 +1,5 @@
 """The records of collected results: order, missing results, counts and grades."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whole runs of demands with conditions: sets, slices, pipelines, attack sizes, other models, and workers."""
 
-from __future__ import annotations
-
 import pickle
 import re
 import shutil

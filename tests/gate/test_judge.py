@@ -1,7 +1,5 @@
 """Judging: outcomes, and the content of results."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A model whose gradients mislead attacks: no evidence of robustness, however high the value."""
 
-from __future__ import annotations
-
 import pytest
 from support.gate import Gate
 

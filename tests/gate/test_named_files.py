@@ -1,7 +1,5 @@
 """Threshold files and folders among the arguments of a command line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from quba_check.gate.named_files import named_files, threshold_files

@@ -1,7 +1,5 @@
 """Options are checked once; messages name the option."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Records state which answers a run predicted, and which it took from a store."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Before a run: its setup, its plan, and findings about demands, grades and images."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Progress: the states of processes, the time left, and the line of progress."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rows of a record about the suite: limited, generated and sampled images."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A run with a reference: parity, drops, preprocessing, and what the record keeps of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """`quba_check.judge`: records of whole runs without pytest, and what ends them."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections import Counter

@@ -1,7 +1,5 @@
 """A gate session: excluded options, files, selected demands and planned views."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Threshold files of a command line: shown paths, options that exclude them, planned demands."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

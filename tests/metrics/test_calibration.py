@@ -1,7 +1,5 @@
 """Calibration errors: by hand, by definition, and against torchmetrics; reliability bins."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

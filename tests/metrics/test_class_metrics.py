@@ -1,7 +1,5 @@
 """Class metrics: by hand, against scikit-learn and DeLong, and their limits."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Small versions of benchmarks: intervals have their nominal coverage."""
 
-from __future__ import annotations
-
 import importlib
 from collections import Counter
 from pathlib import Path

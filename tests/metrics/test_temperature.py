@@ -1,7 +1,5 @@
 """Temperature scaling and proper scores: by hand, against scipy and scikit-learn, and properties."""
 
-from __future__ import annotations
-
 import math
 import tracemalloc
 

@@ -1,7 +1,5 @@
 """The controller: reports become results or reasons, and records an exit code."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Items of demands: names, places, and outcomes by their verdicts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`--model` next to an option of that name in the project; no run here loads torch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Options of the command line, the environment and the ini file, and their relative paths."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 

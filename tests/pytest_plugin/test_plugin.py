@@ -1,7 +1,5 @@
 """Hooks of the plugin that whole runs do not show on every machine."""
 
-from __future__ import annotations
-
 import gc
 import sys
 from collections.abc import Iterator

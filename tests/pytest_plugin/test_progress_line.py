@@ -1,7 +1,5 @@
 """Progress as a line on a terminal, as lines of a log, and a line for each finished dimension."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

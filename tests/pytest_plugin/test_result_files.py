@@ -1,7 +1,5 @@
 """Page and summaries of a run: the user's files, the job's page, and errors."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

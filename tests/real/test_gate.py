@@ -1,7 +1,5 @@
 """The main job on real material: real ImageNet weights judged on real labelled photos."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

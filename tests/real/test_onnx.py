@@ -1,7 +1,5 @@
 """Real ImageNet weights, exported to ONNX, answer on real photos as they do in torch."""
 
-from __future__ import annotations
-
 import csv
 
 import timm

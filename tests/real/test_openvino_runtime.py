@@ -1,7 +1,5 @@
 """Ten kinds of networks, one with real weights, answer real photos in OpenVINO as they do in torch."""
 
-from __future__ import annotations
-
 import pytest
 import timm
 import torch

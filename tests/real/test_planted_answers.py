@@ -1,7 +1,5 @@
 """Wrong orders, preprocessing and outputs planted into real ImageNet weights, on twenty photos."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Defective files among real photos: each is reported, healthy ones are not."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Twenty photos in folders of their synsets, by a network of all 1,000 classes: some are scored, or all."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Images are prepared for zero-shot models bit for bit as open_clip does it, on a real photo."""
 
-from __future__ import annotations
-
 import open_clip
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Texts of demands from messages as the gate writes them, and the table of single classes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

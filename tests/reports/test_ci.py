@@ -1,7 +1,5 @@
 """Annotations: at most ten, blocking demands first, every character escaped; and the badge."""
 
-from __future__ import annotations
-
 import re
 from typing import get_args
 from xml.etree import ElementTree

@@ -1,7 +1,5 @@
 """The table of slices of a record."""
 
-from __future__ import annotations
-
 import pytest
 from support.tuned import record
 

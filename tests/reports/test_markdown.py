@@ -1,7 +1,5 @@
 """The Markdown summary: what failed and by how much, at most 60 kB, hostile names shown as they are."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The answers of a model and its reference, in two lines."""
 
-from __future__ import annotations
-
 from support.gate import markdown_text, terminal_text
 from support.parity_runs import TABLES, parity_run
 from support.tuned import record

@@ -1,7 +1,5 @@
 """The plan of a run as text."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The table of detectable differences."""
 
-from __future__ import annotations
-
 from support.gate import thresholds
 from support.tuned import quantity, record
 from syrupy.assertion import SnapshotAssertion

@@ -1,7 +1,5 @@
 """Tables of full width, and text from outside in Markdown: shown as it is, never interpreted."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Demands with a title in every report: it stands before the name."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

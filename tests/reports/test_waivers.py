@@ -1,7 +1,5 @@
 """A waived demand in every report: waived, never passed; and a waiver that is not needed."""
 
-from __future__ import annotations
-
 from datetime import date
 
 from support.gate import markdown_text, terminal_text

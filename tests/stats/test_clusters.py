@@ -1,7 +1,5 @@
 """The effect of groups of images on the error of a number."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

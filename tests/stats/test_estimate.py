@@ -1,7 +1,5 @@
 """Estimates with their errors, and means of several."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Limits from the influence of each image."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

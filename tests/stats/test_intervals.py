@@ -1,7 +1,5 @@
 """Limits of shares, numbers, ratios and quantiles, of the smallest of several, and of differences."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Rank statistics: by hand, by definition, and against scipy."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

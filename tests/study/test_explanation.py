@@ -1,7 +1,5 @@
 """A record explained: positions, costs of parts and points, computed by other means."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Ranks: published scores worked out apart from the package, constraints, and own models."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping
 from dataclasses import replace

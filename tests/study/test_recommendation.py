@@ -1,7 +1,5 @@
 """Recommendations: hand-computed decisions and distances, and a plain loop over the published table."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

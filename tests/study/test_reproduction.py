@@ -1,7 +1,5 @@
 """Published values next to measured ones: agreement, scores and notes by hand."""
 
-from __future__ import annotations
-
 import pytest
 from syrupy.assertion import SnapshotAssertion
 

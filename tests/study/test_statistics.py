@@ -1,7 +1,5 @@
 """Correlations, groups and the effect of screening, against plain loops over the published table."""
 
-from __future__ import annotations
-
 from statistics import median
 
 import pytest

@@ -1,7 +1,5 @@
 """Suites behind a URL: the examples and images of the same folder on this machine."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Sets in folders, recognised by the names of the folders."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

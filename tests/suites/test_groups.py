@@ -1,7 +1,5 @@
 """Groups of images: from a column of any reader with columns, or from paths."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

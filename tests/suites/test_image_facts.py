@@ -1,7 +1,5 @@
 """Facts of images: by hand, by an independent computation, and decoded once."""
 
-from __future__ import annotations
-
 import sqlite3
 from itertools import combinations
 from pathlib import Path

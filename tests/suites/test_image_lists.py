@@ -1,7 +1,5 @@
 """CSV files that list images: classes, folders, and comments that offer columns as groups and slices."""
 
-from __future__ import annotations
-
 from pathlib import Path, PureWindowsPath
 
 import pytest

@@ -1,7 +1,5 @@
 """The maps that come with the package, against counts and members that their authors publish."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A limit leaves a seeded choice that has each class's share; sampled corruptions."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import product
 from pathlib import Path

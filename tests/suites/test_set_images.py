@@ -1,7 +1,5 @@
 """Images of a suite by set and name."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Images that two sets share: equal files, other encodings, and different images that are alike."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

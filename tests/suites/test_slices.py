@@ -1,7 +1,5 @@
 """Slices of a set's images: columns, crossed columns, empty cells, and what is refused."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.suites import error_text, png, suite_of, tree

@@ -1,7 +1,5 @@
 """Suites: from a data folder and a view to images and labels, and errors on the way."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

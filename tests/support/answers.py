@@ -1,7 +1,5 @@
 """Predictions and facts in few words, and what a dimension measures of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Charts and figures as texts, and the elements of a chart."""
 
-from __future__ import annotations
-
 from quba_check.page.drawing import Chart, Shape
 from quba_check.page.figure import Content, Figure
 

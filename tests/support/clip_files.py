@@ -1,7 +1,5 @@
 """Zero-shot models for tests: tiny open_clip models with random weights."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

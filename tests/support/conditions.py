@@ -1,7 +1,5 @@
 """A tiny suite with patients, slices and sets of each kind, and demands with every condition on it."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

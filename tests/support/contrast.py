@@ -1,7 +1,5 @@
 """The contrast of colours as WCAG 2.2 defines it."""
 
-from __future__ import annotations
-
 
 def luminance(colour: str) -> float:
     """The relative luminance of `#rgb` or `#rrggbb`."""

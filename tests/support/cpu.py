@@ -1,7 +1,5 @@
 """The processor's instructions that decide about last bits."""
 
-from __future__ import annotations
-
 import torch
 
 HAS_AVX2 = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")

@@ -1,7 +1,5 @@
 """What runs of the demo leave for other tests: a store with predictions, and the demo's images."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

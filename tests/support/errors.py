@@ -1,7 +1,5 @@
 """Errors of functions: the text of an expected one, and a function with one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

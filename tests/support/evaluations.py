@@ -1,7 +1,5 @@
 """Evaluations from plain options, for tests that change one of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`Gate`: a model, a suite and a threshold file in one folder, and what a run of the gate makes of them."""
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Demands and values to check against them, for tests of the gate."""
 
-from __future__ import annotations
-
 from support.requests import value
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve

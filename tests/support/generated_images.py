@@ -1,7 +1,5 @@
 """A source of generated images, for tests of pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

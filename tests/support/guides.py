@@ -4,8 +4,6 @@ A comment before a block gives its role: `<!-- file: NAME -->`, `<!-- run -->`, 
 `<!-- prints -->` (some lines of the command before it), `<!-- prints, for example -->`, `<!-- not run -->`.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

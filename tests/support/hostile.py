@@ -1,7 +1,5 @@
 """Hostile input files: valid ones with random errors, and arbitrary text."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable

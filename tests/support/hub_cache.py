@@ -1,7 +1,5 @@
 """Folders in the layout of the Hugging Face Hub's cache."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 COMMIT = "0" * 40

@@ -1,7 +1,5 @@
 """Loading of models by their specs, models of modules, and the messages of those that are refused."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Tensors of a device without float64, such as the GPUs of Apple."""
 
-from __future__ import annotations
-
 import torch
 
 

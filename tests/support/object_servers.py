@@ -1,7 +1,5 @@
 """Servers of Azure and Google Cloud Storage on loopback."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """ONNX files for tests: networks exported by torch, and graphs built by hand."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import warnings

@@ -1,7 +1,5 @@
 """Stored runs of one model with chosen values, for tests of ranks."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

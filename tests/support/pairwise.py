@@ -1,7 +1,5 @@
 """Rows of a matrix in which each two values meet, in place of all rows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations, product
 from typing import Any

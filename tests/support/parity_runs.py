@@ -1,7 +1,5 @@
 """A run whose answers are compared with those of a reference, for tests of reports and the page."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

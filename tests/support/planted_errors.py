@@ -1,7 +1,5 @@
 """Errors planted into a classifier, for tests of the doctor."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

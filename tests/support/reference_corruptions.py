@@ -7,8 +7,6 @@ It pulls a second OpenCV without `--no-deps`. Run as a program this module write
 tests, so that these can be compared without the package.
 """
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from types import ModuleType

@@ -1,7 +1,5 @@
 """Markdown as HTML, with its tags and texts."""
 
-from __future__ import annotations
-
 from html.parser import HTMLParser
 
 from markdown_it import MarkdownIt

@@ -1,7 +1,5 @@
 """Requests in few words."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import cast
 

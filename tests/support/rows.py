@@ -1,7 +1,5 @@
 """Verdicts and a grade as records store them, for tests of reports and exports."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from quba_check.core.explanation import Explanation

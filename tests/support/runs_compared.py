@@ -1,7 +1,5 @@
 """Stored runs of small models, for tests of comparisons."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """An S3 server on loopback, by moto."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections import Counter

@@ -3,8 +3,6 @@
 sample_records.zip holds demo.json and textured.json with their .npz, which make_samples.py makes again.
 """
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path

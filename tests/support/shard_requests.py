@@ -1,7 +1,5 @@
 """Requests for shards in tests."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """FGSM and PGD as plain loops, for `slow_values`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Stores with predictions of several models, without models and images."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence

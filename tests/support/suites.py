@@ -1,7 +1,5 @@
 """Shared by tests of suites: files, manifests, readers, and messages of errors."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """TFLite files for tests, written without a converter."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """timm's own evaluation transform to compare with."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A tiny suite with every set, and tiny networks that count their passes: for tests of whole paths."""
 
-from __future__ import annotations
-
 import textwrap
 from pathlib import Path
 

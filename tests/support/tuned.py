@@ -1,7 +1,5 @@
 """A record of chosen values."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from support.gate import thresholds

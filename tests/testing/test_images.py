@@ -1,7 +1,5 @@
 """The labelled images of a set, decoded on access."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

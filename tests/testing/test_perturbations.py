@@ -1,7 +1,5 @@
 """Changes to an image: their effect on pixels, their repr, and invalid arguments."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

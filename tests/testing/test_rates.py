@@ -1,7 +1,5 @@
 """Shares of changed answers, on a fixed sample."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """hypothesis strategies: examples, shrinking, and whole tests with them."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

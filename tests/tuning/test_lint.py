@@ -1,7 +1,5 @@
 """Findings about threshold files: every schema error, and demands that no sample decides."""
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What-if on the record of a run has the verdicts of the run, whatever conditions its demands have."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

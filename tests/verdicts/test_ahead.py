@@ -1,7 +1,5 @@
 """Warnings ahead: eroding baselines, waivers, and bounds far from the value."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Drops of any class: the largest one, paired, with the class named."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from typing import Any

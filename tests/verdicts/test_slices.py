@@ -1,7 +1,5 @@
 """Verdicts on the worst slice, the largest gap and single slices."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Drops from a record that did not measure the number: as from one that did, or refused."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Stored verdicts are decided again, and edited records are refused."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Sets added to a manifest: two lines more."""
 
-from __future__ import annotations
-
 import pytest
 from support.suites import error_text
 

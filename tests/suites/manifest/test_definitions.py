@@ -1,7 +1,5 @@
 """Classes, label spaces, prompts and restrictions of manifests."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

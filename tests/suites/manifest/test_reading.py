@@ -1,7 +1,5 @@
 """Manifests: what is read from a right one, and the text for every mistake in a wrong one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A suite of two classes whose objects are where their masks say."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Two sets made of a suite: what is in them, that they repeat, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

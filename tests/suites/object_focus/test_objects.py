@@ -1,7 +1,5 @@
 """Pictures made of two pictures, names of images, and packed masks: by hand and by property."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

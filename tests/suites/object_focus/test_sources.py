@@ -1,7 +1,5 @@
 """Objects from masks in all the ways that people store them, and from boxes by GrabCut."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

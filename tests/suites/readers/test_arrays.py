@@ -1,7 +1,5 @@
 """The reader `arrays`: files of numpy and idx files, and the exact text for what is wrong in them."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import struct

@@ -1,7 +1,5 @@
 """The reader `csv`: what it finds in a right layout, and the exact text for every wrong one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

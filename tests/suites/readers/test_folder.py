@@ -1,7 +1,5 @@
 """Readers of folders: right layouts, and the exact text for every wrong one."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Paths that mean several files, and results of files that are cached until these change."""
 
-from __future__ import annotations
-
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor

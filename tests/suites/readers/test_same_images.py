@@ -1,7 +1,5 @@
 """Every way to keep a set gives the images and labels that folders do; made by the libraries people use."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import struct

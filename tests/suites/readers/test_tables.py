@@ -1,7 +1,5 @@
 """Readers of tables: labels and columns, and the exact text for what is wrong in a file."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

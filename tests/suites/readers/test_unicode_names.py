@@ -1,7 +1,5 @@
 """Names of classes are the same in every Unicode form: file systems and editors choose different ones."""
 
-from __future__ import annotations
-
 import unicodedata
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,5 @@
 """The reader `webdataset`: the exact text for what is wrong in a shard."""
 
-from __future__ import annotations
-
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
