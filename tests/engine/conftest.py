@@ -1,7 +1,7 @@
 """Evaluations of tiny networks on the tiny suite, with one store a test."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -40,3 +40,11 @@ def evaluate(tmp_path: Path, suite: Path, models: ModuleType) -> Evaluate:
         return evaluation
 
     return made
+
+
+@pytest.fixture
+def settings(tmp_path: Path, models: object) -> Callable[[str], object]:
+    """Writes the file on which the answers depend."""
+    path = tmp_path / "tiny_models.txt"
+    path.write_text("")
+    return path.write_text

@@ -73,14 +73,6 @@ def test_images_of_each_other_place_are_compared(tmp_path: Path, monkeypatch: py
     assert shown_images(third, views) == []
 
 
-@pytest.fixture
-def settings(tmp_path: Path, models: object) -> Callable[[str], object]:
-    """Writes the file on which the answers depend."""
-    path = tmp_path / "tiny_models.txt"
-    path.write_text("")
-    return path.write_text
-
-
 def fresh(evaluate: Evaluate, folder: Path, model: str = "net") -> Evaluation:
     store = open_store(folder)
     store.is_fresh = True

@@ -7,7 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -25,14 +24,6 @@ from quba_check.evaluation import Evaluation
 N = PER_CLASS * len(CLASSES)
 SKETCH = View("sketch")
 FOG = View("corruptions", "fog", 3)
-
-
-@pytest.fixture
-def settings(tmp_path: Path, models: ModuleType) -> Callable[[str], object]:
-    """Writes the file on which the answers depend."""
-    path = tmp_path / "tiny_models.txt"
-    path.write_text("")
-    return path.write_text
 
 
 @pytest.fixture
