@@ -90,13 +90,32 @@ def test_another_machine_may_round_otherwise(change: float, is_refused: bool) ->
         assert check_verdicts(Record.model_validate(content), "r.json") == ()
 
 
-def test_the_message_states_both_verdicts() -> None:
-    content = content_of(judged("dimensions: {accuracy: {min: 0.95}}"))
-    content["verdicts"][0]["outcome"] = "pass"
-    assert refusal(content) == (
-        "r.json: the verdict on accuracy[min] contradicts the values of the record, got pass at 0.9 "
-        "(0.8804 to 0.9196). Allowed: fail at 0.9 (0.8804 to 0.9196). Run the gate again."
-    )
+@pytest.mark.parametrize(
+    ("text", "change", "message"),
+    [
+        (
+            "dimensions: {accuracy: {min: 0.95}}",
+            {"outcome": "pass"},
+            "the verdict on accuracy[min] contradicts the values of the record, got pass at 0.9 (0.8804 to "
+            "0.9196). Allowed: fail at 0.9 (0.8804 to 0.9196).",
+        ),
+        (
+            "uncertain: fail\ndimensions: {accuracy: {min: 0.895}}",
+            {"policy": "allow"},
+            "the policy of accuracy[min] is not that of 'x.yaml', got allow, 0.95.",
+        ),
+        (
+            "dimensions: {accuracy: {min: 0.1}}",
+            {"threshold_file": "y.yaml"},
+            "the verdict on accuracy[min] is of no threshold file of the run, got y.yaml.",
+        ),
+    ],
+    ids=["outcome", "policy", "file"],
+)
+def test_an_edited_verdict_is_refused(text: str, change: dict[str, str], message: str) -> None:
+    content = content_of(judged(text))
+    content["verdicts"][0] |= change
+    assert refusal(content) == f"r.json: {message} Run the gate again."
 
 
 def digest_terms(rows: list[VerdictRow]) -> list[list[object]]:
@@ -189,23 +208,6 @@ def test_demands_that_were_not_selected_may_be_missing() -> None:
     run = Record.model_validate(content)
     assert check_verdicts(run, "r.json") == ()
     assert run.overall_verdict != "pass"
-
-
-def test_another_policy_is_refused() -> None:
-    content = content_of(judged("uncertain: fail\ndimensions: {accuracy: {min: 0.895}}"))
-    content["verdicts"][0] |= {"policy": "allow"}
-    assert refusal(content) == (
-        "r.json: the policy of accuracy[min] is not that of 'x.yaml', got allow, 0.95. Run the gate again."
-    )
-
-
-def test_a_verdict_of_no_file_is_refused() -> None:
-    content = content_of(judged("dimensions: {accuracy: {min: 0.1}}"))
-    content["verdicts"][0]["threshold_file"] = "y.yaml"
-    assert refusal(content) == (
-        "r.json: the verdict on accuracy[min] is of no threshold file of the run, got y.yaml. "
-        "Run the gate again."
-    )
 
 
 @pytest.mark.parametrize("key", ["demands", "settings"])
