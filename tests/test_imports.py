@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import packages_distributions, requires
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -83,24 +84,25 @@ def test_the_python_api_loads_what_a_plain_model_needs() -> None:
     assert loaded("import quba_check.evaluation", "torch", *LAZY) == ["torch"]
 
 
-@pytest.mark.parametrize("kind", ["demo", "torchscript", "onnx"])
-def test_photos_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind: str, tmp_path: Path) -> None:
-    model = "demo" if kind == "demo" else str(tmp_path / ("model.onnx" if kind == "onnx" else "model.pt"))
-    classes = "CLASSES" if kind == "demo" else "('red', 'green', 'blue')"
-    if kind == "torchscript":
-        torch.jit.trace(colours(), torch.zeros(2, 3, 8, 8)).save(model)
-    elif kind == "onnx":
-        pytest.importorskip("onnxruntime")
-        mean_of_colours(Path(model))
+def test_photos_the_doctor_and_models_of_no_timm_architecture_load_no_timm(tmp_path: Path) -> None:
+    """A demo model, a program of torch.jit and an ONNX file, one after another in a process."""
+    models = [("demo", "CLASSES"), (str(tmp_path / "model.pt"), "('red', 'green', 'blue')")]
+    torch.jit.trace(colours(), torch.zeros(2, 3, 8, 8)).save(tmp_path / "model.pt")
+    if find_spec("onnxruntime"):
+        mean_of_colours(tmp_path / "model.onnx")
+        models.append((str(tmp_path / "model.onnx"), "('red', 'green', 'blue')"))
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.jpg")
-    code = (
+    lines = [
         "import quba_check.doctor.examination\nfrom quba_check.demo import CLASSES\n"
         "from PIL import Image\nfrom quba_check.models.preprocessing.fast import rgb_pixels\n"
         f"rgb_pixels(Image.open({str(tmp_path / 'photo.jpg')!r}))\n"
         "from quba_check.models.loading import load_classifier\n"
-        "from quba_check.models.request import LoadRequest\n"
-        f"load_classifier({model!r}, LoadRequest(classes={classes}, image_size=8, device='cpu'))"
-    )
+        "from quba_check.models.request import LoadRequest"
+    ]
+    for model, classes in models:
+        lines.append(
+            f"load_classifier({model!r}, LoadRequest(classes={classes}, image_size=8, device='cpu'))"
+        )
     names = (
         "huggingface_hub",
         "pandas",
@@ -110,7 +112,7 @@ def test_photos_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind:
         "torch._dynamo",
         "torchvision",
     )
-    assert loaded(code, *names) == []
+    assert loaded("\n".join(lines), *names) == []
 
 
 def test_modules_of_a_run_and_commands_on_stored_values_load_no_model_library() -> None:
