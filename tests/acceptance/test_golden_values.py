@@ -158,30 +158,3 @@ def test_corruptions_read_from_files(golden: ModuleType, arrays: dict[str, np.nd
         name = f"{CELLS}|read|{view}"
         assert golden.keys(measured, view) == FACTS["keys"][name]
         assert_equal(golden.columns(measured, view), columns_of(arrays, name), name, is_exact=is_exact)
-
-
-@pytest.mark.slow
-def test_the_command_gives_the_same_values(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, golden: ModuleType, store: Path
-) -> None:
-    measured = golden.evaluation(CELLS, OLD / "data", "standard", store)
-    tolerance = 1e-12 if has_same_arithmetic(golden, measured, CELLS) else TOLERANCE
-    monkeypatch.setenv("PYTHONPATH", str(OLD), prepend=":")
-    monkeypatch.setenv("OMP_NUM_THREADS", str(FACTS["threads"]))
-    monkeypatch.setenv("QUBA_STORE", str(pytester.path / "store"))
-    expected = FACTS["values"][f"{CELLS}|standard"]
-    low = ("calibration_error", "parameters")
-    demands = "".join(f"  {name}: {{{'max: 1' if name in low else 'min: 0'}}}\n" for name in expected)
-    thresholds = pytester.path / "golden.yaml"
-    thresholds.write_text(f"schema: 1\nname: golden\ndimensions:\n{demands}", encoding="utf-8")
-    pytester.runpytest_subprocess(
-        f"--model={CELLS}",
-        f"--quba-data={OLD / 'data'}",
-        "--quba-precision=fp32",
-        "--quba-exact-preprocessing",
-        "--quba-report=record.json",
-        "golden.yaml",
-    )
-    record = json.loads((pytester.path / "record.json").read_text(encoding="utf-8"))
-    values = {name: row["value"] for name, row in record["measurements"].items()}
-    assert values == pytest.approx(expected, rel=0, abs=tolerance)
