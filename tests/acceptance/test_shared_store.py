@@ -11,8 +11,6 @@ from support.s3 import S3Server
 from support.tiny import write_suite
 
 PER_CLASS = 100
-N = 3 * PER_CLASS
-"""Clean images, in two shards."""
 EXAMINED = 512
 """Images that the doctor shows a healthy model, at most."""
 

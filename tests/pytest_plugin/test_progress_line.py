@@ -4,13 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from support.gate import thresholds
 
 from quba_check.engine.work import Step
 from quba_check.gate.progress import ProgressWriter
 from quba_check.pytest_plugin.progress_line import LOG_SECONDS, LogLines, TerminalLine
-
-FILE = thresholds("dimensions: {accuracy: {min: 0.5}}")
 
 
 def step(view: str, images: int, planned: float, seconds: float) -> Step:

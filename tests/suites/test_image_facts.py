@@ -122,9 +122,6 @@ def test_a_damaged_table_is_an_error(tmp_path):
     )
 
 
-PAIRS_RNG = np.random.default_rng(5)
-
-
 def pairs(hashes: list[int], sets: list[int]) -> list[tuple[int, int]]:
     n = len(hashes)
     zeros = np.zeros(n, np.float32)
