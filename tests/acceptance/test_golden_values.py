@@ -1,4 +1,4 @@
-"""Values under fp32 and exact preprocessing are those of version 0.2.0, bit for bit.
+"""Values under fp32 and exact preprocessing are those of version 0.2.0, bit for bit, but for motion blur.
 
 `written_by_0_2/golden.npz` holds stored columns of a small network on JPEG and PNG files and of the demo
 models on their suite, under both protocols; `golden.json` holds the nine values, the cache keys, the
@@ -26,6 +26,7 @@ from quba_check.engine import cache_keys
 from quba_check.engine.cache_keys import LIBRARIES
 from quba_check.evaluation import Evaluation
 from quba_check.models.loaded_module import LoadedModule, fingerprint
+from quba_check.suites import corruptions
 from quba_check.suites.suite import Suite
 
 OLD = Path(__file__).parent / "written_by_0_2"
@@ -80,6 +81,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         cache_keys, "FORMAT", 1
     )  # later formats differ in what a shard states, not in its key
+    monkeypatch.setattr(corruptions, "VERSION", 3)  # version 4 has other pixels of motion blur alone
     monkeypatch.syspath_prepend(OLD)
     threads = torch.get_num_threads()
     torch.set_num_threads(FACTS["threads"])
@@ -135,6 +137,8 @@ def test_columns_values_and_keys(
             assert (keys[0] == expected_keys[0]) is not stops_when_fooled, name
         if model == CELLS or DRAWS_SAME_FILES:
             assert keys[1:] == expected_keys[1:], name
+        if view.corruption == "motion_blur":
+            continue
         if stops_when_fooled:
             robust = expected["always_right"]
             for columns in (got, expected):

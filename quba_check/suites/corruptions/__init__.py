@@ -21,7 +21,7 @@ from quba_check.messages import allowed_names
 from quba_check.suites.corruptions import blur, digital, noise, weather
 from quba_check.suites.corruptions.strength import Image8, Strength
 
-VERSION = 3
+VERSION = 4
 """Incremented when an output changes, so that predictions on the old images are not used for the new ones."""
 
 ENCODINGS = {"jpeg85": 85}

@@ -1,6 +1,7 @@
 """Blur: defocus, glass, motion, zoom; extra: Gaussian. With the filters behind them.
 
-Filters with uint8 results are estimated in single precision and decided in double precision.
+The motion is summed in single precision. The Gaussian behind glass is estimated in it, and decided in double
+precision.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ Indices = NDArray[np.intp]
 Exact = Callable[[Indices], NDArray[Value]]
 _EPSILON = float(np.finfo(np.float32).eps)
 EPSILON = float(np.finfo(np.float64).eps)
+_ROUNDING = 1e-3
+"""More levels than the rounding errors of a motion in single precision add up to."""
 _LARGEST = 129 if cv2.checkHardwareSupport(4) else 49
 """Weights of a motion's kernel; OpenCV filters with more by a slower Fourier transform. 4 stands for SSE3."""
 
@@ -101,7 +104,10 @@ def motion_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> 
     radius, sigma = strength.parameters(
         ((6, 1), (6, 1.5), (6, 2), (8, 2.5), (9, 3)), ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
     )
-    return motion_filter(image, radius, sigma, rng.uniform(-45, 45), lambda values: values.astype(np.uint8))
+    blurred = motion_filter(image, radius, sigma, rng.uniform(-45, 45))
+    # So that truncation leaves flat regions unchanged on every processor.
+    blurred += _ROUNDING
+    return blurred.astype(np.uint8)
 
 
 def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
@@ -268,46 +274,28 @@ def gaussian_filter(image: Image8, sigma: float) -> Image8:
     return rounded(estimate, (size + 4) * _EPSILON * 255, lambda values: values.astype(np.uint8), nearer)
 
 
-def motion_filter(
-    image: Image8 | Real, radius: int, sigma: float, degrees: float, to_pixels: Rounding[np.uint8]
-) -> Image8:
+def motion_filter(image: Image8 | Real, radius: int, sigma: float, degrees: float) -> NDArray[np.float32]:
     """Apply the blur of a straight motion: Gaussian weights along a line of whole pixels.
-
-    The pixels are those of sums in double precision.
 
     Args:
         image: (H, W) or (H, W, 3); outside the image its edge is repeated.
         radius: the line is 2 · radius + 1 steps long, shorter if it would leave a small image.
         sigma: of the Gaussian, in steps.
         degrees: direction of the camera, from the positive x axis, clockwise on the screen.
-        to_pixels: the rounding; it never decreases.
 
     Returns:
-        An array of the same shape.
+        (H, W) or (H, W, 3), in the range of the image.
     """
     height, width = image.shape[:2]
     length = 2 * radius + 1
-    # By math.exp, since the last bit of np.exp depends on the processor, and a flat image on that bit.
-    weights = np.array([math.exp(-(step**2) / (2 * sigma**2)) for step in range(length)])
-    weights /= np.sqrt(2 * np.pi) * sigma
-    weights /= np.sum(weights)
+    weights = np.exp(-(np.arange(length) ** 2) / (2 * sigma**2))
+    weights /= weights.sum()
     steps = _steps(length, degrees)
     outside = np.flatnonzero((np.abs(steps) >= (height, width)).any(axis=1))
     steps = steps[: outside[0]] if len(outside) else steps
     reach = int(np.abs(steps).max())
-    padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
-
-    def exact(positions: NDArray[np.intp]) -> Image8:
-        y, x, *channel = np.unravel_index(positions, image.shape)
-        here = np.ravel_multi_index((y + reach, x + reach, *channel), padded.shape)
-        offsets = (steps @ [padded.shape[1], 1]) * padded[0, 0].size
-        # Added one after another, unlike numpy's sum; in parts, since a flat image has many positions.
-        parts = np.array_split(here, len(here) // 4096 + 1)
-        terms = (padded.take(part - offsets[:, None]) * weights[: len(steps), None] for part in parts)
-        return to_pixels(np.concatenate([np.add.accumulate(term)[-1] for term in terms]))
-
-    single = padded.astype(np.float32)
-    estimate = np.zeros(image.shape, dtype=np.float32)
+    padded = cv2.copyMakeBorder(image.astype(np.float32), reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    blurred = np.zeros(image.shape, dtype=np.float32)
     first = 0
     while first < len(steps):
         boxes = (np.abs(steps[first:] - steps[first]) + 1).prod(axis=1)
@@ -316,10 +304,10 @@ def motion_filter(
         kernel = np.zeros(last - group.min(axis=0) + 1, dtype=np.float32)
         np.add.at(kernel, tuple((last - group).T), weights[first : first + len(group)])
         top, left = reach - last
-        part = single[top : top + height + len(kernel), left : left + width + kernel.shape[1]]
-        estimate += cv2.filter2D(part, -1, kernel, anchor=(0, 0))[:height, :width]
+        part = padded[top : top + height + len(kernel), left : left + width + kernel.shape[1]]
+        blurred += cv2.filter2D(part, -1, kernel, anchor=(0, 0))[:height, :width]
         first += len(group)
-    return rounded(estimate, (length + 8) * _EPSILON / 2 * float(padded.max()), to_pixels, exact)
+    return blurred
 
 
 def _steps(length: int, degrees: float) -> NDArray[np.int64]:

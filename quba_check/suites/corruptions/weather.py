@@ -52,12 +52,9 @@ def snow(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     drops = rng.normal(mean, spread, size=(rows.stop - rows.start, columns.stop - columns.start))
     flakes = enlarge(drops, zoom)
     flakes *= flakes >= threshold
-
-    def to_layer(values: NDArray[np.floating]) -> Image8:
-        return np.round(values * 255).astype(np.uint8)
-
-    layer = motion_filter(np.clip(flakes, 0, 1), radius, sigma, rng.uniform(-135, -45), to_layer)
-    return add_snow(image, layer[:height, :width], colour)
+    falling = motion_filter(np.clip(flakes, 0, 1), radius, sigma, rng.uniform(-135, -45))
+    layer = np.round(falling[:height, :width] * 255).astype(np.uint8)
+    return add_snow(image, layer, colour)
 
 
 def add_snow(image: Image8, layer: NDArray[np.uint8], colour: float) -> Image8:

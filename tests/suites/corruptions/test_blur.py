@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quba_check.core.view import SEVERITIES
+from quba_check.suites.corruptions import corrupt
 from quba_check.suites.corruptions.blur import enlarge, middle_slice, motion_filter, pixel_sources
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_motion_blur_leaves_a_flat_image(severity: int) -> None:
+    for level in range(256):
+        flat = np.full((66, 80, 3), level, dtype=np.uint8)
+        assert np.array_equal(corrupt(flat, "motion_blur", severity, np.random.default_rng(level)), flat)
 
 
 def one_by_one(height: int, width: int, reach: int, moves: np.ndarray) -> np.ndarray:
@@ -47,6 +56,6 @@ def test_a_trail_repeats_the_edge_and_ends_with_a_small_image() -> None:
     weights = np.exp(-(np.arange(21) ** 2) / 18)
     weights /= weights.sum()
     # To the left, one column a step; a sixth step would leave the image.
-    left = motion_filter(flat, 10, 3.0, 0.0, np.asarray)
+    left = motion_filter(flat, 10, 3.0, 0.0)
     assert left[2, 5, 0] == pytest.approx(0.25 * weights[:6].sum())
     assert left[2, 0, 0] == pytest.approx(0.75 * weights[0] + 0.25 * weights[1:6].sum())

@@ -17,7 +17,8 @@ ALLOWED = dict.fromkeys((*CORRUPTIONS, *EXTRA_CORRUPTIONS), 0.0) | {
     "elastic_transform": 1e-4,  # float32 products, there float64
     "brightness": 0.05,  # the ratios of HSV instead of the way there and back
     "saturate": 0.05,
-    "motion_blur": 0.1,  # weights from math.exp; there from np.exp, whose last bit depends on the processor
+    "motion_blur": 0.1,  # a flat region keeps its level; there the last bit of a sum decides
+    "snow": 1e-4,  # flakes moved in float32, there in float64
     "spatter": 1e-3,  # float32 mud, there float64
 }
 
