@@ -141,6 +141,14 @@ def test_influences_and_noise_by_hand():
     assert error.noise == pytest.approx((2 * 0.75 * 0.25) ** 0.5 / 2)
 
 
+def test_influences_of_the_adaptive_error_by_hand():
+    """The gaps of both classes, 0.25 and -0.75 with either sign, have sums of 0.5 with the variance 0.5."""
+    table = np.tile(np.array([0.75, 0.25], np.float32), (2, 1))
+    error = calibration.adaptive_calibration_error(table, np.array([0, 1]), bins=1)
+    slope = (1 - 0.9 * np.exp(-2 * 0.25 / 0.5)) ** 0.5
+    assert error.estimate.influences[None] == pytest.approx([-0.5 * slope, 0.5 * slope])
+
+
 def test_the_adaptive_error_of_a_calibrated_model_is_noise():
     rng = np.random.default_rng(0)
     table = rng.dirichlet(np.ones(3), size=1500).astype(np.float32)
