@@ -61,6 +61,12 @@ LOADED_LATE = {
 }
 """Modules that the list of a file names, and that are imported when a model or its workers are loaded."""
 OPEN_TO_ALL = {"errors", "number_format", "messages"}
+EXTRA_IMPORT = re.compile(
+    r"^(?:import|from) (ai_edge_litert|datasets|keras|obstore|onnx|onnxruntime|open_clip|openvino|pyarrow|ray"
+    r"|transformers)\b",
+    re.MULTILINE,
+)
+"""The import of a package that an extra of quba-check installs, at the start of a module."""
 MOST_STATEMENTS = 300
 MOST_MODULES = 15
 
@@ -101,6 +107,18 @@ def forbidden_imports(name: str, path: Path) -> set[str]:
 
 def test_imports_go_downwards() -> None:
     assert {name: found for name, path in modules() if (found := forbidden_imports(name, path))} == {}
+
+
+def test_test_modules_are_skipped_without_their_extras() -> None:
+    folder = Path(__file__).parent
+    texts = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
+    unguarded = {
+        f"{path}: {match[1]}"
+        for path, text in texts.items()
+        for match in EXTRA_IMPORT.finditer(text)
+        if f'pytest.importorskip("{match[1]}")' not in text[: match.start()]
+    }
+    assert unguarded == set()
 
 
 def test_the_order_is_downwards() -> None:

@@ -4,8 +4,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -44,7 +42,9 @@ def suite(tmp_path: Path) -> Path:
                 path = tmp_path / folder / name / f"{n}.{suffix}"
                 path.write_bytes(photo(10 * k + n, kind, mode))
     images = [photo(k, "JPEG") for k in range(len(CLASSES))]
-    pq.write_table(pa.table({"image": images, "label": list(CLASSES)}), tmp_path / "table.parquet")
+    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    table = pyarrow.table({"image": images, "label": list(CLASSES)})
+    parquet.write_table(table, tmp_path / "table.parquet")
     return tmp_path
 
 

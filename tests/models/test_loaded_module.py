@@ -80,8 +80,7 @@ def _exported(folder, network):
 
 
 def _onnx(folder, network):
-    import onnx
-
+    onnx = pytest.importorskip("onnx")
     path = mean_of_colours(folder / "net.onnx")
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=0)
     return path, {"classes": TEN[:3]}

@@ -1,7 +1,10 @@
 """Images are prepared for zero-shot models bit for bit as open_clip does it, on a real photo."""
 
-import open_clip
 import pytest
+
+pytest.importorskip("open_clip")
+
+import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image

@@ -4,11 +4,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("datasets")
+pytest.importorskip("pyarrow")
+
 import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from PIL import Image
 from support.s3 import S3Server
 from support.suites import error_text, png, tree, write_tar

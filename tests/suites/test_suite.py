@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.suites import error_text, png, suite_of, tree, write_manifest, write_tar
@@ -298,13 +296,14 @@ def test_corruptions_in_shards_and_in_arrays(tmp_path: Path) -> None:
 
 
 def test_members_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:
+    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
     write_tar(tmp_path / "s.tar", {"7.png": b"not an image", "7.cls": b"pear"})
     suite = suite_with(tmp_path, "{reader: webdataset, path: s.tar}")
     assert error_text(suite.image, suite.examples(View("sketch"))[0]) == (
         f"{tmp_path}/s.tar[7.png]: cannot be decoded as an image (no image format recognises it). "
         "Replace or remove it."
     )
-    pq.write_table(pa.table({"image": [b""], "label": ["pear"]}), tmp_path / "s.parquet")
+    parquet.write_table(pyarrow.table({"image": [b""], "label": ["pear"]}), tmp_path / "s.parquet")
     suite = suite_with(tmp_path, "{reader: parquet, path: s.parquet}")
     assert error_text(suite.image, suite.examples(View("sketch"))[0]) == (
         f"{tmp_path}/s.parquet[image/0]: cannot be decoded as an image "

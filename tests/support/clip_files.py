@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import save_file
 
@@ -36,7 +37,7 @@ HALVES = {
 
 def made(kind: str, seed: int = 0) -> Any:
     """The module, in eval mode."""
-    import open_clip
+    open_clip = pytest.importorskip("open_clip")
     from open_clip.model import CustomTextCLIP
 
     config = {key: value for key, value in CONFIGS[kind].items() if key != "custom_text"}

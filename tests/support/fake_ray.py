@@ -6,6 +6,10 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+pytest.importorskip("ray")
+
 import ray.exceptions
 
 from quba_check.executors.ray.worker import Machine

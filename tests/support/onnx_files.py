@@ -5,10 +5,10 @@ import io
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import onnx
+import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 
@@ -49,6 +49,7 @@ def export(
     sample: torch.Tensor | None = None,
 ) -> Path:
     """Export by torch: for any number of images, or for `batch` at a time."""
+    pytest.importorskip("onnx")
     images = torch.zeros(batch, 3, side, side) if sample is None else sample
     shapes = None if fixed else ({0: torch.export.Dim("images")},)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -61,11 +62,16 @@ def mean_of_colours(
     path: Path,
     *,
     shape: Sequence[str | int] = ("n", 3, "h", "w"),
-    kind: int = TensorProto.FLOAT,
+    kind: int = 1,
     extra_inputs: Iterable[str] = (),
     extra_outputs: Iterable[str] = (),
 ) -> Path:
-    """A graph that answers with the mean of each colour channel, through an identity matrix of weights."""
+    """A graph that answers with the mean of each colour channel, through an identity matrix of weights.
+
+    `kind` is a number of `onnx.TensorProto`; 1 stands for float32.
+    """
+    onnx: Any = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
     weights = numpy_helper.from_array(
         torch.eye(3).numpy().astype(helper.tensor_dtype_to_np_dtype(kind)), "weights"
     )

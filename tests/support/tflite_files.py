@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
+
+pytest.importorskip("ai_edge_litert")
+
 import flatbuffers
 import numpy as np
 import torch

@@ -7,10 +7,14 @@ import json
 import zipfile
 import zlib
 
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("ai_edge_litert")
+
 import flatbuffers
 import numpy as np
 import onnx
-import pytest
 import torch
 from ai_edge_litert import schema_py_generated as schema
 from support.loaded_models import THREE, load, refusal

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
 import onnx
 import onnxruntime
-import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from support.loaded_models import THREE, images, message, refusal, size

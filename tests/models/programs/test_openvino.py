@@ -6,9 +6,12 @@ import re
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("openvino")
+
 import numpy as np
 import openvino
-import pytest
 from openvino import opset13 as ops
 from support.loaded_models import THREE, refusal
 from support.loaded_models import load as load_model

@@ -7,9 +7,12 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import onnx
-import openvino
 import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+import onnx
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -137,6 +140,7 @@ def operators_onnx(net: nn.Module, folder: Path) -> Path:
 
 
 def as_openvino(path: Path) -> Path:
+    openvino = pytest.importorskip("openvino")
     openvino.save_model(openvino.convert_model(path), path.with_suffix(".xml"))
     return path.with_suffix(".xml")
 

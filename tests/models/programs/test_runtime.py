@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import openvino
 import pytest
 import torch
 from hypothesis import given
@@ -33,6 +32,7 @@ def as_onnx(net: nn.Sequential, folder: Path, **options: bool) -> Path:
 
 
 def as_openvino(net: nn.Sequential, folder: Path, *, half: bool = False, **options: bool) -> Path:
+    openvino = pytest.importorskip("openvino")
     model = openvino.convert_model(as_onnx(net, folder, **options))
     openvino.save_model(model, folder / "net.xml", compress_to_fp16=half)
     return folder / "net.xml"

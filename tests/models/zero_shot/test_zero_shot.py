@@ -7,8 +7,11 @@ import shutil
 import sys
 from functools import partial
 
-import open_clip
 import pytest
+
+pytest.importorskip("open_clip")
+
+import open_clip
 import torch
 from safetensors.torch import save_file
 from support.clip_files import CLIP, made, write_folder, write_weights

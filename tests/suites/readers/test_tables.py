@@ -5,10 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytest.importorskip("datasets")
+pytest.importorskip("pyarrow")
+
 import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from support.suites import error_text, listing, message, png, short, tree
 
 from quba_check.suites.readers.tables import hf_images, hf_member, parquet_images, parquet_member
