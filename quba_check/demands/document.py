@@ -16,12 +16,9 @@ from quba_check.demands.profiles import display_name, find_thresholds
 from quba_check.demands.schema import BY_NAME, CONDITIONS, ThresholdFile, is_entry
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml, schema_problems, typed
-from quba_check.strict_yaml.round_trip import flow_text
 
 SCHEMA = 1
 MOST_FILES = 20
-SHARED = ("tier", "optional")
-"""Settings of a pipeline in the section `serving` of earlier files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ class Problems:
     def well_formed(self, document: Document) -> Document:
         """Collect the wrong keys and types of a document; return it without wrong entries."""
         for location, message in schema_problems(document, ThresholdFile).items():
-            self.errors.append(ThresholdError(_moved(document, location) or message))
+            self.errors.append(ThresholdError(_margin_as_rule(document, location) or message))
             self._wrong.add(location[: 2 if {*location[:1]} & {*BY_NAME} else 1])
         return replace(document, data=self.without_wrong(document.data))
 
@@ -276,36 +273,13 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError], location: Loc
     return merged
 
 
-def _moved(document: Document, location: Location) -> str:
-    """Return a message on an earlier key, with its new form; empty for another key."""
-    where = f"{document.at_key(location)}: "
-    if location[:1] == ("answers",) and location[-2:] == ("at", "margin"):
-        instead = "probability, or score: margin next to error, accuracy or share"
-        return f"{where}{dotted_path(location)}: the margin is a score, not a rule. Write {instead}."
-    if location == ("parity", "sets"):
-        sets = flow_text({"set": document.data["parity"]["sets"]})
-        return f"{where}parity: 'sets' is now the condition 'set'. Write: {sets}"
-    if location != ("serving",):
+def _margin_as_rule(document: Document, location: Location) -> str:
+    """Return the message on the margin as a rule of answering; empty for another key."""
+    if location[:1] != ("answers",) or location[-2:] != ("at", "margin"):
         return ""
-    pipelines, entries = document.data["serving"], dict[str, list[Any]]()
-    for name, entry in pipelines.items() if isinstance(pipelines, dict) else ():
-        numbers = dict(entry) if isinstance(entry, dict) else {}
-        condition = {"pipeline": name} | {key: numbers.pop(key) for key in SHARED if key in numbers}
-        for key, of_key in (("accuracy", numbers.pop("accuracy", None)), ("parity", numbers)):
-            if of_key and isinstance(of_key, dict):
-                entries.setdefault(key, _stated(document, key)).append(condition | of_key)
-    new: dict[str, Any] = {key: some if some[1:] else some[0] for key, some in entries.items()}
-    if "accuracy" in new:
-        new = {"dimensions": {"accuracy": new.pop("accuracy")}, **new}
-    text = flow_text(new) if new else "pipeline: NAME, next to numbers of accuracy or parity"
-    return f"{where}the section 'serving' is now a condition. Write: {text}"
-
-
-def _stated(document: Document, name: str) -> list[Any]:
-    """Return the entries of accuracy or parity in a document."""
-    data = document.data if name == "parity" else document.data.get("dimensions")
-    entry = data.get(name) if isinstance(data, dict) else None
-    return [*entry] if isinstance(entry, list) else [entry] if entry else []
+    where = f"{document.at_key(location)}: {dotted_path(location)}"
+    instead = "probability, or score: margin next to error, accuracy or share"
+    return f"{where}: the margin is a score, not a rule. Write {instead}."
 
 
 def _changed_conditions(parent: Tree, child: Tree, merged: Tree, at: Location) -> Iterator[ThresholdError]:

@@ -23,13 +23,6 @@ IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
 STARTED = "quba_started"
 """Key of the input of xdist's workers with the start of the run, in seconds since 1970."""
-SETTINGS_FILE = "quba_executor_settings"
-"""Key of a file that an earlier version read."""
-FORMER_KEYS = {
-    "quba_preparation": "The key is now quba_preprocessing: rename it.",
-    SETTINGS_FILE: "Remove it: Ray's own configuration replaces this file (docs/many-machines.md).",
-}
-"""Keys of ini files of earlier versions, and what to do. pytest would only warn of an unknown one."""
 _MODEL_FLAG: pytest.StashKey[str] = pytest.StashKey()
 
 
@@ -43,9 +36,6 @@ def add_options(parser: pytest.Parser) -> None:
         if option.has_ini:
             kind: Literal["args", "string"] = "args" if option.repeatable else "string"
             parser.addini(option.key, f"as {option.flag}", kind, default=None)
-    for former, advice in FORMER_KEYS.items():
-        parser.addini(former, advice)
-    group.addoption("--quba-executor-settings", dest=SETTINGS_FILE, help=argparse.SUPPRESS)
 
 
 def hide_models(config: pytest.Config, parser: pytest.Parser, args: Sequence[str]) -> list[str]:
@@ -99,15 +89,10 @@ def options_of(config: pytest.Config) -> Options:
     """Return the checked options of a run.
 
     Raises:
-        OptionError: a value is not allowed, or an option or key is that of an earlier version.
+        OptionError: a value is not allowed.
         pytest.UsageError: an executor is requested together with processes of xdist.
     """
     given = vars(config.option)
-    if file := given.get(SETTINGS_FILE):
-        raise OptionError(f"--quba-executor-settings: got '{file}'. {FORMER_KEYS[SETTINGS_FILE]}")
-    for former, advice in FORMER_KEYS.items():
-        if value := config.getini(former):
-            raise OptionError(f"{config.inipath}: {former}: got '{value}'. {advice}")
     values = {option.key: _value(config, option, given) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     options = Options.parse(values, config.invocation_params.dir, defaults)

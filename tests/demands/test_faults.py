@@ -237,11 +237,6 @@ ONES: list[tuple[SuiteFacts, list[str]]] = [
             "answers: {}",
             "parity: [{}]",
             "parity: {set: night}",
-            "parity: {agreement: {min: 1}, sets: [clean, fog]}",
-            "serving: {app: {accuracy: {min: 0.9, max_drop: 0.01}, agreement: {min: 0.99}}}",
-            "serving:\n app: {tier: warn, agreement: {min: 0.9}}\n b: {accuracy: {min: 1%, tier: info}}\n"
-            "dimensions: {accuracy: {min: 0.9}}\nparity: [{set: fog, agreement: {min: 0.9}}]",
-            "serving: null",
             "quba: {min_grade: E}",
             "quba:\n  weights:\n    accuracy: -1",
             "quba: {weights: {fairness: 1}}",

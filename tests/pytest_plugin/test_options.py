@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS
 from quba_check.pytest_plugin.options import device_of, early_options, options_of
 
@@ -50,30 +49,6 @@ def test_urls_are_no_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_options_without_ini_value_are_not_read_from_the_ini_file() -> None:
     assert not options_of(config(ini={"quba_trust_pickle": "true"})).request.trust_pickle
-
-
-def test_a_former_key_of_the_ini_file() -> None:
-    with pytest.raises(OptionError) as caught:
-        options_of(config(ini={"quba_preparation": "p.yaml"}))
-    assert str(caught.value) == (
-        "/project/pytest.ini: quba_preparation: got 'p.yaml'. The key is now quba_preprocessing: rename it."
-    )
-
-
-@pytest.mark.parametrize(
-    ("where", "given"),
-    [
-        ("--quba-executor-settings", config({"quba_executor_settings": "ray.yaml"})),
-        ("/project/pytest.ini: quba_executor_settings", config(ini={"quba_executor_settings": "ray.yaml"})),
-    ],
-)
-def test_the_former_file_of_an_executor(where: str, given: SimpleNamespace) -> None:
-    with pytest.raises(OptionError) as caught:
-        options_of(given)
-    assert str(caught.value) == (
-        f"{where}: got 'ray.yaml'. Remove it: Ray's own configuration replaces this file "
-        "(docs/many-machines.md)."
-    )
 
 
 def test_an_executor_with_processes_of_xdist() -> None:
