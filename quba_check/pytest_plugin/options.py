@@ -15,7 +15,7 @@ from _pytest.config import get_config
 
 from quba_check.errors import OptionError, UserError, describe_bug
 from quba_check.gate.options import BY_METAVAR, OPTIONS, SHORT_FLAG, Given, Option, Options
-from quba_check.messages import paths_as_typed
+from quba_check.messages import did_you_mean, paths_as_typed
 from quba_check.storage.user_files import file_kind, user_location, user_path
 
 _GROUP = "quba"
@@ -89,9 +89,10 @@ def options_of(config: pytest.Config) -> Options:
     """Return the checked options of a run.
 
     Raises:
-        OptionError: a value is not allowed.
+        OptionError: a value is not allowed, or a key of the ini file is unknown.
         pytest.UsageError: an executor is requested together with processes of xdist.
     """
+    _check_ini_keys(config)
     given = vars(config.option)
     values = {option.key: _value(config, option, given) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
@@ -103,6 +104,19 @@ def options_of(config: pytest.Config) -> Options:
             f"too. Leave -n out: {executor.workers}."
         )
     return options
+
+
+def _check_ini_keys(config: pytest.Config) -> None:
+    """Raise an error if the ini file has an unknown key of ours, of which pytest would only warn."""
+    prefix = f"{_GROUP}_"
+    # Private, as pytest has no public list of the keys of its file.
+    unknown = sorted(key for key in config._get_unknown_ini_keys() if key.startswith(prefix))
+    if unknown:
+        keys = [option.key for option in OPTIONS if option.has_ini]
+        raise OptionError(
+            f"{config.inipath}: unknown key '{unknown[0]}'.{did_you_mean(unknown[0], keys)} "
+            "Allowed: the keys in docs/options.md."
+        )
 
 
 def config_of(given: Mapping[str, Any]) -> pytest.Config:

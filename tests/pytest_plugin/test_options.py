@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS
-from quba_check.pytest_plugin.options import device_of, early_options, options_of
+from quba_check.pytest_plugin.options import config_of, device_of, early_options, options_of
 
 STARTED = Path("/started")
 INI = Path("/project/pytest.ini")
@@ -16,7 +17,11 @@ def config(line: dict[str, object] | None = None, ini: dict[str, object] | None 
     """Return pytest's configuration after it read command line and ini file."""
     option = SimpleNamespace(**dict.fromkeys(option.key for option in OPTIONS) | (line or {}))
     return SimpleNamespace(
-        option=option, getini=(ini or {}).get, inipath=INI, invocation_params=SimpleNamespace(dir=STARTED)
+        option=option,
+        getini=(ini or {}).get,
+        inipath=INI,
+        invocation_params=SimpleNamespace(dir=STARTED),
+        _get_unknown_ini_keys=set,
     )
 
 
@@ -49,6 +54,18 @@ def test_urls_are_no_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_options_without_ini_value_are_not_read_from_the_ini_file() -> None:
     assert not options_of(config(ini={"quba_trust_pickle": "true"})).request.trust_pickle
+
+
+def test_an_unknown_key_of_the_ini_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ini = tmp_path / "pytest.ini"
+    ini.write_text("[pytest]\nquba_dta = photos\n")
+    monkeypatch.chdir(tmp_path)
+    given = {option.key: [] if option.repeatable else None for option in OPTIONS}
+    with pytest.raises(OptionError) as caught:
+        options_of(config_of(given))
+    assert str(caught.value) == (
+        f"{ini}: unknown key 'quba_dta'. Did you mean 'quba_data'? Allowed: the keys in docs/options.md."
+    )
 
 
 def test_an_executor_with_processes_of_xdist() -> None:
