@@ -44,7 +44,7 @@ def test_paths_are_relative_to_the_workspace(
 
 def test_the_message_finds_a_file_that_the_record_names_otherwise(tmp_path: Path) -> None:
     (tmp_path / "t.yaml").touch()
-    low = Explanation("accuracy is low", place=f"{tmp_path}/t.yaml:3")
+    low = Explanation("accuracy is low", path=f"{tmp_path}/t.yaml", line=3)
     verdict = VerdictRow.model_validate(row(file="../elsewhere/t.yaml", explanation=low))
     assert path_in(tmp_path.resolve(), verdict) == "t.yaml"
 
@@ -53,13 +53,13 @@ def test_shipped_files_of_an_environment_inside_are_outside(tmp_path: Path) -> N
     file = tmp_path / ".venv" / "site-packages" / "quba_check" / "default.yaml"
     file.parent.mkdir(parents=True)
     file.touch()
-    verdict = VerdictRow.model_validate(row(explanation=Explanation("low", place=f"{file}:3")))
+    verdict = VerdictRow.model_validate(row(explanation=Explanation("low", path=str(file), line=3)))
     assert path_in(tmp_path.resolve(), verdict) is None
 
 
 @pytest.mark.parametrize("name", ["x" * 5_000, "a\0b", "../" * 2_000, "::error::x", ""])
 def test_a_name_that_no_file_can_have(name: str, tmp_path: Path) -> None:
-    verdict = VerdictRow.model_validate(row(file=name, explanation=Explanation("low", place=f"{name}:3")))
+    verdict = VerdictRow.model_validate(row(file=name, explanation=Explanation("low", path=name, line=3)))
     assert path_in(tmp_path.resolve(), verdict) is None
 
 

@@ -160,7 +160,7 @@ TWO_FILES = [
         "quba", "A", "fail", part="grade", explanation=Explanation("quba.grade B is below A"), file=STRICT
     ),
 ]
-PATH = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml:12"
+PATH = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml"
 METRICS = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
 LOST = wide(0.015, -0.0115, 0.0432, "fraction")
 GAINED = wide(-0.1, -0.13, 0.02, "relative")
@@ -263,7 +263,14 @@ CASES = {
     "brackets and colons are text": record({}, notes=["[bold]not markup[/bold] :smile:"]),
     "long paths are not broken": record(
         {"accuracy": value(0.1, "fraction")},
-        [demand("accuracy", 0.9, "fail", explanation=Explanation("accuracy 0.1 is below 0.9", place=PATH))],
+        [
+            demand(
+                "accuracy",
+                0.9,
+                "fail",
+                explanation=Explanation("accuracy 0.1 is below 0.9", path=PATH, line=12),
+            )
+        ],
     ),
     "a custom dimension": record({"speed_on_a_phone": value(12.5, "ms", parts={"slow": value(20)})}),
     "the score with its interval and letters": record(
