@@ -51,7 +51,8 @@ ROWS: dict[str, Callable[[Work], list[Row]]] = {
 ALL_ROWS: dict[str, Callable[[Work], Iterable[Row]]] = dict(
     ROWS, judging=judging.rows, executors=executors.rows, gpu=gpu.rows
 )
-BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end: python -m benchmarks -->"
+BEGIN = "<!-- begin: python -m benchmarks -->"
+END = "<!-- end: python -m benchmarks -->"
 
 
 def main() -> None:
@@ -90,7 +91,8 @@ def parsed_options() -> argparse.Namespace:
     )
     options = parser.parse_args()
     options.names, options.rows = options.rows, options.rows or list(ROWS)
-    if unknown := [name for name in options.rows if name not in ALL_ROWS]:
+    unknown = [name for name in options.rows if name not in ALL_ROWS]
+    if unknown:
         parser.error(f"unknown row '{unknown[0]}'. Allowed: {', '.join(ALL_ROWS)}.")
     if options.released is not None:
         options.released = options.released.absolute()
@@ -98,7 +100,8 @@ def parsed_options() -> argparse.Namespace:
             parser.error(
                 f"--released: {options.released} holds no eval.py. Allowed: a checkout of the released code."
             )
-        if missing := released.missing_packages():
+        missing = released.missing_packages()
+        if missing:
             parser.error(
                 f"--released needs packages that are not installed: pip install --no-deps {' '.join(missing)}"
             )

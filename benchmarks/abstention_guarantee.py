@@ -28,7 +28,8 @@ from simulated import print_summary, read_options
 
 from quba_check.metrics.selective import guaranteed_threshold
 
-CONFIDENCE, POINTS = 0.95, 200_001
+CONFIDENCE = 0.95
+POINTS = 200_001
 SIZES = (300, 1000, 5000)
 ERRORS = (0.01, 0.05)
 Numbers = NDArray[np.float64]
@@ -88,7 +89,8 @@ class Cell:
 
     def draw(self, rng: np.random.Generator) -> float:
         """Return the share of new images that the threshold of one set answers."""
-        groups, tendency = np.arange(self.images), np.ones(self.images)
+        groups = np.arange(self.images)
+        tendency = np.ones(self.images)
         rank = rng.random(self.images)
         if self.group > 1:  # all errors are in a fifth of the groups
             weights = self._weights(rng)

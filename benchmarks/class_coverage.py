@@ -30,8 +30,10 @@ from quba_check.core.request import CLASS_NUMBERS, EACH, MACRO, Request
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 
-IMAGES, RATES = (50, 200, 2000), (0.5, 0.9, 0.99)
-PREVALENCE, LEAST_ONE_SIDED = 0.02, 0.9675
+IMAGES = (50, 200, 2000)
+RATES = (0.5, 0.9, 0.99)
+PREVALENCE = 0.02
+LEAST_ONE_SIDED = 0.9675
 ONE = tuple(
     Request("classes", CLASS_NUMBERS[metric], "a", (0,))
     for metric in ("recall", "specificity", "precision", "npv", "f1", "auroc")
@@ -65,11 +67,13 @@ def of_one_class(n: int, rate: float, rng: np.random.Generator) -> dict[str, Sam
     A wrong answer on class 0 is 1 in half of the cases. The score of AUROC is normal, with the area as rate.
     """
     label = np.repeat([0, 2], n)
-    right, other = rng.random(2 * n) < rate, rng.random(2 * n) < 0.5
+    right = rng.random(2 * n) < rate
+    other = rng.random(2 * n) < 0.5
     predicted = np.where(right, label, np.where(label == 0, np.where(other, 1, 2), 0))
     score = ndtr(rng.standard_normal(2 * n) + np.where(label == 0, np.sqrt(2) * ndtri(rate), 0.0))
     probabilities = np.stack([score, 1 - score, 0 * score], axis=1).astype(np.float32)
-    p, q = PREVALENCE, 1 - PREVALENCE
+    p = PREVALENCE
+    q = 1 - PREVALENCE
     restated = p * rate / (p * rate + q * (1 - rate)), q * rate / (q * rate + p * (1 - rate))
     requests = (*ONE, CONFUSION, *RESTATED)
     truth = [rate] * len(ONE) + [(1 - rate) / 2, *restated]
@@ -120,7 +124,8 @@ def measured(
     probabilities: NDArray[np.float32] | None = None,
 ) -> Measurement:
     """Return the measurement of some answers."""
-    n, half = len(label), np.full(len(label), 0.5, np.float32)
+    n = len(label)
+    half = np.full(len(label), 0.5, np.float32)
     table = Predictions(np.arange(n), label, predicted, half, half, probabilities)
     suite = SuiteFacts("simulated", len(names), (), (), {}, class_names=names, requests=requests)
     return registry["classes"].measure({CLEAN: table}, Facts(suite, ModelFacts(1, 1)))
@@ -132,7 +137,8 @@ def main() -> int:
     two_sided: dict[str, int] = {}
     one_sided: dict[str, int] = {}
     for n, rate in product(IMAGES, RATES):
-        counts, measurable = Counter[str](), Counter[str]()
+        counts = Counter[str]()
+        measurable = Counter[str]()
         for _ in range(given.draws):
             sample = samples(n, rate, rng)
             counts.update(covered(sample))

@@ -37,8 +37,13 @@ from quba_check.metrics.class_metrics import threshold_at
 
 MANY = 400_000
 NAMES = ("a", "b", "c")
-FEW_GROUPS, FEW_RATES, FEW_DRAWS, ERROR, SIZE = (2, 3, 5, 7, 9), (0.3, 0.5, 0.8, 0.9, 0.99), 20_000, 0.025, 4
-ACCURACY, RECALL = Part("", "fraction", "high", ""), CLASS_NUMBERS["recall"]
+FEW_GROUPS = (2, 3, 5, 7, 9)
+FEW_RATES = (0.3, 0.5, 0.8, 0.9, 0.99)
+FEW_DRAWS = 20_000
+ERROR = 0.025
+SIZE = 4
+ACCURACY = Part("", "fraction", "high", "")
+RECALL = CLASS_NUMBERS["recall"]
 OTHER = View("other", columns="probabilities")
 Sample = tuple[Mapping[View, Predictions], float]
 """The predictions of a set, and the true value of the demanded number."""
@@ -68,12 +73,15 @@ def table(
     slices: NDArray[np.intp] | None = None,
 ) -> Predictions:
     """Return predictions with a column of slices."""
-    stored, n = probabilities.astype(np.float32), len(label)
-    predicted, rows = stored.argmax(axis=1), np.arange(n)
+    stored = probabilities.astype(np.float32)
+    n = len(label)
+    predicted = stored.argmax(axis=1)
+    rows = np.arange(n)
     columns = {}
     if slices is not None:
         columns["s"] = SliceColumn(tuple(f"s={k}" for k in range(slices.max() + 1)), slices)
-    top, own = stored[rows, predicted], stored[rows, label]
+    top = stored[rows, predicted]
+    own = stored[rows, label]
     return Predictions(rows, label, predicted, top, own, stored, group=group, slices=columns)
 
 
@@ -104,7 +112,8 @@ def accuracy_of_patients(size: int) -> float:
 def patients(groups: int, size: int, rng: np.random.Generator) -> Sample:
     """Images of a patient share a shift of their scores; the mean probability decides."""
     label, high = patient_scores(size, groups, rng)
-    rows, flat = np.repeat(label, size), high.ravel()
+    rows = np.repeat(label, size)
+    flat = high.ravel()
     probabilities = np.stack([flat, 1 - flat, 0 * flat], axis=1)
     group = np.repeat(np.arange(groups), size)
     return {CLEAN: table(rows, probabilities, group)}, accuracy_of_patients(size)
@@ -113,7 +122,8 @@ def patients(groups: int, size: int, rng: np.random.Generator) -> Sample:
 def cells(images: int, slices: int, rate: float, rng: np.random.Generator) -> Sample:
     """All cells of class and slice have the same recall."""
     n = images * slices * len(NAMES)
-    label, place = np.arange(n) % len(NAMES), np.arange(n) // len(NAMES) % slices
+    label = np.arange(n) % len(NAMES)
+    place = np.arange(n) // len(NAMES) % slices
     return {CLEAN: table(label, answers(rng.random(n) < rate, label), None, place)}, rate
 
 
@@ -128,7 +138,8 @@ def spanning(groups: int, size: int, gap: float, rng: np.random.Generator) -> Sa
 
 def severities(images: int, rng: np.random.Generator) -> Sample:
     """The five versions of an image are right together more often than not."""
-    label, rate = rng.integers(len(NAMES), size=images), rng.beta(2, 1, images)
+    label = rng.integers(len(NAMES), size=images)
+    rate = rng.beta(2, 1, images)
     views = [View("corruptions", corruption="fog", severity=one) for one in SEVERITIES]
     tables = {view: table(label, answers(rng.random(images) < rate, label)) for view in views}
     return {CLEAN: table(label, answers(rng.random(images) < 0.9, label)), **tables}, 2 / 3
@@ -159,7 +170,8 @@ def chosen(images: int, rng: np.random.Generator) -> Sample:
 
 def kinds() -> Iterator[Kind]:
     """Yield the kinds of demands."""
-    accuracy, decided = Request("accuracy", ACCURACY, set="patients"), DecidedSet("clean", "mean")
+    accuracy = Request("accuracy", ACCURACY, set="patients")
+    decided = DecidedSet("clean", "mean")
     for groups, size in ((40, 4), (200, 4), (200, 12)):
         name = f"accuracy of {groups} patients with {size} images"
         yield Kind(name, accuracy, partial(patients, groups, size), decided)
@@ -196,7 +208,8 @@ def judge_of(kind: Kind) -> Callable[[Mapping[View, Predictions], float], tuple[
         decided={} if kind.decided is None else {"patients": kind.decided},
         slices=("s",),
     )
-    dimension, facts = registry[kind.request.dimension], Facts(suite, ModelFacts(1, 1), with_tables=False)
+    dimension = registry[kind.request.dimension]
+    facts = Facts(suite, ModelFacts(1, 1), with_tables=False)
     bound = "max" if kind.request.better == "low" else "min"
 
     def judge(tables: Mapping[View, Predictions], truth: float) -> tuple[bool, bool]:
@@ -209,7 +222,9 @@ def judge_of(kind: Kind) -> Callable[[Mapping[View, Predictions], float], tuple[
 
 def verdicts(kind: Kind, draws: int, rng: np.random.Generator) -> tuple[int, int]:
     """Return the numbers of sets that `fail` passes, and that `allow` fails."""
-    judge, passed, failed = judge_of(kind), 0, 0
+    judge = judge_of(kind)
+    passed = 0
+    failed = 0
     for _ in range(draws):
         wrong_pass, wrong_block = judge(*kind.draw(rng))
         passed += wrong_pass
@@ -226,12 +241,14 @@ def few_groups(rng: np.random.Generator) -> list[str]:
     images = Kind("images in", Request("accuracy", ACCURACY), patients)
     wrong: dict[str, int] = {}
     for kind, groups, rate in product((decided, images), FEW_GROUPS, FEW_RATES):
-        judge, group = judge_of(kind), np.repeat(np.arange(groups), SIZE)
+        judge = judge_of(kind)
+        group = np.repeat(np.arange(groups), SIZE)
         if kind is decided:
             hits = SIZE * np.sort(rng.random((FEW_DRAWS, groups)) < rate, axis=1).astype(np.int64)
         else:
             hits = np.sort(rng.binomial(SIZE, rng.beta(rate, 1 - rate, (FEW_DRAWS, groups))), axis=1)
-        passed, failed = 0, 0
+        passed = 0
+        failed = 0
         for own, times in zip(*np.unique(hits, axis=0, return_counts=True), strict=True):
             label = np.zeros(len(group), np.int64)
             right = np.arange(len(group)) % SIZE < own[group]
@@ -239,7 +256,8 @@ def few_groups(rng: np.random.Generator) -> list[str]:
             passed += int(times) * wrong_pass
             failed += int(times) * wrong_block
         name = f"{kind.name} {groups} groups at {rate:g}"
-        wrong[f"{name}, fail"], wrong[f"{name}, allow"] = passed, failed
+        wrong[f"{name}, fail"] = passed
+        wrong[f"{name}, allow"] = failed
         print(f"  {name:<64}{passed / FEW_DRAWS:12.2%}{failed / FEW_DRAWS:13.2%}", flush=True)
     return print_summary("fewer than ten groups: most wrong verdicts", wrong, FEW_DRAWS, ERROR, above=True)
 
@@ -254,7 +272,8 @@ def main() -> int:
     print(f"{'':<66}{'fail: wrong':>12}{'allow: wrong':>13}")
     for kind in kinds():
         passed, failed = verdicts(kind, given.draws, rng)
-        wrong[f"{kind.name}, fail"], wrong[f"{kind.name}, allow"] = passed, failed
+        wrong[f"{kind.name}, fail"] = passed
+        wrong[f"{kind.name}, allow"] = failed
         print(f"  {kind.name:<64}{passed / given.draws:12.1%}{failed / given.draws:13.1%}", flush=True)
     often += print_summary("most wrong verdicts:", wrong, given.draws, MOST_WRONG, above=True)
     return 1 if often else 0

@@ -38,8 +38,11 @@ from quba_check.suites.corruptions import corrupt
 from quba_check.suites.corruptions.frost_texture import N_TEXTURES
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
-SIDE, SEEDS, LEVEL = 224, 50, 0.01
-GOAL_MS, REPETITIONS = 100, 25
+SIDE = 224
+SEEDS = 50
+LEVEL = 0.01
+GOAL_MS = 100
+REPETITIONS = 25
 RANDOM = (
     "gaussian_noise", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "snow", "frost", "fog",
     "elastic_transform",
@@ -99,7 +102,8 @@ def print_times() -> None:
         rng = np.random.default_rng(0)
         return [getattr(rng, method)(*arguments, **options) for method, arguments, options in calls]
 
-    photo, table = photos()[0][0], np.zeros((len(CORRUPTIONS), 2))
+    photo = photos()[0][0]
+    table = np.zeros((len(CORRUPTIONS), 2))
     for (row, name), severity in itertools.product(enumerate(CORRUPTIONS), SEVERITIES):
         corrupted(name, severity, recorder := mock.Mock(wraps=np.random.default_rng(0)))
         table[row] += least(partial(corrupted, name, severity)), least(partial(draw, recorder.method_calls))
@@ -151,7 +155,8 @@ def theirs_on_pane(image: np.ndarray, severity: int, pane: int, seed: int) -> np
     """The package's frost with one of its photographs, at a place that the seed chooses."""
     from support.reference_corruptions import reference
 
-    rng, panes = np.random.default_rng(seed), iter([pane])
+    rng = np.random.default_rng(seed)
+    panes = iter([pane])
 
     def randint(low: int, high: int | None = None) -> int:
         return next(panes) if high is None else int(rng.integers(low, high))
@@ -164,7 +169,8 @@ def frosts(places: int) -> None:
     """Effect of frost by severity: ours, the published photographs', and its range over the panes of each."""
     network = lite0()
     images, labels = zip(*photos(), strict=True)
-    clean, rows = np.stack(images).astype(float), range(len(images))
+    clean = np.stack(images).astype(float)
+    rows = range(len(images))
     print(
         f"frost on {len(images)} photos, {places} places of each of {N_TEXTURES} panes: mean, "
         "(lowest to highest pane)"
@@ -190,7 +196,8 @@ def frosts(places: int) -> None:
         return found / places
 
     for severity in SEVERITIES:
-        mine, other = effects(ours, severity), effects(theirs_on_pane, severity)
+        mine = effects(ours, severity)
+        other = effects(theirs_on_pane, severity)
         for column, name in enumerate(("accuracy", "probability", "distance")):
             gap = (mine - other)[:, :, column].mean(axis=0)
             error = gap.std(ddof=1) / len(gap) ** 0.5

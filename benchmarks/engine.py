@@ -32,10 +32,14 @@ IMAGES = {LITE0: 384, RESNET: 192, MOBILENET: 768, VIT: 256}
 PAIRS = 4
 LEAST_SESSION = 0.95
 LEAST_OPENVINO = {LITE0: 1.4, RESNET: 1.05, MOBILENET: 1.3, VIT: 1.05}
-LEAST_COMMAND, MOST_OVERHEAD = {"torch": 0.6, "openvino": 0.85}, 3.0
-SIDE, ARRAYS, FILES = 16, 50_000, 4_096
+LEAST_COMMAND = {"torch": 0.6, "openvino": 0.85}
+MOST_OVERHEAD = 3.0
+SIDE = 16
+ARRAYS = 50_000
+FILES = 4_096
 """Side in pixels, and numbers of images, of the rows without a network."""
-LEAST_ARRAYS, MOST_OF_LOCK = 15_000, 0.06
+LEAST_ARRAYS = 15_000
+MOST_OF_LOCK = 0.06
 THRESHOLDS = "schema: 1\nname: command\ndimensions:\n  accuracy: {min: 0.1}\n"
 
 
@@ -98,7 +102,8 @@ def _command_rows(work: Work) -> list[Row]:
     for runtime, least in LEAST_COMMAND.items():
         ratio = Ratio.of([(min(seconds_of(partial(command, runtime)) for _ in range(2)), loop)])
         details = f"{ratio.ours:.1f} s of the command, start and doctor included, against {ratio.other:.1f} s"
-        title, more = f"command, {LITE0} on 1,000 photos in {runtime}", ratio.ours - ratio.other
+        title = f"command, {LITE0} on 1,000 photos in {runtime}"
+        more = ratio.ours - ratio.other
         results.append(Row.of_ratio(f"{title}: share of the best loop's images/s", ratio, details, least))
         if runtime == "torch":
             results.append(
@@ -138,11 +143,14 @@ def _arrays_row(work: Work) -> Row:
 
 def _lock_row(work: Work) -> Row:
     """Return the row on CPU time without threads, decoder and network, most of it with Python's lock."""
-    root, manifest = work.new_folder(), "{schema: 1, name: small, classes: [a, b], sets: {clean: %s}}"
+    root = work.new_folder()
+    manifest = "{schema: 1, name: small, classes: [a, b], sets: {clean: %s}}"
     for first, name in enumerate("ab"):
         write_photos(root / "val" / name, range(first, FILES, 2), (SIDE, SIDE))
     (root / "quba-data.yaml").write_text(manifest % "{reader: folder, path: val}", encoding="utf-8")
-    suite, ready, times = open_suite(root), torch.zeros(3, SIDE, SIDE, dtype=torch.uint8), []
+    suite = open_suite(root)
+    ready = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
+    times = []
     classifier = _null_classifier(work, suite)
     for _ in range(2 * PAIRS):
         engine = work.evaluation(classifier, suite, threads=0).engine

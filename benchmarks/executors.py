@@ -27,7 +27,8 @@ SIDE = 32
 CLASSES = 10
 REPETITIONS = 3
 PACKAGE = "ray"
-MOST_OVERHEAD, MOST_START = 15.0, 10.0
+MOST_OVERHEAD = 15.0
+MOST_START = 10.0
 
 
 def linear_model() -> torch.nn.Module:

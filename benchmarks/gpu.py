@@ -44,7 +44,8 @@ from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
 LEAST_END_TO_END = 0.85
-FIRST_BATCH, MOST_IMAGES = 32, 2**14
+FIRST_BATCH = 32
+MOST_IMAGES = 2**14
 NEEDS_CUDA = "needs a CUDA device"
 _SYNCHRONISED = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize")
 COUNTED = {
@@ -121,7 +122,8 @@ def synchronise(device: torch.device) -> None:
 def model_rows(form: Form, device: torch.device) -> Iterator[Row]:
     """Yield the rows on the model alone, against eager float32 passes in the contiguous format."""
     title = f"model alone, {form.architecture}"
-    model, usual = random_model(form.architecture).to(device), default_batch(device)
+    model = random_model(form.architecture).to(device)
+    usual = default_batch(device)
     if device.type == "cuda":
         size, end = largest_batch(lambda images: forward(model, blank(images, device)))
         largest, engine = (
@@ -144,7 +146,8 @@ def model_rows(form: Form, device: torch.device) -> Iterator[Row]:
         layout = torch.channels_last if "channels_last" in way else torch.contiguous_format
         changed = random_model(form.architecture).to(device, memory_format=layout)
         module = torch.compile(changed) if "compiled" in way else changed
-        inputs, autocast = batch.contiguous(memory_format=layout), dtype if half in way else None
+        inputs = batch.contiguous(memory_format=layout)
+        autocast = dtype if half in way else None
         call = partial(forward, module, inputs, form.batches, autocast)
         try:
             seconds = fastest(call, device, form.repetitions)
@@ -174,7 +177,8 @@ def blank(size: int, device: torch.device, dtype: torch.dtype = torch.float32) -
 
 def largest_batch(run: Callable[[int], object]) -> tuple[int, str]:
     """Return the largest batch that runs, found by doubling, and what ended the search."""
-    size, end = FIRST_BATCH, "its limit"
+    size = FIRST_BATCH
+    end = "its limit"
     try:
         while size <= MOST_IMAGES:
             run(size)
@@ -188,7 +192,9 @@ def largest_batch(run: Callable[[int], object]) -> tuple[int, str]:
 
 def decoding_rows(device: torch.device, repetitions: int) -> Iterator[Row]:
     """Yield the rows on decoding alone, by threads and on the device."""
-    cores, cpu, count = os.cpu_count() or 1, torch.device("cpu"), len(jpegs())
+    cores = os.cpu_count() or 1
+    cpu = torch.device("cpu")
+    count = len(jpegs())
     seconds: dict[int, float] = {}
     for threads in sorted({*(2**power for power in range(cores.bit_length())), cores}):
         with ThreadPoolExecutor(threads) as pool:
@@ -224,12 +230,14 @@ def end_to_end_rows(work: Work, form: Form) -> Iterator[Row]:
     """Yield the rows on the first and second pass over photos, against what they need at least."""
     suite = write_photos(work.new_folder(), form.photos)
     classifier = classifier_for(work, form, suite)
-    device, examples = classifier.device, suite.examples(CLEAN)
+    device = classifier.device
+    examples = suite.examples(CLEAN)
     model = form.photos * seconds_of_model(classifier, form)
     prepare = Preparer(suite, classifier).of(CLEAN, crop=True)
     with ThreadPoolExecutor(threads := default_threads(device)) as pool:
         reading = fastest(lambda: consume(pool, prepare, examples), device, form.repetitions)
-    first, second = [], []
+    first = []
+    second = []
     for _ in range(form.repetitions):
         store = work.new_folder()
         call = partial(predict, classifier, suite, store, [CLEAN])
@@ -271,7 +279,8 @@ def predict(classifier: Classifier, suite: Suite, store: Path, views: Sequence[V
 
 def seconds_of_model(classifier: Classifier, form: Form) -> float:
     """Return the seconds of an image in the engine's batches and settings, with the images on the device."""
-    size, device = Batching(classifier, None).size, classifier.device
+    size = Batching(classifier, None).size
+    device = classifier.device
     images = blank(size, device, torch.uint8)
 
     def raw(batch: torch.Tensor) -> torch.Tensor:
@@ -283,7 +292,8 @@ def seconds_of_model(classifier: Classifier, form: Form) -> float:
 def attack_row(work: Work, form: Form) -> Row:
     """Return the row on FGSM and PGD against a loop that takes every step."""
     classifier, suite = labelled_by_model(work, form)
-    device, size = classifier.device, Batching(classifier, None, has_gradients=True).size
+    device = classifier.device
+    size = Batching(classifier, None, has_gradients=True).size
     images = torch.from_numpy(np.load(suite.root / "x.npy")).permute(0, 3, 1, 2)
     label = torch.from_numpy(np.load(suite.root / "y.npy"))
     noise = torch.stack(

@@ -53,11 +53,20 @@ from quba_check.dimensions._measuring import with_groups
 from quba_check.stats.clusters import LEAST_GROUPS, MOST_SCORE, RAISE, group_effect
 from quba_check.stats.intervals import share_limits
 
-SHARES, SHARE_SIZES = (0.002, 0.02, 0.2, 0.5, 0.8, 0.98, 0.998), ("12", "lognormal", "Pareto", "one of 300")
-SHARE_GROUPS, SHARE_CORRELATIONS = (10, 15, 30, 150), (0.0, 0.1, 0.3, 1.0)
-WIDEST, WIDTHS_OF, RESAMPLES, MORE = 1.5, 0.8, 200, 5
-DROP_GROUPS, DROP_SIZES, DROP_LOST, OTHERS = 60, ("2", "lognormal"), (2, 5), 10
-DROP_DRAWS, ERROR = 20_000, 0.025
+SHARES = (0.002, 0.02, 0.2, 0.5, 0.8, 0.98, 0.998)
+SHARE_SIZES = ("12", "lognormal", "Pareto", "one of 300")
+SHARE_GROUPS = (10, 15, 30, 150)
+SHARE_CORRELATIONS = (0.0, 0.1, 0.3, 1.0)
+WIDEST = 1.5
+WIDTHS_OF = 0.8
+RESAMPLES = 200
+MORE = 5
+DROP_GROUPS = 60
+DROP_SIZES = ("2", "lognormal")
+DROP_LOST = (2, 5)
+OTHERS = 10
+DROP_DRAWS = 20_000
+ERROR = 0.025
 MIXED = (
     ("8", 2, 5, 0),
     ("8", 2, 20, 0),
@@ -70,16 +79,25 @@ MIXED = (
 CORRELATIONS = (0.0, 0.01, 0.05, 0.2)
 GROUPS = (10, 30, 300)
 SIZES = ("2", "20", "heavy-tailed")
-CHOSEN_GROUPS, CHOSEN_SIZES = (10, 12, 20, 50, 150, 600), ("12", "40", "lognormal")
-PLAIN_GROUPS, PLAIN_SIZES = (10, 20, 50, 150), ("12", "40", "200", "about 40", "lognormal")
-PLAIN_RATES, PLAIN_CORRELATIONS = (0.8, 0.85, 0.9, 0.935, 0.95, 0.98, 0.99), (0.0, 0.1, 0.3, 0.5, 1.0)
+CHOSEN_GROUPS = (10, 12, 20, 50, 150, 600)
+CHOSEN_SIZES = ("12", "40", "lognormal")
+PLAIN_GROUPS = (10, 20, 50, 150)
+PLAIN_SIZES = ("12", "40", "200", "about 40", "lognormal")
+PLAIN_RATES = (0.8, 0.85, 0.9, 0.935, 0.95, 0.98, 0.99)
+PLAIN_CORRELATIONS = (0.0, 0.1, 0.3, 0.5, 1.0)
 RATES = ((0.3, 0.9, 0.95), (0.1, 0.8, 0.98), (0.5, 0.5, 0.5), (0.02, 0.9, 0.9), (0.3, 0.98, 0.98))
 """Share of a class, its recall, and its specificity."""
 SURE = ((0.9, 0.97), (0.5, 0.9), (0.1, 0.5))
 """Share of sure answers, and their accuracy."""
-AT_ONCE, NOMINAL, MOST_ERRORS, EDGES = 2_000_000, 0.025, 0.028, (1.75, 2.0)
+AT_ONCE = 2_000_000
+NOMINAL = 0.025
+MOST_ERRORS = 0.028
+EDGES = (1.75, 2.0)
 """Groups drawn at once; nominal and largest error of a limit; stored scores next to 1.96."""
-ACCURACY, SURVIVAL, SURVIVAL_OF_OTHER, FEWEST = 0.8, 0.7, 0.9, 30
+ACCURACY = 0.8
+SURVIVAL = 0.7
+SURVIVAL_OF_OTHER = 0.9
+FEWEST = 30
 
 
 @dataclass(frozen=True)
@@ -141,7 +159,8 @@ def short_shares(given: argparse.Namespace, rng: np.random.Generator) -> list[st
     """Return the cells of shares with too small a coverage or too wide intervals."""
     print("\nshares: lowest coverage over shares of 0.002 to 0.998; width, as a multiple of the bootstrap's")
     covered: dict[str, int] = {}
-    wide, draws = [], MORE * given.draws
+    wide = []
+    draws = MORE * given.draws
     for sizes, groups, correlation in product(SHARE_SIZES, SHARE_GROUPS, SHARE_CORRELATIONS):
         cell = Cell(correlation, groups, sizes)
         widths: dict[float, float] = {}
@@ -167,14 +186,16 @@ def share_sample(
     group = cell.draw_groups(rng)
     hits = cell.draw(group, mean, rng)
     n = len(group)
-    zeros, half = np.zeros(n, np.int64), np.full(n, 0.5, np.float32)
+    zeros = np.zeros(n, np.int64)
+    half = np.full(n, 0.5, np.float32)
     predictions = Predictions(np.arange(n), zeros, zeros, half, half, group=group)
     return Sample.of(with_groups(share(hits, CLEAN), {CLEAN: predictions}), mean), group, hits
 
 
 def width_ratio(samples: list[tuple[Sample, NDArray[np.int64], Correct]], rng: np.random.Generator) -> float:
     """Return the mean width of intervals over that of percentiles of a bootstrap of groups."""
-    ours, theirs = 0.0, 0.0
+    ours = 0.0
+    theirs = 0.0
     for sample, group, hits in samples:
         sums = np.stack([np.bincount(group, weights=hits), np.bincount(group)])
         right, n = sums[:, rng.integers(0, sums.shape[1], (RESAMPLES, sums.shape[1]))].sum(axis=2)
@@ -206,10 +227,8 @@ def recall_drop(cell: Cell, lost: int, rng: np.random.Generator) -> Sample:
     """Return the drop of the recall of a class, 0.9 before some right answers are lost."""
     of_class = cell.draw_groups(rng)
     others = np.repeat(np.arange(cell.groups), OTHERS)
-    group, is_class = (
-        np.concatenate([of_class, others]),
-        np.arange(len(of_class) + len(others)) < len(of_class),
-    )
+    group = np.concatenate([of_class, others])
+    is_class = np.arange(len(of_class) + len(others)) < len(of_class)
     # With a correlation of 1 whole groups are lost.
     rate = lost / (cell.groups if cell.correlation == 1 else len(of_class))
     before = rng.random(len(of_class)) < 0.9
@@ -227,10 +246,12 @@ def mixed_drops(draws: int, rng: np.random.Generator) -> None:
     """Print how often limits of drops err if whole groups are lost and single answers change."""
     print(f"drops, whole groups lost, {draws:,} draws a cell: wrong under fail, under allow")
     for sizes, groups_lost, gained, lost in MIXED:
-        cell, sides = Cell(1.0, DROP_GROUPS, sizes), []
+        cell = Cell(1.0, DROP_GROUPS, sizes)
+        sides = []
         for _ in range(draws):
             group = cell.draw_groups(rng)
-            before, chance = rng.random(len(group)) < 0.9, rng.random(len(group)) * len(group)
+            before = rng.random(len(group)) < 0.9
+            chance = rng.random(len(group)) * len(group)
             is_lost = cell.draw(group, groups_lost / cell.groups, rng) | (chance < lost)
             after = np.where(before, ~is_lost, chance < 10 * gained)
             runs = [
@@ -282,8 +303,10 @@ def of_a_class(
     positive = rng.binomial(sizes, own)
     found = rng.binomial(positive, beta(recall, correlation, sizes.shape, rng))
     false = rng.binomial(sizes - positive, beta(1 - specificity, correlation, sizes.shape, rng))
-    right, missed = (1 - share) * specificity, share * (1 - recall)
-    hits, wrong = share * recall, (1 - share) * (1 - specificity)
+    right = (1 - share) * specificity
+    missed = share * (1 - recall)
+    hits = share * recall
+    wrong = (1 - share) * (1 - specificity)
     negative = sizes - positive - false
     return {
         "npv": (sizes, sizes - found - false, negative, right / (right + missed)),
@@ -311,8 +334,11 @@ def effective(weights: Numbers) -> Numbers:
 def effects(sizes: Numbers, counted: Numbers, hits: Numbers) -> tuple[Numbers, Numbers]:
     """Return factor and freedom of `group_effect` for (D, G) groups."""
     share = (hits.sum(axis=1) / np.maximum(counted.sum(axis=1), 1))[:, None]
-    sums, masses = hits - share * counted, hits * (1 - share) ** 2 + (counted - hits) * share**2
-    n, groups, squares = sizes.sum(axis=1), (sizes > 0).sum(axis=1), masses.sum(axis=1)
+    sums = hits - share * counted
+    masses = hits * (1 - share) ** 2 + (counted - hits) * share**2
+    n = sizes.sum(axis=1)
+    groups = (sizes > 0).sum(axis=1)
+    squares = masses.sum(axis=1)
     largest = (sizes**2).sum(axis=1) / np.maximum(n, 1)
     variance = np.where(squares > 0, squares, 1.0)
     contributions = (sums * n[:, None] / np.maximum(n[:, None] - sizes, 1)) ** 2
@@ -336,7 +362,9 @@ def effects(sizes: Numbers, counted: Numbers, hits: Numbers) -> tuple[Numbers, N
 def chosen_limits(possible: Numbers, counted: Numbers, hits: Numbers) -> NDArray[np.float64]:
     """Return (2, D) limits of the 95 % interval; NaN for too few groups."""
     factor, freedom = effects(possible, counted, hits)
-    n, k, ends = counted.sum(axis=1) / factor, hits.sum(axis=1) / factor, []
+    n = counted.sum(axis=1) / factor
+    k = hits.sum(axis=1) / factor
+    ends = []
     for sign in (-1, 1):
         stored = []
         for z in EDGES:
@@ -349,7 +377,8 @@ def chosen_limits(possible: Numbers, counted: Numbers, hits: Numbers) -> NDArray
 
 def share_limits_of(hits: Numbers, n: Numbers, z: Numbers) -> Numbers:
     """Return `share_limits` of many shares, each at a score of its own."""
-    more, fewer = hits + (z > 0), n - hits + (z <= 0)
+    more = hits + (z > 0)
+    fewer = n - hits + (z <= 0)
     limits = betaincinv(np.maximum(more, 1e-9), np.maximum(fewer, 1e-9), ndtr(z))
     return np.select([more == 0, fewer <= 1e-9], [np.zeros_like(z), np.ones_like(z)], limits)
 
@@ -360,7 +389,8 @@ def check_against_package(chosen: Chosen) -> None:
         sizes, counts, right = (one[0].astype(np.int64) for one in (possible, counted, hits))
         group = np.repeat(np.arange(len(sizes)), sizes)
         position = np.concatenate([np.arange(size) for size in sizes])
-        is_counted, is_hit = position < np.repeat(counts, sizes), position < np.repeat(right, sizes)
+        is_counted = position < np.repeat(counts, sizes)
+        is_hit = position < np.repeat(right, sizes)
         if not is_counted.any():
             continue
         influences = np.where(is_counted, is_hit - is_hit.sum() / is_counted.sum(), 0.0) / is_counted.mean()
@@ -464,7 +494,8 @@ def main() -> int:
     for sizes, groups, correlation in product(SIZES, GROUPS, CORRELATIONS):
         cell = Cell(correlation, groups, sizes)
         print(f"\n{cell.groups} groups of {cell.sizes} images, correlation {cell.correlation:g}")
-        ours, without = Counter[str](), Counter[str]()
+        ours = Counter[str]()
+        without = Counter[str]()
         for _ in range(given.draws):
             ours.update(name for name, one in curves(cell, rng).items() if all(one.sides))
         for _ in range(given.draws // 4):

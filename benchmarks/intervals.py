@@ -18,7 +18,10 @@ from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
 
-IMAGES, CLASSES, REPLICATES, TIMED = 50_000, 1000, 1000, 3
+IMAGES = 50_000
+CLASSES = 1000
+REPLICATES = 1000
+TIMED = 3
 NAMES = [name for name in PUBLISHED_DIMENSIONS if name not in ("calibration_error", "parameters")]
 
 
@@ -39,7 +42,8 @@ def main() -> None:
     rng = np.random.default_rng(0)
     model: Model = typical(rng, classes=CLASSES)
     tables = model.draw(IMAGES, rng)
-    clean, table = tables[CLEAN], tables[CLEAN].probabilities
+    clean = tables[CLEAN]
+    table = tables[CLEAN].probabilities
     assert table is not None  # noqa: S101
     whole = 0.0
     for name in NAMES:

@@ -29,7 +29,9 @@ from quba_check.storage.shard import encode_shards
 WHOLE = {"images": 50_000, "classes": 1_000, "groups": 12_500, "slices": 8, "demands": 100}
 SMALL = {"images": 12_500, "classes": 250, "groups": 3_125, "slices": 4, "demands": 100}
 """Numbers of the goal and of a smaller run; of slices those of each of three columns."""
-SHIFTS, COLUMNS, SETS = 12, ("lighting", "camera", "site"), ("clean", "shift0", "fog")
+SHIFTS = 12
+COLUMNS = ("lighting", "camera", "site")
+SETS = ("clean", "shift0", "fog")
 MODEL = """from torch import manual_seed, nn
 def model():
     manual_seed(0)
@@ -42,7 +44,8 @@ STAGES = "load _list_examples shard_keys settle predictions _measure judge recor
 
 def rows(work: Work) -> Iterator[Row]:
     """Yield the rows of the goal, and of four times as much of one number as in a smaller run."""
-    title, whole = "judging 50,000 images × 90 views × 1,000 classes, 100 demands", work.new_folder()
+    title = "judging 50,000 images × 90 views × 1,000 classes, 100 demands"
+    whole = work.new_folder()
     seconds, memory, stages = gate(whole, WHOLE)
     yield Row.at_most(title, seconds, "s", stages, 60)
     yield Row.at_most(f"{title}: memory", memory, "MB", "of the process of the gate", 4000, 0)
@@ -66,7 +69,8 @@ def gate(folder: Path, size: dict[str, int]) -> tuple[float, float, str]:
 
 def demands(count: int) -> dict[str, object]:
     """Return a threshold file: 31 demands on dimensions and all classes, and eight on each of several."""
-    least, bounds = {"min": 0}, {"min_images": 1, "min_groups": 1, "worst": {"min": 0}, "gap": {"max": 1}}
+    least = {"min": 0}
+    bounds = {"min_images": 1, "min_groups": 1, "worst": {"min": 0}, "gap": {"max": 1}}
     sliced, (blocks, others) = {"min": 0, "slices": dict.fromkeys(COLUMNS, bounds)}, divmod(count - 31, 8)
     names = "corruption_robustness", "ood_robustness", "adversarial_robustness", "class_balance"
     accuracy = [sliced, *(least | {"set": f"shift{number}"} for number in range(SHIFTS))]
@@ -110,9 +114,12 @@ def write(folder: Path, images: int, classes: int, groups: int, slices: int, _de
 
 def planned(number: int, view: View, evaluation: Evaluation) -> dict[str, np.ndarray]:
     """Return the columns of a view, with the model's own answers to the images that a run predicts again."""
-    keys, examples = evaluation.engine.cache_keys, evaluation.suite.examples(view)
-    label, classes = np.array([one.label for one in examples]), len(evaluation.suite.classes)
-    rng, rows = np.random.default_rng(number), np.arange(len(label))
+    keys = evaluation.engine.cache_keys
+    examples = evaluation.suite.examples(view)
+    label = np.array([one.label for one in examples])
+    classes = len(evaluation.suite.classes)
+    rng = np.random.default_rng(number)
+    rows = np.arange(len(label))
     is_right = rng.random(len(label)) < 0.8 - 0.005 * number
     top1 = np.where(is_right, label, (label + rng.integers(1, classes, len(label))) % classes)
     confidence = rng.uniform(0.4, 1, len(label)).astype(np.float32)
@@ -122,7 +129,8 @@ def planned(number: int, view: View, evaluation: Evaluation) -> dict[str, np.nda
         table = columns["probabilities"] = rng.random((len(label), classes), np.float32)
         table[rows, top1] = classes * confidence
         table /= table.sum(axis=1, keepdims=True)
-        confidence, true = table[rows, top1], table[rows, label]
+        confidence = table[rows, top1]
+        true = table[rows, label]
     columns |= {"index": rows, "label": label, "top1": top1, "confidence": confidence}
     columns["true_probability"] = true
     digests = np.concatenate([keys.image_digests(view, shard) for shard in keys.shards(view)])
@@ -138,7 +146,8 @@ def main() -> None:
     """Write a folder of a size, or run the gate in it and print the CPU seconds of its stages."""
     if len(sys.argv) > 1:
         return write(Path.cwd(), *map(int, sys.argv[1:]))
-    stages, times = Counter[str](), [time.process_time()]
+    stages = Counter[str]()
+    times = [time.process_time()]
 
     def count(_signal: int, frame: Any) -> None:
         times.append(time.process_time())

@@ -11,11 +11,13 @@ from benchmarks.work import LITE0, MOBILENET, RESNET, VIT, Work
 
 IMAGES = 32
 ROUNDS = 2
-CHOSEN, OTHERS = 16, (8, 32)
+CHOSEN = 16
+OTHERS = (8, 32)
 NETWORKS = {MOBILENET: True, LITE0: True, RESNET: True, VIT: False}
 """Networks, and whether a run predicts them in `channels_last`."""
 LEAST = 1.05
-LAST, PLAIN = torch.channels_last, torch.contiguous_format
+LAST = torch.channels_last
+PLAIN = torch.contiguous_format
 
 
 def rows(_work: Work) -> list[Row]:

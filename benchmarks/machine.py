@@ -149,7 +149,8 @@ def other_decoders() -> dict[str, Callable[[bytes], object]]:
 @cache
 def copying() -> float:
     """Return bytes per second of a copy in memory."""
-    source, target = np.ones(COPIED_BYTES, np.uint8), np.zeros(COPIED_BYTES, np.uint8)
+    source = np.ones(COPIED_BYTES, np.uint8)
+    target = np.zeros(COPIED_BYTES, np.uint8)
     return COPIED_BYTES / min(seconds_of(lambda: np.copyto(target, source)) for _ in range(REPETITIONS))
 
 
@@ -161,7 +162,8 @@ def multiplications() -> float:
 
 def forward(architecture: str) -> tuple[float, float]:
     """Return floating-point operations and CPU seconds of the forward pass of an image."""
-    model, batch = random_model(architecture), torch.rand(64, 3, 224, 224)
+    model = random_model(architecture)
+    batch = torch.rand(64, 3, 224, 224)
     with torch.inference_mode():
         with FlopCounterMode(display=False) as counter:
             model(batch[:1])

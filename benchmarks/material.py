@@ -28,7 +28,8 @@ PHOTO_SIZE = (500, 375)
 INPUT_SIDE = 224
 CLEAN_IMAGES = 256
 CORRUPTED_IMAGES = 50
-RENDITIONS, MIXED_IMAGES = 64, 27
+RENDITIONS = 64
+MIXED_IMAGES = 27
 CLEAN_CLASSES = 64
 QUALITY = 95
 CORRUPTED_QUALITY = 85
@@ -82,7 +83,8 @@ def photo(number: int, size: tuple[int, int] = PHOTO_SIZE) -> Image.Image:
     scale, x, y = rng.uniform((0.6, 0, 0), 1)
     width = scale * min(image.width, image.height * size[0] / size[1])
     height = width * size[1] / size[0]
-    left, top = x * (image.width - width), y * (image.height - height)
+    left = x * (image.width - width)
+    top = y * (image.height - height)
     image = image.resize(size, Image.Resampling.LANCZOS, (left, top, left + width, top + height))
     if rng.random() < 0.5:
         image = ImageOps.mirror(image)
@@ -244,7 +246,8 @@ def write_fitted_model(architecture: str, data: Path, path: Path) -> Path:
         features = torch.cat(
             [model.forward_head(model.forward_features(batch), pre_logits=True) for batch in batches]
         ).double()
-    centre, spread = features.mean(0), features.std(0) + 1e-9
+    centre = features.mean(0)
+    spread = features.std(0) + 1e-9
     scaled = (features - centre) / spread
     target = 12 * torch.nn.functional.one_hot(label, 1000).double()
     ridge = scaled @ scaled.T + 1e-2 * len(scaled) * torch.eye(len(scaled), dtype=torch.float64)

@@ -12,7 +12,9 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
 from quba_check.metrics.class_balance import accuracy_evenness, confidence_evenness
 
-IMAGES, CLASSES, BINS = 20_000, 200, 15
+IMAGES = 20_000
+CLASSES = 200
+BINS = 15
 
 
 def looped_ace(p: np.ndarray, label: np.ndarray) -> float:
@@ -47,7 +49,8 @@ def main() -> None:
     logits = torch.from_numpy(rng.normal(size=(IMAGES, CLASSES)).astype(np.float32) * 2)
     p = logits.softmax(1)
     label = rng.integers(CLASSES, size=IMAGES)
-    table, confidence = p.numpy(), p.max(1).values.numpy()
+    table = p.numpy()
+    confidence = p.max(1).values.numpy()
     right = table.argmax(1) == label
     true = table[np.arange(IMAGES), label]
     compare(

@@ -37,11 +37,17 @@ from quba_check.dimensions._ratios import Ratio, geometric_mean_ratio, mean_rati
 ACCURACIES = (0.6, 0.9, 0.99)
 RATES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1)
 IMAGES = (200, 1_000, 10_000)
-CONDITIONS, OF_WEAK = 75, 15
+CONDITIONS = 75
+OF_WEAK = 15
 FEW_IMAGES = (30, 60, 100, 200)
-FEW_ACCURACIES, FEW_RATIOS, FEW_GAINED = (0.3, 0.6, 0.9, 0.99), (0.02, 0.1, 0.3, 0.5, 0.8, 0.95), (0.0, 0.05)
-FEW_DRAWS, ERROR = 20_000, 0.025
-MEAN_IMAGES, MEAN_ACCURACIES, CORRELATION = (30, 60, 200), (0.6, 0.9), 0.3
+FEW_ACCURACIES = (0.3, 0.6, 0.9, 0.99)
+FEW_RATIOS = (0.02, 0.1, 0.3, 0.5, 0.8, 0.95)
+FEW_GAINED = (0.0, 0.05)
+FEW_DRAWS = 20_000
+ERROR = 0.025
+MEAN_IMAGES = (30, 60, 200)
+MEAN_ACCURACIES = (0.6, 0.9)
+CORRELATION = 0.3
 WEAK = 0.7
 """Share of its correct answers that the weaker model of a drop retains under the shift."""
 
@@ -91,7 +97,8 @@ def quantities(cell: Cell, rng: np.random.Generator) -> dict[str, Sample]:
     weak = clean & (rng.random((OF_WEAK, cell.images), np.float32) < WEAK)
     weaker = weak_cell.flip(weak, rng)
     lost = WEAK * (1 - weak_cell.ratio)
-    drop, fgsm_accuracy = Sample.of_drop, "fgsm_accuracy"
+    drop = Sample.of_drop
+    fgsm_accuracy = "fgsm_accuracy"
     return {
         "ratio": Sample.of(attacked.parts["fgsm"], cell.ratio),
         "geometric mean": Sample.of(attacked, cell.ratio),
@@ -179,7 +186,8 @@ def few_means(draws: int, rng: np.random.Generator) -> list[str]:
     for (kind, (parts, mean)), n, accuracy, kept in product(
         kinds.items(), MEAN_IMAGES, MEAN_ACCURACIES, FEW_RATIOS
     ):
-        ends, values = [], []
+        ends = []
+        values = []
         for _ in range(draws):
             clean = rng.random(n) < accuracy
             stays = rng.random((parts, n)) < rng.beta(kept * shape, (1 - kept) * shape, n)
@@ -200,7 +208,8 @@ def few_means(draws: int, rng: np.random.Generator) -> list[str]:
 
 def ratio_of(n: int, kept: int, lost: int, gained: int) -> Quantity:
     """Return the ratio of n images, from numbers of answers that stay right, are lost, or gained."""
-    image, right = np.arange(n), kept + lost
+    image = np.arange(n)
+    right = kept + lost
     shifted = (image < kept) | (image >= right) & (image < right + gained)
     return Ratio(shifted, image < right, CLEAN).quantity()
 

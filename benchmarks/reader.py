@@ -27,7 +27,8 @@ BATCH = 32
 WORKERS = 2
 PAIRS = 3
 KEPT_BYTES = 10**9
-LEAST_COLD, LEAST_KEPT = 3.5, 12.0
+LEAST_COLD = 3.5
+LEAST_KEPT = 12.0
 
 
 def rows(work: Work) -> list[Row]:
@@ -75,9 +76,11 @@ def decoder_row(cold: Ratio) -> Row:
 def _limit(what: str, spent: float) -> str:
     """Return the share of a reader's time that the machine needs at least."""
     if what == "cold":
-        least, work = decoding(by_torchvision), "decoding alone"
+        least = decoding(by_torchvision)
+        work = "decoding alone"
     else:
-        least, work = 3 * INPUT_SIDE**2 / copying(), "copying the pixels once"
+        least = 3 * INPUT_SIDE**2 / copying()
+        work = "copying the pixels once"
     return f"{work} takes {1e3 * least:.2f} ms, {100 * least / spent:.0f} %"
 
 

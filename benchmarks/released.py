@@ -110,7 +110,8 @@ def measured(
     protocol: ModuleType, generate_data: ModuleType, model: Any, data: Path, names: list[str]
 ) -> dict[str, dict[str, float]]:
     """Return CPU seconds and value of each dimension, and of `start`: the imports and the model."""
-    spent, values = {"start": cpu_seconds()}, {}
+    spent = {"start": cpu_seconds()}
+    values = {}
     loader = generate_data.load_dataset(
         model, f"{data}/imagenet/val/", num_workers=WORKERS, batch_size=BATCH_SIZE
     )

@@ -30,10 +30,13 @@ from quba_check.records.per_image import PerImage
 from quba_check.verdicts import decide
 from quba_check.verdicts.evidence import evidence_of
 
-LEAST, MOST_WRONG, LEVEL = 0.935, 0.035, 0.01
+LEAST = 0.935
+MOST_WRONG = 0.035
+LEVEL = 0.01
 """Least coverage of 95 % intervals, most wrong verdicts, and the level of the test of all cells."""
 CLASSES = 10
-FAIL, ALLOW = Policy("fail", 0.95), Policy("allow", 0.95)
+FAIL = Policy("fail", 0.95)
+ALLOW = Policy("allow", 0.95)
 Correct = NDArray[np.bool_]
 SHIFTS = ("sketch", "night")
 NOISE = 0.7

@@ -43,10 +43,16 @@ from quba_check.verdicts import decide
 from quba_check.verdicts.class_drops import largest_drop
 from quba_check.verdicts.slices import worst_of
 
-LEAST_PASSED, MOST_PASSED, ALONE = 0.35, 0.65, 0.99
-RIGHT, FLIPS, ERROR = 0.9, ((0.01, 0.0), (0.05, 0.0), (0.05, 0.03), (0.2, 0.02)), 0.025
+LEAST_PASSED = 0.35
+MOST_PASSED = 0.65
+ALONE = 0.99
+RIGHT = 0.9
+FLIPS = ((0.01, 0.0), (0.05, 0.0), (0.05, 0.03), (0.2, 0.02))
+ERROR = 0.025
 """Recall before; shares of lost and gained answers; nominal error of a limit."""
-SLICES, IMAGES, RATES = (1, 5, 30), (50, 500), (0.5, 0.9, 0.99)
+SLICES = (1, 5, 30)
+IMAGES = (50, 500)
+RATES = (0.5, 0.9, 0.99)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ class Cell:
     @property
     def is_alone(self) -> bool:
         """True if any other slice is measured below the bound in at most 1 % of sets."""
-        n, rates = np.array(self.images[1:]), np.array(self.rates[1:])
+        n = np.array(self.images[1:])
+        rates = np.array(self.rates[1:])
         below = binom.cdf(np.ceil(n * self.rates[0] - 1e-9) - 1, n, rates)
         return bool(np.prod(1 - below) >= ALONE)
 
@@ -85,7 +92,8 @@ def cells() -> Iterator[Cell]:
     """Yield equal slices, one worse slice, and one that is also the smallest."""
     for slices, images, rate in product(SLICES, IMAGES, RATES):
         yield Cell("equal", (images,) * slices, (rate,) * slices)
-        if others := slices - 1:
+        others = slices - 1
+        if others:
             better = (rate, *[1 - (1 - rate) / 4] * others)
             yield Cell("one worse", (images,) * slices, better)
             yield Cell("one worse and small", (images, *[10 * images] * others), better)
@@ -99,7 +107,8 @@ def share(hits: int, n: int) -> Quantity:
 
 def measurement(cell: Cell, hits: NDArray[np.int64]) -> Measurement:
     """Return the accuracies of slices and their gaps, as a run measures them."""
-    right, total = int(hits.sum()), sum(cell.images)
+    right = int(hits.sum())
+    total = sum(cell.images)
     slices = [share(k, n) for k, n in zip(hits.tolist(), cell.images, strict=True)]
     values = SliceValues(
         {f"s={number}": one for number, one in enumerate(slices)},
@@ -160,7 +169,8 @@ class DropCell:
 
     def runs(self, kept: int, lost: int, gained: int) -> tuple[Quantity, Quantity]:
         """Return the recall of a class before and after; other classes follow its images."""
-        image, n = np.arange(self.images), self.images * self.classes
+        image = np.arange(self.images)
+        n = self.images * self.classes
         before = image < kept + lost
         quantities = []
         for right in (before, (image < kept) | (image >= kept + lost) & (image < kept + lost + gained)):
@@ -199,7 +209,8 @@ def class_drops(cell: DropCell, draws: int, rng: np.random.Generator) -> tuple[i
         before, after = (run_value(()).of_class(one) for one in cell.runs(kept, lost, gained))
         return as_drop(drop("b", recall, before, after, relative=False))
 
-    passed, failed = 0, 0
+    passed = 0
+    failed = 0
     for number, sample in enumerate(cell.draw(draws, rng).tolist()):
         drops = {str(k): of_class(*counts) for k, counts in enumerate(sample)}
         worst = worst_of(drops, "low")

@@ -26,11 +26,15 @@ from quba_check.evaluation import Evaluation
 from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 
-GOAL, DECODER_GOAL, END_GOAL, VERDICT_GOAL = 2.0, 0.1, 0.5, 1.9
+GOAL = 2.0
+DECODER_GOAL = 0.1
+END_GOAL = 0.5
+VERDICT_GOAL = 1.9
 DECODERS = "quba_check.models.preprocessing.torchvision_decoders"
 ROUNDS = 5
 """Each row is the best of them."""
-CLASSES, PHOTOS_PER_CLASS = 64, 6
+CLASSES = 64
+PHOTOS_PER_CLASS = 6
 PATIENCE = 120.0
 PROGRESS = re.compile(rb"\x1b7\r(.+?)\x1b8", re.DOTALL)
 """The progress line: the cursor is saved before it and restored after it."""
@@ -99,7 +103,8 @@ def doctor_row(work: Work, architecture: str) -> Row:
         )
         (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
     path = material.write_fitted_model(architecture, root, root / f"{architecture}.pt")
-    suite, store = open_suite(root), work.new_folder()
+    suite = open_suite(root)
+    store = work.new_folder()
     examinations: list[Examination] = []
 
     def spent() -> float:
@@ -111,7 +116,8 @@ def doctor_row(work: Work, architecture: str) -> Row:
         needs = {"accuracy": ["benchmark.yaml:1"]}
         return cpu_of(lambda: examinations.append(examine_model(evaluation, needs, short=True)))
 
-    best, last = min(spent() for _ in range(ROUNDS)), examinations[-1]
+    best = min(spent() for _ in range(ROUNDS))
+    last = examinations[-1]
     return Row.at_most(
         f"CPU of the doctor before a gate, {architecture}", best, "s",
         f"best of {ROUNDS}; {last.forwards} images shown and {last.decoded} decoded to check them", GOAL,
@@ -132,7 +138,8 @@ def watched_run(store: Path, until: re.Pattern[str] | None = None) -> tuple[Mome
         env=environment() | {"TERM": "xterm-256color"},
     )  # fmt: skip
     os.close(terminal)
-    output, moments = b"", list[Moment]()
+    output = b""
+    moments = list[Moment]()
     deadline = time.monotonic() + PATIENCE
     try:
         while time.monotonic() < deadline:
@@ -145,7 +152,8 @@ def watched_run(store: Path, until: re.Pattern[str] | None = None) -> tuple[Mome
                 if until is None:
                     return moments[-1], Moment(_cpu(process.pid), "")
                 break
-            spent, shown = _cpu(process.pid), PROGRESS.findall(output) if until else output.splitlines()[-1:]
+            spent = _cpu(process.pid)
+            shown = PROGRESS.findall(output) if until else output.splitlines()[-1:]
             lines = [STYLES.sub(b"", line).decode("utf-8", "replace") for line in shown]
             if lines and not (until and moments):
                 moments.append(Moment(spent, lines[0]))

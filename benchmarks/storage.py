@@ -16,8 +16,11 @@ from quba_check.storage.shard import ShardKey, encode_shards
 from quba_check.storage.store import SHARD_SIZE, content_hash
 
 FILES = 50_000
-IMAGES, CLASSES, VIEWS = 50_000, 1000, 90
-WARM_GOAL, FILES_GOAL = 4.0, VIEWS
+IMAGES = 50_000
+CLASSES = 1000
+VIEWS = 90
+WARM_GOAL = 4.0
+FILES_GOAL = VIEWS
 LONG_AGO = 1_600_000_000
 
 

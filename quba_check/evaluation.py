@@ -122,7 +122,8 @@ class Evaluation(Predictor):
         """
         names = list(names)
         requests = tuple(dict.fromkeys(one for one in requests if one.is_further_part or one.slice))
-        if (shared := _shared_name(requests)) is not None:
+        shared = _shared_name(requests)
+        if shared is not None:
             hint = "Rename a class or a set, or state the same probabilities of classes."
             raise ThresholdError(f"two demanded numbers have the name {shared}", hint=hint)
         for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:
@@ -133,7 +134,8 @@ class Evaluation(Predictor):
         self.engine.cache_keys.keeps_logits = any(request.needs_logits for request in requests)
         unmeasurable = self.unmeasurable_reasons(names)
         views = [view for name in names if name not in unmeasurable for view in self._views(name)]
-        if transferred := self.transferred_views(views):
+        transferred = self.transferred_views(views)
+        if transferred:
             self.transfer.plan_views(transferred)
         own = (view for view in views if not view.variant and view not in transferred)
         self.engine.run_views = tuple(dict.fromkeys(own))
@@ -182,7 +184,8 @@ class Evaluation(Predictor):
         unmeasurable: dict[str, Unmeasurable] = {}
         for name in names:
             with contextlib.suppress(QubaError):
-                if (reason := self.unmeasurable_reason(name)) is not None:
+                reason = self.unmeasurable_reason(name)
+                if reason is not None:
                     unmeasurable[name] = reason
         return unmeasurable
 
@@ -231,7 +234,8 @@ class Evaluation(Predictor):
         return registry[name].views(self.facts.suite)
 
     def _measure(self, name: str) -> Outcome:
-        if (reason := self.unmeasurable_reason(name)) is not None:
+        reason = self.unmeasurable_reason(name)
+        if reason is not None:
             return reason
         views = self._views(name)
         requests = [one for one in self._requests if one.dimension == name]
@@ -268,7 +272,8 @@ class Evaluation(Predictor):
         """Return the reason against a requested number alone; None without one."""
         try:
             for view in request_views(request, self.suite.facts) if request.is_further_part else ():
-                if (missing := self.suite.missing(view.images)) is not None:
+                missing = self.suite.missing(view.images)
+                if missing is not None:
                     return Unmeasurable(request.dimension, missing, missing_data=True)
                 if view.variant:
                     self._variant(view.variant)
@@ -305,7 +310,8 @@ def unmeasurable_reason(
     facts = replace(suite.facts, requests=tuple(requests))
     views = dimension.views(facts)
     for view in views:
-        if (missing := suite.missing(view)) is not None:
+        missing = suite.missing(view)
+        if missing is not None:
             return Unmeasurable(dimension.name, missing, missing_data=True)
     if no_gradient and any(view.attack is not None for view in views):
         return Unmeasurable(dimension.name, no_gradient)

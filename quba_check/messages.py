@@ -184,7 +184,8 @@ def without_credentials(text: str, url: str = "") -> str:
     >>> without_credentials("no bucket 'key:secret@x', secret", "s3://key:secret@x")
     "no bucket '***@x', ***"
     """
-    if match := _CREDENTIALS.search(url):
+    match = _CREDENTIALS.search(url)
+    if match:
         credentials = match[0].removesuffix("@")
         user, _, password = credentials.partition(":")
         for secret in filter(None, (credentials, unquote(credentials), password or user, unquote(password))):

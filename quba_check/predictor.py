@@ -135,7 +135,8 @@ class Predictor:
     @property
     def attack_obstacle(self) -> str:
         """The reason against attacks; empty if the model or its reference gives gradients."""
-        reason, reference = self.classifier.no_gradient, self.reference
+        reason = self.classifier.no_gradient
+        reference = self.reference
         if not reason or self.protocol.attack_space != "pixel" or self._run.workers is not None:
             return reason
         if reference is None:

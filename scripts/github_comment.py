@@ -18,7 +18,8 @@ from typing import Any
 
 TIMEOUT = 30
 """Seconds for each request."""
-PER_PAGE, MOST_PAGES = 100, 30
+PER_PAGE = 100
+MOST_PAGES = 30
 NO_RIGHT = (401, 403, 404)
 """Status codes of a token without the right to comment; GitHub hides what a token may not read."""
 LONGEST = 65_000
@@ -35,7 +36,9 @@ class GitHub:
     """
 
     def __init__(self, url: str, repository: str, token: str) -> None:
-        self._url, self._repository, self._token = url.rstrip("/"), repository, token
+        self._url = url.rstrip("/")
+        self._repository = repository
+        self._token = token
 
     def login(self) -> str | None:
         """Return the user of the token; None for the token of a job or an app."""
@@ -118,10 +121,8 @@ def main() -> int:
         if number is None:
             print("quba-check: the job is not about a pull request, so there is no comment")
             return 0
-        server, repository = (
-            environment.get("GITHUB_SERVER_URL", ""),
-            environment.get("GITHUB_REPOSITORY", ""),
-        )
+        server = environment.get("GITHUB_SERVER_URL", "")
+        repository = environment.get("GITHUB_REPOSITORY", "")
         run = f"{server}/{repository}/actions/runs/{environment.get('GITHUB_RUN_ID', '')}"
         github = GitHub(
             environment.get("GITHUB_API_URL", "https://api.github.com"),

@@ -68,7 +68,8 @@ def outputs_of(records: Sequence[Path], html: str) -> dict[str, str]:
 
 def append(variable: str, text: str) -> None:
     """Append to a file that the runner names in an environment variable."""
-    if path := os.environ.get(variable):
+    path = os.environ.get(variable)
+    if path:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(text)
 

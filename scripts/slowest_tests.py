@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 from collections import defaultdict
 from pathlib import Path
 
-IN_FILE, PRINTED = 200, 30
+IN_FILE = 200
+PRINTED = 30
 
 
 def slowest(junit: Path) -> list[str]:
@@ -15,7 +16,8 @@ def slowest(junit: Path) -> list[str]:
     tests: dict[str, float] = defaultdict(float)
     files: dict[str, float] = defaultdict(float)
     for case in ET.parse(junit).getroot().iter("testcase"):  # noqa: S314  our own file
-        file, seconds = case.attrib["classname"], float(case.attrib["time"])
+        file = case.attrib["classname"]
+        seconds = float(case.attrib["time"])
         files[file] += seconds
         tests[f"{file}::{case.attrib['name']}"] += seconds
     rows = [sorted(times.items(), key=lambda row: -row[1])[:IN_FILE] for times in (tests, files)]

@@ -159,7 +159,8 @@ def test_the_picture_has_the_arrows_of_the_imports() -> None:
     }
     direct: dict[str, set[str]] = {name: set() for name in MAY_IMPORT if name not in OPEN_TO_ALL}
     for name, path in modules():
-        if (folder := name.partition(".")[0]) in direct and folder != "__main__":
+        folder = name.partition(".")[0]
+        if folder in direct and folder != "__main__":
             ours = {module.split(".")[1] for module in imported(path) if module.startswith("quba_check.")}
             direct[folder] |= ours - OPEN_TO_ALL - {folder}
     reached: dict[str, set[str]] = {}

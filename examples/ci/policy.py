@@ -25,10 +25,12 @@ if not approved.get("demands") or (approved["limit"], approved["unselected"]) !=
     sys.exit(f"{sys.argv[1]}: not a statement on all demands and all images")
 content = json.load(sys.stdin)
 rows = content if isinstance(content, list) else [content]
-is_released, is_blocked = False, False
+is_released = False
+is_blocked = False
 for row in rows:
     predicate = row.get("verificationResult", {}).get("statement", row)["predicate"]
-    result, theirs = predicate["result"], terms(predicate)
+    result = predicate["result"]
+    theirs = terms(predicate)
     others = sorted(name for name in approved | theirs if approved.get(name) != theirs.get(name))
     sys.stdout.write(f"{result} with {'other ' + ', '.join(others) if others else 'the approved terms'}\n")
     is_released |= result != "FAILED" and not others

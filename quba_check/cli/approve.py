@@ -54,7 +54,8 @@ def approve(path: Path, name: str | None, by: str | None, reason: str | None, st
     files name it by 'baseline: NAME'. An earlier record of that name is replaced.
     """
     record, digest = read_record_and_digest(path)
-    words, verdict = one_line(reason or "").strip(), record.overall_verdict
+    words = one_line(reason or "").strip()
+    verdict = record.overall_verdict
     check_waivers(record, path)
     stated = record.baseline or ""
     name = name or (stated if baselines.NAME.fullmatch(stated) else "release")

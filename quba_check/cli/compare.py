@@ -35,7 +35,8 @@ def compare(
     """
     if after is None:
         check_read(dict.fromkeys(("flips", "parts", "store"), "with two records"), "for a baseline")
-        if not (history := approvals(before / RECORD)):
+        history = approvals(before / RECORD)
+        if not history:
             allowed = f"two records, or a folder with {HISTORY}, such as {FOLDER}/release"
             raise OptionError(where="quba-check compare", got=f"'{before}' alone", allowed=allowed)
         write_output(history_text(f"{before}", history, form, terminal_width()))

@@ -63,7 +63,9 @@ def failures(record: Path, **given: Any) -> None:
     if given["slices"]:
         write_output(slices_text(read_record(record), given["dimension"], given["least"]))
         return
-    run, output, html = read_run(record, given["store"]), given["output"], given["html"]
+    run = read_run(record, given["store"])
+    output = given["output"]
+    html = given["html"]
     text, images = (_clean_images if given["set_name"] is None else _unknown_images)(run, given)
     selection = [given[name] for name in ("set_name", "slice_name", "class") if given[name]]
     selection += [f"called {given['predicted']}"] if given["predicted"] else []
@@ -115,7 +117,8 @@ def _check(record: Path, given: Mapping[str, Any]) -> None:
 def _clean_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[Failure]]:
     """Return the selected wrong clean images, and their number in words."""
     before = read_run(given["baseline"], given["store"]) if given["baseline"] else None
-    answers, slice_name = run.clean_answers(), given["slice_name"]
+    answers = run.clean_answers()
+    slice_name = given["slice_name"]
     label, predicted = (_class(given[name], name, answers.classes) for name in ("class", "predicted"))
     slices = [name for column in answers.slices.values() for name in column.names]
     if slice_name is not None and slice_name not in slices:
@@ -123,14 +126,16 @@ def _clean_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[F
         raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
     wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
     wrong = [image for image in wrong if image.is_of(label, predicted, slice_name)]
-    verb, lost = "is" if len(wrong) == 1 else "are", f", and right in {before.file}" if before else ""
+    verb = "is" if len(wrong) == 1 else "are"
+    lost = f", and right in {before.file}" if before else ""
     n_images = n_selected(answers, label, slice_name)
     return f"{len(wrong):,} of {n_images:,} clean images {verb} wrong{lost}", wrong
 
 
 def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[Failure]]:
     """Return the selected ones of the most confident unknown images, and their number in words."""
-    name, images = given["set_name"], rejects(run.record)
+    name = given["set_name"]
+    images = rejects(run.record)
     sets = [*dict.fromkeys(image.set.removeprefix(UNKNOWN_PREFIX) for image in images)]
     if name not in sets:
         hint = allowed_names(name, sets) if sets else "The run did not measure unknown_detection."

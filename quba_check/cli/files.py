@@ -77,7 +77,8 @@ def parse_population(given: Given) -> Population:
 def parse_published_model(given: Given) -> PublishedModel:
     """Return a published model by its name in the table or in timm."""
     name = given.value.removeprefix(TIMM_PREFIX)
-    if model := models_by_name().get(name):
+    model = models_by_name().get(name)
+    if model:
         return model
     similar = ", ".join(f"'{other}'" for other in nearest_names(name))
     near = f" Did you mean {similar}?" if similar else ""
@@ -88,7 +89,8 @@ def parse_published_model(given: Given) -> PublishedModel:
 
 
 PUBLISHED = "published"
-POPULATION, PUBLISHED_MODEL = Checked(parse_population), Checked(parse_published_model)
+POPULATION = Checked(parse_population)
+PUBLISHED_MODEL = Checked(parse_published_model)
 
 
 def population_option(words: str = PUBLISHED) -> Callable[[Command], Command]:
@@ -110,8 +112,10 @@ def check_waivers(record: Record, path: Path) -> None:
     """
     for row in record.verdicts:
         if row.outcome == "waived" and row.waiver is not None and row.waiver.until < today():
-            problem, got = f"the waiver of {row.shown_name} has expired", f"{row.waiver.until}"
-            allowed, hint = f"{today()} or later", "Run the gate again."
+            problem = f"the waiver of {row.shown_name} has expired"
+            got = f"{row.waiver.until}"
+            allowed = f"{today()} or later"
+            hint = "Run the gate again."
             raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=hint)
 
 

@@ -111,7 +111,8 @@ def _gitlab(paths: Paths, source_url: str, page_url: str) -> str:
         problem = "the address of the repository is unknown outside of a GitLab job"
         allowed = "--source-url URL, such as https://gitlab.example/group/project/-/blob/main"
         raise OptionError(problem, where=f"{COMMAND}: --to gitlab", allowed=allowed)
-    records, source = map(read_record, paths), source_url.rstrip("/") or f"{project}/-/blob/{commit}"
+    records = map(read_record, paths)
+    source = source_url.rstrip("/") or f"{project}/-/blob/{commit}"
     return gitlab_report(list(records), _locate(paths), source=source, page=page_url, job=job or "")
 
 

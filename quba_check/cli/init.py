@@ -78,8 +78,10 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
     if example is not None:
         _write_example(folder)
     root = data_folder(folder)
-    manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
-    keeps_manifest, keeps_thresholds = manifest.exists() and not force, thresholds.exists()
+    manifest = root / MANIFEST_NAME
+    thresholds = Path.cwd() / THRESHOLDS
+    keeps_manifest = manifest.exists() and not force
+    keeps_thresholds = thresholds.exists()
     if keeps_manifest and keeps_thresholds:
         problem = f"{manifest} and {THRESHOLDS} exist already, and nothing is missing"
         allowed = f"--force writes {MANIFEST_NAME} again; for new demands delete {THRESHOLDS} first"
@@ -123,7 +125,8 @@ def _write_example(folder: Path) -> None:
     Raises:
         OptionError: the folder holds something, or cannot be written.
     """
-    where, allowed = f"{_WHERE}: {folder}", "a new folder, or an empty one, that you may write to"
+    where = f"{_WHERE}: {folder}"
+    allowed = "a new folder, or an empty one, that you may write to"
     with os_errors("cannot be written", OptionError, where=where, hint=f"Allowed: {allowed}."):
         if folder.is_dir() and any(folder.iterdir()):
             raise OptionError("example images need a folder of their own", where=where, allowed=allowed)
@@ -207,7 +210,8 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
         *_set_lines(layout, layout.clean, CLEAN.set, suite, "  "),
     ]
     others = dict(sorted(layout.others.items(), key=lambda item: item[0] == CUE_CONFLICT_SET))
-    if path := others.pop(CORRUPTIONS_SET, None):
+    path = others.pop(CORRUPTIONS_SET, None)
+    if path:
         stored: Entry = {"reader": "folder", "path": path, "prepared": True}
         lines.append(f"  {manifest_line(CORRUPTIONS_SET, stored)}")
     else:
@@ -293,7 +297,8 @@ def _calibration_bound(suite: Suite) -> str:
     The noise of a calibrated model in B bins of n images is at most √(2B / πn) times the standard deviation
     of a hit, by Jensen's inequality.
     """
-    n, classes = len(suite.examples(CLEAN)), len(suite.classes)
+    n = len(suite.examples(CLEAN))
+    classes = len(suite.classes)
     noise = math.sqrt(2 * min(BINS, n) / (math.pi * n))
     ece = _ECE + noise * math.sqrt(_ACCURACY * (1 - _ACCURACY))
     ace = 2 * _ECE / classes + noise * math.sqrt((1 - 1 / classes) / classes)
@@ -326,7 +331,8 @@ def _thresholds_text(suite: Suite, title: str) -> str:
         demands["unknown_detection"] = "{min: 0.8}"
     lines = [f"  {name}: {bound}" for name, bound in demands.items() if bound]
     lines.append("  # parameters: {max: 30}  # in millions")
-    if absent := [name for name, bound in demands.items() if not bound]:
+    absent = [name for name, bound in demands.items() if not bound]
+    if absent:
         lines.append(f"# Left out because the suite's images do not allow a value: {listed(absent)}.")
     entries = "\n".join(lines)
     return f"""\

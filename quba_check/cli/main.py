@@ -117,7 +117,8 @@ def _report(error: Exception) -> int:
             f"quba-check: the module '{error.name}' is not installed. Install quba-check without --no-deps."
         )
     else:
-        text, code = describe_bug(error), BUG_EXIT_CODE
+        text = describe_bug(error)
+        code = BUG_EXIT_CODE
     sys.stderr.write(f"ERROR: {text}\n")
     return code
 

@@ -40,7 +40,8 @@ class Group(click.Group):
         self, *args: Any, package: str = "", purposes: Mapping[str, str] | None = None, **options: Any
     ) -> None:
         super().__init__(*args, **{"no_args_is_help": False, "subcommand_metavar": "COMMAND ...", **options})
-        self._package, self._purposes = package, purposes or {}
+        self._package = package
+        self._purposes = purposes or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Return the names of the commands."""
@@ -58,7 +59,8 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or raise `OptionError`."""
-        name, names = args[0], self.list_commands(ctx)
+        name = args[0]
+        names = self.list_commands(ctx)
         if name not in names and not name.startswith("-"):
             hint = allowed_names(name, names)
             raise OptionError("unknown command", where=ctx.command_path, got=f"'{name}'", hint=hint)
@@ -125,7 +127,9 @@ def value_option(
     return click.option(*flags.split(), type=kind, metavar=metavar, help=text, **options)
 
 
-INPUT, PLACE, OUTPUT = Checked(parse_path), Checked(parse_place), Checked(file_ending_in())
+INPUT = Checked(parse_path)
+PLACE = Checked(parse_place)
+OUTPUT = Checked(file_ending_in())
 COUNT = Checked(whole_number(1))
 WEB_ADDRESS = Checked(parse_web_address, allows_empty=True)
 store_option = value_option(
@@ -148,7 +152,8 @@ def format_option(*names: str) -> Callable[[Command], Command]:
 def output_option(*suffixes: str, required: bool = False, text: str = "") -> Callable[[Command], Command]:
     """Return the option `--output`, for files that end in one of some suffixes."""
     text = text or ("file to write" if required else "file to write (else standard output)")
-    kind, metavar = Checked(file_ending_in(*suffixes)), f"FILE{''.join(suffixes[:1])}"
+    kind = Checked(file_ending_in(*suffixes))
+    metavar = f"FILE{''.join(suffixes[:1])}"
     return value_option("-o --output", metavar, text, kind, required=required)
 
 

@@ -28,7 +28,8 @@ from quba_check.errors import OptionError
 from quba_check.gate.options import MOST_PICTURES, Given, file_ending_in, one_of, whole_number
 from quba_check.number_format import counted
 
-FORM, PICTURES = Checked(one_of(*FORMATS)), Checked(whole_number(1, MOST_PICTURES))
+FORM = Checked(one_of(*FORMATS))
+PICTURES = Checked(whole_number(1, MOST_PICTURES))
 
 
 class ReportCommand(click.Command):
@@ -81,7 +82,8 @@ def _file(form: Format) -> str:
 @store_option
 def report(paths: tuple[Path, ...], form: str, output: Path | None, **given: Any) -> None:
     """Write stored runs as a page, a summary, annotations, a badge or a table."""
-    paths, to = tuple(dict.fromkeys(paths)), FORMATS[form]
+    paths = tuple(dict.fromkeys(paths))
+    to = FORMATS[form]
     _check(form, paths, output, given)
     check_not_read(output, [*paths, *filter(None, [given["baseline"]])])
     write_output(to.write(paths, **{name: given[name] for name in to.options}), output)

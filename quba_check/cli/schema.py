@@ -35,7 +35,8 @@ def schema(form: str | None, write: Path | None) -> None:
     FORMAT: doctor, population, preprocessing, record, suite, thresholds.
     """
     if form not in SCHEMAS and (form is not None or write is None):
-        got, hint = f"'{form}'" if form else "none", allowed_names(form or "", SCHEMAS)
+        got = f"'{form}'" if form else "none"
+        hint = allowed_names(form or "", SCHEMAS)
         raise OptionError("unknown format", where="quba-check schema", got=got, hint=hint)
     for name in [form] if form else SCHEMAS:
         write_output(schema_text(name), write and write / FILE.format(name))

@@ -35,7 +35,8 @@ _LONGEST_AGE = 6
 
 def parse_age(given: Given) -> int:
     """Return the seconds of a time span such as `30d`."""
-    digits, unit = given.value[:-1], given.value[-1:]
+    digits = given.value[:-1]
+    unit = given.value[-1:]
     if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > _LONGEST_AGE:
         allowed = "a whole number with h, d or w (hours, days, weeks), such as 30d"
         raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
@@ -109,7 +110,8 @@ def prune(older_than: int | None, larger_than: float | None, images: bool, yes: 
     again what is removed while it needs it.
     """
     opened = opened_store(store, "quba-check store prune")
-    inventory, now = read_inventory(opened), time.time()
+    inventory = read_inventory(opened)
+    now = time.time()
     conditions = Conditions(
         None if older_than is None else now - older_than,
         None if larger_than is None else int(larger_than * GIGABYTE),
@@ -133,7 +135,8 @@ def opened_store(location: Place, command: str) -> Store:
         StoreError: it cannot be written.
     """
     if location is not None:
-        where, folder = f"{command}: --store", None if isinstance(location, str) else location
+        where = f"{command}: --store"
+        folder = None if isinstance(location, str) else location
         objects = UrlObjects(str(location), where, OptionError) if folder is None else FolderObjects(folder)
         try:
             objects.get(FORMAT_NAME, 1)
@@ -160,7 +163,8 @@ def checked_files(store: Store) -> tuple[dict[str, str], str]:
     kinds = ("predictions", "records")
     predictions, records = ([file for file in files if kind_of(file.name) == kind] for kind in kinds)
     checked = [*predictions, *records]
-    size, damages = total_size(checked), dict[str, str]()
+    size = total_size(checked)
+    damages = dict[str, str]()
     with progress_bars() as bars, ThreadPoolExecutor(READERS) as pool:
         bar = bars.add_task("checking", total=size)
         results = pool.map(damage_of, repeat(store), [file.name for file in checked])

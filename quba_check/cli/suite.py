@@ -205,9 +205,13 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
         source = CLEAN_SET if suite.is_generated(View(name)) else name
         per_class = [images for view, images in present.items() if view.set == source]
         space_name = space or "own"
-        images, expected, classes, spread = "missing", None, _NOTHING, _NOTHING
+        images = "missing"
+        expected = None
+        classes = _NOTHING
+        spread = _NOTHING
         if name in counts and per_class:
-            images, expected = f"{counts[name].images:,}", counts[name].expected
+            images = f"{counts[name].images:,}"
+            expected = counts[name].expected
             classes = f"{np.count_nonzero(sum(per_class)):,} of {len(per_class[0]):,}"
             spread = _range(np.concatenate(per_class))
         stated = _NOTHING if expected is None else f"{expected:,}"
@@ -229,14 +233,16 @@ def _range(images: NDArray[np.intp]) -> str:
     positive = images[images > 0]
     if not len(positive):  # a set of no class
         return _NOTHING
-    fewest, most = int(positive.min()), int(positive.max())
+    fewest = int(positive.min())
+    most = int(positive.max())
     return f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
 
 
 def _where(suite: Suite, name: str) -> str:
     """Return the path of a set and the reason if it is missing or incomplete."""
     whole = View(name)
-    if reason := suite.missing(whole):
+    reason = suite.missing(whole)
+    if reason:
         return reason.replace(f"{suite.location}{os.sep}", "")
     if suite.is_generated(whole):
         return "made from clean, one for each image" if suite.facts.samples_corruptions else "made from clean"
@@ -253,7 +259,8 @@ def _where(suite: Suite, name: str) -> str:
 def _columns(suite: Suite, view: View) -> Iterator[str]:
     """Yield the groups of a set and its slices, as far as it declares them."""
     declared = suite.declared(view.set)
-    if groups := suite.counts([view])[view.set].groups:
+    groups = suite.counts([view])[view.set].groups
+    if groups:
         yield f"{counted(groups, 'group')} by {declared.group if isinstance(declared.group, str) else 'path'}"
     cells = [example.cells for example in suite.examples(view)]
     for column in slice_columns(declared, cells, view.set).values():

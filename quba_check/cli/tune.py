@@ -48,7 +48,8 @@ LIST = "list"
 """Value of `--like` that prints the names of the published models."""
 Z = 1.645
 """Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
-STANDARD_ERRORS, PERCENT = Checked(number_within(0, 4)), Checked(number_within(0, 100))
+STANDARD_ERRORS = Checked(number_within(0, 4))
+PERCENT = Checked(number_within(0, 100))
 
 
 def _published_model(ctx: click.Context, param: click.Parameter, name: str | None) -> PublishedModel | None:
@@ -99,9 +100,11 @@ def tune(
     if like is not None:
         limits = published_limits(like)
     elif percentile is not None:
-        limits, protocol = percentile_limits(population, percentile), population.protocol
+        limits = percentile_limits(population, percentile)
+        protocol = population.protocol
     else:
-        limits, protocol = suggest_limits(records, z), next(iter(records.values())).protocol
+        limits = suggest_limits(records, z)
+        protocol = next(iter(records.values())).protocol
         notes += _caveats(records, limits)
     useless = [*dimensions_without_effect(limits)]
     if output.exists():
@@ -112,7 +115,8 @@ def tune(
         parts = [demand for demand in existing.demands if demand.part and demand.bound == "min"]
         useless += [one.target for one in parts if one.location in own and own[one.location].limit <= 0]
         edit = edit_limits(document, limits, own, add=add)
-        text, change = edit.after, unified_diff(edit.before, edit.after, output)
+        text = edit.after
+        change = unified_diff(edit.before, edit.after, output)
         if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
         if edit.unlimited:
@@ -150,7 +154,8 @@ def _distinct_records(paths: Sequence[Path]) -> tuple[dict[str, Record], list[st
             notes.append(f"{path}: is the run of {same}, which counts once")
         records.setdefault(same, record)
     for (one, before), (other, after) in combinations(records.items(), 2):
-        if names := differences(before, RunConditions.of(after)):
+        names = differences(before, RunConditions.of(after))
+        if names:
             problem = f"{one} and {other} differ in {listed(names)}"
             allowed = "records of one protocol on the same images and classes"
             raise OptionError(problem, where=_WHERE, allowed=allowed)
@@ -167,9 +172,11 @@ def _caveats(records: Mapping[str, Record], limits: Mapping[str, SuggestedLimit]
         problem = "no dimension has a value over all images in every record"
         allowed = "records of runs that measured one dimension at least"
         raise OptionError(problem, where=f"{_WHERE}: {listed(records)}", allowed=allowed)
-    if without_evidence := masked_dimensions(records):
+    without_evidence = masked_dimensions(records)
+    if without_evidence:
         yield f"left out, masked and so no evidence of robustness: {listed(without_evidence)}"
-    if left_out := [name for name in unmeasured_dimensions(records) if name not in without_evidence]:
+    left_out = [name for name in unmeasured_dimensions(records) if name not in without_evidence]
+    if left_out:
         yield f"left out, without a value over all images in every record: {listed(left_out)}"
     rows = (row for record in records.values() for row in record.verdicts)
     if any(row.outcome in ("pass", "fail", "uncertain") for row in rows):

@@ -100,7 +100,8 @@ def _sentence(verdict: Verdict) -> str:
 
     Empty if there is neither.
     """
-    if caveat := _other_suite(verdict):
+    caveat = _other_suite(verdict)
+    if caveat:
         return f"compares suites: {caveat}"
     if not verdict.reason or verdict.value is not None:
         return verdict.reason and f"is {verdict.reason}"

@@ -68,7 +68,8 @@ def drop(
         after: its value in this run; None if it has none.
         relative: return a share of the baseline's value, which must be above 0.
     """
-    dimension, name = request.dimension, target_name(request.dimension, request.part)
+    dimension = request.dimension
+    name = target_name(request.dimension, request.part)
     if before is None:
         reason = f"{baseline} has no value of {name}. Allowed: a record of a run that measured it"
         return Unmeasurable(dimension, reason, missing_data=True)
@@ -84,7 +85,8 @@ def drop(
         reason = f"{name} is {before.value:g} in {baseline}, so a relative drop is undefined. Use max_drop"
         return Unmeasurable(dimension, reason)
     change = ratio(before, after) if relative else difference(before, after)
-    gain, curve = change.value - relative, change.curve
+    gain = change.value - relative
+    curve = change.curve
     if curve is not None:
         curve = ConfidenceCurve(tuple(limit - relative for limit in curve.limits))
         if request.better == "high":
@@ -125,7 +127,8 @@ def incompatibility(
             the values are of other sets.
     """
     reasons = differences(baseline.record, run)
-    row, ours = baseline.record.measurements.get(request.dimension), baseline.record.suite.sets
+    row = baseline.record.measurements.get(request.dimension)
+    ours = baseline.record.suite.sets
     if request.slice:
         both = ours.keys() & run.suite.sets.keys()
         changed = [one for one in both if ours[one].slices not in (None, run.suite.sets[one].slices)]
@@ -184,7 +187,8 @@ def _ways(before: VerdictRow, after: VerdictRow) -> Iterator[str]:
         yield "other probabilities of classes"
     may_skip = after.optional or after.kind != "value"  # a named slice that is too small blocks
     for key in ("min_images", "min_groups"):
-        was, now = getattr(before, key), getattr(after, key)
+        was = getattr(before, key)
+        now = getattr(after, key)
         if None not in (was, now) and (now > was if may_skip else now < was):
             yield f"{key} {now:,} (was {was:,})"
     yield from (

@@ -137,7 +137,8 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
     Raises:
         UserError: they differ in protocol, suite, class list or images, or have no value in common.
     """
-    if reasons := differences(before.record, RunConditions.of(after.record)):
+    reasons = differences(before.record, RunConditions.of(after.record))
+    if reasons:
         raise UserError(
             f"{before.file} and {after.file} cannot be compared: they differ in {listed(reasons)}",
             allowed="two runs of one protocol on the same images and classes",
@@ -203,7 +204,8 @@ def _answers(before: StoredRun, after: StoredRun) -> AnswersRow | None:
         pairs = clean_pairs(before, after)
     except UserError:
         return None
-    agreement, n = Estimate.mean(~pairs.differs, CLEAN_SET), len(pairs.differs)
+    agreement = Estimate.mean(~pairs.differs, CLEAN_SET)
+    n = len(pairs.differs)
     groups = (after.images or PerImage()).groups
 
     def limits_of(z: Scores, effect: float) -> Limits:
@@ -223,7 +225,8 @@ def _answers(before: StoredRun, after: StoredRun) -> AnswersRow | None:
 def _never_predicted(run: StoredRun, other: StoredRun) -> Iterator[str]:
     """Yield a note on the classes that only the model of the other run predicts."""
     try:
-        answers, others = run.clean_answers(), other.clean_answers()
+        answers = run.clean_answers()
+        others = other.clean_answers()
     except UserError:
         return
     missed = [k for k in never_predicted(answers.label, answers.predicted) if k in others.predicted]
@@ -240,7 +243,8 @@ def _notes_on_run(run: StoredRun) -> Iterator[str]:
             "intervals are those of unpaired runs, which are wider"
         )
     for name, row in run.record.measured.items():
-        if signs := [*row.masked, *chain(*row.masked_at.values())]:
+        signs = [*row.masked, *chain(*row.masked_at.values())]
+        if signs:
             yield f"{name} is masked, {NO_EVIDENCE}: {'; '.join(signs)}"
 
 

@@ -69,7 +69,8 @@ class RunValue:
         fingerprint: str,
     ) -> RunValue | None:
         """Return the value of a dimension or part with its results per image, if measured."""
-        if (quantity := measured.quantity(part)) is None:
+        quantity = measured.quantity(part)
+        if quantity is None:
             return None
         return cls(
             quantity.value,
@@ -134,7 +135,8 @@ def difference(before: RunValue, after: RunValue) -> Change:
     Limits are paired for values of the same images with known influences; else they are made of both values'
     limits. The same predictions have a change of exactly 0.
     """
-    value, flips = after.value - before.value, discordance(before, after)
+    value = after.value - before.value
+    flips = discordance(before, after)
     if is_same(before, after):
         return _no_change(before, 0.0, flips)
     room = (-1.0, 1.0) if flips is not None else (-math.inf, math.inf)
@@ -148,7 +150,8 @@ def difference(before: RunValue, after: RunValue) -> Change:
             return Change(value, curve, True, flips, effect)
     if before.limits is None or after.limits is None:
         return Change(value, None, flips is not None, flips)
-    one, other = np.array(before.limits), np.array(after.limits)
+    one = np.array(before.limits)
+    other = np.array(after.limits)
     curve = bounded_curve(intervals.unpaired_difference_limits(before.value, one, after.value, other), *room)
     return Change(value, curve, flips is not None, flips)
 
@@ -172,11 +175,13 @@ def ratio(before: RunValue, after: RunValue) -> Change:
     if before.limits is None or after.limits is None:
         return Change(value, None)
     if after.value <= 0:  # limits by Bonferroni
-        first, second = ConfidenceCurve(before.limits), ConfidenceCurve(after.limits)
+        first = ConfidenceCurve(before.limits)
+        second = ConfidenceCurve(after.limits)
         halved = intervals.bonferroni_scores(np.maximum(Z, 0), 0.5)
         limits = np.array([second.at(z) / first.at(-z) if z > 0 else 0.0 for z in halved])
         return Change(0.0, bounded_curve(limits))
-    one, other = np.array(before.limits), np.array(after.limits)
+    one = np.array(before.limits)
+    other = np.array(after.limits)
     limits = intervals.unpaired_ratio_limits(before.value, one, after.value, other)
     return Change(value, bounded_curve(limits))
 
@@ -240,7 +245,8 @@ def discordance(before: RunValue, after: RunValue) -> Discordance | None:
     """Return the discordance of two shares of the same images, else None."""
     if not is_paired(before, after):
         return None
-    first, second = before.correct, after.correct
+    first = before.correct
+    second = after.correct
     if first is None or second is None:
         return None
     (sample,) = after.influences

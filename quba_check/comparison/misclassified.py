@@ -65,7 +65,8 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
         UserError: the predictions of a run are not stored, or the runs have different clean images.
     """
     answers = run.clean_answers()
-    rows, index = answers.wrong, answers.index
+    rows = answers.wrong
+    index = answers.index
     lost = np.zeros(len(rows), np.bool_)
     if baseline is not None:
         lost = clean_pairs(baseline, run, "--baseline: ").flips["lost"][rows]
@@ -147,7 +148,8 @@ def flips(before: StoredRun, after: StoredRun, where: str = "") -> list[Flip]:
         UserError: the predictions of a run are not stored, or the runs have different clean images.
     """
     pairs = clean_pairs(before, after, where)
-    first, second = pairs.reference, pairs.judged
+    first = pairs.reference
+    second = pairs.judged
     kinds = {row: kind for kind, mask in pairs.flips.items() for row in np.flatnonzero(mask).tolist()}
     columns = second.label, first.predicted, second.predicted
     return [
@@ -168,7 +170,8 @@ def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
 
 def clean_pairs(before: StoredRun, after: StoredRun, where: str = "") -> PairedAnswers[CleanAnswers]:
     """Return the answers of two runs to the clean images; see `flips`."""
-    first, second = before.clean_answers(where), after.clean_answers(where)
+    first = before.clean_answers(where)
+    second = after.clean_answers(where)
     content, other = (run.record.suite.contents.get(CLEAN_SET) for run in (before, after))
     has_equal_labels = np.array_equal(first.label, second.label) or content == other is not None
     if list(first.names) != list(second.names) or not has_equal_labels:

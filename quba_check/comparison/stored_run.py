@@ -43,7 +43,8 @@ class StoredRun:
 
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
         """Return the value of a dimension or part; None if the run has none."""
-        row, fingerprint = self.record.measured.get(dimension), self.record.model.fingerprint
+        row = self.record.measured.get(dimension)
+        fingerprint = self.record.model.fingerprint
         images = self.images or PerImage()
         return None if row is None else RunValue.of(row, dimension, part, images, fingerprint)
 
@@ -162,7 +163,8 @@ def differences(before: Record, run: RunConditions) -> list[str]:
         run: the conditions of the run.
     """
     reasons = []
-    ours, suite = before.suite, run.suite
+    ours = before.suite
+    suite = run.suite
     if before.protocol != run.protocol:
         reasons.append(f"protocol ({before.protocol} and {run.protocol})")
     if ours.name != suite.name:
@@ -178,7 +180,8 @@ def differences(before: Record, run: RunConditions) -> list[str]:
         reasons.append(f"encoding of corruptions ({' and '.join(encodings)})")
     shared = ours.sets.keys() & suite.sets.keys()
     crops = {name: {ours.sets[name].cropped, suite.sets[name].cropped} for name in shared}
-    if sets := sorted(name for name, cropped in crops.items() if cropped == {True, False}):
+    sets = sorted(name for name, cropped in crops.items() if cropped == {True, False})
+    if sets:
         reasons.append(f"prepared of {listed(sets, NAMED)}")
     contents = _different_contents(ours, suite)
     rules = [name for name in contents if name.startswith((SPACE, PIPELINE))]

@@ -28,7 +28,8 @@ PUBLISHED_DIMENSIONS = (
 """The nine dimensions of the paper, in its order. The QUBA score is computed from them."""
 ON_DEMAND = ("unknown_detection", "classes", "answers", "parity", "size", "flops")
 """Dimensions that records list only if they were measured or declared."""
-LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
+LEAST_WEIGHT = 1e-6
+MOST_WEIGHT = 1e6
 WEIGHTS = "0, or a number from 0.000001 to 1,000,000"
 
 

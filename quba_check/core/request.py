@@ -22,7 +22,9 @@ Kind = Literal["value", "worst", "gap"]
 """Of a column of slices: the value of one slice, of the worst one, or the largest gap to all other images."""
 GIVE_REFERENCE = "--quba-reference MODEL"
 NO_REFERENCE = f"parity needs another model. Give it by {GIVE_REFERENCE}, or --quba-baseline RECORD"
-EACH, MACRO, NOT_AS = "each", "macro", "not_as"
+EACH = "each"
+MACRO = "macro"
+NOT_AS = "not_as"
 """Targets that are no class: the worst class, the mean of all classes, and confusions."""
 _OF_ALL_CLASSES = ("auroc", "probability_change")
 """Numbers of the probabilities of all classes, next to calibration errors and top-k accuracies."""

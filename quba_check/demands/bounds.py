@@ -68,9 +68,12 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
         ThresholdError: no bound, one in the wrong direction or out of reach, a setting or title without
             effect, or a waiver that allows nothing.
     """
-    located, request, location = file.keys(asked.location), asked.request, asked.location
+    located = file.keys(asked.location)
+    request = asked.request
+    location = asked.location
     check_effect(file, location, asked.effects)
-    waived, title = waiver_of(file, location, asked.entry), title_of(file, location, asked.entry)
+    waived = waiver_of(file, location, asked.entry)
+    title = title_of(file, location, asked.entry)
     if request.dimension != QUBA:
         _check_bounds(file, asked)
     of_slices = {"min_images": asked.min_images, "min_groups": LEAST_GROUPS_OF_SLICE} if request.slice else {}
@@ -111,7 +114,8 @@ def check_effect(file: MergedFile, location: Location, keys: Iterable[str]) -> N
         location: the entry of the settings.
         keys: the keys of which one is needed, next to drops.
     """
-    entry, keys = file.keys(location), tuple(keys)
+    entry = file.keys(location)
+    keys = tuple(keys)
     if any(key in entry for key in (*keys, *DROPS)):
         return
     for key in SETTINGS:
@@ -127,8 +131,11 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
     Raises:
         ThresholdError: no bound, or one in the wrong direction or out of reach.
     """
-    entry, location, request = file.keys(asked.location), asked.location, asked.request
-    unit, better = request.number.unit, request.better
+    entry = file.keys(asked.location)
+    location = asked.location
+    request = asked.request
+    unit = request.number.unit
+    better = request.better
     path = location[1:] if location[0] == "dimensions" else location
     target = dotted_path(tuple(step for step in path if step != "parts"))
     if not any(map(entry.get, (*asked.effects, *DROPS))):
@@ -148,7 +155,9 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
         if bound not in keys:
             continue
         place = (*location, keys[bound])
-        given, number, shown = file.value(place), getattr(asked.entry, keys[bound]), f"{target} {keys[bound]}"
+        given = file.value(place)
+        number = getattr(asked.entry, keys[bound])
+        shown = f"{target} {keys[bound]}"
         if isinstance(given, str) and unit not in SHARES and bound != "max_relative_drop":
             text = f"got {given}, but the unit is {unit}"
             raise file.error(place, text, shown=shown, is_on_key=False, allowed=f"a number in {unit}")
@@ -161,7 +170,8 @@ def _useless(bound: str, drop: float, better: Better, unit: str) -> str:
     """Return the reason if every model meets a bound on a drop, else nothing."""
     is_relative = bound == "max_relative_drop"
     if better == "high" and (unit == "fraction" or (is_relative and unit == "ratio")):
-        largest, reason = 1.0, "a drop of 1 leaves nothing"
+        largest = 1.0
+        reason = "a drop of 1 leaves nothing"
     else:
         largest = math.inf if is_relative else ENDS.get(unit, math.inf)
         reason = f"{unit}s end at {largest:g}"
@@ -218,12 +228,14 @@ def waiver_of(file: MergedFile, location: Location, entry: BaseModel) -> tuple[s
     waive: WaiverEntry | None = getattr(entry, "waive", None)
     if waive is None:
         return None
-    place, stated = (*location, "waive"), waive.model_fields_set
+    place = (*location, "waive")
+    stated = waive.model_fields_set
     limits = [key for key in _WAIVABLE if key in stated]
     if len(limits) != 1:
         got = listed(limits) or "no worst value"
         raise file.error(place, got=got, allowed="at_least or at_most")
-    limit, bounds = getattr(waive, limits[0]), _WAIVABLE[limits[0]]
+    limit = getattr(waive, limits[0])
+    bounds = _WAIVABLE[limits[0]]
     waived = [
         key for key in bounds if key in entry.model_fields_set and (key == "min_grade") == (limit in LETTERS)
     ]
@@ -253,7 +265,8 @@ def title_of(file: MergedFile, location: Location, entry: BaseModel) -> str:
     Raises:
         ThresholdError: there is no bound next to it.
     """
-    title, bounds = getattr(entry, "title", None), [key for keys in _WAIVABLE.values() for key in keys]
+    title = getattr(entry, "title", None)
+    bounds = [key for keys in _WAIVABLE.values() for key in keys]
     if title and not entry.model_fields_set & {*bounds}:
         raise file.error((*location, "title"), "it applies to no demand", allowed="next to a bound")
     return title or ""

@@ -158,7 +158,8 @@ class Demand:
 
     def is_of_class_in(self, each: Demand) -> bool:
         """True if it bounds the drop of one class next to `each`."""
-        own, request = self.request, each.request
+        own = self.request
+        request = each.request
         of_class = replace(request, target=own.target, classes=own.classes)
         is_drop_of_each = request.target == EACH and each.needs_baseline and self.bound == each.bound
         return is_drop_of_each and len(own.classes) == 1 and own == of_class

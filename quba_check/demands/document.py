@@ -243,7 +243,8 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError], location: Loc
     """
     merged = dict(parent)
     for key, item in child.items():
-        before, place = merged.get(key), (*location, key)
+        before = merged.get(key)
+        place = (*location, key)
         if isinstance(item, ListTree):
             known = len(errors)
             merge({}, item, errors, place)  # a list extends nothing, so that null is an error in it
@@ -308,7 +309,8 @@ def _parent(document: Document, extends: str) -> tuple[Path, str]:
 
 
 def _check_cycle(document: Document, parent: Path, seen: Mapping[Path, str]) -> None:
-    resolved, where = Path(os.path.realpath(parent)), document.at(("extends",))
+    resolved = Path(os.path.realpath(parent))
+    where = document.at(("extends",))
     if resolved in seen:
         cycle = list(seen.values())[list(seen).index(resolved) :]
         text = f"the files extend each other: {' → '.join([*cycle, cycle[0]])}."

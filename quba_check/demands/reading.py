@@ -65,7 +65,8 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         sections = listed(name for name in SECTIONS if name not in ("dimensions", "quba"))
         allowed = f"a min, max or drop under dimensions, {sections}, quba.min_score, quba.min_grade"
         raise ThresholdError("the file demands nothing", where=f"{label}:1", allowed=allowed)
-    entry, own = file.entry, file.documents[0]
+    entry = file.entry
+    own = file.documents[0]
     policy = Policy(entry.uncertain or POINT.uncertain, entry.confidence or POINT.confidence)
     needs_fresh = entry.predictions is not None
     is_graded = any(demand.is_on_grade for demand in demands)

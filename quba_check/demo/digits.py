@@ -46,7 +46,9 @@ def write_digits(folder: Path) -> None:
 def _ink(digit: int, rng: np.random.Generator) -> Plane:
     """Return the share of each pixel that a randomly placed digit covers."""
     glyph = Image.new("L", (_GLYPH, _GLYPH))
-    centre, font, stroke = (_GLYPH / 2, _GLYPH / 2), ImageFont.load_default(52), int(rng.integers(3))
+    centre = (_GLYPH / 2, _GLYPH / 2)
+    font = ImageFont.load_default(52)
+    stroke = int(rng.integers(3))
     ImageDraw.Draw(glyph).text(centre, str(digit), 255, font, "mm", stroke_width=stroke)
     angle, lean, right, down = rng.normal(0, (0.11, 0.14, 1, 1))
     wide, high = np.exp(rng.normal(0.82, 0.11, 2))

@@ -35,7 +35,8 @@ class DemoNetwork(nn.Module):
         super().__init__()
         self.quba_config = dict(PREPARATION)
         channels = [3, width, width * 3 // 2, width * 2, width * 3, width * 3]
-        kernels, strides = (5, 3, 3, 3, 3), (2, 2, 1, 2, 1)
+        kernels = (5, 3, 3, 3, 3)
+        strides = (2, 2, 1, 2, 1)
         layers: list[nn.Module] = []
         for (before, after), kernel, stride in zip(pairwise(channels), kernels, strides, strict=True):
             layers += [

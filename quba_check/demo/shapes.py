@@ -52,7 +52,8 @@ def _crescent() -> Points:
     outer = _on_circle(np.linspace(0.25 * np.pi, 1.75 * np.pi, 40))
     corner = np.sqrt(0.5)
     # The inner arc runs back from horn to horn; its centre is to the right of the outer one.
-    centre, radius = 0.45, np.hypot(corner - 0.45, corner)
+    centre = 0.45
+    radius = np.hypot(corner - 0.45, corner)
     horn = np.arctan2(corner, corner - centre)
     inner = _on_circle(np.linspace(2 * np.pi - horn, horn, 40), radius) + np.array([centre, 0.0])
     points: Points = np.concatenate([outer, inner[1:-1]]) + np.array([0.1, 0.0])
@@ -94,7 +95,8 @@ CONTOURS = _contours()
 
 def place_shape(shape: str, pose: Pose) -> tuple[Points, ...]:
     """Return the contours of a shape in a pose, in pixels."""
-    cos, sin = np.cos(pose.angle), np.sin(pose.angle)
+    cos = np.cos(pose.angle)
+    sin = np.sin(pose.angle)
     turn = np.array([[cos, sin], [-sin, cos]])
     half = IMAGE_SIZE / 2
     return tuple((points @ turn * pose.scale + pose.shift) * half + half for points in CONTOURS[shape])

@@ -91,7 +91,9 @@ def pictures() -> Iterator[PictureSpec]:
                 yield PictureSpec(path, SEED + family, k * 1000 + i, shape, texture, background, style)
     for k, shape in enumerate(CLASSES):
         for i in range(MIXED_PER_CLASS):
-            name, seed, index = f"{shape}/{i:03}.png", SEED + 50, k * 1000 + i
+            name = f"{shape}/{i:03}.png"
+            seed = SEED + 50
+            index = k * 1000 + i
             yield PictureSpec(f"mixed_same/{name}", seed, index, shape, shape, shape)
             yield PictureSpec(f"mixed_rand/{name}", seed, index, shape, shape, _other(k, i))
     for k, shape in enumerate(CLASSES):

@@ -50,7 +50,8 @@ def _waves(u: Plane, v: Plane, _rng: np.random.Generator) -> Any:
 
 def _bricks(u: Plane, v: Plane, _rng: np.random.Generator) -> Any:
     odd_row = np.floor(v * 0.5 / np.pi) % 2
-    across, along = np.cos(v * 0.5), np.cos(u * 0.25 + odd_row * (np.pi / 2))
+    across = np.cos(v * 0.5)
+    along = np.cos(u * 0.25 + odd_row * (np.pi / 2))
     return 0.8 - 1.6 * np.maximum(np.abs(across) ** 8, np.abs(along) ** 16)
 
 
@@ -103,7 +104,8 @@ def backdrop(owner: str | None, rng: np.random.Generator) -> Picture:
     saturation = 0.0 if owner is None else 0.45 + 0.35 * saturation
     slope = np.cos(2 * np.pi * direction) * _GRID[None, :] + np.sin(2 * np.pi * direction) * _GRID[:, None]
     field = np.clip(0.5 + slope / IMAGE_SIZE * 0.6 + (clouds(rng) - 0.5) * (0.5 + roughness), 0, 1)
-    dark, bright = 0.35 + 0.2 * light, 0.7 + 0.2 * light
+    dark = 0.35 + 0.2 * light
+    bright = 0.7 + 0.2 * light
     return blend(field.astype(np.float32), rgb(hue, saturation, bright), rgb(hue, saturation * 0.9, dark))
 
 

@@ -50,7 +50,8 @@ def quantity_of_all(
     """
     names = table_class_names(suite.class_names, suite.class_count)
     images = class_metrics.class_counts("recall", rows.label, rows.predicted, suite.class_count).n
-    if absent := [names[k] for k in np.flatnonzero(images == 0)]:
+    absent = [names[k] for k in np.flatnonzero(images == 0)]
+    if absent:
         reason = f"no image of the set {request.set} is of {listed(absent, NAMED)}"
         raise UnmeasurableError(reason, missing_data=True)
     calls = class_metrics.class_counts("precision", rows.label, rows.predicted, suite.class_count).n
@@ -86,7 +87,8 @@ class EachClass:
     def of(cls, metric: OfEachClass, rows: Rows, classes: int) -> EachClass:
         """Return the number of each class on the rows of a set."""
         counts = class_metrics.class_counts(metric, rows.label, rows.predicted, classes)
-        effects, group = [], rows.group
+        effects = []
+        group = rows.group
         if group is None:
             return cls(metric, counts)
         for k, share in enumerate(counts.shares):
@@ -101,15 +103,19 @@ class EachClass:
     @property
     def values(self) -> NDArray[np.float64]:
         """(C,) the numbers; 0 for a class without images that count."""
-        hits, n = self.counts.hits, self.counts.n
+        hits = self.counts.hits
+        n = self.counts.n
         return 2 * hits / np.maximum(n + hits, 1) if self.metric == "f1" else self.counts.shares
 
     def limits(self, k: int, z: Scores) -> Limits:
         """Return the (K,) limits of a class at normal scores."""
-        hits, n, factor = int(self.counts.hits[k]), int(self.counts.n[k]), 1.0
+        hits = int(self.counts.hits[k])
+        n = int(self.counts.n[k])
+        factor = 1.0
         limits_of = class_metrics.f1_limits if self.metric == "f1" else share_limits
         if self.effects:
-            z, factor = self.effects[k].scores(z), self.effects[k].factor
+            z = self.effects[k].scores(z)
+            factor = self.effects[k].factor
             return limits_of(hits / factor, n / factor, z)
         key = hits, n, z.tobytes()  # of many classes, most have the counts of another one
         if key not in self._limits:
@@ -118,7 +124,8 @@ class EachClass:
 
     def worst(self, rows: Rows) -> Quantity:
         """Return the number of the worst class, with limits that hold for all simultaneously."""
-        n, shown = len(rows.label), len(rows.tables[0])
+        n = len(rows.label)
+        shown = len(rows.tables[0])
         groups = None
         if self.effects and rows.declared_group is not None:
             counted = [effect.count for effect, n in zip(self.effects, self.counts.n, strict=True) if n]
@@ -160,14 +167,16 @@ def class_table(clean: Predictions, suite: SuiteFacts) -> Table:
 
     Cells of undefined numbers are empty.
     """
-    classes, rows = suite.class_count, Rows((clean,), CLEAN)
+    classes = suite.class_count
+    rows = Rows((clean,), CLEAN)
     recall, precision = (EachClass.of(name, rows, classes) for name in ("recall", "precision"))
     f1 = class_metrics.class_counts("f1", rows.label, rows.predicted, classes)
     means: list[Cell] = [
         2 * hits / (n + hits) if n else "" for hits, n in zip(f1.hits.tolist(), f1.n.tolist(), strict=True)
     ]
     columns = (f"{rate}{end}" for rate in ("recall", "precision") for end in ("", "_low", "_high"))
-    names, images = table_class_names(suite.class_names, classes), recall.counts.n.tolist()
+    names = table_class_names(suite.class_names, classes)
+    images = recall.counts.n.tolist()
     cells = zip(names, images, _rates(recall), _rates(precision), means, strict=True)
     return Table(
         ("class", "images", *columns, "f1"),

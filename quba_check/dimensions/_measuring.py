@@ -105,7 +105,8 @@ def with_groups(
         is_signed: the quantity is a difference, which can be below 0.
     """
     rows: dict[Hashable, int] = {view: len(table) for view, table in predictions.items()}
-    groups, effect = groups_of_sets(predictions), None
+    groups = groups_of_sets(predictions)
+    effect = None
     if quantity.groups is not None or not groups:
         return quantity
     if quantity.influences and all(rows.get(name) == len(one) for name, one in quantity.influences.items()):

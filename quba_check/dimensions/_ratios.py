@@ -64,7 +64,8 @@ class Ratio:
         """Return the ratio of a model that is right on all images, at normal scores."""
         if self.is_of_clean_images:
             return np.full(z.shape, 1 / float(np.mean(self.clean, dtype=np.float64)))
-        hits, n = self.n_clean_correct / effect, len(self.clean) / effect
+        hits = self.n_clean_correct / effect
+        n = len(self.clean) / effect
         lowest = intervals.share_limits(hits, n, -np.maximum(z, 0.0))
         bounds: Limits = 1 / lowest
         return bounds
@@ -76,12 +77,15 @@ class Ratio:
         combined as `unpaired_ratio_limits` does. On the same images the ratio is the share of right answers
         that stay right, plus the odds of a gained one; exact upper limits of both are combined in squares.
         """
-        clean, hits = self.n_clean_correct / effect, self.n_correct / effect
+        clean = self.n_clean_correct / effect
+        hits = self.n_correct / effect
         if self.sample != CLEAN:
-            n, m = len(self.correct) / effect, len(self.clean) / effect
+            n = len(self.correct) / effect
+            m = len(self.clean) / effect
             if not hits:
                 return intervals.exact_ratio_limits(hits, n, clean, m, z)
-            of_clean, own = intervals.share_limits(clean, m, z), intervals.share_limits(hits, n, z)
+            of_clean = intervals.share_limits(clean, m, z)
+            own = intervals.share_limits(hits, n, z)
             return intervals.unpaired_ratio_limits(clean / m, of_clean, hits / n, own)
         kept = np.count_nonzero(np.logical_and(self.correct, self.clean)) / effect
         gained = intervals.share_limits(hits - kept, hits - kept + clean, z)
@@ -123,7 +127,8 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
     Returns:
         A fraction with exact limits.
     """
-    estimate, n = Estimate.mean(hits, sample), len(hits)
+    estimate = Estimate.mean(hits, sample)
+    n = len(hits)
     curve = share_curve(int(np.count_nonzero(hits)), n)
     return Quantity(estimate.value, "fraction", n, curve, influences=estimate.influences)
 

@@ -50,7 +50,8 @@ class RowSource:
         """
         key = set_name, variant
         if key not in self._rows:
-            if (rule := self.suite.decided.get(set_name)) is not None:
+            rule = self.suite.decided.get(set_name)
+            if rule is not None:
                 return self._rows.setdefault(key, self.of(rule.of, variant).decided(set_name, rule))
             views = views_of(set_name, self.suite, variant)
             if variant == REFERENCE and not self.predictions.keys() >= {*views}:
@@ -124,8 +125,10 @@ def with_requests(
         number: measures one.
         of_classes: measures one of each class, for slices and drops of the worst class.
     """
-    name, suite = measurement.dimension, source.suite
-    parts, unmeasured = dict(measurement.parts), dict(measurement.unmeasured)
+    name = measurement.dimension
+    suite = source.suite
+    parts = dict(measurement.parts)
+    unmeasured = dict(measurement.unmeasured)
     for request in suite.requests_of(name):
         try:
             rows = source.of_request(request)
@@ -134,7 +137,8 @@ def with_requests(
             classes = of_classes if request.target == EACH else None
             if classes is not None:
                 quantity = replace(quantity, classes=partial(_in_groups, classes, request, rows.answers))
-            if asked := [one for one in suite.requests if one.slice and one.on_all_images == request]:
+            asked = [one for one in suite.requests if one.slice and one.on_all_images == request]
+            if asked:
                 quantity = replace(quantity, slices=_slices(request, rows, measure, classes, asked))
             parts[request.name] = quantity
         except UnmeasurableError as error:
@@ -166,7 +170,8 @@ def _slices(
         quantity = measure(selected)
         return {"": OnSlice(quantity, selected.in_groups(quantity, measure))}
 
-    tables, slices = {rows.view: rows.tables[0]}, {rows.view: rows.tables[0].slices}
+    tables = {rows.view: rows.tables[0]}
+    slices = {rows.view: rows.tables[0].slices}
     number = SlicedNumber(request.dimension, request.better, tables, slices, measured)
     by_column: dict[str, list[Request]] = {}
     for one in asked:
@@ -195,7 +200,8 @@ def worst_quantity(
         better: the better direction.
         room: the possible range of a number.
     """
-    sign, curve = (1 if better == "high" else -1), None
+    sign = 1 if better == "high" else -1
+    curve = None
     if limits is not None:
         smallest = smallest_limits([partial(_flipped, one, sign) for one in limits], np.array(SCORES))
         curve = bounded_curve((sign * smallest)[::sign], *room)

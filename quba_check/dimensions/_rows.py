@@ -185,7 +185,9 @@ class Rows:
         if self.declared_group is None or self.view.set == CORRUPTIONS_SET:
             raise UnmeasurableError(f"{name}: the set {rule.of} shows no images with groups")
         groups = Groups.of(self.declared_group)
-        slices, mixed, index = {}, {}, self.tables[0].index
+        slices = {}
+        mixed = {}
+        index = self.tables[0].index
         for column, one in self.tables[0].slices.items():
             try:
                 slices[column] = replace(one, numbers=slices_of_groups(groups, one.numbers))
@@ -229,11 +231,13 @@ class Rows:
                 of `SIDES`.
             eligible: (r,) True for rows that can count, if the answers decide which of them do.
         """
-        influences, images = estimate.influences["rows"], self.images
+        influences = estimate.influences["rows"]
+        images = self.images
         if sides is not None and eligible is not None:
             sides = np.where(eligible & (sides == 0), np.int8(-1), sides)
         own = images if sides is None else images[sides > 0]
-        n, shown = len(own), len(np.unique(own))
+        n = len(own)
+        shown = len(np.unique(own))
         of_side = ""
         if sides is not None and sides.max() > 1:
             of_sides = {name: sides == side for side, name in SIDES.items()}
@@ -255,7 +259,8 @@ class Rows:
 
     def _size(self, mask: Mask) -> tuple[int, int]:
         """Return the numbers of groups, 0 if none are declared, and images of some rows."""
-        images, group = np.unique(self.images[mask]), self.declared_group
+        images = np.unique(self.images[mask])
+        group = self.declared_group
         return 0 if group is None else len(np.unique(group[images])), len(images)
 
     def share(self, hits: Mask, counted: Mask | None = None) -> Quantity:
@@ -265,7 +270,8 @@ class Rows:
             hits: (r,) True for a hit.
             counted: (r,) True for the rows that count, which the answers decide; None if all count.
         """
-        estimate, k = Estimate.mean(hits, "rows"), int(np.count_nonzero(hits))
+        estimate = Estimate.mean(hits, "rows")
+        k = int(np.count_nonzero(hits))
         n = len(hits) if counted is None else int(np.count_nonzero(counted))
         if counted is not None:
             estimate /= Estimate.mean(counted, "rows")

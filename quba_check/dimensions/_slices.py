@@ -149,7 +149,8 @@ def gap(own: Quantity, rest: Quantity, better: Better) -> Quantity:
     low, high = (own, rest) if better == "high" else (rest, own)
     curve = None
     if low.curve is not None and high.curve is not None:
-        first, second = np.array(low.curve.limits), np.array(high.curve.limits)
+        first = np.array(low.curve.limits)
+        second = np.array(high.curve.limits)
         curve = bounded_curve(unpaired_difference_limits(low.value, first, high.value, second))
     like = Quantity(high.value - low.value, own.unit, own.n, curve, images=own.images, groups=own.groups)
     return replace(

@@ -51,7 +51,8 @@ def origin(function: Callable[..., Any]) -> str:
 
 def _location(file: str, line: int | None) -> str:
     """Return file and line, relative to the current folder if the file is in it."""
-    path, here = Path(file).absolute(), Path.cwd()
+    path = Path(file).absolute()
+    here = Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
 
 

@@ -101,7 +101,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     Raises:
         UnmeasurableError: there are no clean images.
     """
-    whole, clean = accuracy_on(predictions, CLEAN), predictions[CLEAN]
+    whole = accuracy_on(predictions, CLEAN)
+    clean = predictions[CLEAN]
     # The answers of a record come without probabilities, and show the accuracy alone.
     known = _parts(facts.suite) if clean.probabilities is not None else ()
     parts = {part.name: int(part.name.removeprefix("top")) for part in known}

@@ -100,7 +100,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no clean images, or the clean accuracy is 0.
         InvariantError: the three tables show different images.
     """
-    measured, clean = _measured(predictions, EPSILON), predictions[CLEAN]
+    measured = _measured(predictions, EPSILON)
+    clean = predictions[CLEAN]
     attacks = _attacks(facts.suite)
     sizes = {
         epsilon: _measured({CLEAN: clean, FGSM: predictions[fgsm], PGD: predictions[pgd]}, epsilon)
@@ -130,7 +131,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
 def _measured(predictions: Tables, epsilon: Fraction) -> Measurement:
     """Return value and parts from the clean set and both attacks of one size."""
-    clean, fgsm, pgd = predictions[CLEAN], predictions[FGSM], predictions[PGD]
+    clean = predictions[CLEAN]
+    fgsm = predictions[FGSM]
+    pgd = predictions[PGD]
     if not (np.array_equal(clean.index, fgsm.index) and np.array_equal(clean.index, pgd.index)):
         raise InvariantError(f"{_NAME}: clean, FGSM and PGD predictions are of different images")
     relative = ratios(predictions, (FGSM, PGD))
@@ -193,7 +196,9 @@ def has_constant_output(
 
 def _signs_of_masking(predictions: Tables) -> Iterator[str]:
     """Yield signs that gradients mislead the attacks, which then overstate robustness."""
-    clean, fgsm, pgd = predictions[CLEAN], predictions[FGSM], predictions[PGD]
+    clean = predictions[CLEAN]
+    fgsm = predictions[FGSM]
+    pgd = predictions[PGD]
     is_zero = fgsm.extra["zero_gradient"].astype(np.bool_)
     is_constant = has_constant_output(is_zero, clean.predicted, clean.confidence)
     is_constant &= _correct_throughout(predictions) | ~clean.correct  # else an answer can be changed

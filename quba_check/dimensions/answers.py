@@ -102,7 +102,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no clean images.
     """
     accuracy_on(predictions, CLEAN)  # raises the reason of an empty set
-    clean, source = predictions[CLEAN], RowSource(predictions, facts.suite)
+    clean = predictions[CLEAN]
+    source = RowSource(predictions, facts.suite)
     found: dict[ChosenOn, Guarantee] = {}
     whole = Measurement.of("answers", _area(source.of(CLEAN_SET), _scores(clean, MOST_PROBABLE)))
     quantity = partial(_quantity, source=source, outputs=facts.model.outputs, found=found)
@@ -157,8 +158,10 @@ def _quantity(
 
 def _search(chosen: ChosenOn, source: RowSource, outputs: str | None) -> Guarantee:
     """Return the threshold that a rule finds on its images."""
-    at, rows = chosen.at, source.of(chosen.set, chosen.variant)
-    scores, correct = _scores(rows.table, chosen.score, outputs), rows.correct
+    at = chosen.at
+    rows = source.of(chosen.set, chosen.variant)
+    scores = _scores(rows.table, chosen.score, outputs)
+    correct = rows.correct
     if at.confidence is not None:
         bounds = {"error": at.level, "confidence": at.confidence}
         return selective.guaranteed_threshold(scores, correct, **bounds, groups=rows.group)
@@ -207,9 +210,11 @@ def _thresholds(found: Mapping[ChosenOn, Guarantee]) -> Table:
 
 
 def _note(chosen: ChosenOn, found: Guarantee, source: RowSource) -> str:
-    score, at = chosen.score, chosen.at
+    score = chosen.score
+    at = chosen.at
     rows = source.of(chosen.set, chosen.variant)
-    n, images = len(rows.table), "groups" if rows.is_decided else "images"
+    n = len(rows.table)
+    images = "groups" if rows.is_decided else "images"
     of_set = "" if chosen.set == CLEAN_SET else f" of {chosen.set}"
     answer = (
         f"answer if {score} >= {found.threshold or 0.0:.9g} ({found.answered:,} of {n:,} {images}{of_set}, "
@@ -220,9 +225,12 @@ def _note(chosen: ChosenOn, found: Guarantee, source: RowSource) -> str:
     guarantee = f"at most {100 * at.level:g} % of the answers to new images are wrong"
     confidence = f"with {100 * at.confidence:g} % confidence"
     if found.threshold is None:
-        least, unit, images = selective.least_answered(at.level, at.confidence), "answers", f"{n:,} {images}"
+        least = selective.least_answered(at.level, at.confidence)
+        unit = "answers"
+        images = f"{n:,} {images}"
         if rows.group is not None:
-            unit, images = "groups of answers", f"{len(np.unique(rows.group)):,} groups"
+            unit = "groups of answers"
+            images = f"{len(np.unique(rows.group)):,} groups"
         return (
             f"no threshold of {score} shows {confidence} that {guarantee}: "
             f"that takes at least {least:,} {unit} without an error, and the set has {images}"

@@ -63,7 +63,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         UnmeasurableError: there are no clean images.
     """
     accuracy_on(predictions, CLEAN)
-    clean, probabilities = predictions[CLEAN], clean_probabilities(predictions)
+    clean = predictions[CLEAN]
+    probabilities = clean_probabilities(predictions)
     whole, parts = _errors(clean, clean.confidence, probabilities)
     tables = {"reliability": _reliability(clean.confidence, clean.correct)}
     if facts.with_tables and np.any(clean.label >= 0):
@@ -98,7 +99,8 @@ def _advice(
     fit = temperature.fit_temperature(probabilities, clean.label)
     is_second = temperature.halves(clean.label, clean.group)
     columns = ("temperature", "nll", "nll_scaled", "ece", "ece_scaled")
-    if problem := _problem(clean, fit, is_second, model):
+    problem = _problem(clean, fit, is_second, model)
+    if problem:
         return {"temperature": Table(columns, (), problem)}
     scaled = temperature.scale_held_out(probabilities, clean.label, is_second)
     confidence = scaled[np.arange(len(clean)), clean.predicted]

@@ -61,7 +61,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
             class.
     """
     accuracy_on(predictions, CLEAN)  # raises the reason of an empty set
-    clean, suite = predictions[CLEAN], facts.suite
+    clean = predictions[CLEAN]
+    suite = facts.suite
     whole, parts = _evenness(clean, suite)
     between = between_class_evenness(clean.label, clean.true_probability, classes=suite.class_count)
     parts["between_class_confidence"] = Quantity(between, "fraction", whole.n)
@@ -84,7 +85,9 @@ def _evenness(
         UnmeasurableError: there are fewer than two classes, or fewer than two images in a class.
     """
     _check_classes(table.label, suite, shown_set)
-    n, classes, label = len(table), suite.class_count, table.label
+    n = len(table)
+    classes = suite.class_count
+    label = table.label
     accuracy = accuracy_evenness(label, table.correct, classes=classes, sample=CLEAN)
     confidence = confidence_evenness(label, table.true_probability, classes=classes, sample=CLEAN)
     whole = geometric_mean_of([accuracy.estimate, confidence.estimate])

@@ -105,7 +105,8 @@ def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Qua
         lacks_data = request.metric not in ("precision", "npv") or not hits.any()
         raise _no_image(request, request.set, request.metric, lacks_data=lacks_data)
     share = _share(selected, hits)
-    n, count = int(np.count_nonzero(selected)), int(np.count_nonzero(selected & hits))
+    n = int(np.count_nonzero(selected))
+    count = int(np.count_nonzero(selected & hits))
     limits_of = share_limits
     if request.metric == "f1":
         share = delta_method(2 * count / (n + count), [(2 / (1 + share.value) ** 2, share)])
@@ -193,7 +194,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     Raises:
         UnmeasurableError: there are no clean images, or none is of a class.
     """
-    suite, n = facts.suite, accuracy_on(predictions, CLEAN).n
+    suite = facts.suite
+    n = accuracy_on(predictions, CLEAN).n
 
     source = RowSource(predictions, suite)
     clean = source.of(CLEAN_SET)

@@ -84,5 +84,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         ),
         "accuracy relative to the clean accuracy, by severity",
     )
-    tables, notes = {"severities": severities}, reference_notes(predictions)
+    tables = {"severities": severities}
+    notes = reference_notes(predictions)
     return Measurement.of("corruption_robustness", whole, parts=parts, notes=notes, tables=tables)

@@ -37,7 +37,8 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         UnmeasurableError: a set is empty, or the clean accuracy is 0.
     """
     relative = ratios(predictions, (SAME, RANDOM))
-    same, random = relative[SAME], relative[RANDOM]
+    same = relative[SAME]
+    random = relative[RANDOM]
     mean_same = Estimate.mean(same.correct, same.sample, is_reference=True)
     mean_clean = Estimate.mean(same.clean, CLEAN, is_reference=True)
     gain = (Estimate.mean(random.correct, random.sample) - mean_same) / mean_clean

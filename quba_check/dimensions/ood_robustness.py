@@ -90,6 +90,7 @@ def _matched(shifted: Predictions, clean: Predictions) -> Quantity | None:
     is_shared = np.isin(clean.label, shifted.label) & (clean.label != NO_CLASS)
     if not is_shared.any():
         return None
-    n, n_correct = int(is_shared.sum()), int(clean.correct[is_shared].sum())
+    n = int(is_shared.sum())
+    n_correct = int(clean.correct[is_shared].sum())
     matched = Estimate.mean(clean.correct & is_shared, CLEAN) / Estimate.mean(is_shared, CLEAN)
     return Quantity(n_correct / n, "fraction", n, share_curve(n_correct, n), influences=matched.influences)

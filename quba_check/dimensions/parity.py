@@ -79,7 +79,8 @@ class AnswerPairs(PairedAnswers[Rows]):
         changes = self.changes
         if changes is None:
             raise UnmeasurableError(NO_PROBABILITIES)
-        value, images = quantile(changes), len(self.judged.tables[0])
+        value = quantile(changes)
+        images = len(self.judged.tables[0])
         versions = len(changes) / images
         curve = curve_of(
             lambda z, effect: quantile_limits(changes, QUANTILE, 1.0, z, versions * effect), 0.0, 1.0
@@ -131,7 +132,8 @@ class AnswerPairs(PairedAnswers[Rows]):
 
     def _image_table(self, names: Sequence[str]) -> Table:
         """Return rows with another answer: lost ones first, then by probability change."""
-        judged, reference = self.judged, self.reference
+        judged = self.judged
+        reference = self.reference
         changes = np.zeros(len(self.differs)) if self.changes is None else self.changes
         right = self.differs & reference.correct & judged.correct
         flipped = [
@@ -194,7 +196,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     Raises:
         UnmeasurableError: there are no clean images, or the reference was shown others.
     """
-    suite, source = facts.suite, RowSource(predictions, facts.suite)
+    suite = facts.suite
+    source = RowSource(predictions, facts.suite)
     if _is_compared(suite):
         clean = _pairs(replace(source.of(CLEAN_SET), reference=source.of(CLEAN_SET, REFERENCE)))
         notes = ("the same predictions as the reference",) if clean.is_same else ()
@@ -203,7 +206,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     else:
         unmeasured = {"": Unmeasurable("parity", NO_REFERENCE)}
         measured = replace(Measurement.of("parity", _lowest_agreement(source)), unmeasured=unmeasured)
-    if steps := {names: predictions[view] for names, view in _steps(suite).items()}:
+    steps = {names: predictions[view] for names, view in _steps(suite).items()}
+    if steps:
         steps_table = _step_table(source.of(CLEAN_SET), steps)
         measured = replace(measured, tables={**measured.tables, "steps": steps_table})
     return with_requests(measured, source, lambda request, rows: _pairs(rows).quantity(request.metric))
@@ -211,7 +215,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
 def _lowest_agreement(source: RowSource) -> Quantity:
     """Return the lowest agreement of the requests that have one."""
-    served, errors = [], []
+    served = []
+    errors = []
     agreement = PARITY_NUMBERS["agreement"]
     for one in dict.fromkeys(replace(one, number=agreement) for one in source.suite.requests_of("parity")):
         try:

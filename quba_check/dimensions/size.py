@@ -23,7 +23,8 @@ def measure_parameters(_predictions: Tables, facts: Facts) -> Measurement:
     """Parameters in millions; rounded to 0.1 million under the protocol `released`, as published."""
     if facts.model.uncounted:
         raise UnmeasurableError(facts.model.uncounted)
-    total, trainable = facts.model.parameters / 1e6, facts.model.trainable / 1e6
+    total = facts.model.parameters / 1e6
+    trainable = facts.model.trainable / 1e6
     if facts.protocol.rounds_parameters:
         total, trainable = round(total, 1), round(trainable, 1)
     return Measurement(

@@ -85,7 +85,8 @@ def answer_findings(spec: str, label: Labels, predicted: Labels, classes: Sequen
         predicted: (N,) predicted class of each image.
         classes: names of the classes.
     """
-    if pairs := swapped_pairs(label, predicted, len(classes)):
+    pairs = swapped_pairs(label, predicted, len(classes))
+    if pairs:
         yield swapped_finding(spec, pairs, classes)
     yield from constant_answer_findings(spec, label, predicted == label, label, classes)
 
@@ -96,7 +97,8 @@ def swapped_finding(spec: str, pairs: Sequence[SwappedPair], classes: Sequence[s
         (f"'{classes[pair.classes[0]]}' and '{classes[pair.classes[1]]}'" for pair in pairs), _SHOWN
     )
     number = "two" if len(pairs) == 1 else f"{len(pairs)} pairs of"
-    swapped, correct = sum(pair.n_swapped for pair in pairs), sum(pair.n_correct for pair in pairs)
+    swapped = sum(pair.n_swapped for pair in pairs)
+    correct = sum(pair.n_correct for pair in pairs)
     return Finding(
         check="class order",
         problem=f"{spec}: {number} classes look swapped: {names}.",
@@ -129,7 +131,8 @@ def constant_answer_findings(
     known, sizes = np.unique(everything, return_counts=True)
     size = sizes[np.searchsorted(known, sampled)]
     n_correct = np.bincount(number, weights=correct)
-    accuracy, right = float((size / n * n_correct).sum() / size.sum()), n_correct / n
+    accuracy = float((size / n * n_correct).sum() / size.sum())
+    right = n_correct / n
     variance = size**2 * right * (1 - right) / n * (1 - n / size)
     if accuracy + _SCORE * math.sqrt(variance.sum()) / int(size.sum()) <= share < 1:
         ours, constant = format_distinct(accuracy, share, "fraction")
@@ -143,7 +146,8 @@ def constant_answer_findings(
         )
 
 
-_IMAGES, _CHANCE_IMAGES = 64, 512
+_IMAGES = 64
+_CHANCE_IMAGES = 512
 _COMPARED = 256
 """Images that decide between two sets of fixes."""
 _CONFIDENT = 0.5
@@ -172,7 +176,8 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """
     if not subject.has_enough_images():
         return
-    if (finding := class_order.supplied_order_finding(subject)) is not None:
+    finding = class_order.supplied_order_finding(subject)
+    if finding is not None:
         yield finding
         return
     if is_plausible(subject):
@@ -190,7 +195,8 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     yield from _order_findings(subject, fixes)
     if not subject.short:
         answers = subject.clean_answers(fixes.variant)
-        everything, classes = subject.suite.labels(CLEAN).label, subject.suite.class_names
+        everything = subject.suite.labels(CLEAN).label
+        classes = subject.suite.class_names
         yield from constant_answer_findings(
             subject.classifier.spec, answers.label, answers.correct, everything, classes
         )
@@ -206,7 +212,9 @@ def is_plausible(subject: ModelUnderTest) -> bool:
     answers = first_answers(subject)
     if answers is None:
         return False
-    label, predicted, classes = answers.label, answers.predicted, subject.suite.classes
+    label = answers.label
+    predicted = answers.predicted
+    classes = subject.suite.classes
     _, numbers, counts = np.unique(label, return_inverse=True, return_counts=True)
     accuracy = float(np.average(answers.correct, weights=1 / counts[numbers]))
     n_correct = (predicted == label).sum()
@@ -227,7 +235,8 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
     Returns:
         None if the run needs no clean images, or if predicting them fails, which the run reports.
     """
-    answers, engine = None, subject.engine
+    answers = None
+    engine = subject.engine
     if engine is not None:
         stored_view = engine.cache_keys.stored_view
         if stored_view(CLEAN) in map(stored_view, engine.run_views):
@@ -277,8 +286,11 @@ def _order_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
 
 
 def _chance_findings(subject: ModelUnderTest, variant: Variant) -> Iterator[Finding]:
-    answers, n_classes = subject.clean_answers(variant, _CHANCE_IMAGES), len(subject.suite.classes)
-    n_correct, n, confidence = int(answers.correct.sum()), len(answers), float(answers.confidence.mean())
+    answers = subject.clean_answers(variant, _CHANCE_IMAGES)
+    n_classes = len(subject.suite.classes)
+    n_correct = int(answers.correct.sum())
+    n = len(answers)
+    confidence = float(answers.confidence.mean())
     evidence = (
         f"{n_correct} of {n} clean images right, {n / n_classes:.3g} by guessing; "
         f"mean confidence {confidence:.2f}"

@@ -21,8 +21,11 @@ from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.messages import did_you_mean, listed
 from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classes
 
-_FEW, _MANY = 64, 512
-_PER_CLASS, _LEAST_PER_CLASS, _ENOUGH = 16, 6, 320
+_FEW = 64
+_MANY = 512
+_PER_CLASS = 16
+_LEAST_PER_CLASS = 6
+_ENOUGH = 320
 """Images of a class to estimate and confirm an order, half each; at least; and enough in total."""
 _GOOD = 0.95
 """Accuracy above which no order is estimated."""
@@ -131,7 +134,8 @@ def candidates(subject: ModelUnderTest) -> tuple[ClassOrder, ...]:
 
 
 def _described_orders(subject: ModelUnderTest) -> Iterator[tuple[str, Sequence[int]]]:
-    classes, names = subject.suite.classes, subject.suite.class_names
+    classes = subject.suite.classes
+    names = subject.suite.class_names
     for description, given in _lists_of_classes(subject):
         same = next((own for own in (classes, names) if sorted(own) == sorted(given)), ())
         number = {name: k for k, name in enumerate(same)}
@@ -206,11 +210,13 @@ def order_finding(subject: ModelUnderTest, better: BetterOrder, *, is_fixed: boo
         better: the order.
         is_fixed: the order was found with a better preprocessing than the one in use.
     """
-    order, in_order = better.order, "in that one"
+    order = better.order
+    in_order = "in that one"
     problem = f"the model's outputs are in another class order than the suite's: in {order.description}."
     fix = _fix(subject, order)
     if order.is_estimated and not subject.estimate_order:
-        problem, in_order = "the model's outputs look permuted.", "in an estimated one"
+        problem = "the model's outputs look permuted."
+        in_order = "in an estimated one"
         fix = "compare the class list with that of training; quba-check doctor --order estimates the order"
     fixed = "with the fixed preprocessing, " if is_fixed else ""
     before = f"{fixed}on {better.n} clean images accuracy {better.before:.3f} in the suite's order"
@@ -221,7 +227,9 @@ def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
     """Return the finding for a supplied order without each of the suite's classes exactly once."""
     if subject.order is None:
         return None
-    classes, names, order = subject.suite.classes, subject.suite.class_names, subject.order
+    classes = subject.suite.classes
+    names = subject.suite.class_names
+    order = subject.order
     if sorted(order) in (sorted(classes), sorted(names)):
         return None
     unknown = next((name for name in order if name not in classes and name not in names), None)
@@ -239,7 +247,8 @@ def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
 
 
 def _fix(subject: ModelUnderTest, order: ClassOrder) -> str:
-    classes, positive = subject.suite.classes, subject.suite.head.positive
+    classes = subject.suite.classes
+    positive = subject.suite.head.positive
     if positive is not None:
         return f"state positive: {classes[1 - positive]} in quba-data.yaml, if the model has one output"
     if order.shift:

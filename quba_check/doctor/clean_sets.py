@@ -91,7 +91,8 @@ class SetPictures:
 
     def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
         """Return the pairs of two sets, without those of one group and label."""
-        sets, groups = self.sets.tolist(), [example.group for example in self.examples]
+        sets = self.sets.tolist()
+        groups = [example.group for example in self.examples]
         return [
             (one, other)
             for one, other in pairs
@@ -176,7 +177,8 @@ def _pairs_in_sets(pictures: SetPictures) -> Iterator[Finding]:
     sets = range(len(spaces))
     for first, second in [(one, other) for one in sets for other in (*sets[one:], TRAINING)]:
         exact, near = (pictures.in_sets(pairs, first, second) for pairs in (pictures.exact, pictures.near))
-        name, size = pictures.names[first], _size(pictures, first)
+        name = pictures.names[first]
+        size = _size(pictures, first)
         if second == TRAINING:
             leaks = [*exact, *near]
             problem = (

@@ -40,8 +40,10 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 
     It takes two passes of a batch of eight, and one of half of it in reverse order.
     """
-    classifier, finding = subject.classifier, partial(subject.finding, CHECK)
-    before, training = _state(subject), _in_train_mode(classifier.module)
+    classifier = subject.classifier
+    finding = partial(subject.finding, CHECK)
+    before = _state(subject)
+    training = _in_train_mode(classifier.module)
     examples = subject.sample(limit=PROBE)
     batch = inputs = subject.inputs(examples)
     half = inputs[: (len(inputs) + 1) // 2].flip(0)
@@ -58,7 +60,8 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         return
     after = set(_state(subject))
     changed = list(dict.fromkeys(name for name, content in before if (name, content) not in after))
-    if training := training or _in_train_mode(classifier.module):
+    training = training or _in_train_mode(classifier.module)
+    if training:
         worst = same_text if same_batch >= other_batch else other_text
         yield _train_mode_finding(subject, training, f"in another pass, {worst}")
     elif changed:
@@ -134,7 +137,8 @@ def _failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor)
     """
     if isinstance(error, HeadError):
         return head_finding(error, subject.classifier.spec, subject.suite)
-    precision, n_images = subject.classifier.compute.precision, len(inputs)
+    precision = subject.classifier.compute.precision
+    n_images = len(inputs)
     first = _first_non_finite_layer(subject.classifier, inputs)
     evidence = f"in {precision}, on {n_images} images{first}"
     fix = "the model must return one finite number for each class and image"
@@ -148,9 +152,12 @@ def _failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor)
 
 def head_finding(error: HeadError, spec: str, suite: Suite) -> Finding:
     """Return the finding for a head of another size, with its usual reason."""
-    theirs, ours, classes = error.theirs, error.classes, suite.classes
+    theirs = error.theirs
+    ours = error.classes
+    classes = suite.classes
     advice = suite.head.advice(theirs)
-    hint, expected = "", f"the suite has {ours:,}"
+    hint = ""
+    expected = f"the suite has {ours:,}"
     if theirs == ours + 1 and suite.head.columns is None:
         hint = "; one more: a background class, or labels counted from 1"
     elif advice:
@@ -196,7 +203,8 @@ def _first_differing_layer(classifier: Classifier, one: Tensor, other: Tensor, o
     Returns:
         The end of a sentence on `'drop' (Dropout)`; empty if no layer can be named, as in compiled programs.
     """
-    first, second = _calls(classifier, one, 0), _calls(classifier, other, other_at)
+    first = _calls(classifier, one, 0)
+    second = _calls(classifier, other, other_at)
     # Inner layers end before outer ones.
     for here, there in zip(first, second, strict=False):
         if here.layer != there.layer:

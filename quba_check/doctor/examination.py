@@ -118,7 +118,8 @@ def examine_model(
         order: the user's class names in the order of the model's outputs, if given.
         estimate_order: propose a class order estimated from the answers.
     """
-    classifier, suite = evaluation.classifier, evaluation.suite
+    classifier = evaluation.classifier
+    suite = evaluation.suite
     subject = ModelUnderTest(
         classifier,
         suite,

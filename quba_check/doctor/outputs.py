@@ -38,7 +38,8 @@ def check_outputs(subject: ModelUnderTest) -> Iterator[Finding]:
 def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
     """Yield the findings on a number of clean images."""
     raw = subject.raw(subject.sample(limit=limit))
-    stated, observed = subject.classifier.stated_outputs, subject.observed_outputs
+    stated = subject.classifier.stated_outputs
+    observed = subject.observed_outputs
     low, high = float(raw.min()), float(raw.max())
     sums = raw.sum(dim=1)
     step = subject.classifier.output_step
@@ -47,7 +48,8 @@ def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
     near = int(((sums >= 1 - below) & (sums <= 1 + above)).sum())
     is_near = near >= _NEARLY_ALL * len(raw)
     finding = partial(subject.finding, "outputs")
-    on_images, where = f"on {len(raw)} clean images", "(quba_config or the preprocessing file)"
+    on_images = f"on {len(raw)} clean images"
+    where = "(quba_config or the preprocessing file)"
     all_sums = f"{float(sums.min()):.3g} … {float(sums.max()):.3g}"
     if stated is None and observed != "logits" and is_near != (observed == "probabilities"):
         yield finding(
@@ -121,7 +123,9 @@ def check_gradients(subject: ModelUnderTest) -> Iterator[Finding]:
         subject.forwards += len(points)
         return subject.scores(classifier.raw(classifier.normalise(points), exact=True))
 
-    n, size, spec = len(examples), default_batch(classifier.device), classifier.spec
+    n = len(examples)
+    size = default_batch(classifier.device)
+    spec = classifier.spec
     batches = list(zip(torch.split(pixels, size), torch.split(label, size), strict=True))
     try:
         parts = [gradient(logits, points, labels) for points, labels in batches]
@@ -143,7 +147,8 @@ def check_gradients(subject: ModelUnderTest) -> Iterator[Finding]:
         attacked = torch.cat([logits(batch) for batch in points])
     correct = clean.argmax(dim=1) == label
     is_surer = _true_probability(attacked, label) > _true_probability(clean, label)
-    n_surer, n_correct = int((is_surer & correct).sum()), int(correct.sum())
+    n_surer = int((is_surer & correct).sum())
+    n_correct = int(correct.sum())
     if binomial_tail(n_surer, n_correct, SURER) < ALPHA:
         yield _finding(
             n,

@@ -35,12 +35,14 @@ models prefer another contrast), wrong ones by tenths."""
 _LIFT = 0.05
 """Smallest rise in accuracy of another resize or crop: most models gain a little at a size above that of
 training (Touvron et al. 2019, Fixing the train-test resolution discrepancy)."""
-_STRANGE, _FAMILIAR = 0.25, 0.1
+_STRANGE = 0.25
+_FAMILIAR = 0.1
 """BatchNorm divergence above which its input is wrong, and below which it is right. Observed: 0.01 to 0.05
 for the right normalisation on twenty images, 0.3 to 0.9 for another common one."""
 _CLEARLY = 4
 """Smallest factor by which another normalisation must reduce the divergence."""
-_HARD, _EASY = 8, 4
+_HARD = 8
+_EASY = 4
 """Images to try another normalisation on, if there is no BatchNorm. In trials with real networks,
 0.96 or more of the errors that the search then finds were suspicious, and 0.04 to 0.4 of healthy models."""
 _POOR = 0.5
@@ -138,10 +140,12 @@ def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -
     loss = -np.log(np.maximum(answers.true_probability, np.finfo(np.float32).tiny), dtype=np.float64)
     if loss.mean() < _GAIN:
         return False
-    ranked, n = np.argsort(-loss, kind="stable"), len(loss) // 4
+    ranked = np.argsort(-loss, kind="stable")
+    n = len(loss) // 4
     examples = {example.index: example for example in subject.suite.examples(CLEAN)}
     by_loss = [examples[k] for k in answers.index[ranked]]
-    hard, easy = by_loss[: n : max(1, n // _HARD)][:_HARD], by_loss[n :: 3 * n // _EASY][:_EASY]
+    hard = by_loss[: n : max(1, n // _HARD)][:_HARD]
+    easy = by_loss[n :: 3 * n // _EASY][:_EASY]
     bgr = bgr_candidates(current)[:1]  # a model of the other one, from 0 to 255, has no plausible answers
     for candidate in (*normalisation_candidates(current), *bgr):
         score = candidate_score(subject, current, candidate, easy)
@@ -185,7 +189,8 @@ def _better_by_batchnorm(
     if shift.divergence * _CLEARLY >= current_shift.divergence:
         return None
     for score in successive_halving(subject, current, [nearest], lambda _: True, step=_STEP):
-        gain, lift = score.gain, score.lift
+        gain = score.gain
+        lift = score.lift
         labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
         if labels_agree or subject.is_at_chance(current):
             return replace(score, shifts=(current_shift, shift))
@@ -199,7 +204,8 @@ def preprocessing_finding(subject: ModelUnderTest, better: CandidateScore) -> Fi
 
 
 def _problem(subject: ModelUnderTest, better: Variant) -> str:
-    current, preprocessing = subject.current.preprocessing, better.preprocessing
+    current = subject.current.preprocessing
+    preprocessing = better.preprocessing
     if better.is_bgr:
         return "images go in with channels in the order RGB; the model was trained with BGR."
     if (preprocessing.mean, preprocessing.std) == (current.mean, current.std):
@@ -230,7 +236,8 @@ def _evidence(score: CandidateScore) -> str:
 
 
 def _fix(subject: ModelUnderTest, variant: Variant) -> str:
-    classifier, current = subject.classifier, subject.current.preprocessing.as_dict()
+    classifier = subject.classifier
+    current = subject.current.preprocessing.as_dict()
     lines = [
         f"{key}: {_yaml(value)}"
         for key, value in variant.preprocessing.as_dict().items()
@@ -334,7 +341,8 @@ def _judged(
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """(N,) correct answers, and log-probabilities of the true class at the best temperature."""
     logits = subject.logits(examples, variant=variant)
-    rows, true = torch.arange(len(examples)), torch.tensor([example.label for example in examples])
+    rows = torch.arange(len(examples))
+    true = torch.tensor([example.label for example in examples])
     scores = [(logits.double() / t).log_softmax(dim=1)[rows, true] for t in _TEMPERATURES]
     best = max(scores, key=lambda score: float(score.mean()))
     return (logits.argmax(dim=1) == true).numpy(), best.numpy()

@@ -150,7 +150,8 @@ def batchnorm_shift(subject: ModelUnderTest, variant: Variant) -> BatchNormShift
         moments.append(_float64(torch.stack(torch.var_mean(inputs[0].detach(), dim=(2, 3), correction=0))))
         raise _ReachedError
 
-    examples, size = subject.sample(limit=BATCH), default_batch(subject.classifier.device)
+    examples = subject.sample(limit=BATCH)
+    size = default_batch(subject.classifier.device)
     with layer.register_forward_pre_hook(stop_with_input):
         for inputs in torch.split(subject.inputs(examples, variant=variant), size):
             with (
@@ -162,7 +163,8 @@ def batchnorm_shift(subject: ModelUnderTest, variant: Variant) -> BatchNormShift
     if not moments:
         return None
     variances, means = torch.cat(moments, dim=1)  # (N, channels) within each image
-    mean, variance = _float64(layer.running_mean), _float64(layer.running_var)
+    mean = _float64(layer.running_mean)
+    variance = _float64(layer.running_var)
     alive = variance > _DEAD * variance.max()
     input_variance = variances.mean(dim=0) + means.var(dim=0, correction=0)
     ratio = (input_variance.clamp(min=torch.finfo(torch.float64).tiny) / variance)[alive]

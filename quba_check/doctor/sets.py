@@ -56,7 +56,8 @@ def check_sets(subject: ModelUnderTest) -> Iterator[Finding]:
 
 def _dimension_findings(subject: ModelUnderTest, name: str, lines: Sequence[str]) -> Iterator[Finding]:
     """Report why a dimension cannot be measured with complete sets."""
-    suite, dimension = subject.suite, registry[name]
+    suite = subject.suite
+    dimension = registry[name]
     if any(suite.missing(view) for view in dimension.views(suite.facts)):
         return  # reported by set
     reason = unmeasurable_reason(dimension, suite, subject.classifier.no_gradient)
@@ -164,7 +165,8 @@ def _finding(problem: str, evidence: str, fix: str, severity: Severity = "proble
     return Finding(check="sets", problem=problem, evidence=evidence, fix=fix, severity=severity)
 
 
-IMAGES, SHORT_IMAGES = 1024, 128
+IMAGES = 1024
+SHORT_IMAGES = 128
 """Images to decode, over all sets."""
 SHARE = 1 / 3
 """Share of the time budget that decoding may take; the checks of the model need the rest."""

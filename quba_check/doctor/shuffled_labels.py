@@ -14,12 +14,15 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, FEWEST, binomial_tail
 from quba_check.doctor.subject import ModelUnderTest, Variant
 
-_IMAGES, _SHORT_IMAGES = (480, 64), (192, 32)
+_IMAGES = (480, 64)
+_SHORT_IMAGES = (192, 32)
 """Images of all sets together, and of one at most; of each set at least enough for a conclusion."""
-_CONFIDENT, _VARIED = 0.8, 0.7
+_CONFIDENT = 0.8
+_VARIED = 0.7
 """Least shares of the clean set's confidence and variety of answers. A set that is merely hard reduces at
 least one of them."""
-_SHUFFLES, _RELATED = 1000, 0.05
+_SHUFFLES = 1000
+_RELATED = 0.05
 FIX = (
     "compare some images with their labels by eye: one column of a list may have been sorted alone, "
     "or folders renamed"

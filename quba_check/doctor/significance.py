@@ -52,7 +52,8 @@ def mcnemar_p(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     >>> round(mcnemar_p(np.array([False, False, True]), np.array([True, True, True])), 12)
     0.25
     """
-    gained, lost = int((second & ~first).sum()), int((first & ~second).sum())
+    gained = int((second & ~first).sum())
+    lost = int((first & ~second).sum())
     return binomial_tail(gained, gained + lost, 0.5)
 
 

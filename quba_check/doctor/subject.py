@@ -33,7 +33,8 @@ from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.suites.suite import Example, Suite
 
 Examples = Sequence[Example]
-SECONDS, SHORT_SECONDS = 60.0, 20.0
+SECONDS = 60.0
+SHORT_SECONDS = 20.0
 """Budget of the command, and of the short form before a gate run."""
 
 
@@ -80,7 +81,8 @@ class TimeBudget:
         self.left_out[step] = None
 
 
-SAMPLE, SHORT_SAMPLE = 512, 64
+SAMPLE = 512
+SHORT_SAMPLE = 64
 """Largest number of clean images to read; the second in the short form, before a gate run."""
 BATCH = 32
 PROBE = 8

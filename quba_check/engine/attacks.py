@@ -159,7 +159,9 @@ def check_bounds(extent: Tensor, epsilon: float) -> None:
     Raises:
         InvariantError: an attack left its bounds; its accuracy would be wrong.
     """
-    low, high, largest = float(extent[:, 0].min()), float(extent[:, 1].max()), float(extent[:, 2].max())
+    low = float(extent[:, 0].min())
+    high = float(extent[:, 1].max())
+    largest = float(extent[:, 2].max())
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE and largest <= epsilon + TOLERANCE):
         raise InvariantError(
             f"an attack left its bounds: pixels in [{low:.7f}, {high:.7f}], largest change {largest:.7f}",

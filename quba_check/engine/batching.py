@@ -26,7 +26,8 @@ from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.errors import is_out_of_memory
 from quba_check.suites.suite import Example
 
-CPU_BATCH, ACCELERATOR_BATCH = 16, 256
+CPU_BATCH = 16
+ACCELERATOR_BATCH = 256
 """Default sizes. Small batches stay in a CPU's cache; larger ones keep an accelerator busy."""
 CPU_GRADIENT_BATCH = 8
 """Size of passes with gradients in memory format `channels_last`: as fast as 16, with half the memory.
@@ -38,7 +39,8 @@ READ_AHEAD = 2
 """Batches read ahead."""
 CHUNK = 16
 """Images that a thread reads at once: a batch on a CPU, and few enough for all threads of an accelerator."""
-MOST_THREADS, MOST_FEEDING_THREADS = 4, 16
+MOST_THREADS = 4
+MOST_FEEDING_THREADS = 16
 Owner = TypeVar("Owner")
 Contents = tuple[Tensor, ...]
 """Tensors with a row for each image."""
@@ -102,7 +104,8 @@ class Batching:
         classifier = self._classifier
         if classifier.takes_single_images:
             return 1
-        if size := self._reduced or self._size:
+        size = self._reduced or self._size
+        if size:
             return size
         if self._has_gradients and classifier.device.type == "cpu" and classifier.compute.channels_last:
             return CPU_GRADIENT_BATCH
@@ -133,7 +136,8 @@ class Batching:
             ModelError: memory runs out with a single item, or with a fixed size.
         """
         results: list[Result] = []
-        start, most = 0, self._reduced or len(items)
+        start = 0
+        most = self._reduced or len(items)
         while start < len(items):
             part = items[start : start + most]
             try:

@@ -188,9 +188,11 @@ class CacheKeys:
         keys = self._keys.setdefault(stored, {})
         missing = [number for number in numbers if number not in keys]
         if missing:
-            cache_entry, contents = self.cache_entry(stored), self._contents_of_shards(stored, missing)
+            cache_entry = self.cache_entry(stored)
+            contents = self._contents_of_shards(stored, missing)
             for number, own in zip(missing, contents, strict=True):
-                flags, indices = self._fast_flags(stored, number), _indices(self.examples(stored, number))
+                flags = self._fast_flags(stored, number)
+                indices = _indices(self.examples(stored, number))
                 content = content_hash([own.examples, flags]) if flags else own.examples
                 keys[number] = ShardKey(cache_entry, number, content, indices)
         return tuple(keys[number] for number in numbers)

@@ -38,7 +38,8 @@ CHECKED_IMAGES = 2_995
 
 The upper 95 % limit of the share of flips is then 1 - 0.05 ** (1 / 2,995), which is 0.1 %.
 """
-COMPARED_IMAGES, COMPARED_OF_VIEW = 64, 8
+COMPARED_IMAGES = 64
+COMPARED_OF_VIEW = 8
 """Images of the first shard of the clean set, and of another view, that OpenVINO and torch predict."""
 SCORE_TOLERANCE = 1e-4
 """Largest change of a class score by OpenVINO, as a part of one plus the image's largest score."""
@@ -99,7 +100,8 @@ class ComputeChoice:
     def _for_openvino(self, views: Sequence[View], *, may_choose: bool) -> ComputeSettings | None:
         """Return OpenVINO's settings, or the first choice of torch; None if still open."""
         unattacked = (view.images for view in views if view.attack is None)
-        n_images, choice = 0, None
+        n_images = 0
+        choice = None
         for view in dict.fromkeys([*self._choices, CLEAN.images, *unattacked]):
             choice = self._choice(view, may_choose=may_choose)
             if choice is None or choice.runtime != "openvino":
@@ -190,7 +192,9 @@ def checked_runtime(classifier: Classifier, suite: Suite, prepare: Prepare, view
     """
     settings = classifier.compute
     plain = replace(settings, runtime="torch")
-    batching, flipped, largest = Batching(classifier, None), 0, 0.0
+    batching = Batching(classifier, None)
+    flipped = 0
+    largest = 0.0
     try:
         shard = shard_of(suite.examples(view), 0)
         needs_black = view == CLEAN.images
@@ -199,7 +203,8 @@ def checked_runtime(classifier: Classifier, suite: Suite, prepare: Prepare, view
         with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
             for _, images in batches(examples, prepare, batching.size, pool):
                 if needs_black:
-                    needs_black, images = False, torch.cat([images, torch.zeros_like(images[:1])])
+                    needs_black = False
+                    images = torch.cat([images, torch.zeros_like(images[:1])])
                 expected, scores = (_scores(classifier, one, images, batching) for one in (plain, settings))
                 flips_of_batch, change = _changes(expected, scores)
                 flipped += flips_of_batch
@@ -241,7 +246,8 @@ def flips(classifier: Classifier, half: ComputeSettings, images: Tensor) -> int:
         half: settings with half precision.
         images: uint8, (N, 3, H, W).
     """
-    plain, batching = classifier.rule("fp32"), Batching(classifier, None)
+    plain = classifier.rule("fp32")
+    batching = Batching(classifier, None)
     answers = [_scores(classifier, settings, images, batching).argmax(dim=1) for settings in (plain, half)]
     return int((answers[0] != answers[1]).sum())
 
@@ -280,7 +286,8 @@ def noise_floor(classifier: Classifier, suite: Suite, prepare: Prepare) -> str:
     Raises:
         QubaError: an image cannot be read, or the model fails.
     """
-    plain, usual = classifier.compute, Batching(classifier, None)
+    plain = classifier.compute
+    usual = Batching(classifier, None)
     examples = sample(suite.examples(CLEAN))[:_REPEATED_IMAGES]
     equal: dict[str, int] = {}
     ways = [(f"in batches of {_OTHER_BATCH}", plain, _OTHER_BATCH)]

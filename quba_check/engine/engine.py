@@ -156,7 +156,8 @@ class Engine:
 
     def noise_floor(self) -> str:
         """Return the stored or measured agreement of the model with itself, in words."""
-        keys, model = self.cache_keys, self.classifier
+        keys = self.cache_keys
+        model = self.classifier
         images = keys.cache_entry(CLEAN), keys.content_key(CLEAN)
         name = f"compute/noise-{content_hash([*images, model.name, device_name(model.device)])}.txt"
         with contextlib.suppress(OSError, StoreError, ValueError):  # missing or damaged
@@ -179,9 +180,11 @@ class Engine:
 
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""
-        repairs, self.tables.repair_notes = self.tables.repair_notes, []
+        repairs = self.tables.repair_notes
+        self.tables.repair_notes = []
         cache = self.worker.image_cache
-        image_notes, cache.notes = cache.notes, []
+        image_notes = cache.notes
+        cache.notes = []
         return [*repairs, *image_notes]
 
     def check_unchanged(self) -> None:
@@ -190,7 +193,8 @@ class Engine:
         Raises:
             InvariantError: they changed; shards stored since the last check are removed.
         """
-        if keys := self._executor.changed():
+        keys = self._executor.changed()
+        if keys:
             self.tables.forget()
             self.store.remove(*keys)
             raise InvariantError(STATE_CHANGED)

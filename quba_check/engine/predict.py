@@ -67,9 +67,11 @@ class Passes:
         if attack == "pgd":
             yield from self._pgd(stream)
             return
-        batching, compute = self.batching, self._predict
+        batching = self.batching
+        compute = self._predict
         if attack is not None:
-            batching, compute = self.attack_batching, self._attack_once
+            batching = self.attack_batching
+            compute = self._attack_once
         while taken := batching.take(stream):
             yield list(chain(*batching.run(compute, taken)))
 
@@ -85,7 +87,8 @@ class Passes:
         """
         active = ActiveSet()
         while True:
-            if taken := self.attack_batching.take(stream, active.owners):
+            taken = self.attack_batching.take(stream, active.owners)
+            if taken:
                 self.attack_batching.run(partial(self._add_starts, active), taken)
             if not len(active):
                 return
@@ -253,7 +256,8 @@ class Passes:
         return {"fools_reference": self._logits_at(view, points).argmax(dim=1) != self._labels(owners)}
 
     def _logits_at(self, view: View, points: Tensor) -> Tensor:
-        if (other := self._surrogate) is not None:
+        other = self._surrogate
+        if other is not None:
             inputs = other.normalise(points.to(other.device))
             return other.logits(other.raw(inputs, exact=True, is_checked=False)).to(points.device)
         return self.logits(self._classifier.raw(self._inputs(points), exact=True, is_checked=False), view)

@@ -126,7 +126,8 @@ class Preparer:
 
     def _pixels(self, examples: Sequence[Example], crop: bool) -> Pixels:
         """Return prepared images, (n, H, W, 3)."""
-        if (pixels := self._final(examples, crop)) is not None:
+        pixels = self._final(examples, crop)
+        if pixels is not None:
             return pixels
         return np.stack([array_of(self._prepared(example, crop)) for example in examples])
 

@@ -180,7 +180,8 @@ def add_outputs(owners: Sequence[Owner], outputs: dict[str, torch.Tensor]) -> li
         owners: shard and position of each image.
         outputs: by name, each with a row for every image.
     """
-    complete, start = [], 0
+    complete = []
+    start = 0
     for task, group in groupby(owners, key=itemgetter(0)):
         positions = [position for _, position in group]
         stop = start + len(positions)

@@ -24,7 +24,8 @@ from quba_check.messages import grouped
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.shard import Columns, DamagedShardError, Origin, ShardKey
 
-CLEAN_IMAGES, OTHER_IMAGES = 16, 8
+CLEAN_IMAGES = 16
+OTHER_IMAGES = 8
 """Images of the clean set, and of another set, that are predicted again for each place of their origins."""
 TOLERANCE = {"fp32": 1e-3, "bf16": 2e-2, "fp16": 2e-2}
 """Largest difference of a probability between two passes of one model, by precision."""
@@ -121,7 +122,8 @@ class StoredCheck:
                 view for view in views if view.attack is None and (view.set == CLEAN_SET) == is_clean
             ]
             for view in sorted(candidates, key=self.cache_keys.cache_entry):
-                if difference := self._compare(view, is_clean, most):
+                difference = self._compare(view, is_clean, most)
+                if difference:
                     return difference
         # Once this process has stored clean images, others compare their answers with them.
         clean = set(map(self.cache_keys.cache_entry, self._clean))
@@ -132,7 +134,8 @@ class StoredCheck:
             return ""
         if not self.of_workers:
             return "they are those of attacked images alone, which cannot be compared"
-        view, key = self._clean[0], self.cache_keys.shard_key(self._clean[0], 0)
+        view = self._clean[0]
+        key = self.cache_keys.shard_key(self._clean[0], 0)
         digests = self.cache_keys.image_digests(view, 0)
         rows = np.sort(_sample(digests, range(len(digests)), CLEAN_IMAGES))
         difference = self._compared(view, [key], self.predict_elsewhere(view), rows)
@@ -187,7 +190,8 @@ class StoredCheck:
             groups = grouped((place, row) for row, place in enumerate(of_rows))
             new = groups.keys() - self._confirmed
             rows = [_sample(np.concatenate(digests), groups[place], most) for place in new]
-            known, kind = self.classifier.outputs, stored.metadata.get("outputs")
+            known = self.classifier.outputs
+            kind = stored.metadata.get("outputs")
             self.classifier.outputs = known or next(name for name in OUTPUT_KINDS if name == kind)
             try:
                 difference = self._compared(view, keys, stored.columns, np.sort(np.concatenate(rows)))
@@ -202,7 +206,8 @@ class StoredCheck:
     ) -> str:
         """Return how answers differ from rows of the columns of shards; empty if none differs."""
         listed = [one for key in keys for one in self.cache_keys.examples(view, key.shard)]
-        examples, stored = [listed[row] for row in rows], {name: one[rows] for name, one in columns.items()}
+        examples = [listed[row] for row in rows]
+        stored = {name: one[rows] for name, one in columns.items()}
         try:
             answers, logits = self.worker.predict_again(view, examples, False)
         except ModelError as error:  # a kind of outputs, or a failure that the predictions then report

@@ -155,7 +155,8 @@ class TableReader:
 
     def _note_copies(self, name: str, group: NDArray[np.int64]) -> None:
         """Add a note on the copies of a set in place of an earlier one."""
-        n, different = len(group), len(np.unique(group))
+        n = len(group)
+        different = len(np.unique(group))
         copies = "is a copy of another" if n - different == 1 else "are copies of others"
         counted = f"intervals count the {different:,} different ones"
         note = f"{name}: {n - different:,} of {n:,} images {copies}; {counted}"

@@ -50,7 +50,8 @@ def planned_view(view: View, cache_keys: CacheKeys, store: Store) -> PlannedView
     Raises:
         SuiteError: the files of the set have the wrong layout or cannot be read.
     """
-    suite, entry = cache_keys.suite, cache_keys.cache_entry(view)
+    suite = cache_keys.suite
+    entry = cache_keys.cache_entry(view)
     missing = images = suite.counts([view])[view.set].images
     if store.has_entry(entry):
         missing = sum(len(key.indices) for key in store.missing(cache_keys.shard_keys(view)))
@@ -114,7 +115,8 @@ class Reporter:
             passes: forward and backward passes, counted in images.
         """
         now = time.perf_counter()
-        seconds, self._last = now - self._last, now
+        seconds = now - self._last
+        self._last = now
         if self._progress is not None:
             planned = images * sum(PASSES[view.attack])
             self._progress(Step(str(view), images, passes, planned, seconds))

@@ -69,7 +69,8 @@ class Worker:
     name = ""
 
     def __post_init__(self) -> None:
-        keys, settings = self.cache_keys, self.batch_settings
+        keys = self.cache_keys
+        settings = self.batch_settings
         self.suite, self.protocol = keys.suite, keys.protocol
         model = self.classifier = keys.classifier
         self.image_cache = ImageCache(self.store.root / "images", int(settings.cache_gb * 1e9))
@@ -108,7 +109,8 @@ class Worker:
         Raises:
             QubaError: an image cannot be read, or the model fails.
         """
-        batching, model = self._passes.batching, self.classifier
+        batching = self._passes.batching
+        model = self.classifier
         known = self.shown if view.images == CLEAN.images and not afresh else {}
         new = [example for example in examples if example.index not in known]
         for chunk, images in batches(new, self._preparation(view), batching.size, self._pool):
@@ -131,7 +133,8 @@ class Worker:
             QubaError: an image or the model's outputs cannot be used, or memory runs out.
         """
         tasks: Iterator[ShardTask] = map(self._task, requests)
-        if (first := next(tasks, None)) is None:
+        first = next(tasks, None)
+        if first is None:
             return
         if self.classifier.outputs is None:  # the first request may have brought them along
             for task in self._predicted(first.view.attack, [first]):  # from all its images
@@ -150,7 +153,8 @@ class Worker:
         Raises:
             ModelError: model, settings or images are others here than where the request was made.
         """
-        view, key = request.view, request.key
+        view = request.view
+        key = request.key
         self.cache_keys.generation = request.generation
         self.cache_keys.give(view, key.shard, request.examples, request.fast_images)
         if self.cache_keys.cache_entry(view) != key.cache_entry:
@@ -160,7 +164,8 @@ class Worker:
 
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call if the model's parameters or buffers changed."""
-        keys, self._unchecked = self._unchecked, []
+        keys = self._unchecked
+        self._unchecked = []
         try:
             if keys:
                 self.classifier.guard().check_state()
@@ -177,7 +182,8 @@ class Worker:
         if request.outputs is not None:
             self.classifier.outputs = request.outputs
         view = request.view.images
-        files, crop = self.cache_keys.files_key(view, request.key.shard), self.cache_keys.is_cropped(view)
+        files = self.cache_keys.files_key(view, request.key.shard)
+        crop = self.cache_keys.is_cropped(view)
         return ShardTask(request, self._preparer.shard(view, files, request.examples, crop=crop))
 
     def _predicted(self, attack: str | None, tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
@@ -211,16 +217,20 @@ class Worker:
         """Return images of one shard, for PGD with their random starts; called from several threads."""
         task, first = owners[0]
         positions = slice(first, first + len(owners))
-        images, view, examples = task.images.images(positions), task.view, task.examples[positions]
+        images = task.images.images(positions)
+        view = task.view
+        examples = task.examples[positions]
         if view.attack != "pgd":
             return (images,)
-        shape, seed = self.classifier.preprocessing.input_size[:1] + images.shape[2:], self.suite.sampler.seed
+        shape = self.classifier.preprocessing.input_size[:1] + images.shape[2:]
+        seed = self.suite.sampler.seed
         noises = [start_noise(shape, example.index, seed, view.radius).numpy() for example in examples]
         return images, torch.from_numpy(np.stack(noises))
 
     def _columns(self, task: ShardTask) -> ShardArrays:
         """Return the columns of a complete task."""
-        view, outputs = task.view, task.outputs
+        view = task.view
+        outputs = task.outputs
         raw = outputs["logits" if "logits" in outputs else "raw"]
         check_finite(raw, spec=self.classifier.spec)
         if view.attack is None:
@@ -236,7 +246,9 @@ class Worker:
 
     def _result(self, task: ShardTask) -> ShardResult:
         """Check the columns of a complete task; return them as a file."""
-        request, view, columns = task.request, task.view, self._columns(task)
+        request = task.request
+        view = task.view
+        columns = self._columns(task)
         self.classifier.guard().check(str(view))
         outputs = self.classifier.outputs
         if outputs is None:

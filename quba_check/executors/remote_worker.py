@@ -71,7 +71,8 @@ class WorkerSpec:
                 "Allowed: a model spec, such as package.module:callable."
             )
         request = replace(classifier.request, progress=None, cache=None, worker=None)
-        identity, copies = model_identity(classifier), suite.folder.copies
+        identity = model_identity(classifier)
+        copies = suite.folder.copies
         return cls(
             classifier.spec, request, suite.source, suite.sampler, protocol, settings, identity, copies
         )
@@ -108,7 +109,8 @@ class WorkerSpec:
         Raises:
             ModelError: libraries, model or preprocessing differ, with both values.
         """
-        there, differences = self.identity, []
+        there = self.identity
+        differences = []
         for name, version in here["libraries"].items():
             other = there["libraries"].get(name, "not used")
             if version != other:
@@ -208,7 +210,8 @@ class RemoteWorker:
     def _predict(self, requests: Iterator[ShardRequest], taken: list[Waiting]) -> None:
         """Answer requests, and remove them from those taken."""
         for result in self._engine.worker.run(requests):
-            passes, self._passes = self._passes, 0
+            passes = self._passes
+            self._passes = 0
             (number,) = (number for number, (request, _) in enumerate(taken) if request is result.request)
             taken.pop(number)[1].set_result(replace(result, passes=max(passes, 1)))
 
@@ -252,7 +255,8 @@ class RemoteWorker:
         Raises:
             ModelError: they are others here.
         """
-        classifier, worker = self._engine.classifier, self._engine.worker
+        classifier = self._engine.classifier
+        worker = self._engine.worker
         if classifier.compute != request.compute:
             classifier.use(request.compute)
         try:

@@ -18,7 +18,8 @@ from quba_check.records.record import Record
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
-_YAML, _JSON = "application/yaml", "application/json"
+_YAML = "application/yaml"
+_JSON = "application/json"
 
 
 def statement(record: Record, *, file: str, digest: str, url: str | None = None) -> dict[str, Any]:

@@ -60,7 +60,8 @@ class SessionBaseline:
         Raises:
             UserError: it cannot be read, or the files state different ones.
         """
-        path, origin = self._options.baseline, "--quba-baseline"
+        path = self._options.baseline
+        origin = "--quba-baseline"
         if path is None and self.stated:
             if len(self.stated) > 1:
                 raise OptionError(
@@ -68,7 +69,8 @@ class SessionBaseline:
                     "Allowed: one for all. Use two runs, or name one with --quba-baseline FILE.json."
                 )
             store = self._options.store_location
-            path, origin = approved_record(self.stated[0], self._root, store), "baseline"
+            path = approved_record(self.stated[0], self._root, store)
+            origin = "baseline"
         if path is None:
             return None, ""
         if path.name == RECORD and path.with_name(HISTORY).exists():
@@ -131,7 +133,9 @@ class SessionBaseline:
             OptionError: `--quba-first-release` with a baseline, `--quba-no-looser` without one or with looser
                 demands, or a stated baseline that is missing and that no demand reports.
         """
-        run, options, demands = self.run, self._options, list(demands)
+        run = self.run
+        options = self._options
+        demands = list(demands)
         if options.first_release and options.no_looser:
             raise OptionError(
                 "got --quba-first-release too, which has no demands to compare with. Allowed: one of both.",
@@ -159,7 +163,9 @@ class SessionBaseline:
         Raises:
             OptionError: images, labels, rules or numbers of groups are others, or a set is gone.
         """
-        run, options, suite = self.run, self._options, evaluation.suite
+        run = self.run
+        options = self._options
+        suite = evaluation.suite
         if run is None or not options.no_looser or run.record.protocol != evaluation.protocol.name:
             return
         contents = dict.fromkeys(was := run.record.suite.contents, "") | rules(evaluation, was)
@@ -170,7 +176,8 @@ class SessionBaseline:
         rows = set_rows(evaluation, {one.name for one in registry} & run.record.measured.keys())
         now = suite_row(evaluation, contents, rows)
         conditions = RunConditions(run.record.protocol, now, options.limit, options.seed)
-        counts, sets = suite.counts(views.values()), run.record.suite.sets
+        counts = suite.counts(views.values())
+        sets = run.record.suite.sets
         reasons = differences(run.record, conditions)
         for name in filter(views.__contains__, sets):
             reasons += [f"groups of {name}"] if counts[name].groups != sets[name].groups else []

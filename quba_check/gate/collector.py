@@ -187,7 +187,8 @@ class ResultCollector:
             interrupted: the user stopped the run.
             missing_reason: reason for a demand without a result.
         """
-        model, protocol = demands[0].model, demands[0].protocol
+        model = demands[0].model
+        protocol = demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier
         reference = gate.loaded.references.get(protocol)
@@ -294,7 +295,8 @@ def _reuse_notes(evaluation: Evaluation, content: str | None) -> Iterator[str]:
 
     A store at a URL is not searched: each record would be a request.
     """
-    store, models = evaluation.store, {evaluation.classifier.fingerprint}
+    store = evaluation.store
+    models = {evaluation.classifier.fingerprint}
     if content is None or store.is_remote:
         return
     for file in store.objects.list("runs"):
@@ -318,7 +320,8 @@ def _fresh_warnings(predictions: PredictionsRow | None) -> Iterator[str]:
 
 def _reference_notes(gate: GateSession, evaluation: Evaluation, reference: Classifier) -> Iterator[str]:
     """Yield notes on a reference: unused, or with another preprocessing."""
-    model, demands = evaluation.classifier, gate.demands(gate.files)
+    model = evaluation.classifier
+    demands = gate.demands(gate.files)
     if evaluation.surrogate is None and not any(planned.demand.is_comparative for planned in demands):
         yield f"the reference {reference.name} is not used: no demand is on parity or has a drop"
     elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
@@ -342,7 +345,8 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
 
 def _baseline_warnings(gate: GateSession, protocol: ProtocolName) -> Iterator[str]:
     """Yield warnings about a missing baseline, one that was not released, and looser demands."""
-    approved, baseline = gate.approved, gate.approved.run
+    approved = gate.approved
+    baseline = gate.approved.run
     if approved.is_first_release:
         yield "first release: demands on drops and parity are skipped (--quba-first-release)"
     elif baseline is None and approved.stated:
@@ -355,5 +359,6 @@ def _baseline_warnings(gate: GateSession, protocol: ProtocolName) -> Iterator[st
     elif verdict != "pass":
         yield f"the baseline {baseline.file} was not released: the verdict of its own run is '{verdict}'"
     yield from baseline_warnings(baseline.file, approved.approvals, today())
-    if looser := approved.looser(gate.demands(gate.files), protocol):
+    looser = approved.looser(gate.demands(gate.files), protocol)
+    if looser:
         yield f"the demands are looser than those of {baseline.file}: {'; '.join(looser)}"

@@ -65,7 +65,8 @@ class MeasuredRun:
         Raises:
             QubaError: it cannot be measured, for example because an image cannot be read.
         """
-        run, outcome = self._evaluation, self._evaluation.outcome(dimension)
+        run = self._evaluation
+        outcome = self._evaluation.outcome(dimension)
         if isinstance(outcome, Unmeasurable):
             return None
         return RunValue.of(outcome, dimension, part, per_image(run, outcome), run.classifier.fingerprint)
@@ -88,14 +89,16 @@ class Judge:
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
         """Return the result of a demand."""
-        gate, outcomes = self._gate, self._outcomes(planned)
+        gate = self._gate
+        outcomes = self._outcomes(planned)
         evaluation = gate.loaded.evaluations[planned.key]
         demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
         verdict = decide(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
         verdict = replace(verdict, demand=planned.demand)  # as its file states it, for the digest
         if gate.options.classes:
             outcomes["classes"] = self._outcome(planned, "classes")
-        images, inputs = tuple(self._images(planned, outcomes)), inputs_hash(gate, planned)
+        images = tuple(self._images(planned, outcomes))
+        inputs = inputs_hash(gate, planned)
         keys = {name: (*planned.key, name, inputs) for name in outcomes}
         new = {name: outcome for name, outcome in outcomes.items() if keys[name] not in self._sent}
         measured = [name for name, outcome in new.items() if isinstance(outcome, Measurement)]
@@ -137,14 +140,16 @@ class Judge:
 
     def _evidence(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Judged:
         """Return the measurement, drop or grade that is compared with the threshold."""
-        gate, demand = self._gate, planned.demand
+        gate = self._gate
+        demand = planned.demand
         if demand.is_on_grade:
             measured = {name: one for name, one in outcomes.items() if isinstance(one, Measurement)}
             return gate.unreachable_grade(planned) or grade_of(
                 planned.thresholds, measured, planned.protocol, gate.suite.facts
             )
         outcome = outcomes[demand.dimension]
-        evaluation, own = gate.loaded.evaluations[planned.key], [demand.dimension]
+        evaluation = gate.loaded.evaluations[planned.key]
+        own = [demand.dimension]
         reference = gate.loaded.references.get(planned.protocol)
         measured_run = None if reference is None else MeasuredRun(reference)
         baseline: Baseline | None = gate.approved.run or measured_run
@@ -166,7 +171,8 @@ class Judge:
 
         Such a demand blocks even if it is optional, unless the user states that it is the first release.
         """
-        approved, reference = self._gate.approved, self._gate.options.reference
+        approved = self._gate.approved
+        reference = self._gate.options.reference
         needs_it = demand.needs_baseline or reference is None
         is_missing = demand.is_comparative and needs_it and approved.is_missing
         if is_missing and approved.is_first_release:
@@ -278,7 +284,9 @@ def judge(
 def _record(gate: GateSession) -> Record:
     """Judge all demands of a session, and return its record."""
     gate.check_files()
-    demands, collector, path = gate.demands(gate.files), ResultCollector(), gate.options.report
+    demands = gate.demands(gate.files)
+    collector = ResultCollector()
+    path = gate.options.report
     gate.select(demands)
     gate.check_calls()
     gate.check()

@@ -94,7 +94,8 @@ class LoadedModels:
 
     def reference(self, protocol: ProtocolName, keys: Sequence[Key] = ()) -> Evaluation | None:
         """Return the evaluation of `--quba-reference`, loaded at the first call; None without one."""
-        spec, key = self.reference_spec, (REFERENCE, protocol)
+        spec = self.reference_spec
+        key = (REFERENCE, protocol)
         if spec is not None and protocol not in self.references:
             loaded = next(iter(self.references.values()), None)
             self.references[protocol] = self._load(spec, key, loaded, [*keys, key])
@@ -105,10 +106,12 @@ class LoadedModels:
         name, protocol = key
         if name == REFERENCE:
             return None
-        if (reference := self.references.get(protocol)) is not None:
+        reference = self.references.get(protocol)
+        if reference is not None:
             source = f"the reference {reference.classifier.spec}"
             return fallback_config(reference.classifier.preprocessing.as_dict(), source)
-        if (run := self.approved().run) is None:
+        run = self.approved().run
+        if run is None:
             return None
         return fallback_config(run.record.model.preparation, f"the baseline {run.file}")
 
@@ -130,8 +133,10 @@ class LoadedModels:
 
         The store and the executor are opened before, since loading can take minutes.
         """
-        store, announce = self.store(), self.callbacks.announce
-        if is_first := "torch" not in sys.modules:
+        store = self.store()
+        announce = self.callbacks.announce
+        is_first = "torch" not in sys.modules
+        if is_first:
             announce("loading torch")
         workers = self.worker_pool
         from quba_check.engine.batching import BatchSettings
@@ -139,7 +144,8 @@ class LoadedModels:
 
         if is_first:
             self.callbacks.imported()
-        options, request = self.options, self.request
+        options = self.options
+        request = self.request
         if key[0] == REFERENCE and not spec.kind.takes_provider and request.device in PROVIDERS:
             request = replace(request, device="auto")  # a provider of onnxruntime is for the export alone
         if not spec.kind.takes_architecture:
@@ -171,12 +177,14 @@ class LoadedModels:
         for evaluation in self.evaluations.values():
             for one in (evaluation, *evaluation.others):
                 one.engine.stop()
-        if (workers := self.__dict__.get("worker_pool")) is not None:
+        workers = self.__dict__.get("worker_pool")
+        if workers is not None:
             workers.close()
 
     def _labelled(self, key: Key, keys: Sequence[Key]) -> Progress:
         """Return the callback of an evaluation; with several, names begin with model and protocol."""
-        label, callbacks = distinct_label(key, keys), self.callbacks
+        label = distinct_label(key, keys)
+        callbacks = self.callbacks
         return lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}"))
 
 

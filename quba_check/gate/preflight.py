@@ -84,7 +84,8 @@ def plan_run(gate: GateSession) -> RunPlan:
         views = evaluation.planned_work()
         new = tuple(view for view in views if view.cache_entry not in seen)
         seen |= {view.cache_entry for view in new}
-        classifier, shared = evaluation.classifier, len(views) - len(new)
+        classifier = evaluation.classifier
+        shared = len(views) - len(new)
         plans.append(
             ModelPlan(model, protocol, str(classifier.device), new, shared, classifier.may_run_openvino)
         )
@@ -115,7 +116,8 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
             data += f", {count.images:,}{'' if count.found is None else f' of {count.found:,}'} clean images"
     yield data
     reference = gate.options.reference
-    if (run := gate.approved.run) is not None:
+    run = gate.approved.run
+    if run is not None:
         record = run.record
         yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
     elif gate.approved.stated or any(_is_from_baseline(one) for one in gate.demands(gate.files)):
@@ -150,7 +152,8 @@ def examinations(
     from quba_check.doctor.examination import Examination, examine_model
 
     for model, model_demands in by_model.items():
-        text, suite = gate.models[model].text, gate.suite
+        text = gate.models[model].text
+        suite = gate.suite
         try:
             # Of a protocol's settings, only the crop affects the doctor: the first protocol is enough.
             evaluation = gate.evaluation(model, model_demands[0].protocol)

@@ -94,7 +94,8 @@ class ProgressWriter:
         """Add the work of an engine since its previous step."""
         is_other = self._change(step.view, is_view=True)
         state = self._state
-        images, seconds = state.images + step.images, state.seconds + step.seconds
+        images = state.images + step.images
+        seconds = state.seconds + step.seconds
         done = state.done + step.planned
         self._marks.append((seconds, done))
         while len(self._marks) > 2 and self._marks[1][0] <= seconds - RECENT_SECONDS:
@@ -149,7 +150,8 @@ def progress_text(states: list[ProcessState], width: int) -> str:
     >>> progress_text([ProcessState("corruptions/fog/3", 900, 3.0, 0.0)], 80)
     'measuring corruptions/fog/3 · 900 images · 300 images/s'
     """
-    if (run := run_progress(states)) is None:
+    run = run_progress(states)
+    if run is None:
         recent = _recent(states)
         words = [max(recent, key=lambda state: state.at).view] if recent else []
     else:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from quba_check.gate.session import GateSession
     from quba_check.gate.threshold_files import PlannedDemand
 
-MOST_WORDS, LONGEST_WORD = 200, 1_000
+MOST_WORDS = 200
+LONGEST_WORD = 1_000
 _OF_PYTEST = {
     *("-k", "-m", "-n", "--numprocesses", "--dist", "-p", "-c", "--config-file", "--rootdir", "--maxfail"),
     *("--tb", "--color", "--durations", "--junitxml", "--junit-xml", "--deselect", "--ignore", "--basetemp"),
@@ -35,7 +36,8 @@ _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 
 def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[InputRow, ...]:
     """Return the files that the judgement of demands rests on, each once."""
-    manifest, preprocessing = gate.suite.manifest.document, gate.request.preprocessing
+    manifest = gate.suite.manifest.document
+    preprocessing = gate.request.preprocessing
     baseline, digest = gate.approved.run_and_digest
     rows = [row for planned in demands for row in planned.thresholds.inputs]
     rows.append(yaml_input("manifest", manifest.label, manifest.content))
@@ -51,7 +53,8 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
 
     Another process of the run, which read another version of one of them, has another hash.
     """
-    evaluation, reference = gate.loaded.evaluations[planned.key], gate.loaded.references.get(planned.protocol)
+    evaluation = gate.loaded.evaluations[planned.key]
+    reference = gate.loaded.references.get(planned.protocol)
     models = [evaluation] if reference is None else [evaluation, reference]
     digests = [row.sha256 for row in input_rows(gate, [planned])]
     digests += [
@@ -67,9 +70,11 @@ def is_record_of(record: Record, spec: ModelSpec) -> bool:
     """
     if not spec.kind.is_path:
         return record.model.spec == spec.text
-    others, folder = dict(record.model.files), spec.path
+    others = dict(record.model.files)
+    folder = spec.path
     if spec.kind.suffixes:
-        digest, folder = sha256(spec.path, spec.text, UserError), spec.path.parent
+        digest = sha256(spec.path, spec.text, UserError)
+        folder = spec.path.parent
         if digest not in others.values():
             return False
         # Such as the data of an ONNX file; files from elsewhere have only their names in the record.

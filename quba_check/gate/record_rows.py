@@ -76,7 +76,8 @@ def content_hashes(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[st
         evaluation: model and suite.
         dimensions: names of the dimensions.
     """
-    names, cache_keys = [*dimensions], evaluation.engine.cache_keys
+    names = [*dimensions]
+    cache_keys = evaluation.engine.cache_keys
     requests = [one for one in evaluation.facts.suite.requests if one.dimension in names]
     contents = {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, names)}
     used = {*contents, *(name for one in requests for name in one.sets)}
@@ -90,7 +91,9 @@ def rules(evaluation: Evaluation, names: Iterable[str]) -> dict[str, str]:
         evaluation: model and suite.
         names: names of views and sets, and of pipelines after `PIPELINE`.
     """
-    suite, facts, hashes = evaluation.suite, evaluation.suite.facts, dict[str, str]()
+    suite = evaluation.suite
+    facts = evaluation.suite.facts
+    hashes = dict[str, str]()
     known = {name.partition("/")[0] for name in names}
     for name in sorted(known & facts.decided.keys()):
         images = suite.examples(View(facts.view_set(facts.root_of(name))))

@@ -74,7 +74,8 @@ class GateSession:
     started: float = field(default_factory=time.time)
 
     def __post_init__(self, worker: int | None) -> None:
-        options, root = self.options, self.root
+        options = self.options
+        root = self.root
         self.models = models_by_name(options.models)
         self.is_demo = is_demo_run(options, root)
         reference = reference_spec(options.reference)
@@ -168,7 +169,8 @@ class GateSession:
                 self.callbacks.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed)
-        announce, show_step = self.callbacks.announce, self.callbacks.show_step
+        announce = self.callbacks.announce
+        show_step = self.callbacks.show_step
         copies = CopySettings(self.started, announce=announce, show_step=show_step)
         return find_suite("demo" if self.is_demo else options.data, self.store, sampler, copies)
 
@@ -217,7 +219,8 @@ class GateSession:
             ModelError: one of them cannot be used.
         """
         for planned in self._selected:
-            if pipeline := planned.demand.request.pipeline:
+            pipeline = planned.demand.request.pipeline
+            if pipeline:
                 from quba_check.models.preprocessing.serving import with_version
 
                 with_version(self.suite.facts.serving[pipeline])
@@ -239,7 +242,8 @@ class GateSession:
             StoreError: a file cannot be written.
         """
         self.loaded.close()
-        if (store := self.__dict__.get("opened_store")) is not None:
+        store = self.__dict__.get("opened_store")
+        if store is not None:
             store.close()
 
     def models_and_protocols(self) -> list[tuple[str, ProtocolName]]:

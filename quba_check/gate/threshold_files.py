@@ -106,14 +106,16 @@ def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredR
         OptionError: the file and an option exclude each other.
         PopulationError: the population of the file cannot grade anything.
     """
-    label, given = thresholds.label, options.protocol
+    label = thresholds.label
+    given = options.protocol
     if None not in (thresholds.protocol, given) and thresholds.protocol != given:
         raise OptionError(
             f"--quba-protocol: got '{given}', but {label} states protocol {thresholds.protocol}. "
             "Leave the option out, or use a threshold file written for that protocol."
         )
     if baseline is not None and any(demand.needs_baseline for demand in thresholds.demands):
-        theirs, ours = baseline.record.protocol, thresholds.protocol or given or "standard"
+        theirs = baseline.record.protocol
+        ours = thresholds.protocol or given or "standard"
         if theirs != ours:
             raise OptionError(
                 f"baseline: {baseline.file} is of protocol {theirs}, but {label} is about protocol "

@@ -155,7 +155,8 @@ def grade(
         return ungraded(reference, missing=missing, notes=notes, score=score, other_suite=other_suite)
     percentile = reference.percentile(score, effective)
     crossed = crossed_dimensions(effective, reference, run.protocol)
-    scores, slopes = reference.scores(effective), reference.slopes(effective)
+    scores = reference.scores(effective)
+    slopes = reference.slopes(effective)
     curve = _curve(score, slopes, measured) if measured else None
     ends = curve.interval(CONFIDENCE) if curve else None
     return Grade(

@@ -192,7 +192,8 @@ class Population:
     @cached_property
     def _normalised(self) -> tuple[dict[str, Normalisation], dict[str, str]]:
         """The normalisations of comparable dimensions, and the reasons why the others are not."""
-        comparable, problems = dict[str, Normalisation](), dict[str, str]()
+        comparable = dict[str, Normalisation]()
+        problems = dict[str, str]()
         for name in self.dimensions:
             try:
                 values = [row.values[name] for row in self.rows if name in row.values]

@@ -153,7 +153,9 @@ def adaptive_calibration_error(
     redraws = _draw_labels(probabilities, np.random.default_rng(SEED)).ravel()
     by_label = np.argsort(redraws, kind="stable")
     ends = np.searchsorted(redraws[by_label], np.arange(classes + 1))
-    errors, redraw_errors, influence = np.zeros(classes), np.zeros(REDRAWS), np.zeros(rows)
+    errors = np.zeros(classes)
+    redraw_errors = np.zeros(REDRAWS)
+    influence = np.zeros(rows)
     for first in range(0, classes, CLASS_BLOCK):
         for k, column in enumerate(_columns(probabilities, first), start=first):
             is_positive = column > 0

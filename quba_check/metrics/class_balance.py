@@ -94,7 +94,8 @@ def accuracy_evenness(
         >>> round(evenness.estimate.value, 6)
         0.646447
     """
-    counts, accuracy = np.bincount(label), class_means(label, correct, classes=classes)
+    counts = np.bincount(label)
+    accuracy = class_means(label, correct, classes=classes)
     binomial = accuracy * (1 - accuracy) / (counts - 1)
     off = accuracy - accuracy.mean()
     variance = float(off @ off) / (classes - 1)
@@ -156,11 +157,14 @@ def _variance_of_variance(counts: NDArray[np.int64], accuracy: Column) -> float:
         counts: (C,) images of each class, at least `LEAST_FOR_MOMENTS`.
         accuracy: (C,) accuracies of the classes, in [0, 1].
     """
-    mean, hits = accuracy.mean(), accuracy * counts
+    mean = accuracy.mean()
+    hits = accuracy * counts
     power = [np.ones(len(counts))]
     for j in range(LEAST_FOR_MOMENTS):
         power.append(power[-1] * (hits - j) / (counts - j))
-    a, b, c = mean**2, 1 / counts - 2 * mean, 1 - 1 / counts
+    a = mean**2
+    b = 1 / counts - 2 * mean
+    c = 1 - 1 / counts
     square = (
         a**2 + 2 * a * b * power[1] + (b**2 + 2 * a * c) * power[2] + 2 * b * c * power[3] + c**2 * power[4]
     )
@@ -196,7 +200,8 @@ def confidence_evenness(
         >>> round(evenness.estimate.value, 6)
         0.95
     """
-    counts, p = np.bincount(label), true_probability.astype(np.float64)
+    counts = np.bincount(label)
+    p = true_probability.astype(np.float64)
     off = p - class_means(label, p, classes=classes)[label]
     squares = np.bincount(label, weights=off**2, minlength=classes)
     spread = np.sqrt(squares / counts)

@@ -122,11 +122,14 @@ def macro_mean(
     has_images = images.n > 0
     number = int(has_images.sum())
     right = (label == predicted).astype(np.float64)
-    is_of, is_called = label >= 0, (predicted >= 0) & has_images[predicted]
+    is_of = label >= 0
+    is_called = (predicted >= 0) & has_images[predicted]
     counts = images if metric == "recall" else class_counts("precision", label, predicted, classes)
-    totals, size = counts.n, 1.0
+    totals = counts.n
+    size = 1.0
     if metric == "f1":
-        totals, size = images.n + counts.n, 2.0
+        totals = images.n + counts.n
+        size = 2.0
     values = size * counts.hits / np.maximum(totals, 1)
     weight = n / (number * np.maximum(totals, 1))
     influences = np.zeros(n)
@@ -156,7 +159,8 @@ def restated_share(prevalence: float, hits: Estimate, false: Estimate) -> Estima
     >>> restated_share(0.02, Estimate(0.95), Estimate(0.1)).value.__round__(4)
     0.1624
     """
-    p, q = prevalence, 1 - prevalence
+    p = prevalence
+    q = 1 - prevalence
     total = p * hits.value + q * false.value
     slope = p * q / total**2
     return delta_method(p * hits.value / total, [(slope * false.value, hits), (-slope * hits.value, false)])
@@ -194,7 +198,8 @@ def _ratio_limits(hits: float, n: float, others: float, m: float, z: Scores) -> 
     if min(hits, others) < FEW_EVENTS:
         return exact_ratio_limits(hits, n, others, m, z)
     shares = hits / n, others / m
-    own, other = share_limits(hits, n, z) / shares[0], share_limits(others, m, -z) / shares[1]
+    own = share_limits(hits, n, z) / shares[0]
+    other = share_limits(others, m, -z) / shares[1]
     limits: Limits = shares[0] / shares[1] * np.exp(np.sign(z) * np.hypot(np.log(own), np.log(other)))
     return limits
 

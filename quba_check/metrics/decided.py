@@ -117,16 +117,19 @@ def decide(
     [1]
     [0]
     """
-    sizes, classes = np.bincount(groups.row_of)[:, None], probabilities.shape[1]
+    sizes = np.bincount(groups.row_of)[:, None]
+    classes = probabilities.shape[1]
     means = (groups.reduce(np.add, probabilities, np.float64) / sizes).astype(np.float32)
     shared = _shared_labels(groups, right)
-    label, acceptable = shared[:, 0], shared if shared.shape[1] > 1 else None
+    label = shared[:, 0]
+    acceptable = shared if shared.shape[1] > 1 else None
     if by == "majority":
         votes = np.bincount(groups.row_of * classes + predicted, minlength=means.size).reshape(means.shape)
         most = votes == votes.max(axis=1, keepdims=True)
         none = np.full(len(label), np.float32("nan"))
         return DecidedRows(label, np.where(most, means, -1).argmax(axis=1), none, none, None, acceptable)
-    rows, answer = np.arange(len(label)), means.argmax(axis=1)
+    rows = np.arange(len(label))
+    answer = means.argmax(axis=1)
     true = np.where(label >= 0, means[rows, label], np.float32("nan"))
     return DecidedRows(label, answer, means[rows, answer], true, means, acceptable)
 
@@ -151,7 +154,8 @@ def decide_by_any(
     >>> decided.label.tolist(), decided.predicted.tolist(), decided.probabilities.tolist()
     ([2], [0], [[0.75, nan]])
     """
-    classes, nan = probabilities.shape[1], np.float32("nan")
+    classes = probabilities.shape[1]
+    nan = np.float32("nan")
     label, answer = (
         np.where(groups.reduce(np.logical_or, of), number, classes) for of in (is_of, predicted == number)
     )

@@ -83,7 +83,8 @@ def aurc(scores: ImageScores, correct: NDArray[np.bool_], sample: Sample = None)
     0.2778
     """
     (threshold, answered, wrong), n = risk_coverage(scores, correct), len(scores)
-    risk, sizes = wrong / answered, np.diff(answered, prepend=0)
+    risk = wrong / answered
+    sizes = np.diff(answered, prepend=0)
     area = float(sizes @ risk) / n
     # Sums over the images that are at most as sure.
     reach = np.cumsum((sizes / answered)[::-1])[::-1]
@@ -195,17 +196,22 @@ def guaranteed_threshold(
     >>> guaranteed_threshold(np.arange(4.0).repeat(50), np.arange(200) >= 60, error=0.1, confidence=0.95)
     Guarantee(threshold=2.0, answered=100, wrong=0)
     """
-    n, order = len(scores), np.argsort(-scores, kind="stable")
+    n = len(scores)
+    order = np.argsort(-scores, kind="stable")
     thresholds, counts, errors = risk_coverage(scores, correct)
     starts = first_tests(n, error, confidence)
     if groups is not None:
         starts = _with_enough_groups(starts, error, groups[order])
     sizes = {*range(min(starts, default=n), n, max(1, n // STEPS)), *starts, n}
-    best, level, before = Guarantee(), 0.0, 0
+    best = Guarantee()
+    level = 0.0
+    before = 0
     for row in np.unique(np.searchsorted(counts, sorted(sizes))):
-        answered, wrong = int(counts[row]), int(errors[row])
+        answered = int(counts[row])
+        wrong = int(errors[row])
         level += sum(own for start, own in starts.items() if before < start <= answered)
-        before, passed = answered, False
+        before = answered
+        passed = False
         if level:
             own = order[:answered]
             passed = _is_below(correct[own], error, level, None if groups is None else groups[own])
@@ -235,7 +241,8 @@ def _with_enough_groups(starts: Mapping[int, float], error: float, groups: Group
 
 def _is_below(correct: NDArray[np.bool_], error: float, level: float, groups: GroupIds | None) -> bool:
     """True if (n,) answers show an error rate below a bound, at a significance level."""
-    n, wrong = len(correct), int(np.count_nonzero(~correct))
+    n = len(correct)
+    wrong = int(np.count_nonzero(~correct))
     effect = (
         None if groups is None else group_effect(Estimate.mean(~correct, None).influences, {None: groups})
     )

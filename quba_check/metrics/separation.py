@@ -61,7 +61,8 @@ def auroc_limits(area: Estimate, z: Scores, effect: float = 1.0) -> Limits:
     >>> auroc_limits(area, np.array([-1.959964, 1.959964])).round(4).tolist()
     [0.8316, 1.0]
     """
-    variance, farther = area.standard_error**2 * effect, max(area.value, 1 - area.value)
+    variance = area.standard_error**2 * effect
+    farther = max(area.value, 1 - area.value)
     for sample, influences in area.influences.items():
         bounds = area.bounds[sample]
         _, number, largest = deviations(influences, bounds, effect)
@@ -114,11 +115,14 @@ def fpr_at_95_tpr_estimate(
         unknown: (n,) finite scores, n at least 1.
         samples: names of the known and of the unknown images.
     """
-    ordered, m = np.sort(known), len(known)
-    rejected, spread = m // REJECTED, math.sqrt(m * (REJECTED - 1)) / REJECTED
+    ordered = np.sort(known)
+    m = len(known)
+    rejected = m // REJECTED
+    spread = math.sqrt(m * (REJECTED - 1)) / REJECTED
     ranks = np.clip([rejected - spread, rejected + spread], 0, m - 1).astype(np.intp)
     most, least = 1 - np.searchsorted(np.sort(unknown), ordered[ranks]) / len(unknown)
-    below, accepted = known < ordered[rejected], unknown >= ordered[rejected]
+    below = known < ordered[rejected]
+    accepted = unknown >= ordered[rejected]
     slopes = (most - least) * m / (2 * spread), 1.0
     means = (Estimate.mean(one, sample) for one, sample in zip((below, accepted), samples, strict=True))
     return delta_method(fpr_at_95_tpr(known, unknown), zip(slopes, means, strict=True))
@@ -140,7 +144,9 @@ def fpr_at_95_tpr_limits(known: ImageScores, unknown: ImageScores, z: Scores, ef
     Returns:
         (K,) limits; they may leave [0, 1].
     """
-    rate, m, n = fpr_at_95_tpr(known, unknown), len(known), len(unknown)
+    rate = fpr_at_95_tpr(known, unknown)
+    m = len(known)
+    n = len(unknown)
     ranks = scipy.stats.binom.ppf(scipy.special.ndtr(-z), max(round(m / effect), 1), 1 / REJECTED) + (z < 0)
     positions = np.minimum(ranks * effect, m + 1).astype(np.intp)
     thresholds = np.concatenate([[-np.inf], np.sort(known), [np.inf]])[positions]

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LOWEST, HIGHEST = 1e-3, 1e3
+LOWEST = 1e-3
+HIGHEST = 1e3
 """Range of the search for a temperature."""
 BLOCK = 1 << 16
 """Largest number of probabilities processed at once: all of their arrays fit a processor's cache."""
@@ -76,10 +77,14 @@ def fit_temperature(probabilities: NDArray[np.float32], label: NDArray[np.int64]
     2.0
     """
     labelled = np.flatnonzero((label >= 0) & (label < probabilities.shape[1]))
-    table, labels = probabilities, label
+    table = probabilities
+    labels = label
     if len(labelled) < len(label):
-        table, labels = probabilities[labelled], label[labelled]
-    log_beta, low, high = 0.0, -math.log(HIGHEST), -math.log(LOWEST)
+        table = probabilities[labelled]
+        labels = label[labelled]
+    log_beta = 0.0
+    low = -math.log(HIGHEST)
+    high = -math.log(LOWEST)
     if len(labels) >= LARGE:
         sample = fit_temperature(table[::SAMPLED], labels[::SAMPLED])
         log_beta = 0.0 if sample.is_at_limit else -math.log(sample.temperature)
@@ -93,7 +98,8 @@ def fit_temperature(probabilities: NDArray[np.float32], label: NDArray[np.int64]
         target = log_beta + step
         if not low < target < high:
             target = (low + high) / 2
-        converged, log_beta = abs(target - log_beta) < TOLERANCE, target
+        converged = abs(target - log_beta) < TOLERANCE
+        log_beta = target
         if converged:  # the likelihood is flat here: a step this small does not change it
             break
         nll, slope, curvature = _likelihood(table, labels, log_beta)

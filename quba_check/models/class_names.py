@@ -34,17 +34,20 @@ def head_by_names(
     stated = next((one for one in reversed(configs) if one.values.get(CLASS_NAMES)), None)
     if stated is None or all(_NUMBER.fullmatch(name) for name in stated.values[CLASS_NAMES]):
         return head, ()
-    names, source = stated.values[CLASS_NAMES], stated.source
+    names = stated.values[CLASS_NAMES]
+    source = stated.source
     if len(names) != head.size:
         return head, (f"{source} names {len(names):,} classes, {head.expected}",)
-    columns, suite_order = head.columns or tuple(range(head.size)), range(head.classes)
+    columns = head.columns or tuple(range(head.size))
+    suite_order = range(head.classes)
     if _classes_of([names[place] for place in columns], request) == [*suite_order]:
         return head, ()
     numbers = _classes_of(names, request)
     places = {number: place for place, number in enumerate(numbers) if number is not None}
     if len(places) == head.classes == len(names) - numbers.count(None):
         order = tuple(places[number] for number in suite_order)
-        if lost := {*order} & {*head.ignored}:
+        lost = {*order} & {*head.ignored}
+        if lost:
             got = f"{min(lost)}, which {source} names '{names[min(lost)]}', a class of the suite"
             raise ModelError("ignore cannot be used", where=spec, got=got)
         note = f"the outputs are put into the suite's order by their names, as {source} states"
@@ -64,7 +67,8 @@ def _classes_of(names: Sequence[str], request: LoadRequest) -> list[int | None]:
     if len(plain) < len(request.classes):
         plain = {}
     positions_of = request.positions_of or (lambda names: [None] * len(names))
-    exact, spaced = positions_of(names), positions_of([name.replace("_", " ") for name in names])
+    exact = positions_of(names)
+    spaced = positions_of([name.replace("_", " ") for name in names])
     ways = zip(exact, spaced, (plain.get(_plain(name)) for name in names), strict=True)
     numbers = [next((one for one in way if one is not None), None) for way in ways]
     times = Counter(names)

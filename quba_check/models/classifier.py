@@ -286,7 +286,8 @@ class Classifier:
 
         A single output z becomes two scores with the same probabilities, 0 and z.
         """
-        columns, device = self.head.columns, scores.device
+        columns = self.head.columns
+        device = scores.device
         if self.head.positive is not None and scores.shape[1] == 1:
             pair = [torch.zeros_like(scores), scores]
             return torch.cat(pair if self.head.positive else pair[::-1], dim=1)
@@ -352,7 +353,8 @@ class ConvolutionWeights:
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
     """Return the error for a model without memory for `batch` images at a time."""
     _, height, width = classifier.preprocessing.input_size
-    images, remedy = f"{batch} images", "Give a smaller --quba-batch-size, or auto."
+    images = f"{batch} images"
+    remedy = "Give a smaller --quba-batch-size, or auto."
     if batch == 1:
         images = "a single image"
         remedy = "Free memory, or give another --quba-device, a smaller model, or a smaller input_size."

@@ -70,7 +70,8 @@ def count_flops(classifier: Classifier) -> int:
     from torch.utils.flop_counter import FlopCounterMode, flop_registry  # imports Triton if installed
 
     image = torch.zeros(1, *classifier.preprocessing.input_size, device=classifier.device)
-    uncounted, counter = _UncountedOperators(flop_registry), FlopCounterMode(display=False)
+    uncounted = _UncountedOperators(flop_registry)
+    counter = FlopCounterMode(display=False)
     devices = [classifier.device] if classifier.device.type == "cuda" else []
     try:
         with quiet(), torch.no_grad(), torch.random.fork_rng(devices), _plain_attention(), uncounted, counter:

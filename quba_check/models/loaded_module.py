@@ -138,7 +138,8 @@ def fingerprint(loaded: LoadedModule, state: str, head: Head | None = None) -> s
     digest.update("\n".join(sorted(contents)).encode())
     digest.update(f"\0code {loaded.code}".encode() if loaded.code else b"")
     for name in ("columns", "positive"):
-        if (value := getattr(head, name, None)) is not None:
+        value = getattr(head, name, None)
+        if value is not None:
             digest.update(f"\0{name} {value}".encode())
     return digest.hexdigest()
 

@@ -146,7 +146,8 @@ def _load_module(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     load: Callable[[ModelSpec, LoadRequest], LoadedModule] = resolve_name(f"{__package__}.{spec.kind.loader}")
     loaded = load(spec, request)
     for name, tensor in named_tensors(loaded.module).items():
-        if form := unusual_form(tensor):
+        form = unusual_form(tensor)
+        if form:
             allowed = "dense tensors of numbers"
             raise ModelError(f"its tensor '{name}' is {form}", where=spec.text, allowed=allowed)
     return loaded

@@ -128,7 +128,8 @@ def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
     error = partial(ModelError, where=spec, allowed=allowed)
     if not isinstance(raw, Tensor):
         raise error("the model does not return a tensor", got=_type_of(raw))
-    if form := unusual_form(raw):
+    form = unusual_form(raw)
+    if form:
         raise error(f"the model returns a {form} tensor")
     if not raw.is_floating_point():
         raise error("the model does not return class scores", got=f"a tensor of {raw.dtype}")

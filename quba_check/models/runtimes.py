@@ -81,7 +81,8 @@ def _openvino_program(module: nn.Module, inputs: Tensor) -> Program:
     import openvino
     from openvino.preprocess import PrePostProcessor
 
-    scores, example = _Scores(module), inputs[:1].repeat(2, 1, 1, 1)
+    scores = _Scores(module)
+    example = inputs[:1].repeat(2, 1, 1, 1)
     values = {name: tensor.to("meta") for name, tensor in named_tensors(scores).items()}
     torch.func.functional_call(scores, values, (example.to("meta"),))
     model = openvino.convert_model(scores, example_input=example)

@@ -84,9 +84,11 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     except UserError as why:
         return Changes(column, name, problem=str(why))
     try:
-        flipped, unknown = flips(baseline, column.run), ""
+        flipped = flips(baseline, column.run)
+        unknown = ""
     except UserError as why:
-        flipped, unknown = [], str(why)
+        flipped = []
+        unknown = str(why)
     shown = [flip for kind in ("lost", "gained") for flip in flipped if flip.kind == kind]
     before = comparison.before.model_copy(update={"file": "baseline"})
     after = comparison.after.model_copy(update={"file": column.name, "unmet": ()})  # the page shows them
@@ -160,7 +162,8 @@ def _figures(column: Column) -> Iterator[Figure | None]:
     yield from _matrix(column, pairs, name)
     headings = ("class", "images", "lost", "gained", "wrong_to_wrong")
     flips = [tuple(map(str, cells)) for cells in column.table_rows(PARITY, "flips_by_class", *headings)]
-    if shown := flips[:WORST_CLASSES]:
+    shown = flips[:WORST_CLASSES]
+    if shown:
         caption = f"Classes with the most changed answers, {len(shown)} of {len(flips)}"
         titles = tuple(heading.replace("_", " ") for heading in headings)
         yield Figure(caption, headings=titles, rows=tuple(shown))

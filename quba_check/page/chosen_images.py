@@ -105,17 +105,21 @@ def _choice_by_loss(run: StoredRun, demand: VerdictRow, n: int, baseline: Stored
     if "set" in demand.explanation.images:
         raise UserError("the run stored answers to clean images alone.")
     try:
-        wrong, problem = failures(run, baseline), ""
+        wrong = failures(run, baseline)
+        problem = ""
     except UserError as why:
-        wrong, problem = failures(run), f" Images lost against the baseline are unknown: {why}"
-    answers, images = run.clean_answers(), demand.explanation.images
+        wrong = failures(run)
+        problem = f" Images lost against the baseline are unknown: {why}"
+    answers = run.clean_answers()
+    images = demand.explanation.images
     whole = whole_class_names(answers.classes)
     label, predicted = (whole.get(images.get(key, "")) for key in ("class", "predicted"))
     slice_name = images.get("slice")
     wrong = [image for image in wrong if image.is_of(label, predicted, slice_name)]
     if not wrong:
         return Choice(note=f"No pictures: no clean image is wrong.{problem}")
-    worst, others = wrong[:n], wrong[n:]
+    worst = wrong[:n]
+    others = wrong[n:]
     n_lost = sum(failure.is_lost for failure in worst)
     further = [failure for failure in others if failure.is_lost][: n - n_lost]
     count = f"{len(wrong):,} of {n_selected(answers, label, slice_name):,}"
@@ -144,7 +148,8 @@ def _choice_by_harm(
     if len(images) != len(harm):
         now = f"has {len(images):,} images now, and had {len(harm):,} in the run"
         return Choice(note=f"No pictures: the set '{name}' {now}.")
-    harmful, lost = np.flatnonzero(harm > 0), np.array([], np.intp)
+    harmful = np.flatnonzero(harm > 0)
+    lost = np.array([], np.intp)
     content = run.record.suite.contents.get(name)
     if baseline is not None and content and baseline.record.suite.contents.get(name) == content:
         before = None if demand.dimension in CHANGED_CLEAN else _harm(baseline, target, sign).get(name)

@@ -133,7 +133,8 @@ def _addresses(demands: Sequence[Mapping[Column, VerdictRow]]) -> Iterator[str]:
     It is the target, with the bound and the file where others have the same.
     """
     rows = [next(iter(verdicts.values())) for verdicts in demands]
-    by_target, by_name = Counter(row.target for row in rows), Counter(row.name for row in rows)
+    by_target = Counter(row.target for row in rows)
+    by_name = Counter(row.name for row in rows)
     for row in rows:
         name = row.name if by_name[row.name] == 1 else f"{row.file}::{row.name}"
         yield re.sub(r"\s", "_", row.target if by_target[row.target] == 1 else name)

@@ -112,7 +112,8 @@ def paper(source: str) -> str:
 
 
 def _value(name: str, column: Column, population: Reference) -> Value:
-    row, verdicts = column.record.measurements.get(name), column.record.verdicts
+    row = column.record.measurements.get(name)
+    verdicts = column.record.verdicts
     worst = most_severe(row for row in verdicts if row.dimension == name and row.part is None)
     verdict_label = None if worst is None else label(worst)
     if not isinstance(row, MeasurementRow) or "" in row.unmeasured:
@@ -142,7 +143,8 @@ def _rank(name: str, row: MeasurementRow, column: Column, population: Reference)
 
 def _population_figure(name: str, columns: Sequence[Column], population: Reference) -> Iterator[Figure]:
     """Yield the population's values with those of comparable records, if both are known."""
-    values, names = population.values(name), [column.short for column in columns]
+    values = population.values(name)
+    names = [column.short for column in columns]
     rows = {
         column.number: row
         for column in columns
@@ -150,7 +152,8 @@ def _population_figure(name: str, columns: Sequence[Column], population: Referen
     }
     if not values or not rows:
         return
-    own, unit = {series: row.value for series, row in rows.items()}, next(iter(rows.values())).unit
+    own = {series: row.value for series, row in rows.items()}
+    unit = next(iter(rows.values())).unit
     caption = f"{len(values):,} models of the population {population.name}, with their median."
     if name in CROSS_PROTOCOL and any(population.has_other_protocol(column.record) for column in columns):
         caption += " Its protocol defines this dimension differently, so the values are not comparable."

@@ -18,12 +18,14 @@ LEVELS = 10
 """Number of steps from 0 to 1; each has a colour and a text colour in page.css, for light and dark."""
 MOST_ROWS = 24
 """Largest number of rows with a strip; the rows with the lowest values are drawn."""
-MOST_NUMBERED, MOST_ON_PHONES = 20, 8
+MOST_NUMBERED = 20
+MOST_ON_PHONES = 8
 """Largest number of classes in a matrix whose numbers are readable, and of columns on phones."""
 WIDTH = 480
 """Width of charts; a phone of 360 pixels shows them at seven tenths of their size, with larger text."""
 BINS = 32
-TALLEST, BASE = 62.0, 100.0
+TALLEST = 62.0
+BASE = 100.0
 Names = Sequence[str]
 Curve = Sequence[tuple[float, float]]
 Marked = tuple[str, float, float, float]

@@ -31,7 +31,8 @@ MOST_PARTS = 100
 """Largest number of parts in a table."""
 MOST_IN_MATRIX = 50
 """Largest number of classes in a confusion matrix."""
-ROC, MOST_CURVES = "roc.", 12
+ROC = "roc."
+MOST_CURVES = 12
 """Prefix of the tables with ROC curves, and the largest number of their charts."""
 
 
@@ -117,7 +118,8 @@ def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
     )
     for how, texts in fits.items():
         caption += f" Dashed: after temperature scaling with {'; '.join(texts)}; {how}."
-    axes, title = ("confidence", "accuracy"), "Reliability diagram"
+    axes = ("confidence", "accuracy")
+    title = "Reliability diagram"
     yield curves_figure(caption, axes, curves, marks, names, dashed=dashed, title=title)
 
 
@@ -129,13 +131,15 @@ def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
     title = "Accuracy of each class"
     has_others = max(map(len, rows.values()), default=0) > WORST_CLASSES
     if has_others:
-        curves, marks = {}, {}
+        curves = {}
+        marks = {}
         for series, classes in rows.items():
             values = [row[2].value for row in classes]
             steps = range(0, len(values), -(-len(values) // MOST_POINTS))
             curves[series] = [(k / len(values), values[k]) for k in steps]
             marks[series] = [("lowest", 0.0, values[0], 6.0), ("median", 0.5, median(values), 6.0)]
-        axes, caption = ("share of the classes", "accuracy"), f"{title}, sorted: from the worst to the best."
+        axes = ("share of the classes", "accuracy")
+        caption = f"{title}, sorted: from the worst to the best."
         yield curves_figure(caption, axes, curves, marks, names, title=f"{title}, sorted")
     scale = round_scale([])
     for column in columns:
@@ -165,7 +169,8 @@ def _single_classes(columns: Columns, names: Names) -> Iterator[Figure | None]:
 
 def _confusions(column: Column, of: str, *, is_explained: bool) -> Iterator[Figure]:
     """Yield the confusion matrix of a record with few classes, and its largest cells."""
-    confused, recalls = tables.confusions(column), tables.rates(column, "recall")
+    confused = tables.confusions(column)
+    recalls = tables.rates(column, "recall")
     known = dict.fromkeys([*recalls, *(name for row in confused for name in row[:2])])
     if confused and len(known) <= MOST_IN_MATRIX:
         legend = (
@@ -177,7 +182,8 @@ def _confusions(column: Column, of: str, *, is_explained: bool) -> Iterator[Figu
         hits = {name: round(images * point.value) for name, (images, point) in recalls.items()}
         cells = {(label, answer): (n, share) for label, answer, n, share in confused}
         yield matrix(caption, "class", [*known], hits, cells)
-    if largest := [(*row[:2], f"{row[2]:,}", f"{100 * row[3]:.1f} %") for row in confused[:WORST_CLASSES]]:
+    largest = [(*row[:2], f"{row[2]:,}", f"{100 * row[3]:.1f} %") for row in confused[:WORST_CLASSES]]
+    if largest:
         headings = ("class", "called", "images", "share of the class")
         yield Figure(f"The largest confusions{of}", headings=headings, rows=(*largest,))
 
@@ -190,16 +196,19 @@ def _roc(columns: Columns, names: Names) -> Iterator[Figure]:
         target = name.removeprefix(ROC)
         read = partial(tables.points, dimension="classes", name=name, x="false_positive_rate", y="recall")
         marks = _tables(columns, partial(tables.operating_points, target=target))
-        axes, title = ("false positive rate", "recall"), f"ROC of {target}"
+        axes = ("false positive rate", "recall")
+        title = f"ROC of {target}"
         caption = f"{title}: its recall by the share of other images that are called so."
         yield curves_figure(caption, axes, _tables(columns, read), marks, names, title=title)
 
 
 def _answers(columns: Columns, names: Names) -> Iterator[Figure]:
     read = partial(tables.points, dimension="answers", name="risk_coverage", x="share", y="error")
-    curves, marks = _tables(columns, read), _tables(columns, tables.answer_thresholds)
+    curves = _tables(columns, read)
+    marks = _tables(columns, tables.answer_thresholds)
     if curves:
-        axes, title = ("share of answered images", "error"), "Risk and coverage"
+        axes = ("share of answered images", "error")
+        title = "Risk and coverage"
         caption = f"{title}: error of the answered images by their share, the surest first."
         yield curves_figure(caption, axes, curves, marks, names, title=title)
 

@@ -20,9 +20,12 @@ from quba_check.storage.user_files import reason
 
 SIDE = 96
 """Largest side of a picture in pixels."""
-TOTAL, SMALLEST_LIMIT, LARGEST_LIMIT = 320_000, 1_600, 4_000
+TOTAL = 320_000
+SMALLEST_LIMIT = 1_600
+LARGEST_LIMIT = 4_000
 """Bytes of all pictures, and bounds on the limit of one: 200 pictures take about 430 kB in base64."""
-SHEET_SIDE, SHEET_LIMIT = 192, 12_000
+SHEET_SIDE = 192
+SHEET_LIMIT = 12_000
 """Largest side in pixels and size in bytes of a picture on a contact sheet."""
 QUALITIES = (80, 65, 50, 35, 25, 15, 5)
 _ORIENTATION = 0x0112

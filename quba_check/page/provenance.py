@@ -85,7 +85,9 @@ def card_facts(record: Record) -> Iterator[tuple[str, str]]:
 
 def facts(record: Record) -> Iterator[tuple[str, str]]:
     """Yield names and values of versions, settings and hashes."""
-    model, suite, environment = record.model, record.suite, record.environment
+    model = record.model
+    suite = record.suite
+    environment = record.environment
     yield "model", model.spec
     yield "parameters", f"{model.parameters:,}"
     yield "classes", f"{model.classes:,}"
@@ -154,7 +156,8 @@ def commands(
     """Yield words and commands that measure, judge and show the record again."""
     files = [column.run.file for column in columns]
     words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
-    if command := column.record.command:
+    command = column.record.command
+    if command:
         yield "Measure again", one_line(shlex.join(command))
     verdict = f"quba-check verdict {shlex.quote(column.run.file)}"
     yield "Print the verdict again, with the exit code of the gate", verdict

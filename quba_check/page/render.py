@@ -153,7 +153,8 @@ def render_page(
     """
     if not runs:
         raise UserError("there is no record to show", where="report", allowed="one record or several")
-    records, known = columns(runs), reference(runs, population)
+    records = columns(runs)
+    known = reference(runs, population)
     compared_with = known if known.fits(run.record for run in runs) else Reference(None)
     script = "\n".join((TEMPLATES / name).read_text("utf-8") for name in SCRIPTS)
     view: dict[str, Any] = {

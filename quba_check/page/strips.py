@@ -90,7 +90,8 @@ def round_ends(scale: Scale) -> tuple[float, float]:
     (0.0, 1.25)
     """
     first, second, *others = scale.ticks()
-    step, last = second - first, [second, *others][-1]
+    step = second - first
+    last = [second, *others][-1]
     return round(first - step * (scale.low < first), 12), round(last + step * (scale.high > last), 12)
 
 
@@ -131,7 +132,8 @@ def at(place: float, *shapes: Shape) -> Shape:
 
 def bar(start: float, end: float, middle: float, height: float, class_: str) -> Shape:
     """Return a horizontal bar between two places across, in percent."""
-    x, width = f"{start:.1f}%", f"{max(end - start, 0):.1f}%"
+    x = f"{start:.1f}%"
+    width = f"{max(end - start, 0):.1f}%"
     return shape("rect", x=x, y=middle - height / 2, width=width, height=height, class_=class_)
 
 
@@ -200,7 +202,8 @@ def points_chart(name: str, points: Mapping[int, Point], scale: Scale, names: Se
         names: names of the records; of a single one, whatever its number.
     """
     height = 10 * len(names) + 12
-    shapes, words = [bar(scale.start, scale.end, height / 2, height - 4, "track")], []
+    shapes = [bar(scale.start, scale.end, height / 2, height - 4, "track")]
+    words = []
     for series, point in points.items():
         y = height / 2 + 10 * (series - (len(names) - 1) / 2) * (len(names) > 1)
         if len(names) == 1:

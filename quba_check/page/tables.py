@@ -57,7 +57,8 @@ def reliability(column: Column, name: str = "reliability") -> list[tuple[int, fl
 
 def temperature(column: Column) -> tuple[float, float, float, str] | None:
     """Return the fitted temperature, ECE before and after scaling, and a note; None if unknown."""
-    numbers, row = ("temperature", "ece", "ece_scaled"), column.measured("calibration_error")
+    numbers = ("temperature", "ece", "ece_scaled")
+    row = column.measured("calibration_error")
     for fitted, before, after in complete_rows(column, "calibration_error", "temperature", (), numbers):
         return fitted, before, after, "" if row is None else row.tables["temperature"].note
     return None
@@ -65,7 +66,8 @@ def temperature(column: Column) -> tuple[float, float, float, str] | None:
 
 def classes(column: Column) -> list[tuple[str, int, Point, float | None]]:
     """Return name, number of images, accuracy and mean true-class probability of each class."""
-    clean, rows = column.record.suite.sets.get(CLEAN_SET), []
+    clean = column.record.suite.sets.get(CLEAN_SET)
+    rows = []
     columns = ("class", "images", "accuracy", "true_probability")
     for name, *cells in column.table_rows("class_balance", "classes", *columns):
         images, accuracy, sureness = map(number_of, cells)
@@ -95,8 +97,10 @@ def points(column: Column, dimension: str, name: str, x: str, y: str) -> list[tu
 
 def operating_points(column: Column, target: str) -> list[Marked]:
     """Return the operating points of a class's ROC curve."""
-    texts, numbers = ("target", "set", "rule"), ("recall", "specificity", "threshold")
-    rows, marked = complete_rows(column, "classes", "operating_points", texts, numbers), []
+    texts = ("target", "set", "rule")
+    numbers = ("recall", "specificity", "threshold")
+    rows = complete_rows(column, "classes", "operating_points", texts, numbers)
+    marked = []
     for name, in_set, rule, recall, specificity, threshold in rows:
         if name + ("" if in_set == CLEAN_SET else f"@set={in_set}") == target:
             # A rule by probability states its threshold.
@@ -107,7 +111,8 @@ def operating_points(column: Column, target: str) -> list[Marked]:
 
 def answer_thresholds(column: Column) -> list[Marked]:
     """Return share and error of the clean images answered at thresholds chosen on them."""
-    whole, numbers = column.measured("answers"), ("threshold", "answered", "wrong")
+    whole = column.measured("answers")
+    numbers = ("threshold", "answered", "wrong")
     total = whole.n if whole else None
     rows = complete_rows(column, "answers", "thresholds", ("score", "set", "pipeline"), numbers)
     return [

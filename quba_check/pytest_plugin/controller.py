@@ -88,7 +88,8 @@ class Controller:
         if self._config.option.collectonly or self._gate.options.plan:
             return
         for name in ("markdown", "html", "report"):
-            if (path := getattr(self._gate.options, name)) is not None:
+            path = getattr(self._gate.options, name)
+            if path is not None:
                 # An earlier record was removed at the start of the process.
                 check_writable(path, f"--quba-{name}", removes=name != "report")
 
@@ -118,7 +119,9 @@ class Controller:
 
     def _print_plan(self, demands: list[PlannedDemand]) -> None:
         """Print the plan of the demands: two lines, or a table for `--quba-plan`."""
-        gate, progress, shows_table = self._gate, self._progress, self._gate.options.plan
+        gate = self._gate
+        progress = self._progress
+        shows_table = self._gate.options.plan
         if self._config.option.collectonly and not shows_table:
             return
         try:
@@ -151,7 +154,8 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the result of a demand, or the reason for a missing one."""
         self.is_model_tested |= getattr(report, USES_MODEL, False)
-        if (bug := getattr(report, BUG, None)) is not None:
+        bug = getattr(report, BUG, None)
+        if bug is not None:
             self._bugs.append(bug)
         text = getattr(report, RESULT, None)
         if text is not None:
@@ -294,7 +298,8 @@ class Controller:
         """
         if self._bugs:
             return BUG_EXIT_CODE
-        status, failed = int(session.exitstatus), pytest.ExitCode.TESTS_FAILED
+        status = int(session.exitstatus)
+        failed = pytest.ExitCode.TESTS_FAILED
         decided = (pytest.ExitCode.OK, failed, pytest.ExitCode.NO_TESTS_COLLECTED)
         if self._gate.options.plan or status not in decided:
             return status

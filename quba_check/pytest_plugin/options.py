@@ -152,7 +152,8 @@ def files_of(config: pytest.Config, options: Options) -> tuple[Path, ...]:
     from quba_check.gate.named_files import threshold_files
     from quba_check.gate.threshold_files import default_files, with_shipped_file
 
-    base, has_paths = config.invocation_params.dir, config.args_source is pytest.Config.ArgsSource.ARGS
+    base = config.invocation_params.dir
+    has_paths = config.args_source is pytest.Config.ArgsSource.ARGS
     given = [with_shipped_file(word, base) for word in config.args] if has_paths else []
     if not has_paths or config.option.quba_thresholds:
         given += map(str, default_files(options, config.rootpath))

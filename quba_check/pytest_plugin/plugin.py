@@ -256,7 +256,8 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
         folder = local_folder(options.store_location) / "progress" / f"{os.getpid()}-{time.time_ns()}"
         config.stash[PROGRESS] = progress = progress_line(folder, config)
         config.add_cleanup(progress.close)  # for a run that ends before its session starts
-        writer, announce = progress.writer, progress.announce
+        writer = progress.writer
+        announce = progress.announce
     else:
         writer = ProgressWriter(Path(_worker_input(config)[FOLDER]), worker)
         announce = writer.announce

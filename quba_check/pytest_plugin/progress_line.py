@@ -35,7 +35,12 @@ FOLDER = "quba_progress"
 """Key of a worker's input with the folder of the processes' states."""
 LOG_SECONDS = 30.0
 """Longest silence of a log while images are predicted, unless a single pass takes longer."""
-_DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\x1b8", "\r\x1b[K", "\x1b[B"
+_DOWN = "\x1bD"
+_UP = "\x1b[A"
+_SAVE = "\x1b7"
+_RESTORE = "\x1b8"
+_ERASE = "\r\x1b[K"
+_STEP_DOWN = "\x1b[B"
 
 
 class ProgressLine:
@@ -206,7 +211,8 @@ class LogLines(ProgressLine):
         """Print the running view after a long silence."""
         with self._lock:
             states = self.states()
-            newest, run = max((state.at for state in states), default=0.0), run_progress(states)
+            newest = max((state.at for state in states), default=0.0)
+            run = run_progress(states)
             is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
             if is_silent and run is not None:
                 work, counts, left = run
@@ -226,7 +232,8 @@ class LogLines(ProgressLine):
 
 def progress_line(folder: Path, config: pytest.Config) -> ProgressLine:
     """Return the hooks that show progress, by the options and the output of a run."""
-    option, output = config.option, sys.__stdout__
+    option = config.option
+    output = sys.__stdout__
     has_terminal = config.pluginmanager.hasplugin("terminal")
     if not has_terminal or option.verbose < 0 or option.collectonly or not output:
         return ProgressLine(folder)
@@ -241,7 +248,8 @@ def _write_line(config: pytest.Config, text: str) -> None:
     Errors of the output are ignored: progress must not fail a run.
     """
     manager = config.pluginmanager
-    capture, reporter = manager.get_plugin("capturemanager"), manager.get_plugin("terminalreporter")
+    capture = manager.get_plugin("capturemanager")
+    reporter = manager.get_plugin("terminalreporter")
     uncaptured = nullcontext() if capture is None else capture.global_and_fixture_disabled()
     with uncaptured, suppress(OSError, ValueError):
         if reporter is None:  # pytest is not configured yet

@@ -59,8 +59,12 @@ def write_results(
     Returns:
         The page, if written; errors about the user's files, and warnings about the page of the job.
     """
-    page, errors, warnings = None, list[str](), list[str]()
-    html, markdown, job = gate.options.html, gate.options.markdown, os.environ.get(STEP_SUMMARY)
+    page = None
+    errors = list[str]()
+    warnings = list[str]()
+    html = gate.options.html
+    markdown = gate.options.markdown
+    job = os.environ.get(STEP_SUMMARY)
     if not records or not (html or markdown or job):
         return page, errors, warnings
     with collected_errors(errors):

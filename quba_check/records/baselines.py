@@ -89,7 +89,8 @@ def approved_record(location: str, root: Path, store: str | Path | None) -> Path
     if not has_baseline(path.parent):
         return None
     label = f"{location.rstrip('/')}/{RECORD}" if is_url(location) else str(path)
-    if problem := approval_problem(path, label):
+    problem = approval_problem(path, label)
+    if problem:
         raise UserError(problem, where="baseline", hint="Restore it, or approve a record again.")
     return path
 
@@ -115,7 +116,8 @@ def approval_problem(record: Path, label: str) -> str:
     """
     if not record.exists():
         return f"{label} is missing"
-    stated, own = last_approval(record), sha256(record, label, UserError)
+    stated = last_approval(record)
+    own = sha256(record, label, UserError)
     if not isinstance(approved := stated.get("sha256"), str):
         return f"{label} has no {HISTORY} next to it whose last line states its SHA-256"
     if approved != own:
@@ -170,7 +172,8 @@ def write_baseline(folder: Path, record: bytes, images: bytes | None, approval: 
     Raises:
         UserError: a file cannot be read or written.
     """
-    path, history = folder / RECORD, folder / HISTORY
+    path = folder / RECORD
+    history = folder / HISTORY
     line = asdict(approval) | {IMAGES_DIGEST: hashlib.sha256(images).hexdigest() if images else ""}
     earlier = read_bytes(history, str(history), UserError, LARGEST_JSON) if history.exists() else b""
     if earlier and not earlier.endswith(b"\n"):

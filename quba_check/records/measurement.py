@@ -137,7 +137,8 @@ class QuantityRow(JsonRow):
 
     def interval_at(self, confidence: float) -> tuple[float, float] | None:
         """Return the two-sided interval at a level; None if unknown."""
-        if (curve := self.curve) is None:
+        curve = self.curve
+        if curve is None:
             return self.interval if confidence == CONFIDENCE else None
         return curve.interval(confidence)
 

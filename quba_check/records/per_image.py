@@ -21,8 +21,13 @@ from quba_check.records.record import Record
 from quba_check.storage.packed_arrays import check_unpacked, unpacked_array
 
 FORMAT = 1
-_ABOUT, _NAMES, _LABEL, _TOP1, _INDEX = "about", "names", "label", "top1", "index"
-_CONFIDENCE, _LOG_OF_LOSS = "wrong_confidence", "wrong_log_of_loss"
+_ABOUT = "about"
+_NAMES = "names"
+_LABEL = "label"
+_TOP1 = "top1"
+_INDEX = "index"
+_CONFIDENCE = "wrong_confidence"
+_LOG_OF_LOSS = "wrong_log_of_loss"
 _EXACT = 2_000
 """Largest number of wrong images with exact probabilities; those of more are stored in 128 steps."""
 _SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
@@ -198,7 +203,8 @@ def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) 
 def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, OfSamples]:
     influences: dict[str, dict[str, NDArray[np.float64]]] = {}
     for number, entry in enumerate(metadata["deviations"]):
-        target, sample = entry["target"], entry["sample"]
+        target = entry["target"]
+        sample = entry["sample"]
         if not isinstance(target, str) or not isinstance(sample, str):
             raise TypeError("names that are not strings")
         influences.setdefault(target, {})[sample] = decode(arrays[f"deviations/{number}"], entry)
@@ -229,7 +235,8 @@ def _clean(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Clea
         raise ValueError("a class that has no name")
     if any(len(names) and one.numbers.max() >= len(one.names) for one in slices.values()):
         raise ValueError("a slice that has no name")
-    if not (wrong := metadata.get("wrong")):
+    wrong = metadata.get("wrong")
+    if not wrong:
         return answers
     confidence, log_of_loss = (
         _stored_numbers(arrays[name], wrong[name], len(answers.wrong)) for name in (_CONFIDENCE, _LOG_OF_LOSS)
@@ -253,7 +260,8 @@ def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[s
     if clean.confidence is not None and clean.loss is not None:
         for name, values in ((_CONFIDENCE, clean.confidence), (_LOG_OF_LOSS, np.log(clean.loss))):
             if len(values) <= _EXACT:
-                arrays[name], metadata[name] = values.astype(np.float32), {}
+                arrays[name] = values.astype(np.float32)
+                metadata[name] = {}
             else:
                 mean = float(values.mean())
                 arrays[name], decoding = encode(values - mean)
@@ -287,7 +295,9 @@ def _bytes(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(text.encode(errors="surrogateescape"), np.uint8)
 
 
-_LEVELS, _STEPS, _DIGITS = 256, 128, 11
+_LEVELS = 256
+_STEPS = 128
+_DIGITS = 11
 """The digits are relative to the largest influence; smaller differences come from the order of sums."""
 
 

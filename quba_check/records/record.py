@@ -20,7 +20,8 @@ from quba_check.strict_yaml.schema import SchemaVersion
 InputKind = Literal["threshold file", "extended threshold file", "manifest", "preprocessing", "baseline"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 as 64 hex digits."""
-SPACE, PIPELINE = "label space=", "serving pipeline="
+SPACE = "label space="
+PIPELINE = "serving pipeline="
 """Start of the keys of rules in `SuiteRow.contents`, before the name of a set or a pipeline."""
 LARGEST_TEXT = 64 * 2**10
 """Largest size in bytes of a file whose text is stored."""

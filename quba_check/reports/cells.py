@@ -59,7 +59,8 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
         record: its record.
         comparison: the changes from a baseline to this record, if compared.
     """
-    quantity, grade = record.judged(verdict), record.grade_of(verdict)
+    quantity = record.judged(verdict)
+    grade = record.grade_of(verdict)
     cells = DemandCells(bound_text(verdict, record.bounded(verdict)), change=_change(verdict, comparison))
     reasoned = replace(cells, gap=_reason(verdict), has_reason=True)
     if verdict.outcome in NOT_JUDGED:
@@ -71,11 +72,16 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
             gap = f"grade {grade.letter}, score {format_value(grade.score, 'score')}"
             graded = replace(cells, value=grade.letter or NONE, interval=letters_text(grade) or NONE)
             return graded if verdict.is_met else replace(graded, gap=gap)
-        value, unit, ends, n = grade.score, "score", grade.interval, None
+        value = grade.score
+        unit = "score"
+        ends = grade.interval
+        n = None
     elif quantity is None:
         return cells if verdict.outcome == "pass" else reasoned
     else:
-        value, unit, n = quantity.value, quantity.unit, quantity.images or quantity.n
+        value = quantity.value
+        unit = quantity.unit
+        n = quantity.images or quantity.n
         ends = quantity.interval_at(verdict.confidence)
     is_masked = verdict.outcome == "fail" and bool(verdict.explanation.reason)  # whatever its value
     return replace(

@@ -134,10 +134,14 @@ COLOURS: Mapping[OverallVerdict, str] = {
     "not judged": "#5a626b",
 }
 """Background of the verdict. White text on each has a contrast of at least 4.5 to 1 (WCAG 2.2, AA)."""
-HEIGHT, RADIUS, FONT_SIZE, PADDING = 20, 3, 11, 6
+HEIGHT = 20
+RADIUS = 3
+FONT_SIZE = 11
+PADDING = 6
 FONTS = "Verdana,DejaVu Sans,Geneva,sans-serif"
 _WIDTHS = {**dict.fromkeys("ijl", 3.1), **dict.fromkeys("frt, ", 4.2), **dict.fromkeys("mw", 9.8)}
-_LOWER, _UPPER = 6.7, 7.9
+_LOWER = 6.7
+_UPPER = 7.9
 """Widths of characters in pixels, about those of Verdana at 11 px. `textLength` fits other fonts to them."""
 
 
@@ -146,7 +150,8 @@ def badge_svg(record: Record) -> str:
 
     Its title, for screen readers and tooltips, also names model, suite and protocol.
     """
-    verdict, message = record.overall_verdict, badge_message(record)
+    verdict = record.overall_verdict
+    message = badge_message(record)
     model = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
     title = f"{LABEL}: {message} ({model})"
     left, right = _box_width(LABEL), _box_width(message)

@@ -50,7 +50,8 @@ def _short_cells(row: ChangeRow) -> tuple[str | Text, ...]:
 
 
 def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
-    if shares := [row for row in rows if row.lost is not None and row.p is not None]:
+    shares = [row for row in rows if row.lost is not None and row.p is not None]
+    if shares:
         yield "images that only one model classifies correctly, with McNemar's p:"
     for row in shares:
         name = target_name(row.dimension, row.part)
@@ -134,12 +135,14 @@ def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str, w
     """
     if kind == "json":
         return json_text({"baseline": name, "approvals": approvals}, is_ascii=True)
-    title, values = f"{name}: {counted(len(approvals), 'approval')}", [*map(approved_values, approvals)]
+    title = f"{name}: {counted(len(approvals), 'approval')}"
+    values = [*map(approved_values, approvals)]
     rows = []
     for number in dict.fromkeys(one for of_line in values for one in of_line) or ["-"]:
         for line, of_line in zip(approvals, values, strict=True):
             time, *who = (str(line.get(key, "-")) for key in ("time", "model", "by"))
-            cells, row = ["-", "-"], of_line.get(number)
+            cells = ["-", "-"]
+            row = of_line.get(number)
             if row is not None:
                 interval = interval_text(row.interval, row.unit, None) if row.interval else "-"
                 cells = [format_value(row.value, row.unit), interval]

@@ -19,7 +19,8 @@ from quba_check.study.explanation import Position, RecordExplanation
 from quba_check.verdicts.explanation import confusion_text
 
 SLICE_HEADINGS = ("slice", "images", "value", "gap", "p (Holm)")
-MOST_SLICES, MOST_NAMED = 20, 10
+MOST_SLICES = 20
+MOST_NAMED = 10
 LEAST_IMAGES = 50
 """Images of a slice that is compared, unless stated."""
 LEGEND = (
@@ -84,12 +85,15 @@ def _images(quantity: QuantityRow) -> int:
 
 def slice_text(quantity: QuantityRow) -> str:
     """Return a value with its interval."""
-    value, ends = format_value(quantity.value, quantity.unit), quantity.interval
+    value = format_value(quantity.value, quantity.unit)
+    ends = quantity.interval
     return value if ends is None else f"{value} ({interval_text(ends, quantity.unit, _images(quantity))})"
 
 
-WIDTH, MOST_LINES = 80, 60
-PARTS, NAMED = 2, 4
+WIDTH = 80
+MOST_LINES = 60
+PARTS = 2
+NAMED = 4
 """Parts of each dimension, and dimensions of each sentence."""
 MOST_ROWS = 16
 """Largest number of dimensions in the table."""
@@ -105,10 +109,12 @@ def explanation_text(explanation: RecordExplanation) -> str:
     heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
     verdict = summary_line(record) + (f"; {release_line(record)}" if record.verdicts else "")
     text = wrapped([heading, verdict, *_comparison(explanation), ""], WIDTH) + _table(explanation)
-    if parts := list(_part_lines(explanation.positions)):
+    parts = list(_part_lines(explanation.positions))
+    if parts:
         heading = "parts that cost most (gain if the part were as good as the mean of the others):"
         text += wrapped(["", heading, *parts], WIDTH)
-    if worst := list(_worst(record)):
+    worst = list(_worst(record))
+    if worst:
         text += wrapped(["", *worst], WIDTH)
     return text + _caveats_text(list(_caveats(explanation)), MOST_LINES - text.count("\n"))
 
@@ -117,7 +123,8 @@ def _caveats_text(caveats: Sequence[str], room: int) -> str:
     """Return the caveats that fit into a number of lines, and count the others."""
     text = "\ncaveats:\n" if caveats else ""
     for index, caveat in enumerate(caveats):
-        more, left = wrapped([f"  {caveat}"], WIDTH), len(caveats) - index
+        more = wrapped([f"  {caveat}"], WIDTH)
+        left = len(caveats) - index
         if (text + more).count("\n") + (left > 1) > room:
             return f"{text}  and {left} more, which the run's own report lists\n"
         text += more
@@ -146,16 +153,20 @@ def _table(explanation: RecordExplanation) -> str:
 
     rows = []
     for one in explanation.positions[:MOST_ROWS]:
-        value, interval, measured = one.state, "", one.measured
+        value = one.state
+        interval = ""
+        measured = one.measured
         if measured is not None:
-            value, ends = format_value(measured.value, measured.unit), measured.interval
+            value = format_value(measured.value, measured.unit)
+            ends = measured.interval
             interval = "" if ends is None else interval_text(ends, measured.unit, measured.n)
             interval = "masked" if one.state else interval
         point = "-" if one.point is None else f"+{one.point:.3f}"
         rows.append((one.name, value, interval, _percent(one), point))
     shown = slice(3 if explanation.other_suite else 5)
     text = table_text(HEADINGS[shown], [row[shown] for row in rows], ("value", "better than", "one point"))
-    if (more := len(explanation.positions) - MOST_ROWS) > 0:
+    more = len(explanation.positions) - MOST_ROWS
+    if more > 0:
         text += f"and {more} custom dimensions\n"
     if explanation.other_suite:
         return text
@@ -181,10 +192,12 @@ def _worst(record: Record) -> Iterator[str]:
     if classes:
         name, images, recall = min(classes, key=itemgetter(2))
         yield f"worst class: {name}, recall {format_value(float(recall), 'fraction')} (n = {images:,})"
-    if (accuracy := record.measured.get("accuracy")) is not None:
+    accuracy = record.measured.get("accuracy")
+    if accuracy is not None:
         for slice_name in list(worst_slices(accuracy, LEAST_IMAGES))[:1]:
             yield f"worst slice: {slice_name}, accuracy {slice_text(accuracy.slice_values[slice_name])}"
-    columns, dimensions = ("label", "predicted", "images", "share"), ("classes", "class_balance", "accuracy")
+    columns = ("label", "predicted", "images", "share")
+    dimensions = ("classes", "class_balance", "accuracy")
     rows = (row for name in dimensions for row in _rows(record, name, "confusions", *columns))
     for confusion in [row for row in rows if row[3]][:1]:
         yield f"most frequent confusion: {confusion_text(*confusion)}"

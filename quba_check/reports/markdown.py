@@ -34,7 +34,8 @@ MOST_FAILED = 10
 MOST_RUNS = 50
 """Largest number of runs in a summary of verdicts alone."""
 _CUT = f"*Cut to {LARGEST // 1000} kB. The records have all demands, explanations and notes.*"
-_LONGEST_REASON, _LONGEST_WARNING = 160, 3_000
+_LONGEST_REASON = 160
+_LONGEST_WARNING = 3_000
 _WIDTH = 110
 """Width of explanations in columns; readers of Markdown do not wrap code."""
 
@@ -79,7 +80,8 @@ def markdown_summary(runs: Sequence[Run], *, page: str = "", url: str = "") -> s
     """
     link = _link(page, url)
     is_single = len(runs) == 1
-    passed, text = sum(run.record.overall_verdict == "pass" for run in runs), ""
+    passed = sum(run.record.overall_verdict == "pass" for run in runs)
+    text = ""
     mark = "✅" if passed == len(runs) else "❌"
     heading = f"## {mark} quba-check: {passed} of {len(runs)} runs may be released"
     for has_tables, has_details in ((True, True), (True, False), (False, False)):
@@ -117,7 +119,8 @@ def _verdict_line(record: Record) -> str:
         for grade in record.grades
         if grade.letter is not None
     ]
-    words, verdict = verdict_words(record), record.overall_verdict
+    words = verdict_words(record)
+    verdict = record.overall_verdict
     mark = "✅" if words == "pass" else "⚠️" if verdict in ("pass", "partial") else "❌"
     headline = "NOT DECIDED" if verdict == "partial" else words.upper()
     limited = limited_words(record) if verdict == "pass" else ()
@@ -181,7 +184,8 @@ def _class_details(record: Record) -> str:
 
 def _messages(run: Run) -> Iterator[str]:
     """Yield explanations of unmet demands, grades and notes, as the terminal shows them."""
-    record, shown = run.record, set[str]()
+    record = run.record
+    shown = set[str]()
     for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
         if verdict.message:
             first, *others = unmet_lines(verdict, shown)

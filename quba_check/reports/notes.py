@@ -85,7 +85,8 @@ def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[s
     if record.interrupted:
         lines.append("interrupted: not every demand was judged")
     lines.extend(record.notes)
-    if treatment := OUTPUTS.get(record.model.outputs or ""):
+    treatment = OUTPUTS.get(record.model.outputs or "")
+    if treatment:
         lines.append(f"outputs treated as {treatment}")
     lines += _set_notes(record)
     noisy = [row.shown_target for row in record.verdicts if row.within_noise and row.policy == "point"]
@@ -94,7 +95,8 @@ def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[s
             f"within noise (~): {listed(dict.fromkeys(noisy), 5)}: on other images the verdict could "
             "be the opposite: 'uncertain: point' compares the value alone and ignores its interval"
         )
-    if wide := wide_bounds(record):
+    wide = wide_bounds(record)
+    if wide:
         lines.append(f"{WIDE}: {listed(wide, 3)}")
     lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note and not row.message]
     for name, row in record.measurements.items():

@@ -32,7 +32,8 @@ def plan_lines(plan: RunPlan, seconds: float | None) -> list[str]:
         seconds: the time that it takes; None if unknown.
     """
     views = plan.views
-    images, missing = sum(view.images for view in views), sum(view.missing for view in views)
+    images = sum(view.images for view in views)
+    missing = sum(view.missing for view in views)
     first = f"plan: {counted(len(views), 'view')}, {counted(images, 'image')}"
     if not missing:
         return [first, "all predictions are in the store"] if views else ["plan: nothing to predict"]

@@ -44,7 +44,8 @@ def _reason(demand: Demand, record: Record | None) -> str:
 
 
 def _cells(effect: DetectableEffect) -> list[str]:
-    unit, numbers = effect.demand.unit, ["-", "-", "-"]
+    unit = effect.demand.unit
+    numbers = ["-", "-", "-"]
     if effect.error is not None:
         ends = (effect.blocked, effect.passed)
         numbers = [format_value(effect.error, unit)]

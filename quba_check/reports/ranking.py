@@ -87,7 +87,8 @@ def ranking_table(ranking: Ranking, limit: int, width: int) -> str:
 
 
 def _heading(ranking: Ranking) -> Iterator[str]:
-    population, constraints = ranking.population, ranking.constraints
+    population = ranking.population
+    constraints = ranking.constraints
     suite = f" on {population.suite}" if population.suite else ""
     yield f"{population.name}: {len(population.rows)} models{suite}, protocol {population.protocol}"
     changed = ", ".join(f"{name} {weight:g}" for name, weight in ranking.weights.items())
@@ -196,7 +197,8 @@ def ranking_csv(ranking: Ranking, limit: int | None) -> str:
 
 def ranking_json(ranking: Ranking, limit: int | None) -> str:
     """Return settings and models as JSON; numbers at full precision."""
-    population, constraints = ranking.population, ranking.constraints
+    population = ranking.population
+    constraints = ranking.constraints
     content: dict[str, Any] = {
         "schema": 1,
         "population": {

@@ -81,8 +81,10 @@ def _table_lines(recommendation: Recommendation, limit: int | None, file: str, o
 
 
 def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) -> Iterator[str]:
-    population, thresholds = recommendation.population, recommendation.thresholds
-    decidable, undecidable = len(recommendation.decidable), len(recommendation.undecidable)
+    population = recommendation.population
+    thresholds = recommendation.thresholds
+    decidable = len(recommendation.decidable)
+    undecidable = len(recommendation.undecidable)
     if decidable:
         demands = "blocking demand" if decidable == 1 else "blocking demands"
         answer = f"{len(meeting)} of {len(population.rows)} models of {population.name} meet the {decidable} "
@@ -146,7 +148,8 @@ def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> li
         f"and {len(undecided) - len(possible)} with a suspect value that misses one. Suspect is inferred "
         "from patterns of the table, not proven"
     )
-    if not (candidates := possible[:limit]):
+    candidates = possible[:limit]
+    if not candidates:
         return heading
     table = _table(
         {

@@ -52,8 +52,10 @@ _SHORT_SIGNS = {**SIGNS, "max_relative_drop": SIGNS["max_drop"]}
 NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
 LEGEND = f"{NOISE}: another sample of this size could flip the verdict"
-DEMAND, WORST_PART = "demand", "worst part"
-NAME, DROP = "dimension", "drop"
+DEMAND = "demand"
+WORST_PART = "worst part"
+NAME = "dimension"
+DROP = "drop"
 HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
 Cell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
@@ -74,7 +76,8 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
             exceeds it.
     """
     has_intervals = any(row.interval for row in record.measured.values())
-    gap, blank = 0 if has_intervals else 1, "    \n"
+    gap = 0 if has_intervals else 1
+    blank = "    \n"
     # Only a rule below the headings.
     box = Box(f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii())
     table = Table(box=box, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
@@ -148,15 +151,19 @@ def _whole(row: Cell, own: VerdictRow | None) -> Cell:
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
     """Return value, interval, demand and verdict; without an own demand, the count of its parts'."""
     missing = "unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured"
-    quantity, value, interval = None, Text(missing, style="dim"), Text()
+    quantity = None
+    value = Text(missing, style="dim")
+    interval = Text()
     if isinstance(row, QuantityRow):
-        quantity, shown = row, row if own is None else own.judged or row
+        quantity = row
+        shown = row if own is None else own.judged or row
         value = Text(value_text(shown.value, shown.unit, None if own is None else own.limit))
         interval = Text(interval_cell(shown))
     demand = f"{len(others)} on parts" if others else "-"
     if own is not None:
         demand = bound_text(own, quantity, signs=_SHORT_SIGNS)
-    verdict, decisive = Text("-", style="dim"), own or most_severe(others)
+    verdict = Text("-", style="dim")
+    decisive = own or most_severe(others)
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
         if decisive.within_noise and decisive.policy == "point":
@@ -206,7 +213,8 @@ def _paragraphs(record: Record, width: int, rule: str, path: str, *, classes: bo
     if record.predictions is not None and record.predictions.reused:
         yield _wrapped(record.predictions.text, width, style="dim")
     yield (table := dimension_table(record, rule=rule, width=width))
-    if left_out := len(record.measurements) - len(_shown(record)):
+    left_out = len(record.measurements) - len(_shown(record))
+    if left_out:
         line = f"not measured, as no demand needs it: {counted(left_out, 'dimension')}"
         yield _wrapped(line, width, style="dim")
     if any(f" {NOISE}" in str(cell) for column in table.columns for cell in column.cells):
@@ -215,9 +223,11 @@ def _paragraphs(record: Record, width: int, rule: str, path: str, *, classes: bo
     if rows:
         lines = table_text(CLASS_HEADINGS, rows, CLASS_HEADINGS[1:], cut=["class"], width=width)
         yield Text(f"\n{title}:\n{lines.rstrip()}")
-    if grades := [_wrapped(line, width) for line in _grade_lines(record)]:
+    grades = [_wrapped(line, width) for line in _grade_lines(record)]
+    if grades:
         yield from [Text(), *grades]
-    worst, shown = most_severe(record.verdicts), set[str]()
+    worst = most_severe(record.verdicts)
+    shown = set[str]()
     yield _wrapped(verdict_line(record), width, style=LOOKS[label(worst)].style if worst else "")
     for group in LOOKS:
         if group != "PASS":
@@ -260,7 +270,8 @@ def _group(record: Record, group: Label, width: int, path: str, shown: set[str])
     last = ""
     for row in rows:
         yield from (_wrapped(f"  {line}", width) for line in unmet_lines(row, shown))
-        if step := next_step(row, record, path):  # one line, to be copied
+        step = next_step(row, record, path)
+        if step:  # one line, to be copied
             yield Text(f"    next: {'as above' if step == last else step}")
             last = step
 

@@ -44,7 +44,8 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
     """
     if verdict.is_met or verdict.outcome == "not run" or not path:
         return ""
-    explanation, dimension = verdict.explanation, verdict.dimension
+    explanation = verdict.explanation
+    dimension = verdict.dimension
     baseline = baseline or next((file.path for file in record.inputs if file.kind == "baseline"), "")
     file = explanation.path or verdict.file  # valid from the current folder
     options = list(_doctor_options(record.command))

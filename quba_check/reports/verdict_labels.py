@@ -85,7 +85,8 @@ def summary_line(record: Record) -> str:
     if not record.verdicts:
         return "no demands"
     counts = Counter(label(verdict) for verdict in record.verdicts)
-    total, passed = len(record.verdicts), counts.pop("PASS", 0)
+    total = len(record.verdicts)
+    passed = counts.pop("PASS", 0)
     demands = "demand" if total == 1 else "demands"
     others = [f"{counts[name]} {look.phrase}" for name, look in LOOKS.items() if counts[name]]
     if record.unselected:

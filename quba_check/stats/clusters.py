@@ -108,7 +108,8 @@ def group_effect(
         for name in samples
         for rows in (np.abs(chosen[name]) == side for side in range(1, chosen[name].max() + 1))
     ]
-    count, freedom = min(part.count for part in parts), min(part.effective for part in parts) - 1
+    count = min(part.count for part in parts)
+    freedom = min(part.effective for part in parts) - 1
     if count < 2:
         return GroupEffect(max(part.largest for part in parts), 1.0, count)
     joint = _numbered(np.concatenate([part.names for part in parts]))[1]
@@ -116,12 +117,14 @@ def group_effect(
     single = [influences[other] / len(influences[other]) for other in influences.keys() - {*samples}]
     masses = np.bincount(joint, np.concatenate([part.masses for part in parts])).astype(np.float64)
     masses = np.concatenate([masses, *(one**2 for one in single)])
-    variance, floor = float(masses.sum()), max(1.0, *(part.least for part in parts))
+    variance = float(masses.sum())
+    floor = max(1.0, *(part.least for part in parts))
     if not variance:
         return GroupEffect(floor, math.inf, count)
     sums = np.bincount(joint, weights=np.concatenate([part.contributions for part in parts]))
     squares = np.concatenate([*single, sums]) ** 2
-    total, number = float(squares.sum()), len(squares)
+    total = float(squares.sum())
+    number = len(squares)
     factor = total * (number - 1) / number / variance
     explained = 1 + sum(float(part.masses.sum()) * (part.correlated - 1) for part in parts) / variance
     if is_difference:
@@ -204,7 +207,8 @@ def jackknife_effect(values: Sequence[float], error: float, groups: Mapping[Samp
     9.0
     """
     parts = [_GroupsOfSide.of(np.zeros(len(group)), group) for group in groups.values()]
-    count, freedom = min(part.count for part in parts), min(part.effective for part in parts) - 1
+    count = min(part.count for part in parts)
+    freedom = min(part.effective for part in parts) - 1
     if len(values) < LEAST_GROUPS:
         return GroupEffect(max(part.largest for part in parts), max(freedom, 1.0), count)
     squares = (np.array(values) - np.mean(values)) ** 2
@@ -247,10 +251,13 @@ class _GroupsOfSide:
         """Return the groups of (n,) influences and identifiers; n at least 1."""
         names, position, sizes = _numbered(group)
         sums = np.bincount(position, weights=values)
-        n, squares, largest = len(values), float(np.square(values).sum()), float(sizes @ sizes) / len(values)
+        n = len(values)
+        squares = float(np.square(values).sum())
+        largest = float(sizes @ sizes) / len(values)
         within = squares - float((np.square(sums) / sizes).sum())
         correlation = 1 - within / max(n - len(names), 1) * n / (squares or 1.0)
-        contributions, correlated = sums / np.maximum(n - sizes, 1), 1 + max(correlation, 0.0) * (largest - 1)
+        contributions = sums / np.maximum(n - sizes, 1)
+        correlated = 1 + max(correlation, 0.0) * (largest - 1)
         masses = np.bincount(position, (values / n) ** 2).astype(np.float64)
         least = n / len(names) / _effective_number(masses)
         count = len(names) if counted is None else int(np.count_nonzero(np.bincount(position, counted)))

@@ -89,7 +89,8 @@ class Estimate:
             The mean in [0, 1].
         """
         numbers = values.astype(np.float64)
-        n, mean = len(numbers), float(numbers.mean())
+        n = len(numbers)
+        mean = float(numbers.mean())
         ones = int(np.count_nonzero(numbers > 0.5))
         images = (n - ones, ones) if is_reference else (n, n)
         return cls(mean, {sample: numbers - mean}, {sample: InfluenceBounds(mean, 1 - mean, *images)})

@@ -46,7 +46,8 @@ def additive_limits(estimate: Estimate, z: Scores, effect: float = 1.0, group_si
     >>> additive_limits(same, np.array([-1.959964, 1.959964])).round(4).tolist()
     [0.9963, 1.0037]
     """
-    level, opposite = scipy.special.ndtr(np.abs(z)), scipy.special.ndtr(-np.abs(z))
+    level = scipy.special.ndtr(np.abs(z))
+    opposite = scipy.special.ndtr(-np.abs(z))
     up, down = np.zeros_like(z), np.zeros_like(z)
     for sample, influences in estimate.influences.items():
         bounds = estimate.bounds[sample]
@@ -153,7 +154,8 @@ def _side(
     The influences are positive; those of images on the other side are 0. The first (K,) distances are those
     of the limit nearer to 0.
     """
-    n, total = len(influences) / effect, float(influences.sum()) / effect
+    n = len(influences) / effect
+    total = float(influences.sum()) / effect
     squares = float(influences @ influences) / effect
     mean = total / n
     outer = _upper_limit(n, total + further, squares + further**2, level) - mean
@@ -173,7 +175,8 @@ def _upper_limit(n: float, total: float, squares: float, level: Limits) -> Limit
     """Return the upper limit of a mean, from sums that include the further image."""
     if total == 0:
         return np.zeros_like(level)
-    count, size = total**2 / squares, squares / total
+    count = total**2 / squares
+    size = squares / total
     others = n + 1 - count
     share = scipy.special.betaincinv(count, others, level) if others > _ROUNDING else np.ones_like(level)
     return size * share

@@ -48,8 +48,10 @@ def share_limits(hits: float, n: float, z: Scores) -> Limits:
     >>> share_limits(0, 0, np.array([-1.0, 0.0, 1.0])).tolist()
     [0.0, 0.0, 1.0]
     """
-    share, is_upper = hits / n if n else 0.0, z > 0
-    more, fewer = hits + is_upper, n - hits + ~is_upper
+    share = hits / n if n else 0.0
+    is_upper = z > 0
+    more = hits + is_upper
+    fewer = n - hits + ~is_upper
     limits = scipy.special.betaincinv(more, fewer, scipy.special.ndtr(z))  # not a number if one of them is 0
     return np.select([z == 0, more == 0, fewer == 0], [share, 0.0, 1.0], limits)
 
@@ -70,7 +72,9 @@ def share_trials(share: float, distance: float, z: float) -> int:
     >>> share_trials(0.5, 0.1, -1.959964), share_limits(52, 104, np.array([-1.959964])).round(4).tolist()
     (104, [0.4003])
     """
-    limit, is_upper, sign = share + math.copysign(distance, z), z > 0, math.copysign(1.0, z)
+    limit = share + math.copysign(distance, z)
+    is_upper = z > 0
+    sign = math.copysign(1.0, z)
     if not 0 < limit < 1:
         return 1
     least = sign * scipy.special.ndtr(z)
@@ -103,8 +107,10 @@ def quantile_limits(
     >>> quantile_limits(np.arange(1, 101.0), 0.5, 1000, np.array([-1.959964, 0, 1.959964]), 1).tolist()
     [40.0, 50.0, 61.0]
     """
-    ordered, n = np.sort(values), len(values)
-    level, size = scipy.special.ndtr(z), n / effect
+    ordered = np.sort(values)
+    n = len(values)
+    level = scipy.special.ndtr(z)
+    size = n / effect
     # The number of values below the quantile is binomial.
     ranks = np.ceil(scipy.special.bdtrik(level, max(round(size), 1), share)) * effect
     ranks = np.select([z < 0, z > 0], [np.floor(ranks), np.floor(ranks) + 1], math.ceil(share * n))

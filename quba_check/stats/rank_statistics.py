@@ -92,7 +92,8 @@ def group_difference(first: Sequence[float], second: Sequence[float]) -> GroupDi
     >>> group_difference([3, 4, 5], [1, 2, 3]).delta
     0.8888888888888888
     """
-    m, n = len(first), len(second)
+    m = len(first)
+    n = len(second)
     dominance = np.sign(np.subtract.outer(np.asarray(first, float), np.asarray(second, float)))
     delta = float(dominance.mean())
     rows = float(((dominance.mean(axis=1) - delta) ** 2).sum())
@@ -128,7 +129,8 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     >>> holm_adjusted([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    p, order = np.asarray(p_values, float), np.argsort(p_values, kind="stable")
+    p = np.asarray(p_values, float)
+    order = np.argsort(p_values, kind="stable")
     adjusted = np.empty(len(p))
     adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
     return list(map(float, adjusted))

@@ -169,7 +169,8 @@ class DataCopies:
 
     def _copy(self, name: str) -> int:
         """Copy a file; return its size."""
-        path, size = self.root / name, self.files[name][0]
+        path = self.root / name
+        size = self.files[name][0]
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as unfinished:
             try:
@@ -186,5 +187,6 @@ class DataCopies:
         return size
 
     def _writing(self) -> AbstractContextManager[None]:
-        problem, where = f"copies of {self.label} cannot be written", f"{self._home.parent}"
+        problem = f"copies of {self.label} cannot be written"
+        where = f"{self._home.parent}"
         return os_errors(problem, StoreError, where=where, hint=_ADVICE)

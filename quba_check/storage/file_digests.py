@@ -19,7 +19,8 @@ from quba_check.storage.user_files import file_kind, os_errors, reason
 BATCH = 500
 """Files per transaction: the most digests that a killed run loses."""
 READERS = 4
-FIRST_READ, NEXT_READ = 2**18, 2**20
+FIRST_READ = 2**18
+NEXT_READ = 2**20
 """Bytes of a file that are read at once. Most images need the first alone."""
 CLOCK_TICK_NS = 20_000_000
 """Time in which a file may change with the same times. Digests of younger files are not stored."""

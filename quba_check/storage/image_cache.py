@@ -24,7 +24,8 @@ from quba_check.storage.user_files import reason, remove
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int, int]
-SUFFIX, UNFINISHED = ".npy", ".tmp"
+SUFFIX = ".npy"
+UNFINISHED = ".tmp"
 LARGEST_RESERVE = 10**10
 """Most bytes of the disk that stay free. Predictions, records and other programs need them more."""
 LOCK_SECONDS = 10.0
@@ -58,7 +59,8 @@ class KeptImages:
 
     def read(self, positions: slice) -> Pixels | None:
         """Return images (n, H, W, 3); None if one is missing."""
-        if (has := self._has[positions]).all():
+        has = self._has[positions]
+        if has.all():
             pixels: Pixels = np.empty((len(has), *self._shape[1:]), np.uint8)
             with contextlib.suppress(OSError), self._file.open("rb", buffering=0) as file:
                 file.seek(self._offset + positions.start * pixels[0].nbytes)
@@ -128,7 +130,8 @@ class ImageCache:
             key: hash of all that determines the pixels, as a file name.
             shape: (N, H, W, 3).
         """
-        path, size = self.folder / f"{key}{SUFFIX}", _size(shape)
+        path = self.folder / f"{key}{SUFFIX}"
+        size = _size(shape)
         if size > self.limit_bytes:
             return None
         try:
@@ -195,7 +198,9 @@ def _is_whole(path: Path, shape: Shape) -> bool:
     """
     if not path.is_file() or path.stat().st_size != _size(shape):
         return False
-    header, pixels, sums = _header(shape), np.empty(shape[1:], np.uint8), np.empty(shape[0], _SUM)
+    header = _header(shape)
+    pixels = np.empty(shape[1:], np.uint8)
+    sums = np.empty(shape[0], _SUM)
     with path.open("rb", buffering=0) as file:
         if file.read(len(header)) != header:
             return False

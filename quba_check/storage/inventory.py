@@ -105,7 +105,8 @@ def _inventory_file(store: Store, file: StoredFile) -> InventoryFile | None:
         return InventoryFile(file, kind)
     try:
         header = stored_header(store.objects, file.name, file.size)
-        model, view = one_line(header.metadata["model"]), one_line(header.metadata["view"])
+        model = one_line(header.metadata["model"])
+        view = one_line(header.metadata["view"])
     except FileNotFoundError:
         return None
     except (DamagedShardError, KeyError):
@@ -216,7 +217,8 @@ def removals(inventory: Inventory, conditions: Conditions, now: float) -> list[R
     excess = float("inf")
     if conditions.larger_than is not None:
         excess = inventory.size() - sum(each.size for each in leftovers) - conditions.larger_than
-    made_again, predictions = _groups(inventory, "images", "copies"), _groups(inventory, "predictions")
+    made_again = _groups(inventory, "images", "copies")
+    predictions = _groups(inventory, "predictions")
     if not conditions.images and conditions.larger_than is None:
         made_again = []
     if conditions.before is None and conditions.larger_than is None:

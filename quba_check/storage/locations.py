@@ -124,7 +124,8 @@ def _file_system(path: Path, lines: Iterable[str]) -> str:
         path: an absolute path without links.
         lines: the lines of `MOUNTS`, later mounts last.
     """
-    longest, kind = -1, ""
+    longest = -1
+    kind = ""
     for line in lines:
         mount, _, system = line.partition(" - ")
         fields = mount.split(" ")
@@ -132,5 +133,6 @@ def _file_system(path: Path, lines: Iterable[str]) -> str:
             continue
         point = Path(_ESCAPE.sub(lambda code: chr(int(code[1], 8)), fields[4]))
         if path.is_relative_to(point) and len(point.parts) >= longest:
-            longest, kind = len(point.parts), system.split(" ")[0]
+            longest = len(point.parts)
+            kind = system.split(" ")[0]
     return kind

@@ -196,7 +196,8 @@ def read_header(start: bytes, size: int, name: str) -> ShardsHeader:
         tensors = parse_json(start[8:end])
         metadata = dict(tensors.pop("__metadata__"))
         stated = end + max(tensor["data_offsets"][1] for tensor in tensors.values())
-        rows, first = {}, 0
+        rows = {}
+        first = 0
         for number, content, count in parse_json(metadata[SHARDS]):
             rows[int(number), str(content)] = range(first, first := first + count)
         lengths = {tensor["shape"][0] for tensor in tensors.values()}

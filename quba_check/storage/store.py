@@ -266,7 +266,8 @@ class Store:
     def _listing(self, entry: str) -> dict[str, int]:
         """Return the sizes of the objects of a cache entry by name."""
         if entry not in self._listings:
-            now, files = time.monotonic(), self._predictions.list(f"predictions/{entry}")
+            now = time.monotonic()
+            files = self._predictions.list(f"predictions/{entry}")
             self._listings[entry] = now, {one.name: one.size for one in files if is_predictions(one.name)}
         return self._listings[entry][1]
 
@@ -292,7 +293,8 @@ class Store:
             key: the shard.
             is_replaced: return also those that a fresh run replaces.
         """
-        sizes, own = self._listing(key.cache_entry), _own_name(key)
+        sizes = self._listing(key.cache_entry)
+        own = _own_name(key)
         packs = (name for name in sizes if name.count("-") == 2)
         held = [name for name in packs if self._may_hold(name, sizes[name], key.id)]
         held = [own, *held] if own in sizes else held
@@ -385,7 +387,8 @@ def stored_header(objects: ObjectStore, name: str, size: int) -> ShardsHeader:
         DamagedShardError: it is damaged.
     """
     start = objects.get(name, FIRST_READ)
-    if (end := header_end(start, size)) > len(start):
+    end = header_end(start, size)
+    if end > len(start):
         start = objects.get(name, end)
     return read_header(start, size, name)
 

@@ -97,7 +97,8 @@ class UrlObjects(ObjectStore):
                     f"{self._option}: {self.label} has a file with the name {each['path']!r}. Allowed: names "
                     "that are paths below a folder, without empty parts, '.', '..' and '\\'. Rename it."
                 )
-            modified, version = each["last_modified"].timestamp(), str(each["e_tag"])
+            modified = each["last_modified"].timestamp()
+            version = str(each["e_tag"])
             yield StoredFile(each["path"], each["size"], modified, version)
 
     def delete(self, *names: str) -> None:

@@ -28,7 +28,8 @@ _ONE_SLASH = re.compile(r"(s3a?|gc?s|az|abfss?|adl|file|https?|s?ftp):/(?!/)", r
 _URL = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
 LARGEST_JSON = 256 * MIB
 MOST_NEIGHBOURS = 1000
-_MISSING, _NO_NAME = (FileNotFoundError, NotADirectoryError), 123
+_MISSING = (FileNotFoundError, NotADirectoryError)
+_NO_NAME = 123
 """Errors of paths that do not exist; on Windows, those with a wildcard have a number of their own."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 MOST_DIGITS = 18
@@ -47,7 +48,8 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
         OptionError: the home folder is unknown, the text cannot be a path, it leads to a pipe or device,
             or it is a URL without one of its slashes.
     """
-    if slip := _ONE_SLASH.match(str(text)):
+    slip = _ONE_SLASH.match(str(text))
+    if slip:
         url = f"{slip[1]}://{slip.string[slip.end() :]}"
         raise OptionError(
             "a URL has two slashes", where=where, got=f"'{slip[0]}'", hint=f"Did you mean '{url}'?"

@@ -28,7 +28,8 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge", "timestamp")}
 LARGEST = MIB
 """Largest size of a YAML file in bytes; parsing that much takes up to 20 seconds."""
-MOST_LEVELS, MOST_VALUES = 50, 200_000
+MOST_LEVELS = 50
+MOST_VALUES = 200_000
 """Largest nesting of a document and number of its values, counting those that aliases repeat."""
 MOST_DIGITS = 4000
 Location = tuple[str | int, ...]
@@ -83,7 +84,8 @@ class Document:
             child = self._children[id(node)].get(step)
             if child is None:
                 break
-            node, key = child.node, line_of(child.key)
+            node = child.node
+            key = line_of(child.key)
             # The parser places an empty value where the next key begins.
             is_empty = isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
             lines = key, key if is_empty else line_of(node)
@@ -234,7 +236,8 @@ class _Check:
             self.check(child.node, (*above, id(node)), location if is_merged else (*location, child.step))
 
     def _check_text(self, node: ScalarNode, where: str) -> None:
-        if control := _CONTROL.search(node.value):
+        control = _CONTROL.search(node.value)
+        if control:
             raise self._error(f"{where}: the text has the character U+{ord(control[0]):04X}. Allowed: text.")
 
     def _check_number(self, node: ScalarNode, where: str) -> None:

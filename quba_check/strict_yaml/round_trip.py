@@ -68,7 +68,8 @@ def flow_text(content: Mapping[str, object]) -> str:
     'set: [clean, fog], agreement: {min: 0.9}'
     """
     yaml = YAML()
-    yaml.width, yaml.default_flow_style = sys.maxsize, True
+    yaml.width = sys.maxsize
+    yaml.default_flow_style = True
     return _dump(yaml, content).strip()[1:-1]
 
 
@@ -88,7 +89,8 @@ def append(mapping: CommentedMap, key: str, value: object) -> None:
     mapping[key] = value
     if rest:
         holder, last = _last_line(mapping)
-        if (token := _token(holder, last)) is None:
+        token = _token(holder, last)
+        if token is None:
             _set_token(holder, last, token := CommentToken("\n", CommentMark(0)))
         token.value += rest
 

@@ -151,7 +151,8 @@ class _SchemaError:
         if self.type == "union_tag_invalid":
             self.location, self.value = (*self.location, tag), self.value[tag]
             return
-        self.type, self.missing_key = "missing", tag
+        self.type = "missing"
+        self.missing_key = tag
         known = _Keys(model, document.data, self.location).known
         for key in self.value:
             if key not in known and did_you_mean(key, known) == did_you_mean(tag, [tag]):

@@ -26,7 +26,8 @@ from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, Un
 from quba_check.records.record import Record
 from quba_check.study.ranking import grade_run, reason_for_none
 
-STRONG, WEAK = 70.0, 30.0
+STRONG = 70.0
+WEAK = 30.0
 """Shares of the population, in percent, that a strength exceeds and a weakness does not reach."""
 POINT: Mapping[str, float] = {"millions": 1.0}
 """Size of one point by unit; 0.01 for all others."""
@@ -139,7 +140,8 @@ def explain(
         slopes = population.slopes(weights)
         result = grade_run(run, population, settings or GradeRules(weights))
     except PopulationError as error:
-        slopes, result = {}, ungraded(population, not_graded=str(error))
+        slopes = {}
+        result = ungraded(population, not_graded=str(error))
         caveats.append(str(error))
     names = dict.fromkeys((*PUBLISHED_DIMENSIONS, *record.measurements))
     positions = tuple(_position(name, record, measured, population, slopes.get(name)) for name in names)
@@ -161,7 +163,8 @@ def default_population(record: Record) -> str:
 def _position(
     name: str, record: Record, values: Mapping[str, Measurement], population: Population, slope: float | None
 ) -> Position:
-    row, measured = record.measurements.get(name), values.get(name)
+    row = record.measurements.get(name)
+    measured = values.get(name)
     point = None if slope is None else abs(slope) * POINT.get(registry[name].unit, 0.01)
     if measured is None or row is None:
         state = "unmeasurable" if isinstance(row, UnmeasurableRow) else reason_for_none(name, row)
@@ -232,7 +235,8 @@ def _caveats(
 ) -> Iterator[str]:
     """Yield the caveats of the comparison with the population."""
     yield from result.notes
-    if difference := suite_difference(population, record.suite.name, record.model.classes):
+    difference = suite_difference(population, record.suite.name, record.model.classes)
+    if difference:
         yield f"other suite: {difference}; positions compare different images"
     is_cross_protocol = population.protocol != record.protocol and not result.cross_protocol
     if is_cross_protocol and weights["adversarial_robustness"]:
@@ -246,7 +250,8 @@ def _caveats(
             f"published includes suspect values of {suspect} models (inferred from patterns, not proven); "
             "--population screened leaves them out"
         )
-    if others := {row.population for row in record.grades} - {population.name, *BUILT_IN}:
+    others = {row.population for row in record.grades} - {population.name, *BUILT_IN}
+    if others:
         yield f"the run was graded against {listed(sorted(others))}: name its file with --population"
     same = [row for row in record.grades if row.population == population.name and row.score is not None]
     score = result.score

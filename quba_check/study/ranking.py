@@ -242,7 +242,8 @@ def grade_run(run: StoredRun, population: Population, rules: GradeRules) -> Grad
         population: the population.
         rules: what counts for the grade.
     """
-    measured, record = published_measurements(run), run.record
+    measured = published_measurements(run)
+    record = run.record
     suite = record.suite
     origin = GradedRun(record.protocol, suite.name, record.model.classes, suite.generates_corruptions)
     values = {name: row.value for name, row in measured.items()}

@@ -170,7 +170,8 @@ def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
     weighted = {name for name, weight in thresholds.quba.weights.items() if weight > 0}
 
     def checked(row: PopulationRow) -> CheckedModel:
-        model, evidence = published.get(row.id), grades[row.id]
+        model = published.get(row.id)
+        evidence = grades[row.id]
         doubtful = model.doubtful if model else frozenset[str]()
         is_suspect = bool(doubtful & weighted)
         checks = tuple(

@@ -81,13 +81,15 @@ def detect_layout(root: Path) -> Layout:
     Raises:
         SuiteError: a folder cannot be read, or the clean images are not found.
     """
-    layout, sets = Layout(), _Sets()
+    layout = Layout()
+    sets = _Sets()
     with each_folder_once():
         _visit(root, "", layout, sets, set())
     layout.clean = _clean(root, sets, layout.left_out)
     layout.classes = sets.pop(layout.clean)
     for path, classes in sets.items():
-        if reason := _place(layout, path, set(classes)):
+        reason = _place(layout, path, set(classes))
+        if reason:
             layout.left_out[path] = reason
     return layout
 
@@ -95,11 +97,13 @@ def detect_layout(root: Path) -> Layout:
 def _visit(root: Path, path: str, layout: Layout, sets: _Sets, seen: set[str]) -> None:
     """Look for sets in a folder and in the folders inside."""
     folder = root / path
-    if (real := os.path.realpath(folder)) in seen:
+    real = os.path.realpath(folder)
+    if real in seen:
         return  # a link to a folder seen before
     seen.add(real)
     name = folder.name.lower() if path else ""
-    if reason := _no_set(name):
+    reason = _no_set(name)
+    if reason:
         layout.left_out[path] = reason
         if reason == _TRAINING and not layout.training and any(images_below(folder)):
             layout.training = path
@@ -109,7 +113,8 @@ def _visit(root: Path, path: str, layout: Layout, sets: _Sets, seen: set[str]) -
         layout.others[CUE_CONFLICT_SET] = path
     elif set(inside := folder_names(folder)) & set(CORRUPTIONS):
         conditions = [f"{name}/{severity}" for name in CORRUPTIONS for severity in SEVERITIES]
-        if missing := sum(not (folder / condition).is_dir() for condition in conditions):
+        missing = sum(not (folder / condition).is_dir() for condition in conditions)
+        if missing:
             layout.left_out[path] = f"{missing} of {len(conditions)} corruptions and severities are missing"
         else:
             layout.others[CORRUPTIONS_SET] = path
@@ -128,7 +133,8 @@ def _visit_sets(root: Path, path: str, inside: list[str], layout: Layout, sets: 
         others = sorted(one.folders & {*deep} - {_name(file)})
         layout.left_out |= {join(path, child): f"{file} lists its images" for child in others}
         inside = [child for child in inside if child not in one.folders]
-    if classes := _class_folders(root, path, inside, [*deep, *map(_name, lists)]):
+    classes = _class_folders(root, path, inside, [*deep, *map(_name, lists)])
+    if classes:
         sets[path or "."] = tuple(classes)
         return []
     if path and not lists and image_names(root / path):
@@ -157,8 +163,10 @@ def _read_lists(root: Path, path: str, inside: Iterable[str], layout: Layout) ->
     """
     lists = {}
     for file in file_names(root / path, lambda name: name.lower().endswith(".csv")):
-        csv, name = join(path, file), _name(file)
-        if reason := _no_set(name.lower()):
+        csv = join(path, file)
+        name = _name(file)
+        reason = _no_set(name.lower())
+        if reason:
             layout.left_out[csv] = reason
         elif _is_reject(join(path, name)) or (name not in inside and name.lower() not in _SPLIT_NAMES):
             layout.left_out[csv] = "its name is that of no set, as val.csv is"
@@ -173,12 +181,14 @@ def _read_lists(root: Path, path: str, inside: Iterable[str], layout: Layout) ->
 def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
     candidates = sorted((path for path in sets if not _mixed_set(path)), key=lambda path: path.count("/"))
     for name in SPLITS:
-        if named := [path for path in candidates if _name(path).lower() == name]:
+        named = [path for path in candidates if _name(path).lower() == name]
+        if named:
             return named[0]
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
-        names, paths = " or ".join(SPLITS[:3]), listed(candidates, _SHOWN)
+        names = " or ".join(SPLITS[:3])
+        paths = listed(candidates, _SHOWN)
         problem = f"several folders of images, and none is called {names}: {paths}"
         raise SuiteError(problem, where=f"{root}", hint="Rename the one with the clean test images.")
     skipped = listed((f"{path} ({reason})" for path, reason in left_out.items()), _SHOWN)
@@ -191,12 +201,15 @@ def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
 
 def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
     """Add a folder to a layout; return the reason if it is not a set."""
-    mixed, place = _mixed_set(path), PurePosixPath(path)
-    name, is_sibling = _name(path).lower(), place.parent == PurePosixPath(layout.clean).parent
+    mixed = _mixed_set(path)
+    place = PurePosixPath(path)
+    name = _name(path).lower()
+    is_sibling = place.parent == PurePosixPath(layout.clean).parent
     is_validation = name in _VALIDATION and is_sibling
     if mixed is None and not is_validation and name in _SPLIT_NAMES:
         return f"another split than {layout.clean}"
-    if unknown := sorted(set(map(normal_form, classes)) - set(map(normal_form, layout.classes))):
+    unknown = sorted(set(map(normal_form, classes)) - set(map(normal_form, layout.classes)))
+    if unknown:
         return f"{unknown[0]} is not a class of {layout.clean}"
     if mixed is not None:
         layout.others[mixed] = path
@@ -249,8 +262,10 @@ def _class_folders(root: Path, path: str, inside: Iterable[str], splits: Collect
     names = [name for name in map(str.lower, classes) if name not in (*SPLITS, *_CUES) and not _no_set(name)]
     if is_split or len(names) < 2:
         return []
-    if others := sorted(set(inside) - set(classes)):
-        own, rest = listed(classes, _SHOWN), listed(others, _SHOWN)
+    others = sorted(set(inside) - set(classes))
+    if others:
+        own = listed(classes, _SHOWN)
+        rest = listed(others, _SHOWN)
         problem = f"class folders ({own}) next to other folders ({rest})"
         hint = "Move the class folders into a folder val, and images of no class into a folder rejects."
         raise SuiteError(problem, where=f"{folder}", hint=hint)

@@ -178,8 +178,12 @@ LEAST_LEVELS = 2.0
 """Difference of levels that noise alone makes, in images that are almost flat."""
 TRAINING = -1
 """The number of the training images among the sets."""
-_BANDS, _BAND_BITS = MOST_BITS + 1, 64 // (MOST_BITS + 1)
-_ROWS, _MOST_COMPARED, _MOST_PAIRS, _PAIRS = 256, 2048, 32, 4096
+_BANDS = MOST_BITS + 1
+_BAND_BITS = 64 // (MOST_BITS + 1)
+_ROWS = 256
+_MOST_COMPARED = 2048
+_MOST_PAIRS = 32
+_PAIRS = 4096
 """Hashes compared at once; bounds for each hash, which matter if thousands of images are almost equal; pairs
 whose pixels are compared at once."""
 
@@ -199,7 +203,8 @@ def near_pairs(facts: ImageFacts, sets: NDArray[np.int64], images: NDArray[np.in
     order = images[
         np.lexsort([values[images] for values in (facts.sharpness, facts.brightness, facts.phash)])
     ]
-    hashes, sets = facts.phash[order], sets[order]
+    hashes = facts.phash[order]
+    sets = sets[order]
     octets = hashes.astype(">u8").view(np.uint8).reshape(-1, 8)
     signs = np.unpackbits(octets, axis=1).astype(np.float32) * 2 - 1
     numbers = [np.empty(0, dtype=np.int64)]
@@ -251,7 +256,8 @@ def is_one_picture(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArr
 
     Hashes ignore colour and contrast, and almost flat images share them.
     """
-    one, other = first.astype(np.float32), second.astype(np.float32)
+    one = first.astype(np.float32)
+    other = second.astype(np.float32)
     deviation = np.abs(one - one.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
     most = np.maximum(LEAST_LEVELS, MOST_DIFFERENCE * deviation)
     is_one: NDArray[np.bool_] = np.abs(one - other).mean(axis=(1, 2)) <= most

@@ -94,7 +94,8 @@ class ClassList:
             last = len(self.names) - 1
             raise SuiteError(f"{where}: unknown class number {label}. Allowed: 0 to {last} ({self.label}).")
         text = label.strip()
-        if (number := self.number(text)) is not None:
+        number = self.number(text)
+        if number is not None:
             return number
         if text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < len(self.names):
             return int(text)
@@ -128,7 +129,8 @@ class ClassList:
             by_title.setdefault(normal_form(title), []).append(number)
 
         def position(number: int, name: str) -> int | None:
-            if (own := self.number(name)) is not None:
+            own = self.number(name)
+            if own is not None:
                 return own
             same = by_title.get(name) or by_title.get(name.rstrip("0123456789"), [])
             if len(same) == 1 and normal_form(self.titles[same[0]]) == name:

@@ -89,7 +89,9 @@ def _open_remote_suite(url: str, store: Path, sampler: SubsetSampler, settings: 
 
 
 def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
-    label, names, is_local = f"{folder.location}/{MANIFEST_NAME}", folder.names(), folder.copies is None
+    label = f"{folder.location}/{MANIFEST_NAME}"
+    names = folder.names()
+    is_local = folder.copies is None
     if not names:
         raise SuiteError(f"the data folder is empty. {_EXPECTED} Name another folder.", where=folder.location)
     if MANIFEST_NAME in names:
@@ -106,7 +108,8 @@ def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
     suite = Suite(folder, published, sampler)
     if not suite.views():
         init = f" For folders of images, quba-check init {folder.root} writes a {MANIFEST_NAME}."
-        problem, hint = "the data folder holds no suite", _EXPECTED + (init if is_local else "")
+        problem = "the data folder holds no suite"
+        hint = _EXPECTED + (init if is_local else "")
         raise SuiteError(problem, where=folder.location, got=listed(names, 5), hint=hint)
     return suite
 

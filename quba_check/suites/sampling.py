@@ -14,7 +14,8 @@ from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.errors import OptionError, SuiteError
 from quba_check.suites.example import Example
 
-_LIMIT_STREAM, _CONDITION_STREAM = 0x11, 0x75
+_LIMIT_STREAM = 0x11
+_CONDITION_STREAM = 0x75
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,14 +108,16 @@ class ViewSlices:
             SuiteError: the set is missing or has another layout than its reader expects, or an image whose
                 properties are needed cannot be decoded.
         """
-        source, clean = self._suite.listing_view(view), View(CLEAN_SET)
+        source = self._suite.listing_view(view)
+        clean = View(CLEAN_SET)
         if source.set == CORRUPTIONS_SET:
             shown, originals = (
                 [(one.index, one.label) for one in self._suite.examples(images)] for images in (source, clean)
             )
             return self.of(clean) if shown == originals else {}
         if source not in self._sets:
-            declared, listed = self._suite.declared(source.set), self._suite.examples(source)
+            declared = self._suite.declared(source.set)
+            listed = self._suite.examples(source)
             order = np.argsort([example.index for example in listed])
             cells = [listed[row].cells for row in order]
             columns = slice_columns(declared, cells, str(self._suite.set_path(source)))

@@ -39,7 +39,8 @@ def check_sets_differ(suite: Suite, views: Iterable[View], requests: Iterable[Re
     pairs = [(*pair, rule) for pair in combinations([*unknown, View(CLEAN_SET)], 2)]
     for request in requests:
         if request.chosen_on:
-            facts, names = suite.facts, (request.chosen_on, request.set)
+            facts = suite.facts
+            names = (request.chosen_on, request.set)
             chosen_on, judged = (View(facts.view_set(facts.root_of(name))) for name in names)
             rule = f"the threshold of {request.name} must be chosen on images that are not judged"
             pairs.append((chosen_on, judged, rule))
@@ -76,7 +77,8 @@ def shared_images(suite: Suite, first: View, second: View, digests: Path) -> str
         pairs_of_one_picture,
     )
 
-    cache, views = ContentDigests(digests), (first, second)
+    cache = ContentDigests(digests)
+    views = (first, second)
     for view in views:
         suite.fetch(view)
     listings = [suite.examples(view) for view in views]
@@ -84,7 +86,8 @@ def shared_images(suite: Suite, first: View, second: View, digests: Path) -> str
     sets = np.repeat([0, 1], [len(listing) for listing in listings])
     contents = np.array(image_contents(suite, examples, cache))
     is_shared = np.isin(contents, np.intersect1d(contents[sets == 0], contents[sets == 1]))
-    if not (text := _shares(is_shared, sets, views)):
+    text = _shares(is_shared, sets, views)
+    if not text:
         with suppress(SuiteError):  # an image that cannot be decoded is reported where it is predicted
             facts = facts_of_examples(suite, examples, cache)
             pairs = near_pairs(facts, sets, np.arange(len(examples)))
@@ -98,7 +101,8 @@ def shared_images(suite: Suite, first: View, second: View, digests: Path) -> str
 def _shares(is_shared: NDArray[np.bool_], sets: NDArray[np.int64], views: Sequence[View]) -> str:
     """Return a sentence on the first set with enough shared images, else nothing."""
     for view, other, is_of in (*views, sets == 0), (*views[::-1], sets == 1):
-        count, total = np.count_nonzero(is_shared & is_of), np.count_nonzero(is_of)
+        count = np.count_nonzero(is_shared & is_of)
+        total = np.count_nonzero(is_of)
         if count and count >= LEAST_SHARE * total:
             return f"{count:,} of the {total:,} images of the set {view} are also in the set {other}"
     return ""

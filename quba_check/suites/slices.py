@@ -107,7 +107,9 @@ def group_names(
     elif rule.path is not None:
         import regex
 
-        expression, end, names = regex.compile(rule.path), time.monotonic() + SECONDS, []
+        expression = regex.compile(rule.path)
+        end = time.monotonic() + SECONDS
+        names = []
         for image in images:
             try:
                 match = expression.search(_path(image, root), timeout=max(0.001, end - time.monotonic()))
@@ -115,10 +117,12 @@ def group_names(
                 problem = f"the expression {rule.path} takes more than {SECONDS} seconds"
                 raise SuiteError(problem, where=f"{image.path}: group", allowed="a simpler one") from None
             names.append("" if match is None else match["group"] or "")
-        problem, allowed = f"group: {rule.path} does not match its path", "an expression for every image"
+        problem = f"group: {rule.path} does not match its path"
+        allowed = "an expression for every image"
     else:
         names = _folders(images, path, rule.folders or 1)
-        problem, allowed = f"lies in fewer than {rule.folders} folders below {path.name}", "a smaller number"
+        problem = f"lies in fewer than {rule.folders} folders below {path.name}"
+        allowed = "a smaller number"
     if "" in names:
         image = images[names.index("")]
         where = image.path if image.member is None else f"{image.path}[{image.member}]"

@@ -66,12 +66,15 @@ class Suite:
         self.name, self.root = manifest.name, self.folder.root
         self.location = self.source = self.folder.location
         self.image_size, self.prompts = manifest.entry.image_size, manifest.prompts
-        training, sets = manifest.entry.training, manifest.entry.sets
+        training = manifest.entry.training
+        sets = manifest.entry.sets
         self.training = None if training is None else self.root / training
-        self.sampler, self.manifest = sampler, manifest
+        self.sampler = sampler
+        self.manifest = manifest
         self.classes, self.class_names = tuple(manifest.classes.names), tuple(manifest.classes.titles)
         self._own_space = LabelSpace.own(self.classes)
-        corruptions, spaces = sets.corruptions, {one.space for one in manifest.sets.values() if one.space}
+        corruptions = sets.corruptions
+        spaces = {one.space for one in manifest.sets.values() if one.space}
         self.facts = SuiteFacts(
             name=manifest.name,
             class_count=len(self.class_names),
@@ -96,7 +99,8 @@ class Suite:
     @cached_property
     def head(self) -> Head:
         """Required outputs of a model of this suite."""
-        names, positive = self.classes, self.manifest.entry.positive
+        names = self.classes
+        positive = self.manifest.entry.positive
         head = self.manifest.head or Head(len(names), is_in_imagenet=is_subset_of_imagenet(names))
         return head if positive is None else replace(head, positive=names.index(positive))
 
@@ -108,7 +112,8 @@ class Suite:
         """
         if name is None:
             return self._own_space
-        if space := self.manifest.spaces.get(name):
+        space = self.manifest.spaces.get(name)
+        if space:
             return space
         if name in BUILT_IN_SPACES and self.manifest.entry.classes == IMAGENET:
             return built_in_space(name)
@@ -313,7 +318,8 @@ class Suite:
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
             return sampled
         declared = self.declared(source.set)
-        if reason := self.missing(source):
+        reason = self.missing(source)
+        if reason:
             raise SuiteError(f"{reason}.", where=self.location)
         space = declared.space
         classes = self.manifest.classes if space is None else ClassList.plain(self.space(space).classes)

@@ -114,7 +114,8 @@ def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFin
         ahead += baseline_warnings(name, approvals(path), today())
     yield from (LintFinding("ahead", f"{thresholds.label}: {text}") for text in ahead)
     for verdict, row in zip(judged.verdicts, judged.record.verdicts, strict=True):
-        demand, evidence = verdict.demand, verdict.evidence
+        demand = verdict.demand
+        evidence = verdict.evidence
         where = f"{demand.file}:{demand.line}: {demand.shown_name}"
         if row.has_needless_waiver:
             text = f"{where} is met by {record.model.name} without its waiver. Remove 'waive'."
@@ -134,7 +135,8 @@ def demand_warnings(thresholds: Thresholds) -> Iterator[LintFinding]:
     Demands with the tier info, which nothing depends on, get none.
     """
     for effect in detectable_effects(thresholds, LARGEST_SAMPLE):
-        demand, reason = effect.demand, _problem(effect, thresholds)
+        demand = effect.demand
+        reason = _problem(effect, thresholds)
         if reason and demand.tier != "info":
             name = titled_name(demand.title, demand.target)
             where = f"{demand.file}:{demand.line}: {name} {demand.threshold_text}"
@@ -145,7 +147,8 @@ def _problem(effect: DetectableEffect, thresholds: Thresholds) -> str:
     """Return the reason why a demand is undecidable; empty if it is not."""
     if effect.error is None:
         return ""
-    demand, noise = effect.demand, effect.error / PAIRED_SHARE
+    demand = effect.demand
+    noise = effect.error / PAIRED_SHARE
     if demand.needs_baseline and thresholds.policy.uncertain != "allow" and noise > float(demand.threshold):
         unit = "%" if demand.bound == "max_relative_drop" else "points"
         return (

@@ -90,7 +90,8 @@ def detectable_effects(
             return DetectableEffect(demand) if n is None else _effect_on_share(demand, n, thresholds)
         value = minima.get(demand.target) if demand.needs_baseline else float(demand.threshold)
         if stored is not None:
-            value, error = stored[0].value, _error_of_run(*stored, images)
+            value = stored[0].value
+            error = _error_of_run(*stored, images)
         else:
             known = value is not None and images is not None
             error = _binomial_error(demand, value or 0.0, images or 1, accuracy) if known else None
@@ -104,7 +105,8 @@ def detectable_effects(
 
 
 def _effect(demand: Demand, error: float, thresholds: Thresholds, accuracy: float) -> DetectableEffect:
-    margin, score = pass_margin(thresholds), _NORMAL.inv_cdf(POWER)
+    margin = pass_margin(thresholds)
+    score = _NORMAL.inv_cdf(POWER)
     sign = 1 if demand.bound == "min" else -1
     low, high = _possible(demand, accuracy)
 
@@ -131,7 +133,8 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
 
 
 def _effect_on_share(demand: Demand, n: int, thresholds: Thresholds) -> DetectableEffect:
-    margin, score = np.array([-pass_margin(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
+    margin = np.array([-pass_margin(thresholds)])
+    score = np.array([_NORMAL.inv_cdf(POWER)])
     least = bisect_left(
         range(n + 1), float(demand.threshold), key=lambda hits: share_limits(hits, n, margin).item()
     )
@@ -144,7 +147,8 @@ def _effect_on_share(demand: Demand, n: int, thresholds: Thresholds) -> Detectab
 
 def pass_margin(thresholds: Thresholds) -> float:
     """Return the distance from the bound needed to pass, in standard errors."""
-    policy, blocking = thresholds.policy, max(1, thresholds.blocking)
+    policy = thresholds.policy
+    blocking = max(1, thresholds.blocking)
     match policy.uncertain:
         case "point":
             return 0.0
@@ -165,7 +169,8 @@ def _share_images(quantity: Quantity, behind: int, images: int | None) -> int:
 
 def _error_of_run(quantity: Quantity, behind: int, images: int | None) -> float | None:
     """Return the standard error of a run's value for other images; None if unknown."""
-    if (curve := quantity.curve) is None:
+    curve = quantity.curve
+    if curve is None:
         return None
     return (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / (images or behind))
 

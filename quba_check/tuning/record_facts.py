@@ -20,7 +20,8 @@ def suite_facts(record: Record) -> SuiteFacts:
     shifts, unknown, corruptions = (
         _sets(record, name) for name in ("ood_robustness", "unknown_detection", "corruption_robustness")
     )
-    sets, contents = record.suite.sets, record.suite.images
+    sets = record.suite.sets
+    contents = record.suite.images
     decided = [name for name in contents if sets and not {name, name.partition("/")[0]} & {*sets}]
     return SuiteFacts(
         record.suite.name,
@@ -72,7 +73,8 @@ def images_behind(quantity: Quantity, demand: Demand, record: Record) -> int | N
     dimension's sets or if the record has no sets, else the size of the smallest set, which contributes most
     to the error.
     """
-    facts, request = suite_facts(record), demand.request
+    facts = suite_facts(record)
+    request = demand.request
     if request.is_further_part:
         sets = {facts.view_set(facts.root_of(request.set))}
     else:
@@ -112,7 +114,8 @@ def check_protocol(thresholds: Thresholds, record: Record) -> None:
         ThresholdError: the protocols differ.
     """
     if thresholds.protocol not in (None, record.protocol):
-        own, name = record.protocol, record.model.name
+        own = record.protocol
+        name = record.model.name
         problem = f"states protocol {thresholds.protocol}, but the values of {name} are of protocol {own}"
         allowed = f"a file that states {own}, or no protocol"
         raise ThresholdError(problem, where=thresholds.label, allowed=allowed)

@@ -134,8 +134,10 @@ def _suggestion(
 ) -> SuggestedLimit:
     worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
     row = rows[worst]
-    if (curve := row.curve) is None:
-        step, edge = _step(row.value, DIGITS_WITHOUT_NOISE), row.value
+    curve = row.curve
+    if curve is None:
+        step = _step(row.value, DIGITS_WITHOUT_NOISE)
+        edge = row.value
     else:
         low, high = curve.interval(0.95)
         noise = row.value - low if lower_is_worse else high - row.value
@@ -144,7 +146,8 @@ def _suggestion(
         edge = curve.at(-z if lower_is_worse else z)
         if len(rows) > 1:
             values = [one.value for one in rows.values()]
-            margin, mean = math.hypot(edge - row.value, z * stdev(values)), fmean(values)
+            margin = math.hypot(edge - row.value, z * stdev(values))
+            mean = fmean(values)
             lowest = max(min(edge, mean - margin), min(edge, 0.0))  # a share is not below 0
             edge = lowest if lower_is_worse else max(edge, mean + margin)
     value = format_value(row.value, row.unit)
@@ -175,7 +178,8 @@ def percentile_limits(population: Population, percentile: float) -> dict[str, Su
 
 def published_limits(model: PublishedModel) -> dict[str, SuggestedLimit]:
     """Return the values of a published model as limits, by dimension, without suspect ones."""
-    values, reason = model.screened, f"{model.id} as published"
+    values = model.screened
+    reason = f"{model.id} as published"
     names = (name for name in PUBLISHED_DIMENSIONS if name in values)
     return {name: _rounded_limit(name, values[name], reason) for name in names}
 
@@ -203,7 +207,8 @@ def _rounded(edge: float, step: float, value: float, *, down: bool) -> float:
 
     Noise of the division is absorbed, as far as the limit is still met by the value.
     """
-    digits, outward = max(-round(math.log10(step)), 0), -1 if down else 1
+    digits = max(-round(math.log10(step)), 0)
+    outward = -1 if down else 1
     steps = (math.floor if down else math.ceil)(round(edge / step, 9))
     limit = round(steps * step, digits)
     is_met = limit <= value if down else limit >= value

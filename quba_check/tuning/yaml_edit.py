@@ -108,7 +108,8 @@ def _replace(
     """Replace a limit, and the comment on its line unless the user wrote it."""
     entry = parent[key]
     holder, last = (parent, key) if entry.fa.flow_style() else (entry, bound)
-    if is_new := as_share(entry[bound]) != suggestion.limit:
+    is_new = as_share(entry[bound]) != suggestion.limit
+    if is_new:
         entry[bound] = _number(suggestion)
     comment = line_comment(holder, last)
     if comment.startswith(OURS) or (is_new and not comment):

@@ -13,9 +13,11 @@ from quba_check.records.baselines import approved_values
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, VerdictRow
 
-SOON, OLD = timedelta(days=14), timedelta(days=90)
+SOON = timedelta(days=14)
+OLD = timedelta(days=90)
 """Time before the end of a waiver, and age of a baseline, from which on a run warns."""
-APPROVALS, ERRORS = 5, 5
+APPROVALS = 5
+ERRORS = 5
 """Number of approvals that each make a value worse; standard errors by which a value beats its bound."""
 WIDE = f"a regression would pass, with the bound more than {ERRORS} standard errors away"
 
@@ -40,7 +42,8 @@ def baseline_warnings(name: str, approvals: Sequence[Mapping[str, Any]], day: da
         day: the present day.
     """
     with suppress(ValueError, IndexError):
-        if (age := day - datetime.fromisoformat(str(approvals[-1].get("time"))).date()) > OLD:
+        age = day - datetime.fromisoformat(str(approvals[-1].get("time"))).date()
+        if age > OLD:
             yield f"the baseline {name} is {age.days} days old. Approve the model that is in use"
     values = [approved_values(line) for line in approvals[-APPROVALS - 1 :]]
     for target, last in values[-1].items() if len(values) > APPROVALS else ():
@@ -54,12 +57,14 @@ def baseline_warnings(name: str, approvals: Sequence[Mapping[str, Any]], day: da
 def wide_bounds(record: Record) -> list[str]:
     """Return blocking demands without a blocking drop that a value meets by many standard errors."""
     blocking = [row for row in record.verdicts if row.tier == "block"]
-    texts, bounded = [], {row.target for row in blocking if row.bound in DROPS}
+    texts = []
+    bounded = {row.target for row in blocking if row.bound in DROPS}
     for row in blocking:
         quantity = None if row.target in bounded or row.outcome != "pass" else record.judged(row)
         if quantity is None or quantity.curve is None:
             continue
-        error, limit = (quantity.curve.at(1) - quantity.curve.at(-1)) / 2, float(row.limit)
+        error = (quantity.curve.at(1) - quantity.curve.at(-1)) / 2
+        limit = float(row.limit)
         if abs(quantity.value - limit) > ERRORS * error:
             gap = format_gap(quantity.value, limit, quantity.unit)
             texts.append(f"{row.shown_name} by {gap}")

@@ -53,7 +53,8 @@ def largest_drop(
     if not drops:
         return Unmeasurable(demand.dimension, "each class has a demand of its own", missing_data=True)
     of_class = max(drops, key=lambda name: drops[name].value)
-    worst, notes = worst_of(drops, "low"), [worst_note("largest drops", drops, "low")]
+    worst = worst_of(drops, "low")
+    notes = [worst_note("largest drops", drops, "low")]
     if replaced:
         notes.append(f"judged by demands of their own, with waivers: {listed(replaced, MOST_NAMED)}")
     return replace(

@@ -87,7 +87,8 @@ class Verdict:
         ):
             return None
         threshold = float(self.demand.threshold)
-        gap, score = abs(self.value - threshold), abs(_NORMAL.inv_cdf(self.curve.p_value_above(threshold)))
+        gap = abs(self.value - threshold)
+        score = abs(_NORMAL.inv_cdf(self.curve.p_value_above(threshold)))
         if not gap or not score:
             return None
         low, high = self.curve.interval(self.policy.confidence)
@@ -118,7 +119,8 @@ def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Ite
         A masked value fails unless the demand allows it. Without data, part or grade the demand is
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
-    verdict, waiver = _judge(demand, evidence, policy, others), demand.waiver
+    verdict = _judge(demand, evidence, policy, others)
+    waiver = demand.waiver
     if waiver is None or verdict.value is None or verdict.reason or verdict.is_met:
         return verdict
     allowed = _judge_by_point(replace(demand, threshold=waiver.limit, waiver=None), evidence)
@@ -228,7 +230,8 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
 
 
 def _judge_number(demand: Demand, evidence: Measurement | Grade | Drop, quantity: Quantity) -> Verdict:
-    value, threshold = quantity.value, float(demand.threshold)
+    value = quantity.value
+    threshold = float(demand.threshold)
     if not math.isfinite(value):
         reason = f"its value is {value}, which cannot be judged"
         return Verdict(demand, "unmeasurable", evidence, reason=reason)

@@ -73,7 +73,9 @@ def drop_from_baseline(
         run: the conditions of this run.
         measured: what this run measured, with the signs of a masked value.
     """
-    reason, parts, request = None, measured.parts if demand.part is None else (), demand.request
+    reason = None
+    parts = measured.parts if demand.part is None else ()
+    request = demand.request
     if isinstance(baseline, StoredRun):
         reason = incompatibility(baseline, request, run, parts)
         before = None if reason else stored_value(baseline, request, run)

@@ -29,7 +29,8 @@ from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.verdicts.decision import Verdict, masking_signs
 from quba_check.verdicts.slices import row_noun, size_note, worst_slice
 
-_WORST, _MOST_CLASSES = 3, 10
+_WORST = 3
+_MOST_CLASSES = 10
 """Largest number of parts, classes, images and confusions in an explanation; of classes that miss a bound."""
 _CONFUSIONS = ("label", "predicted", "images", "share")
 _SIDES = {"recall": (0,), "npv": (0,), "precision": (1,), "specificity": (1,)}
@@ -56,8 +57,10 @@ def explanation(verdict: Verdict) -> Explanation:
 
 def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
     """Return a verdict as a row of a record, under a pytest item's id."""
-    demand, evidence = verdict.demand, verdict.evidence
-    judged, note = None, ""
+    demand = verdict.demand
+    evidence = verdict.evidence
+    judged = None
+    note = ""
     if demand.request.kind != "value" and isinstance(evidence, Measurement):
         judged = quantity_row(evidence.parts[str(demand.part)], demand.better)
         note = size_note(demand, evidence)
@@ -81,7 +84,9 @@ def grade_row(grade: Grade, file: str) -> GradeRow:
 
 
 def _headline(verdict: Verdict) -> str:
-    demand, value, threshold = verdict.demand, verdict.value, verdict.demand.threshold
+    demand = verdict.demand
+    value = verdict.value
+    threshold = verdict.demand.threshold
     target = demand.target
     if demand.needs_baseline:
         target += f" relative {demand.loss}" if demand.bound == "max_relative_drop" else f" {demand.loss}"
@@ -159,7 +164,8 @@ def _sample(verdict: Verdict) -> Iterator[str]:
     """Yield the number of images and the interval."""
     if verdict.n is not None:
         yield f"n = {_rows_text(verdict.n, verdict)}"
-    if (ends := _interval(verdict)) is not None:
+    ends = _interval(verdict)
+    if ends is not None:
         of_score = " of the score" if isinstance(verdict.value, str) else ""
         colon = ":" if is_too_wide(ends, _unit(verdict)) else ""
         interval = interval_text(ends, _unit(verdict), verdict.n, between=" to ")
@@ -176,7 +182,9 @@ def _interval(verdict: Verdict) -> tuple[float, float] | None:
 
 def _images(verdict: Verdict) -> dict[str, str]:
     """Return conditions of the images behind a value: `class`, `predicted`, `slice` and `set`."""
-    demand, evidence, request = verdict.demand, verdict.evidence, verdict.demand.request
+    demand = verdict.demand
+    evidence = verdict.evidence
+    request = verdict.demand.request
     images = {} if request.judged_set == CLEAN_SET else {"set": request.judged_set}
     if len(request.classes) == 1:
         images["class" if 0 in _SIDES.get(request.metric, (0,)) else "predicted"] = request.target
@@ -188,7 +196,8 @@ def _images(verdict: Verdict) -> dict[str, str]:
         if demand.dimension == "unknown_detection" and not request.metric:
             sets = [part.set for part in demand.parts if part.set == part.name in evidence.parts]
             images["set"] = min(sets, key=lambda name: evidence.parts[name].value, default="")
-        if (table := evidence.tables.get(demand.part or "")) is not None:  # of `each`
+        table = evidence.tables.get(demand.part or "")
+        if table is not None:  # of `each`
             images["class"] = str(min(table.rows, key=lambda row: float(row[2]))[0])
         if request.kind != "value" and (name := worst_slice(demand, evidence)):
             images["slice"] = name
@@ -199,7 +208,9 @@ def _images(verdict: Verdict) -> dict[str, str]:
 
 def _rows_text(n: int, verdict: Verdict) -> str:
     """Return the number of images and groups behind a verdict."""
-    request, evidence, groups = verdict.demand.request, verdict.evidence, verdict.groups
+    request = verdict.demand.request
+    evidence = verdict.evidence
+    groups = verdict.groups
     if request.kind == "value" or groups is None or not isinstance(evidence, Measurement):
         return images_text(n, groups, verdict.effective)
     number = evidence.quantity(request.on_all_images.part)
@@ -221,7 +232,8 @@ def _waiver_details(verdict: Verdict) -> Iterator[str]:
 
 def _notes(verdict: Verdict) -> Iterator[str]:
     """Yield caveats of the value and the notes of the measurement or grade."""
-    evidence, is_masked = verdict.evidence, verdict.outcome == "fail" and bool(verdict.reason)
+    evidence = verdict.evidence
+    is_masked = verdict.outcome == "fail" and bool(verdict.reason)
     if is_masked:
         yield "allow_masked: true accepts masked values; the threshold then decides"
     if isinstance(evidence, Grade) and evidence.other_suite and verdict.value is not None:
@@ -235,7 +247,8 @@ def _notes(verdict: Verdict) -> Iterator[str]:
 
 
 def _more_images(verdict: Verdict) -> str:
-    enough, unit = verdict.enough_images, "images" if verdict.groups is None else "groups of images"
+    enough = verdict.enough_images
+    unit = "images" if verdict.groups is None else "groups of images"
     if enough is None:
         return f"the value is too close to the bound to be decided by more {unit} of this kind"
     have = verdict.groups or verdict.n
@@ -268,10 +281,12 @@ def _class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
 
 def _step_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
     """Yield the number of answers that each step of a serving pipeline alone changes."""
-    request, table = verdict.demand.request, measurement.tables.get("steps")
+    request = verdict.demand.request
+    table = measurement.tables.get("steps")
     if table is None or request.set != CLEAN_SET:
         return
-    if counts := [f"{step} {images:,}" for name, step, images, _ in table.rows if name == request.pipeline]:
+    counts = [f"{step} {images:,}" for name, step, images, _ in table.rows if name == request.pipeline]
+    if counts:
         yield f"{table.note}: {', '.join(counts)}"
 
 
@@ -307,7 +322,8 @@ def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str
         yield f"no temperature is advised: {advice.note}"
         return
     values = {row[0]: [float(cell) for cell in row[1:] if cell != ""] for row in held_out.rows}
-    name, texts = demand.part or demand.dimension, []
+    name = demand.part or demand.dimension
+    texts = []
     for one in (name,) if demand.part else (name, "ece"):
         unit = evidence.parts.get(one, evidence.whole).unit
         value, *ends = (format_value(number, unit) for number in values[one])
@@ -315,7 +331,8 @@ def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str
     # A demand that must be shown to be met needs the whole interval.
     decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
     effect = "would pass" if decisive <= float(demand.threshold) else "would not be enough"
-    line, shown = f"temperature: {advice.rows[0][0]:.3g}", " and ".join(texts)
+    line = f"temperature: {advice.rows[0][0]:.3g}"
+    shown = " and ".join(texts)
     yield f"{line} in the file of --quba-preprocessing {effect}: {shown} on held-out halves"
 
 
@@ -333,7 +350,8 @@ def _worst_classes(table: Table, least: float) -> str:
 
 def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
     """Return the largest confusions behind a value, such as `shirt as coat 31 (of 120)`."""
-    table, request = measurement.tables.get("confusions"), demand.request
+    table = measurement.tables.get("confusions")
+    request = demand.request
     if table is None or table.columns != _CONFUSIONS:
         return []
     if request.slice or request.conditions or request.mistaken_for:  # the table is of all clean images

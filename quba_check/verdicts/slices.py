@@ -18,7 +18,8 @@ from quba_check.number_format import format_value, interval_text
 from quba_check.stats.clusters import LEAST_GROUPS
 from quba_check.stats.intervals import LimitsAt
 
-MOST_NAMED, WORST_NAMED = 10, 3
+MOST_NAMED = 10
+WORST_NAMED = 3
 """Largest number of slices named as too small, and as the worst ones."""
 
 
@@ -29,20 +30,23 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         demand: a demand on slices.
         measurement: the measurement of its dimension.
     """
-    request, sliced = demand.request, _sliced(demand, measurement)
+    request = demand.request
+    sliced = _sliced(demand, measurement)
     column = column_of(request.slice)
     if sliced.reason is not None:
         return replace(sliced.reason, reason=f"{column}: {sliced.reason.reason}")
     if request.kind == "value":
         return _named(demand, measurement, sliced)
-    if (failed := _without_value(demand, sliced)) is not None:
+    failed = _without_value(demand, sliced)
+    if failed is not None:
         return failed
     if request.kind == "gap" and not sliced.gaps:
         text = f"this run measured no gaps of {column}"
         if len(sliced.values) == 1:
             text = f"a gap needs two slices, and the column {column} has one: {next(iter(sliced.values))}"
         return Unmeasurable(demand.dimension, text, missing_data=True)
-    judged, note = _judged(demand, sliced), size_note(demand, measurement)
+    judged = _judged(demand, sliced)
+    note = size_note(demand, measurement)
     if not judged:
         return Unmeasurable(demand.dimension, f"{note}. Allowed: {_least(demand, sliced)}", missing_data=True)
     worst = worst_note("largest gaps" if request.kind == "gap" else "worst slices", judged, demand.better)
@@ -57,7 +61,8 @@ def worst_slice(demand: Demand, measurement: Measurement) -> str:
 
     It is empty without one, and for a class on a slice.
     """
-    judged, sign = _judged(demand, _sliced(demand, measurement)), 1 if demand.better == "high" else -1
+    judged = _judged(demand, _sliced(demand, measurement))
+    sign = 1 if demand.better == "high" else -1
     name = min(judged, key=lambda one: sign * judged[one].value, default="")
     return name if column_of(name) == demand.request.slice else ""
 
@@ -73,7 +78,8 @@ def number_compared(demand: Demand, measurement: Measurement) -> int:
 def size_note(demand: Demand, measurement: Measurement) -> str:
     """Return a note on the slices that are not judged; empty without one."""
     sliced = _sliced(demand, measurement)
-    names, judged = [*sliced.values, *sliced.unmeasured], _judged(demand, sliced)
+    names = [*sliced.values, *sliced.unmeasured]
+    judged = _judged(demand, sliced)
     others = [
         f"{name} ({_size(demand, sliced.values[name])})" if name in sliced.values else name
         for name in names
@@ -101,7 +107,8 @@ def shortage(demand: Demand, quantity: Quantity) -> str:
 
 def row_noun(quantity: Quantity) -> str:
     """Return `groups` if each row of a number is a decided group, else `images`."""
-    groups, rows = quantity.groups, quantity.images or quantity.n
+    groups = quantity.groups
+    rows = quantity.images or quantity.n
     # A few answers, or images of the rarer side, may be of the same number of groups.
     is_decided = groups is not None and groups == rows and quantity.eligible == quantity.eligible_groups
     return "groups" if is_decided else "images"
@@ -184,7 +191,8 @@ def _size(demand: Demand, quantity: Quantity) -> str:
 
 def _text(name: str, quantity: Quantity) -> str:
     """Return a slice with its value, interval and number of images."""
-    ends, n = quantity.interval, quantity.images or quantity.n or 0
+    ends = quantity.interval
+    n = quantity.images or quantity.n or 0
     interval = "" if ends is None else f"{interval_text(ends, quantity.unit, n)}, "
     return f"{name} {format_value(quantity.value, quantity.unit)} ({interval}n = {n:,})"
 

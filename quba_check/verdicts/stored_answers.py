@@ -47,8 +47,11 @@ def stored_value(run: StoredRun, request: Request, later: RunConditions) -> RunV
 
 def _value_of_answers(run: StoredRun, request: Request, later: RunConditions) -> RunValue | None:
     """Return a number, measured on the stored answers; None if these do not suffice."""
-    suite, images = run.record.suite, run.images or PerImage()
-    answers, group, clean = images.clean, images.groups.get(CLEAN_SET), suite.sets.get(CLEAN_SET)
+    suite = run.record.suite
+    images = run.images or PerImage()
+    answers = images.clean
+    group = images.groups.get(CLEAN_SET)
+    clean = suite.sets.get(CLEAN_SET)
     if answers is None or answers.index is None or clean is None or request.dimension not in _MEASURED:
         return None
     needs_more = request.needs_probabilities or request.pipeline or request.set != CLEAN_SET
@@ -56,11 +59,13 @@ def _value_of_answers(run: StoredRun, request: Request, later: RunConditions) ->
     is_unknown = CLEAN_SET not in hashed or (request.slice and clean.slices is None)
     if needs_more or is_unknown or (clean.groups is None) != (group is None):
         return None
-    unknown, names = np.full(len(answers.label), np.nan, np.float32), tuple(answers.classes)
+    unknown = np.full(len(answers.label), np.nan, np.float32)
+    names = tuple(answers.classes)
     columns = answers.label, answers.predicted, unknown, unknown
     tables = {CLEAN: Predictions(answers.index, *columns, group=group, slices=answers.slices)}
     known = SuiteFacts(suite.name, len(names), (), (), {}, class_names=names, requests=(request,))
-    facts, dimension = Facts(known, ModelFacts(0, 0), with_tables=False), registry[request.dimension]
+    facts = Facts(known, ModelFacts(0, 0), with_tables=False)
+    dimension = registry[request.dimension]
     measured = measure_dimension(dimension, tables, facts)
     if request.slice and not request.is_further_part:
         slices = {CLEAN: answers.slices}

@@ -21,7 +21,8 @@ SEEN = {"images": 0}
 
 def note(kind: str, images: int) -> None:
     """Append a line in one write, so that processes do not tear each other's."""
-    if path := os.environ.get("NETS_NOTES"):
+    path = os.environ.get("NETS_NOTES")
+    if path:
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(handle, f"{kind} {images}\n".encode())
         os.close(handle)

@@ -157,7 +157,8 @@ def test_equal_outputs_are_not_worse(uncertain: Uncertain, *, relative: bool) ->
 
 
 N = 1200
-LABEL, IS_NIGHT = np.arange(N) // 2 % 2, np.arange(N) % 2 == 1
+LABEL = np.arange(N) // 2 % 2
+IS_NIGHT = np.arange(N) % 2 == 1
 OF_SLICES = {
     value("accuracy"): IS_NIGHT,
     class_request("yes", (1,), "recall", at=OperatingPoint("probability", 0.55)): IS_NIGHT & (LABEL == 1),
@@ -185,7 +186,8 @@ def at_night(request: Request, seed: int, group: Any) -> tuple[RunValue | None, 
     light = column("light", np.where(IS_NIGHT, "night", "day"))
     table = answers(LABEL, None, np.stack([1 - of_yes, of_yes], axis=1), group=group, slices=light)
     known = facts(2, class_names=("no", "yes"), requests=(request,))
-    dimension, tables = registry[request.dimension], {CLEAN: table}
+    dimension = registry[request.dimension]
+    tables = {CLEAN: table}
     outcome = measure_dimension(dimension, tables, known)
     if not request.is_further_part:
         outcome = measure_slices(dimension, outcome, tables, {CLEAN: light}, known, [request])
@@ -197,7 +199,8 @@ def at_night(request: Request, seed: int, group: Any) -> tuple[RunValue | None, 
 @pytest.mark.parametrize("size", [1, 4])
 def test_drops_of_a_named_slice_are_paired(request_: Request, size: int) -> None:
     """Groups of four images have two at night, whose changes are summed."""
-    request, counted = replace(request_, slice="light=night"), OF_SLICES[request_]
+    request = replace(request_, slice="light=night")
+    counted = OF_SLICES[request_]
     group = None if size == 1 else np.arange(N) // size
     (before, first), (after, second) = (at_night(request, seed, group) for seed in (1, 2))
     loss = dropped_from(OneValue(before), request, after, relative=False)

@@ -132,7 +132,8 @@ def test_runs_without_a_value_in_common(snapshot: SnapshotAssertion) -> None:
 
 
 def test_corruptions_are_generated_at_the_size_of_each_model() -> None:
-    ours, theirs = generated("generated@48+jpeg85"), generated("generated@224+jpeg85")
+    ours = generated("generated@48+jpeg85")
+    theirs = generated("generated@224+jpeg85")
     compare(stored("a.json", RIGHT, **ours), stored("b.json", RIGHT, **theirs))
 
 
@@ -173,7 +174,8 @@ OTHER_TWO_WRONG = [1, 0, *RIGHT[2:]]
 )
 def test_the_same_predictions_have_no_change(after: StoredRun, counts: str | tuple[int, ...]) -> None:
     found = compare(of_model("a.json", "a", TWO_WRONG), after)
-    accuracy, answers = found.changes[0], found.answers
+    accuracy = found.changes[0]
+    answers = found.answers
     assert answers is not None
     if counts == SAME:
         assert (answers_line(found), found.same_predictions, found.all_notes) == (SAME, True, ())
@@ -345,7 +347,9 @@ def test_paired_ratios_know_what_they_share() -> None:
 def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
     """Truly 2 points worse, at a margin of 2 points: at most 2.5 % of runs pass."""
     draw = np.random.default_rng(0)
-    n, runs, passed = 1000, 500, 0
+    n = 1000
+    runs = 500
+    passed = 0
     answers = Estimate.mean(np.arange(n) < 900, "clean")
     before = RunValue(answers.value, n, None, answers.influences)  # type: ignore[arg-type]
     for lost, gained in zip(draw.binomial(900, 0.06 / 0.9, runs), draw.binomial(100, 0.4, runs), strict=True):

@@ -20,7 +20,8 @@ STOPPED = {"images": 512, "of": 10_000, "passes": True, "alpha": 0.05}
 
 def predictions(probability: list[list[float]], label: list[int], index: list[int]) -> Predictions:
     p = np.array(probability, np.float32)
-    top1, truth = p.argmax(axis=1), np.array(label)
+    top1 = p.argmax(axis=1)
+    truth = np.array(label)
     rows = np.arange(len(p))
     return Predictions(np.array(index), truth, top1, p[rows, top1], p[rows, truth])
 

@@ -42,7 +42,8 @@ def suite(tmp_path: Path) -> Path:
                 path = tmp_path / folder / name / f"{n}.{suffix}"
                 path.write_bytes(photo(10 * k + n, kind, mode))
     images = [photo(k, "JPEG") for k in range(len(CLASSES))]
-    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
     table = pyarrow.table({"image": images, "label": list(CLASSES)})
     parquet.write_table(table, tmp_path / "table.parquet")
     return tmp_path

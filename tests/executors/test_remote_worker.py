@@ -78,16 +78,19 @@ def test_a_worker_gives_the_bytes_of_the_driver_and_lists_no_files(
     for request in requests(driver, *wanted):
         result = worker.submit(request).result()
         assert result.passes >= len(request.examples)
-        store, key = open_store(tmp_path / "sent"), request.key
+        store = open_store(tmp_path / "sent")
+        key = request.key
         store.put(key, result.content)
-        shard, expected = store.read(key), serial.store.read(key)
+        shard = store.read(key)
+        expected = serial.store.read(key)
         assert shard.metadata == expected.metadata
         assert all((shard.columns[name] == expected.columns[name]).all() for name in expected.columns)
     assert worker.changed() == []
 
 
 def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Path, s3: S3Server) -> None:
-    url, settings = s3.upload(driver.suite.root), CopySettings(listed_since=7.0)
+    url = s3.upload(driver.suite.root)
+    settings = CopySettings(listed_since=7.0)
     suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(settings, announce=print))
     remote = Evaluation(driver.classifier, suite, store=tmp_path / "here")
     spec = worker_spec(remote)

@@ -190,7 +190,8 @@ def test_the_guard_follows_a_change_of_settings_and_still_finds_changes():
 
 def test_settings_tried_out_leave_no_trace():
     loaded = of_module(convolution())
-    plain, weight = loaded.raw(PIXELS), loaded.module[0].weight.data_ptr()
+    plain = loaded.raw(PIXELS)
+    weight = loaded.module[0].weight.data_ptr()
     loaded.guard()
     loaded.try_out(ComputeSettings("bf16", channels_last=True))
     assert not torch.equal(loaded.raw(PIXELS), plain)
@@ -277,7 +278,8 @@ def test_a_release_keeps_the_format_in_use() -> None:
 
 
 def test_shared_and_parametrised_weights() -> None:
-    first, second = nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3)
+    first = nn.Conv2d(2, 2, 3)
+    second = nn.Conv2d(2, 2, 3)
     second.weight = first.weight
     computed = nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 2, 3))
     module = nn.Sequential(first, second, computed)

@@ -17,8 +17,10 @@ from quba_check.errors import UnmeasurableError
 from quba_check.models.flops import count_flops
 from quba_check.models.programs.torch_programs import ExportedNetwork
 
-CONVOLUTION, LINEAR = 2 * 8 * 8 * 4 * 27, 2 * 4 * 3
-WIDTH, TOKENS = 16, 12
+CONVOLUTION = 2 * 8 * 8 * 4 * 27
+LINEAR = 2 * 4 * 3
+WIDTH = 16
+TOKENS = 12
 ATTENTION = 2 * TOKENS * (4 * WIDTH * WIDTH + 2 * TOKENS * WIDTH)
 """Of queries, keys, values and output, and of the two products of attention."""
 
@@ -73,7 +75,8 @@ def test_two_for_each_multiplication_and_addition(module: nn.Module, flops: int)
 def test_nothing_changes() -> None:
     module = nn.Sequential(colours(), nn.Dropout())
     one = of_module(module)
-    state, random = copy.deepcopy(module.state_dict()), torch.get_rng_state()
+    state = copy.deepcopy(module.state_dict())
+    random = torch.get_rng_state()
     count_flops(one)
     count_flops(of_module(Tokens(Dropping())))
     assert all(torch.equal(tensor, module.state_dict()[name]) for name, tensor in state.items())

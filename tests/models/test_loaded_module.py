@@ -161,7 +161,8 @@ def test_a_file_replaced_while_the_model_is_loaded(cache, network, monkeypatch, 
 
     def replaced(*arguments):
         loaded = original(*arguments)
-        content, status = path.read_bytes(), path.stat()
+        content = path.read_bytes()
+        status = path.stat()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         if is_put_back:
             path.write_bytes(content)
@@ -187,7 +188,8 @@ def test_downloaded_weights_are_loaded_again(cache, monkeypatch):
     """The digest is then taken before they are read."""
     states = [timm.create_model("test_vit").state_dict() for _ in range(2)]
     path = snapshot(cache, "timm/test_vit.r160_in1k") / "model.safetensors"
-    create, calls = timm.create_model, []
+    create = timm.create_model
+    calls = []
 
     def download(*arguments, **options):
         calls.append(arguments)
@@ -247,7 +249,8 @@ def test_fingerprint_is_of_structure_name_and_sources(tmp_path):
     assert len({same, *others}) == 6
 
 
-ZERO, ONE = torch.zeros(()), torch.ones(())
+ZERO = torch.zeros(())
+ONE = torch.ones(())
 WRAPPERS = {
     "f7259dca398606945d073004c6f64d7f": ExportedNetwork(nn.Identity(), 1, 4),
     "7ac3fe7e6c6008be0fded176743a4989": RuntimeProgram(id, ImageInput(), b"x", "onnxruntime 1", "scores"),
@@ -263,7 +266,8 @@ def test_wrappers_have_the_fingerprints_of_version_0_1(expected):
 
 
 def test_a_network_with_sources_has_the_fingerprint_of_version_0_1(tmp_path):
-    module, source = nn.Linear(2, 2), tmp_path / "net.py"
+    module = nn.Linear(2, 2)
+    source = tmp_path / "net.py"
     module.scales = [1, 2.5]
     for value, parameter in enumerate(module.parameters()):
         nn.init.constant_(parameter, value)
@@ -278,7 +282,8 @@ class Noted(nn.Module):
 
 
 def test_addresses_in_the_printed_form_do_not_count():
-    first, second = Noted(), Noted()
+    first = Noted()
+    second = Noted()
     keep = [object() for _ in range(100)]
     assert fingerprint(LoadedModule(first), "s") == fingerprint(LoadedModule(second), "s")
     assert keep

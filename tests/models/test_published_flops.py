@@ -25,7 +25,9 @@ with Path(__file__).with_name("published_gmacs.csv").open(encoding="utf-8") as _
     PUBLISHED = {
         row["model"]: (int(row["img_size"]), float(row["infer_gmacs"])) for row in csv.DictReader(_file)
     }
-NORMS, SAME, LSTM = "fvcore counts norms too", "fvcore misses padding='same'", "fvcore misses LSTMs"
+NORMS = "fvcore counts norms too"
+SAME = "fvcore misses padding='same'"
+LSTM = "fvcore misses LSTMs"
 DIFFER = {
     "convmixer_1024_20_ks9_p14": SAME,
     "convmixer_768_32": SAME,

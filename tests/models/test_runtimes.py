@@ -50,7 +50,8 @@ def network(*last: nn.Module) -> nn.Module:
 class Several(nn.Module):
     def __init__(self, within: Callable[[Tensor], object]) -> None:
         super().__init__()
-        self.network, self.within = network(), within
+        self.network = network()
+        self.within = within
 
     def forward(self, x: Tensor) -> object:
         return self.within(self.network(x))
@@ -74,7 +75,8 @@ def test_every_batch_has_the_scores_of_torch() -> None:
 
 def test_inputs_may_have_the_channels_last_and_stay() -> None:
     inputs = images(4).contiguous(memory_format=torch.channels_last)
-    before, run = inputs.clone(), openvino_program(network(nn.ReLU(inplace=True)), images(4))
+    before = inputs.clone()
+    run = openvino_program(network(nn.ReLU(inplace=True)), images(4))
     torch.testing.assert_close(run(inputs)[0], network(nn.ReLU())(inputs))
     assert torch.equal(inputs, before)
 

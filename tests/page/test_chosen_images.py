@@ -62,7 +62,8 @@ LOSSES = with_losses([1, 1, 0, 2, 1, 2], [1.0, 3.0, 2.0])
 """Wrong: 0 (loss 1), 2 (loss 3), 3 (loss 2)."""
 EARLIER = stored("b.json", [0, 1, 1, 0, 1, 2])
 """Wrong on 2 only: the losses of 0 and 3 are lost answers."""
-RIGHT, WRONG = stored("a.json", [0, 1, 2]), stored("a.json", [1, 1, 2])
+RIGHT = stored("a.json", [0, 1, 2])
+WRONG = stored("a.json", [1, 1, 2])
 OTHER_IMAGES = stored("b.json", [0, 1, 2], names=["x", "y", "z"])
 FOG = run(
     "corruption_robustness",

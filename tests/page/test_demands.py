@@ -61,7 +61,8 @@ def text(rows: list[DemandView]) -> str:
 
 
 FAILING = "dimensions: {accuracy: {min: 0.5}, corruption_robustness: {min: 0.7, parts: {fog: {min: 0.54}}}}"
-BEFORE, AFTER = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
+BEFORE = stored("a.json", [0, 1, 2] * 20)
+AFTER = stored("b.json", [0, 1, 1] * 20)
 DROP = judged(AFTER, "dimensions: {accuracy: {max_drop: 0.1}}", baseline=BEFORE)
 LETTER = record(
     grades=[GRADE | {"interval": (-0.5, 1.1), "letters": ("A", "B", "C")}],

@@ -66,7 +66,8 @@ def test_numbers_are_readable_on_every_colour() -> None:
     assert [int(number) for number, _, _ in found] == [*range(LEVELS + 1)] * 2  # light, then dark
     assert min(contrast(cell, ink) for _, cell, ink in found) >= 4.5
     brightness = [luminance(cell) for _, cell, _ in found]
-    light, dark = brightness[: LEVELS + 1], brightness[LEVELS + 1 :]
+    light = brightness[: LEVELS + 1]
+    dark = brightness[LEVELS + 1 :]
     assert light == sorted(light)
     assert dark == sorted(dark, reverse=True)
 
@@ -160,8 +161,10 @@ def test_the_layout_of_a_matrix_follows_its_number_of_classes(classes: int, kind
 
 
 def test_curves_with_marks_the_diagonal_and_a_second_curve() -> None:
-    curve, axes = {0: [(0.25, 0.5), (0.75, 0.9)]}, ("confidence", "accuracy")
-    marks, dashed = {0: [("10 images", 0.25, 0.5, 3.0)]}, {0: [(0.5, 0.5)]}
+    curve = {0: [(0.25, 0.5), (0.75, 0.9)]}
+    axes = ("confidence", "accuracy")
+    marks = {0: [("10 images", 0.25, 0.5, 3.0)]}
+    dashed = {0: [(0.5, 0.5)]}
     chart = curves_figure("Bins", axes, curve, marks, ["a"], dashed=dashed, title="Bins").chart
     assert chart is not None
     (first,) = (path for path in elements(chart, "path", "curve") if "dashed" not in path.attributes["class"])

@@ -14,7 +14,8 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.page.pictures import make_pictures
 from quba_check.page.render import render_page
 
-WITHOUT_PICTURES, WITH_200_PICTURES = 250_000, 700_000
+WITHOUT_PICTURES = 250_000
+WITH_200_PICTURES = 700_000
 """Largest sizes of a page in bytes."""
 SECONDS = 2.0
 """Longest time to make a page from a record of 1,000 classes, in seconds of CPU."""
@@ -27,7 +28,8 @@ def thousand() -> StoredRun:
 
 def test_pages_without_pictures(tmp_path: Path, thousand: StoredRun) -> None:
     write_samples(tmp_path)
-    demo, textured = sample(tmp_path, "demo"), sample(tmp_path, "textured")
+    demo = sample(tmp_path, "demo")
+    textured = sample(tmp_path, "textured")
     pages = {
         "demo": render_page([demo]),
         "baseline": render_page([textured], baseline=demo),

@@ -35,7 +35,9 @@ from quba_check.page.render import WORDS, blocking, render_page
 from quba_check.records.verdict import EXIT_CODES
 
 TEMPLATES = files("quba_check.page").joinpath("templates")
-MOST_FILES, MOST_BYTES, MOST_LINES = 14, 67_000, 300
+MOST_FILES = 14
+MOST_BYTES = 67_000
+MOST_LINES = 300
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +299,8 @@ def test_changes(name: str, snapshot: SnapshotAssertion) -> None:
 
 
 def test_the_better_of_two_models(snapshot: SnapshotAssertion) -> None:
-    good, bad = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
+    good = stored("a.json", [0, 1, 2] * 20)
+    bad = stored("b.json", [0, 1, 1] * 20)
     values = {
         "accuracy": (0.9, 0.7),
         "shape_bias": (0.2, 0.6),
@@ -357,7 +360,8 @@ def test_two_records_with_gaps(demo: StoredRun, textured: StoredRun, snapshot: S
 
 def test_data_and_provenance(snapshot: SnapshotAssertion) -> None:
     """Of two records: findings, sets, versions, settings, hashes, inputs and commands."""
-    base, not_measured = record(), {"not_measured": True}
+    base = record()
+    not_measured = {"not_measured": True}
     contents = {"clean": "a" * 32, "sketch": "b" * 32, "fog/1": "a" * 32}
     clean = {"images": 400, "expected": 500, "found": 500, "preprocessing": "fast"}
     fog = {"images": 9, "expected": 10, "generated": "generated@48", "preprocessing": "exact"}
@@ -395,7 +399,8 @@ def test_records_of_one_run_state_facts_once(demo: StoredRun, textured: StoredRu
     words = {"findings": (), "command": ("pytest", "--model=demo", "--model=demo-textured")}
     runs = [replace(run, record=run.record.model_copy(update=words)) for run in (demo, textured)]
     page = parsed(render_page(runs))
-    data, provenance = page.one(id="data").text, page.one(id="provenance").text
+    data = page.one(id="data").text
+    provenance = page.one(id="provenance").text
     assert data.count("The doctor found no problem") == 1
     assert [provenance.count(words) for words in ("Measure again", "Make this page again")] == [1, 1]
     assert provenance.count("Print the verdict again") == 2

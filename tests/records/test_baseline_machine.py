@@ -84,9 +84,12 @@ class ApproveAndWaive(RuleBasedStateMachine):
         images=st.booleans(),
     )
     def judge(self, accuracy: int, waiver: tuple[int, int] | None, images: bool) -> None:
-        waive, until, least = "", None, 80
+        waive = ""
+        until = None
+        least = 80
         if waiver is not None:
-            until, least = self.today + timedelta(days=waiver[0]), waiver[1]
+            until = self.today + timedelta(days=waiver[0])
+            least = waiver[1]
             waive = f", waive: {{until: {until}, by: ann, reason: r, at_least: {least / 100}}}"
         text = f"baseline: release\ndimensions: {{accuracy: {{min: 0.8, max_drop: 5.5%{waive}}}}}"
         is_refused = not self.is_intact or (until is not None and until < self.today)
@@ -135,7 +138,8 @@ class ApproveAndWaive(RuleBasedStateMachine):
         path = self.folder / name
         path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
         assert self.now is not None
-        is_record, now = name == "record.json", self.now
+        is_record = name == "record.json"
+        now = self.now
         self.now = Files(
             content if is_record else now.record, now.images if is_record else content, now.accuracy
         )

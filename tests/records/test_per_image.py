@@ -35,13 +35,16 @@ RECORD = 100_000
 
 def published_size() -> PerImage:
     """All nine dimensions on sets of the published sizes, with predictions as similar as those of models."""
-    draw, n = np.random.default_rng(0), 50_000
+    draw = np.random.default_rng(0)
+    n = 50_000
     hard = draw.normal(size=n)
 
     def on_clean(level: float) -> Estimate:
         return Estimate.mean(hard + 0.6 * draw.normal(size=n) < level, "clean")
 
-    clean, fgsm, pgd = on_clean(0.95), on_clean(-0.8), on_clean(-2)
+    clean = on_clean(0.95)
+    fgsm = on_clean(-0.8)
+    pgd = on_clean(-2)
     corrupted = {(c, s): on_clean(0.9 - 0.3 * s - 0.02 * c) / clean for c, s in product(range(15), range(5))}
     sizes = {"imagenet_r": 30_000, "sketch": 800, "stylized": 800, "edge": 160, "silhouette": 160}
     shifted = {name: Estimate.mean(draw.random(size) < 0.5, name) for name, size in sizes.items()}
@@ -286,7 +289,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_places_of_per_image_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> None:
     """Next to the record first, then next to its copy in the store, never of another run."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    path, store = tmp_path / "a.json", tmp_path / "store"
+    path = tmp_path / "a.json"
+    store = tmp_path / "store"
     (store / "runs").mkdir(parents=True)
     kept = store / "runs" / f"{record().stem}-1.npz"
 

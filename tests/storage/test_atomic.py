@@ -12,7 +12,8 @@ from quba_check.storage.atomic import write_atomically
 
 
 def test_a_file_is_replaced_as_a_whole_with_the_permissions_of_any_new_file(tmp_path: Path) -> None:
-    usual, file = tmp_path / "usual", tmp_path / "record.json"
+    usual = tmp_path / "usual"
+    file = tmp_path / "record.json"
     usual.write_bytes(b"")
     file.write_bytes(b"a longer text")
     write_atomically(file, b"new")
@@ -44,7 +45,8 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
 def test_a_file_that_windows_refuses_to_replace_while_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int
 ) -> None:
-    plain, refusals = Path.replace, iter(range(2))
+    plain = Path.replace
+    refusals = iter(range(2))
 
     def replace(path: Path, target: Path) -> Path:
         if next(refusals, None) is not None:

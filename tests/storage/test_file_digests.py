@@ -55,8 +55,12 @@ def test_unchanged_files_cost_one_stat_each_and_one_query(
 ) -> None:
     paths = files(tmp_path, 1100)
     before = ContentDigests(cache).digests(paths)
-    names, queries, stats, opened = [str(path) for path in paths], [], [], []
-    connect, os_stat = sqlite3.connect, os.stat
+    names = [str(path) for path in paths]
+    queries = []
+    stats = []
+    opened = []
+    connect = sqlite3.connect
+    os_stat = os.stat
 
     def traced(*args, **options) -> sqlite3.Connection:
         connection = connect(*args, **options)
@@ -73,7 +77,8 @@ def test_unchanged_files_cost_one_stat_each_and_one_query(
 
 
 def test_a_link_has_the_digest_of_its_file(tmp_path: Path, cache: Path) -> None:
-    path, link = written(tmp_path / "a.png", b"old"), tmp_path / "link.png"
+    path = written(tmp_path / "a.png", b"old")
+    link = tmp_path / "link.png"
     link.symlink_to(path)
     digests = ContentDigests(cache)
     assert digests.digests([link])[0] == digests.digests([path])[0]
@@ -89,7 +94,8 @@ def test_a_large_file_is_read_in_parts(tmp_path: Path, cache: Path, monkeypatch:
 
 
 def test_a_container_of_many_images_is_read_once(tmp_path: Path, cache: Path) -> None:
-    young, digests = written(tmp_path / "x.tar", b"many", time.time_ns()), ContentDigests(cache)
+    young = written(tmp_path / "x.tar", b"many", time.time_ns())
+    digests = ContentDigests(cache)
     assert digests.digests([young] * 1100) == [digests.digests([young])[0]] * 1100
     assert digests.files_read <= 2  # for all 1100, and for the one that was asked for again
 
@@ -104,7 +110,8 @@ def test_digests_come_in_the_order_asked_for(tmp_path: Path, cache: Path) -> Non
 
 
 def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path, cache: Path) -> None:
-    path, other = written(tmp_path / "a.png", b"old"), written(tmp_path / "b.png", b"new")
+    path = written(tmp_path / "a.png", b"old")
+    other = written(tmp_path / "b.png", b"new")
     digests = ContentDigests(cache)
     before = digests.digests([path])[0]
     other.replace(path)

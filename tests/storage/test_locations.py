@@ -48,7 +48,8 @@ def test_each_url_has_a_folder_in_the_cache_and_a_folder_is_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first, second = local_folder("s3://bucket/a"), local_folder("s3://bucket/b")
+    first = local_folder("s3://bucket/a")
+    second = local_folder("s3://bucket/b")
     assert first != second
     assert first == local_folder("s3://bucket/a/")
     assert first.parent == tmp_path / "quba-check" / "stores"

@@ -54,7 +54,8 @@ class TestObjects:
     """The behaviour of `ObjectStore`; an implementation passes all of it."""
 
     def test_objects_are_written_listed_read_and_removed(self, opened: Callable[[], ObjectStore]) -> None:
-        objects, other = opened(), opened()
+        objects = opened()
+        other = opened()
         assert list(objects.list()) == list(objects.list("a")) == []
         objects.set("a/b.txt", b"old")
         objects.set("ab/c", b"")

@@ -71,11 +71,13 @@ def test_a_damaged_origin_is_unknown_and_its_rows_are_read(
 
 
 def test_a_fresh_run_finds_only_shards_since_its_start(tmp_path: Path) -> None:
-    earlier, run = "2026-11-30T08:00:00", "2026-12-01T08:00:02"
+    earlier = "2026-11-30T08:00:00"
+    run = "2026-12-01T08:00:02"
     origins = [at(GPU, 1), at(GPU, 3), at(GPU, 1), at(replace(GPU, run=run), 1)]
     stored(tmp_path, origins).pack(KEYS)
     store = open_store(tmp_path)
-    store.run, store.is_fresh = run, True
+    store.run = run
+    store.is_fresh = True
     # Predicted before its start; since then by another run; before; by another process of this run.
     assert store.missing(KEYS) == [KEYS[0], KEYS[2]]
     assert not replace(GPU, time="2999-01-01T00:00:00").is_since(store.run)
@@ -85,7 +87,8 @@ def test_a_fresh_run_finds_only_shards_since_its_start(tmp_path: Path) -> None:
 
 def test_fresh_shards_replace_those_of_a_pack(tmp_path: Path) -> None:
     stored(tmp_path, [at(GPU, 1)] * 4).pack(KEYS)
-    fresh, other = open_store(tmp_path), open_store(tmp_path)
+    fresh = open_store(tmp_path)
+    other = open_store(tmp_path)
     fresh.is_fresh = True
     own = replace(CPU, run=fresh.run, time=fresh.run)
     for key in KEYS[:2]:

@@ -73,7 +73,8 @@ def test_a_view_of_fifty_thousand_images_is_one_file_without_overhead(store: Sto
 
 def test_the_file_of_a_view_is_recognised_by_its_name(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     packed(store)
-    store, read = open_store(store.root), Counter[str]()
+    store = open_store(store.root)
+    read = Counter[str]()
     get = FolderObjects.get
 
     def counted(objects: FolderObjects, name: str, size: int | None = None) -> bytes:
@@ -148,7 +149,8 @@ def other_content(path: Path) -> None:
 
 
 def other_value(path: Path) -> None:
-    payload, needle = bytearray(path.read_bytes()), columns_of(KEYS[2])["probabilities"].tobytes()
+    payload = bytearray(path.read_bytes())
+    needle = columns_of(KEYS[2])["probabilities"].tobytes()
     payload[payload.index(needle)] ^= 1
     path.write_bytes(payload)
 

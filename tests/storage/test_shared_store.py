@@ -45,7 +45,8 @@ def predictions(s3: S3Server, url: str) -> list[str]:
 def test_machines_read_what_others_wrote_before_and_after_packing(
     machine: Machine, s3: S3Server, url: str
 ) -> None:
-    first, second = machine("first"), machine("second")
+    first = machine("first")
+    second = machine("second")
     assert not first.has_entry(ENTRY)
     fill(first, KEYS[:3])
     fill(second, KEYS[3:])
@@ -96,7 +97,8 @@ def test_requests_of_a_writer(machine: Machine, s3: S3Server, monkeypatch: pytes
 def test_shards_of_another_machine_are_seen_after_a_while(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = machine("first"), machine("second")
+    first = machine("first")
+    second = machine("second")
     monkeypatch.setattr(UrlObjects, "listing_seconds", 60.0)
     assert not second.has(KEYS[0])
     fill(first, KEYS)
@@ -151,7 +153,8 @@ def test_a_damaged_object_is_removed_and_written_again(machine: Machine, s3: S3S
 
 
 def test_records_are_copied_to_the_url(machine: Machine) -> None:
-    first, second = machine("first"), machine("second")
+    first = machine("first")
+    second = machine("second")
     first.local.set("runs/a.json", b"{}")
     first.upload("runs/a.json")
     first.upload("runs/none.json")

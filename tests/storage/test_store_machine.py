@@ -94,7 +94,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(process=processes, view=views, some=st.sets(shards, min_size=1))
     def read(self, process: int, view: Keys, some: set[int]) -> None:
-        store, keys = self.stores[process], tuple(view[number] for number in sorted(some))
+        store = self.stores[process]
+        keys = tuple(view[number] for number in sorted(some))
         missing = [key for key in keys if not self.holders(key)]
         assert {*store.missing(keys)} <= {*missing}
         try:
@@ -121,7 +122,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(process=processes, entry=st.sampled_from("ab"))
     def prune(self, process: int, entry: str) -> None:
         """Remove the predictions of one model, which alone are old."""
-        store, old = self.stores[process], {name for name in self.files if entry_of(name) == entry}
+        store = self.stores[process]
+        old = {name for name in self.files if entry_of(name) == entry}
         age(*(self.folder / name for name in old))
         selected = removals(read_inventory(store), Conditions(before=OLD + 1), OLD)
         store.delete_files(file.name for each in selected for file in each.files)

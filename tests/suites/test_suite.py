@@ -296,7 +296,8 @@ def test_corruptions_in_shards_and_in_arrays(tmp_path: Path) -> None:
 
 
 def test_members_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:
-    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
     write_tar(tmp_path / "s.tar", {"7.png": b"not an image", "7.cls": b"pear"})
     suite = suite_with(tmp_path, "{reader: webdataset, path: s.tar}")
     assert error_text(suite.image, suite.examples(View("sketch"))[0]) == (

@@ -71,7 +71,8 @@ def mean_of_colours(
     `kind` is a number of `onnx.TensorProto`; 1 stands for float32.
     """
     onnx: Any = pytest.importorskip("onnx")
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    helper = onnx.helper
+    numpy_helper = onnx.numpy_helper
     weights = numpy_helper.from_array(
         torch.eye(3).numpy().astype(helper.tensor_dtype_to_np_dtype(kind)), "weights"
     )

@@ -42,7 +42,8 @@ class S3Server:
         self.settings = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
 
     def _note(self, line: logging.LogRecord) -> None:
-        if request := _LINE.search(line.getMessage()):
+        request = _LINE.search(line.getMessage())
+        if request:
             method, path = request.groups()
             self.requests.append(("LIST" if "list-type=2" in path else method, path))
 

@@ -69,7 +69,8 @@ def _unique(
     """Return the pairs as a mapping, or refuse a repeated dimension."""
     for name, numbers in grouped(pairs).items():
         if len(numbers) > 1:
-            where, problem = f"{ctx.command_path}: {param.opts[0]}", f"{name} is given {len(numbers)} times"
+            where = f"{ctx.command_path}: {param.opts[0]}"
+            problem = f"{name} is given {len(numbers)} times"
             got = listed(f"{number:g}" for number in numbers)
             raise OptionError(problem, where=where, got=got, allowed="once for each dimension")
     return dict(pairs)
@@ -78,7 +79,8 @@ def _unique(
 def _dimension_option(
     flag: str, name: str, parse: Parse, metavar: str, text: str
 ) -> Callable[[Command], Command]:
-    words, kind = f"{text}; repeatable", Checked(parse)
+    words = f"{text}; repeatable"
+    kind = Checked(parse)
     return value_option(f"{flag} {name}", metavar, words, kind, multiple=True, callback=_unique)
 
 

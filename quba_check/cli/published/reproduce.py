@@ -83,7 +83,8 @@ def _outcomes(
     suite = find_suite(data, local_folder(folder), SubsetSampler(limit, 0))
     if suite.name != SUITE or len(suite.classes) != CLASSES:
         problem = f"the published values are of {SUITE} with {CLASSES:,} classes"
-        got, allowed = f"'{suite.name}' with {len(suite.classes):,}", "a folder with the ImageNet family"
+        got = f"'{suite.name}' with {len(suite.classes):,}"
+        allowed = "a folder with the ImageNet family"
         raise OptionError(problem, where=f"{COMMAND}: --data", got=got, allowed=allowed)
     subject: str | Classifier = text
     outcomes: dict[ProtocolName, dict[str, Outcome]] = {}
@@ -154,12 +155,15 @@ def _cells(rows: Sequence[Reproduction]) -> Iterator[tuple[str, ...]]:
         first = (row.dimension, f"{row.published:g}{'?' if row.is_suspect else ' '}")
         agreement = {True: "yes", False: "no", None: "-"}[row.agrees]
         for protocol, outcome in row.outcomes.items():
-            value, interval = "-", ""
+            value = "-"
+            interval = ""
             if isinstance(outcome, Measurement):
-                value, ends = format_value(outcome.value, outcome.unit), outcome.interval
+                value = format_value(outcome.value, outcome.unit)
+                ends = outcome.interval
                 interval = "" if ends is None else interval_text(ends, outcome.unit, None)
             yield (*first, protocol, value, interval, agreement)
-            first, agreement = ("", ""), ""
+            first = ("", "")
+            agreement = ""
 
 
 def reproduction_json(model: PublishedModel, rows: tuple[Reproduction, ...]) -> str:

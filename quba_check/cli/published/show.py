@@ -74,7 +74,8 @@ def value_rows(
     for name, mu in population.mu.items():
         if name not in values:
             continue
-        dimension, value = registry[name], values[name]
+        dimension = registry[name]
+        value = values[name]
         sign = 1 if dimension.better == "high" else -1
         others = [row.values[name] for row in population.rows if name in row.values]
         position = 1 + sum(sign * other > sign * value for other in others)

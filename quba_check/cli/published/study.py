@@ -53,7 +53,8 @@ def _csv_rows(population: Population) -> Iterator[list[Cell]]:
         names: list[Cell] = [population.name, "spearman", None, None, None, pair.first, pair.second]
         yield [*names, rho.n, None, rho.rho, *rho.interval, rho.p, pair.adjusted]
     for row in group_comparisons(population):
-        contrast, result = row.contrast, row.result
+        contrast = row.contrast
+        result = row.result
         names = [population.name, "cliffs_delta", contrast.attribute, contrast.group, contrast.reference]
         missing: list[Cell] = [None] * 5
         numbers = missing if result is None else [result.delta, *result.interval, result.p, row.adjusted]

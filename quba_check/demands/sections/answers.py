@@ -52,7 +52,8 @@ def answer_requests(location: Location, entry: AnswersEntry, file: MergedFile) -
                 is_unknown = "max" in file.keys((*location, name))
             if is_unknown and name == "share":
                 if at is not None and at.is_searched and not at.chosen_on:
-                    text, allowed = "images of no class have no right answers", "from, with a labelled set"
+                    text = "images of no class have no right answers"
+                    allowed = "from, with a labelled set"
                     raise file.error((*location, "at", at.rule), text, allowed=allowed)
                 one = replace(one, number=replace(one.number, better="low"))
             yield from numbers_asked((*location, name), getattr(entry, name), (one,), file)
@@ -66,10 +67,12 @@ def _rule(
     Raises:
         ThresholdError: the rule is missing or ambiguous, or a key does not go with it.
     """
-    rule, place = file.keys((*location, "at")), (*location, "at")
+    rule = file.keys((*location, "at"))
+    place = (*location, "at")
     keys = [key for key in _RULES if key in rule]
     if len(keys) != 1 and (rule or {*names} - {"aurc"}):
-        got, allowed = " and ".join(keys) or "none", f"one of {listed(_RULES)}"
+        got = " and ".join(keys) or "none"
+        allowed = f"one of {listed(_RULES)}"
         where = place if rule else location
         raise file.error(where, "one rule is needed", shown="answers.at", got=got, allowed=allowed)
     if entry.at is None or not keys:
@@ -105,10 +108,12 @@ def _by_class(
     if suite.slices is None and not suite.class_names and levels:
         return tuple(levels.items())  # for a record without the names of its classes
     names = table_class_names(suite.class_names, suite.class_count)
-    if unknown := next((name for name in levels if name not in (*names, "default")), None):
+    unknown = next((name for name in levels if name not in (*names, "default")), None)
+    if unknown:
         text = f"the suite '{suite.name}' has no class '{unknown}'.{did_you_mean(unknown, names)}"
         raise file.error((*location, unknown), text, allowed=f"{listed(names, 10)}, or default")
-    if missing := [name for name in names if name not in levels and "default" not in levels]:
+    missing = [name for name in names if name not in levels and "default" not in levels]
+    if missing:
         text = f"no threshold for {listed(missing, 10)}"
         raise file.error(location, text, allowed="every class, or default")
     return tuple((name, levels.get(name, levels.get("default", 0.0))) for name in names)

@@ -136,8 +136,10 @@ def _classes(location: Location, file: MergedFile) -> tuple[str, tuple[int, ...]
     suite = file.suite
     if suite.slices is None and not suite.class_names:
         return str(location[-1]), ()
-    name, above = str(location[-1]), dotted_path(location[:-1])
-    numbers, shown = _numbers(suite), table_class_names(suite.class_names, suite.class_count)
+    name = str(location[-1])
+    above = dotted_path(location[:-1])
+    numbers = _numbers(suite)
+    shown = table_class_names(suite.class_names, suite.class_count)
     parts = [name] if name in numbers else [part.strip() for part in name.split(_TOGETHER)]
     parts = parts[:-1] if parts[1:] == [""] else parts  # `macro|` is the class, not the key
     if suite.slices is None:  # records have short names only
@@ -152,9 +154,11 @@ def _classes(location: Location, file: MergedFile) -> tuple[str, tuple[int, ...]
     classes = tuple(sorted(numbers[part] for part in parts))
     problem = allowed = ""
     if len(set(classes)) < len(classes):
-        problem, allowed = f"'{name}' names a class twice", "each class once"
+        problem = f"'{name}' names a class twice"
+        allowed = "each class once"
     elif len(set(classes)) == suite.class_count:
-        problem, allowed = f"'{name}' is every class", "all classes but one at most"
+        problem = f"'{name}' is every class"
+        allowed = "all classes but one at most"
     if problem:
         raise file.error(location, problem, shown=above, allowed=allowed)
     target = _TOGETHER.join(shown[number] for number in classes)

@@ -19,7 +19,9 @@ from quba_check.strict_yaml import Location, dotted_path
 
 KINDS: tuple[Kind, ...] = ("worst", "gap")
 """Demands on all slices of a column."""
-_IMAGES, _GROUPS_OF_IMAGES, _FOR_CALIBRATION = 50, 10, 500
+_IMAGES = 50
+_GROUPS_OF_IMAGES = 10
+_FOR_CALIBRATION = 500
 """Images, or decided groups, below which a slice is not judged; errors of calibration are noise below 500."""
 SHOWN = 20
 """Largest number of sets that a message lists."""
@@ -39,7 +41,8 @@ def on_sets(location: Location, entry: Any, request: Request, file: MergedFile) 
     Raises:
         ThresholdError: the suite has no such set or pipeline, or the number has no meaning there.
     """
-    pipeline, suite = getattr(entry, "pipeline", None) or "", file.suite
+    pipeline = getattr(entry, "pipeline", None) or ""
+    suite = file.suite
     if pipeline and suite.slices is not None and pipeline not in suite.serving:
         problem = f"the suite '{suite.name}' has no pipeline '{pipeline}'"
         hint = allowed_names(pipeline, suite.serving) if suite.serving else "Declare it in its manifest."
@@ -69,11 +72,13 @@ def check_set(location: Location, request: Request, file: MergedFile) -> None:
 
 def check_chosen_on(location: Location, request: Request, file: MergedFile) -> None:
     """Refuse a threshold chosen on the judged images, or on differently decided ones."""
-    judged, rules = request.set, file.suite.decided
+    judged = request.set
+    rules = file.suite.decided
     labelled = replace(request, number=replace(request.number, name="recall"), pipeline="")
 
     def problem_of(name: str) -> str:
-        if problem := _problem_of(replace(labelled, set=name), file.suite):
+        problem = _problem_of(replace(labelled, set=name), file.suite)
+        if problem:
             return problem
         if file.suite.root_of(judged) == file.suite.root_of(name):
             return f"its images are those of the judged set '{judged}'"
@@ -103,7 +108,8 @@ def _sets_of(suite: SuiteFacts) -> list[str]:
 
 def _problem_of(request: Request, suite: SuiteFacts) -> str:
     """Return why a number has no meaning on its set; empty if it has one."""
-    rule, times = suite.decided.get(request.set), _sets_of(suite).count(request.set)
+    rule = suite.decided.get(request.set)
+    times = _sets_of(suite).count(request.set)
     name = request.set if rule is None else rule.of
     is_corruption = name != CLEAN_SET and suite.root_of(name) == CLEAN_SET
     is_share = (request.dimension, request.metric) == ("answers", "share")
@@ -183,7 +189,9 @@ def _slices(
     location: Location, entry: SliceEntry | None, request: Request, file: MergedFile, kinds: tuple[Kind, ...]
 ) -> Iterator[Asked]:
     """Yield what the entry of a column of slices, or of one slice, asks for."""
-    name, keys, suite = str(location[-1]), file.keys(location), file.suite
+    name = str(location[-1])
+    keys = file.keys(location)
+    suite = file.suite
     column = column_of(name)
     shown = dotted_path(location[1:-1] if location[0] == "dimensions" else location[:-1])
     if suite.slices is not None and column not in suite.slices:
@@ -196,7 +204,8 @@ def _slices(
     if request.dimension == "calibration_error":
         least = _FOR_CALIBRATION
         if (entry.min_images or least) < least:
-            text, allowed = "the error of so few images is mostly noise", f"{least} or more"
+            text = "the error of so few images is mostly noise"
+            allowed = f"{least} or more"
             got = f"{entry.min_images}"
             raise file.error((*location, "min_images"), text, got=got, allowed=allowed, is_on_key=False)
     if "=" in name and kinds == KINDS:

@@ -44,7 +44,8 @@ def dimension_requests(location: Location, entry: DimensionEntry, file: MergedFi
     if size not in (0, EPSILON):
         requests = (replace(request, epsilon=size),)
     if entry.slices and not views:
-        text, shown = "it needs no images, and has no slices", f"{dimension.name}.slices"
+        text = "it needs no images, and has no slices"
+        shown = f"{dimension.name}.slices"
         raise file.error((*location, "slices"), text, shown=shown, allowed="bounds on its value")
     named = [one for one in requests if one.conditions]
     has_parts = all(one.epsilon or (dimension.name in _WITH_PARTS and not one.pipeline) for one in named)

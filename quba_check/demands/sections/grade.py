@@ -41,7 +41,8 @@ def grade_requests(location: Location, entry: QubaEntry, file: MergedFile) -> It
     for position, name in enumerate(entry.allow_missing or ()):
         with file.problems.caught():
             _check_published(file, (*location, "allow_missing", position), name)
-    population, place = entry.population, (*location, "population")
+    population = entry.population
+    place = (*location, "population")
     if population is not None and population not in POPULATIONS:
         where = f"{file.document(place).at(place)}: quba.population"
         if file_kind(file.document(place).path.parent / population, where, ThresholdError) != "file":
@@ -60,11 +61,13 @@ def grade_settings(file: MergedFile) -> QubaSettings:
     Raises:
         ThresholdError: no dimension has a weight, or the population file cannot be read.
     """
-    entry, overrides = file.entry.quba or typed({}, QubaEntry), file.keys((QUBA, "weights"))
+    entry = file.entry.quba or typed({}, QubaEntry)
+    overrides = file.keys((QUBA, "weights"))
     weights = {name: registry[name].weight for name in PUBLISHED_DIMENSIONS}
     weights |= {name: float(weight or 0) for name, weight in (entry.weights or {}).items()}
     if not any(weights.values()):
-        place, allowed = (QUBA, "weights", list(overrides)[-1]), "at least one above 0"
+        place = (QUBA, "weights", list(overrides)[-1])
+        allowed = "at least one above 0"
         text = "all dimensions weigh 0"
         raise file.error(place, text, shown="quba.weights", is_on_key=False, allowed=allowed)
     population, digest = _population(entry.population, file)
@@ -95,5 +98,6 @@ def _check_published(file: MergedFile, location: Location, name: str) -> None:
     if name not in PUBLISHED_DIMENSIONS:
         hint = allowed_names(name, PUBLISHED_DIMENSIONS)
         is_key = location[1] == "weights"
-        problem, shown = f"'{name}' is not in the QUBA score", f"quba.{location[1]}"
+        problem = f"'{name}' is not in the QUBA score"
+        shown = f"quba.{location[1]}"
         raise file.error(location, problem, shown=shown, is_on_key=is_key, hint=hint)

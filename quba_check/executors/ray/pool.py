@@ -119,7 +119,8 @@ class RayPool:
                         break
                     call = waiting.popleft()
                     answer = getattr(worker.actor, method).remote(spec, call.argument)
-                    calls[answer], worker.calls[answer] = (call, worker), call
+                    calls[answer] = (call, worker)
+                    worker.calls[answer] = call
                 for answer in self._answered(calls):
                     call, worker = calls.pop(answer)
                     try:
@@ -150,7 +151,9 @@ class RayPool:
             self._ray.kill(worker.actor)
         if self._is_ours:
             self._ray.shutdown()
-        self.workers, self._ray, self._is_ours = [], None, False
+        self.workers = []
+        self._ray = None
+        self._is_ours = False
 
     def _connect(self, *, use_gpus: bool) -> None:
         """Connect to the cluster, and choose the number and resources of workers."""
@@ -205,7 +208,8 @@ class RayPool:
                 continue
             if isinstance(machine, QubaError):
                 raise machine
-            worker.machine, worker.starting = machine, None
+            worker.machine = machine
+            worker.starting = None
         self._check_alive()
         return [answer for answer in calls if answer in ready]
 
@@ -306,7 +310,8 @@ class RayExecutor:
             QubaError: a shard cannot be predicted.
         """
         requests = iter(requests)
-        if first := list(islice(requests, 1)):  # without a missing shard no cluster is started
+        first = list(islice(requests, 1))
+        if first:  # without a missing shard no cluster is started
             with contextlib.closing(self._answers("predict", chain(first, requests))) as answers:
                 for request, result in answers:
                     yield replace(result, request=request)

@@ -81,7 +81,8 @@ class RayWorker:
         self._worker: RemoteWorker | None = None
         self._refusal: QubaError | None = None
         self._changed: defaultdict[str, list[ShardKey]] = defaultdict(list)
-        folder, paths = environment.folder, environment.import_paths
+        folder = environment.folder
+        paths = environment.import_paths
         if Path(folder).is_dir():
             os.chdir(folder)
         sys.path += [path for path in paths if path not in sys.path and Path(path).is_dir()]
@@ -90,7 +91,9 @@ class RayWorker:
         """Return the machine of this worker, an error for another version of quba-check."""
         import ray
 
-        host, ours, there = socket.gethostname(), installed_version(), self._environment.version
+        host = socket.gethostname()
+        ours = installed_version()
+        there = self._environment.version
         if ours != there:
             return OptionError(
                 f"worker on {host}: quba-check is {ours}, but {there} where the run was started. Install "
@@ -140,7 +143,9 @@ class RayWorker:
         if spec.key != self._key:
             if self._worker is not None:
                 self._changed[self._key] += self._worker.close()
-            self._key, self._worker, self._refusal = spec.key, None, None
+            self._key = spec.key
+            self._worker = None
+            self._refusal = None
             gc.collect()
             torch.cuda.empty_cache()
         if self._refusal is not None:

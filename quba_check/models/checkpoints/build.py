@@ -155,7 +155,8 @@ def _choose_architecture(facts: _CheckpointFacts, config: BuildSpec | None, opti
     Raises:
         ModelError: no known architecture is named.
     """
-    spec, checkpoint = facts.where, facts.checkpoint
+    spec = facts.where
+    checkpoint = facts.checkpoint
     names = checkpoint.named_architectures
     stated, place = next((name for name in names if is_model(name[0])), ("", ""))
     if config is not None and option and base_name(option) == base_name(config.architecture):
@@ -163,7 +164,9 @@ def _choose_architecture(facts: _CheckpointFacts, config: BuildSpec | None, opti
     if config is not None and not option and not stated:
         note = f"the architecture is {config.architecture}, as {config.where} states"
         return replace(config, notes=(note,))
-    name, where, notes = option or stated, OPTION if option else f"{place} in {spec}", []
+    name = option or stated
+    where = OPTION if option else f"{place} in {spec}"
+    notes = []
     if not name:
         unknown = [f"of '{architecture}', which timm {timm.__version__} lacks" for architecture, _ in names]
         fitting = fitting_architecture(checkpoint.state, near=[facts.stem, *(name[0] for name in names)])
@@ -186,7 +189,8 @@ def _choose_architecture(facts: _CheckpointFacts, config: BuildSpec | None, opti
 
 def _match(facts: _CheckpointFacts, module: nn.Module, architecture: str) -> tuple[StateDictMatch, list[str]]:
     """Return the weights under the module's names, and notes on changes."""
-    checkpoint, notes = facts.checkpoint, []
+    checkpoint = facts.checkpoint
+    notes = []
     match = match_prefix(checkpoint.state, module)
     if checkpoint.key:
         others = f", not from {_quoted(checkpoint.others)}" if checkpoint.others else ""
@@ -320,7 +324,8 @@ def read_config(path: Path, *, spec: str, head: Head | None = None) -> BuildSpec
     pretrained_cfg = {**(own if isinstance(own, dict) else config), **stated}
     classes = pretrained_cfg.get("num_classes")
     if classes is not None and (type(classes) is not int or classes < 0):
-        problem, got = f"{CONFIG}: num_classes cannot be used", short_repr(classes)
+        problem = f"{CONFIG}: num_classes cannot be used"
+        got = short_repr(classes)
         raise ModelError(problem, where=spec, got=got, allowed="a whole number")
     if classes is not None and head is not None:
         check_head(classes, head, spec, "the model")
@@ -340,5 +345,6 @@ def check_head(theirs: int, head: Head, where: str, what: str) -> None:
         HeadError: it has another number.
     """
     if theirs != head.size:
-        problem, hint = f"{what} has {theirs} classes, {head.expected}.", head.advice(theirs)
+        problem = f"{what} has {theirs} classes, {head.expected}."
+        hint = head.advice(theirs)
         raise HeadError(problem, where=where, hint=hint, theirs=theirs, classes=head.size)

@@ -169,7 +169,8 @@ def _unpickle(path: Path, spec: str, trust: bool) -> Any:
         with torch.serialization.safe_globals(safe):
             names = foreign_names(path, str(error))
         foreign = [name for name in names if not name.startswith(_PLAIN)] or names
-        problem, hint = "not a checkpoint that torch.save wrote, or a damaged one", ""
+        problem = "not a checkpoint that torch.save wrote, or a damaged one"
+        hint = ""
         if names:
             problem = f"would run code when it is read ({listed(foreign, 3)}); nothing of it was run"
             hint = f"{HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
@@ -189,7 +190,8 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     Raises:
         ModelError: it is not a mapping, has no plain weights, or several sets without a usual key.
     """
-    error, save = partial(ModelError, where=spec), f"{HOW_TO_SAVE}, or {WITH_CODE}."
+    error = partial(ModelError, where=spec)
+    save = f"{HOW_TO_SAVE}, or {WITH_CODE}."
     if not isinstance(loaded, Mapping):
         raise error(f"holds a value of type {type(loaded).__name__}, not a state dict", hint=save)
     if _is_state(loaded):
@@ -250,8 +252,10 @@ def _usable_weights(state: State, spec: str) -> State:
             problem = "holds a tensor with a name that cannot be shown"
             allowed = f"up to {MAX_NAME_LENGTH} printable characters"
             raise ModelError(problem, where=spec, got=key_text(name), allowed=allowed)
-        if form := unusual_form(tensor):
-            problem, allowed = f"its tensor '{name}' is {form}", "dense tensors of numbers"
+        form = unusual_form(tensor)
+        if form:
+            problem = f"its tensor '{name}' is {form}"
+            allowed = "dense tensors of numbers"
             hint = f"{HOW_TO_SAVE} of a model with such tensors, or {WITH_CODE}."
             raise ModelError(problem, where=spec, allowed=allowed, hint=hint)
     return usable
@@ -283,7 +287,8 @@ def _timm_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _torchvision_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    crop, resize = arguments.get("val_crop_size"), arguments.get("val_resize_size")
+    crop = arguments.get("val_crop_size")
+    resize = arguments.get("val_resize_size")
     if not isinstance(crop, int) or not isinstance(resize, int) or resize < crop or crop < 1:
         return {}
     return {

@@ -265,7 +265,8 @@ def match_prefix(state: Mapping[str, Tensor], module: nn.Module) -> StateDictMat
     for infix in infixes:
         bare = {name.replace(infix, ""): tensor for name, tensor in bare.items()}
     if len(bare) < len(state):  # two names became one
-        infixes, bare = (), dict(state)
+        infixes = ()
+        bare = dict(state)
     ours = {name: tensor.shape for name, tensor in module.state_dict().items()}
     names = getattr(module, "pretrained_cfg", {}).get("classifier") or ()
     classifier = (names,) if isinstance(names, str) else tuple(names)

@@ -76,7 +76,9 @@ def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) 
         problem = "is a pickled model of ultralytics, which runs code when it is read; nothing of it was run"
         hint = "If you trust whoever made the file, give --quba-trust-pickle (docs/security.md)."
         raise error(problem, hint=hint)
-    files, opener, environment = model_files(spec.path), Image.open, dict(os.environ)
+    files = model_files(spec.path)
+    opener = Image.open
+    environment = dict(os.environ)
     problem = "cannot be read as a checkpoint of ultralytics:"
     # Its import changes how numpy prints, the environment of later processes, and how Pillow opens images.
     with quiet(), model_errors(problem, where=spec.text), np.printoptions():
@@ -98,7 +100,8 @@ def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) 
         values = ultralytics_values(arguments.get("imgsz"), network.names, network.yaml.get("channels", 3))
         with torch.no_grad():
             raw = network(torch.zeros(1, *values.get("input_size", (3, DEFAULT_SIZE, DEFAULT_SIZE))))
-    place, notes = _place_of_logits(raw), [f"weights were taken from '{key}'"]
+    place = _place_of_logits(raw)
+    notes = [f"weights were taken from '{key}'"]
     values["outputs"] = "probabilities" if place is None else "logits"
     if place is not None:
         notes.append("the logits of its head are used, not the probabilities")

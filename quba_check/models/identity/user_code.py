@@ -30,9 +30,11 @@ from quba_check.models.identity.state import qualified_name, state_digest
 
 LIBRARIES = frozenset({"quba_check", "timm", "torch", "torchvision"})
 """Packages whose code does not count: modules of theirs are described by their printed form."""
-LARGEST, DEEPEST = 100_000, 80
+LARGEST = 100_000
+DEEPEST = 80
 """Number of objects that are read, and of objects inside one another."""
-_STANDARD, _INSTALLED = f"{Path(os.__file__).parent}{os.sep}", {"site-packages", "dist-packages"}
+_STANDARD = f"{Path(os.__file__).parent}{os.sep}"
+_INSTALLED = {"site-packages", "dist-packages"}
 _CLOSED = {"torch", *sys.stdlib_module_names} - {"argparse", "types"}
 """Packages whose objects change while they are used; argparse and types have namespaces."""
 _NUMBERS: tuple[type, ...] = int, float, Number, np.generic, np.dtype, torch.dtype, torch.memory_format
@@ -172,7 +174,8 @@ class _UserCode:
 
     def _attributes(self, value: object) -> Sequence[object]:
         """Return class and attributes: of objects of other packages, which may change, the public ones."""
-        kind, is_module = type(value), isinstance(value, nn.Module)
+        kind = type(value)
+        is_module = isinstance(value, nn.Module)
         if not is_module and kind.__module__.partition(".")[0] in _CLOSED:
             own = getattr(value, "__dict__", ())
             return [getattr(value, name, None) for name in _WRAPPED if hasattr(kind, name) or name in own]
@@ -203,7 +206,8 @@ class _UserCode:
         Returns:
             True if it is the user's.
         """
-        place, package = Path(scope.get("__file__") or ""), scope.get("__name__", "").partition(".")[0]
+        place = Path(scope.get("__file__") or "")
+        package = scope.get("__name__", "").partition(".")[0]
         pending = [(place, package)]
         for file, top in pending:  # grows
             is_own = self._is_own(file, top)
@@ -263,7 +267,8 @@ def _imports(content: bytes) -> list[tuple[int, str]]:
     with suppress(SyntaxError, ValueError):
         for statement in ast.walk(ast.parse(content)):
             if isinstance(statement, ast.Import | ast.ImportFrom):
-                level, base = getattr(statement, "level", 0), getattr(statement, "module", None) or ""
+                level = getattr(statement, "level", 0)
+                base = getattr(statement, "module", None) or ""
                 names = [base, *(f"{base}.{alias.name}".strip(".") for alias in statement.names)]
                 modules |= {(level, name) for name in names}
     return sorted(modules)
@@ -272,7 +277,8 @@ def _imports(content: bytes) -> list[tuple[int, str]]:
 def _place(package: str) -> Path:
     """Return the folder or file of a package; an empty path if there is none."""
     with suppress(ImportError, ValueError):
-        if spec := find_spec(package):
+        spec = find_spec(package)
+        if spec:
             return Path(next(iter(spec.submodule_search_locations or ()), spec.origin or ""))
     return Path()
 

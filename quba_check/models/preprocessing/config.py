@@ -28,7 +28,8 @@ CLASS_NAMES = "class_names"
 """Key of a config for the names of all outputs, in order; not for files of users."""
 LARGEST = 1e6
 """Largest mean and standard deviation, and the inverse of the smallest deviation, safe in float32."""
-_TINY, _HUGE = sys.float_info.min, sys.float_info.max
+_TINY = sys.float_info.min
+_HUGE = sys.float_info.max
 _MAX_KEY_LENGTH = 100
 
 
@@ -106,10 +107,12 @@ def configs_of_module(module: object, *, spec: str, source: str = "") -> list[Pr
     config = getattr(module, "quba_config", None)
     if config is not None:
         return [preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")]
-    config, where = getattr(module, "pretrained_cfg", None), f"{spec}: pretrained_cfg"
+    config = getattr(module, "pretrained_cfg", None)
+    where = f"{spec}: pretrained_cfg"
     if not config:
         return []
-    source, names = source or f"pretrained_cfg of {spec}", ()
+    source = source or f"pretrained_cfg of {spec}"
+    names = ()
     if isinstance(config, Mapping):
         # Checked before timm replaces zeros by its defaults.
         stated = {key: config[key] for key in KEYS if config.get(key) is not None}

@@ -138,7 +138,8 @@ def _method(pipeline: ServingPipeline, interpolation: str) -> str:
     """Return the method of the resize, by default the model's interpolation."""
     if pipeline.resize is None:
         return interpolation
-    method, library = pipeline.resize.method or interpolation, pipeline.resize.library
+    method = pipeline.resize.method or interpolation
+    library = pipeline.resize.library
     if library != "pillow" and method not in METHODS[library]:
         raise ModelError(
             f"serving: resize: {library} has no method '{method}', which the model's preprocessing states. "
@@ -162,7 +163,8 @@ def _resized(image: Image.Image, size: Size, resize: Resize, method: str) -> Ima
     from torchvision.transforms import InterpolationMode  # takes more than a second
     from torchvision.transforms.v2 import functional
 
-    mode, antialias = InterpolationMode(method), resize.antialias is not False
+    mode = InterpolationMode(method)
+    antialias = resize.antialias is not False
     return Image.fromarray(array_of(functional.resize(pixels_of(image), [*size], mode, antialias=antialias)))
 
 
@@ -175,18 +177,21 @@ def _function(call: str) -> Any:
         ModelError: it is defined in another module, cannot be imported, or is not callable.
     """
     error = partial(ModelError, where=f"serving: {call}")
-    name, here = call.partition(":")[0].partition(".")[0], Path.cwd().resolve()
+    name = call.partition(":")[0].partition(".")[0]
+    here = Path.cwd().resolve()
     module = find_spec(name)
     places = [] if module is None else [*(module.submodule_search_locations or ()), module.origin or ""]
     paths = [Path(place).resolve() for place in places if Path(place).is_absolute()]  # not "frozen"
     if places and not any(path.is_relative_to(here) and "site-packages" not in path.parts for path in paths):
         allowed = f"a function of a module in {here}; write one that calls it"
         raise error("a manifest cannot call installed code", got=f"the module '{name}'", allowed=allowed)
-    value, own = imported_object(call), call.partition(":")[0]
+    value = imported_object(call)
+    own = call.partition(":")[0]
     if not callable(value):
         allowed = "a function from an RGB image of Pillow to an array"
         raise error("is not callable", got=f"a value of type {type(value).__name__}", allowed=allowed)
-    if (module := getattr(value, "__module__", None)) != own:
+    module = getattr(value, "__module__", None)
+    if module != own:
         raise error(got=f"an object of {module}", allowed=f"one that {own} defines")
     return value
 
@@ -200,7 +205,8 @@ def _called(call: str, input_size: tuple[int, int, int]) -> Transform:
     """
     where, function = f"serving: {call}", cache(partial(_function, call))  # a plan imports nothing
     error = partial(ModelError, where=where, allowed=_ALLOWED)
-    shapes, dtypes = {"uint8": (*input_size[1:], 3), "float32": input_size}, set[str]()
+    shapes = {"uint8": (*input_size[1:], 3), "float32": input_size}
+    dtypes = set[str]()
 
     def prepared(image: Image.Image) -> Any:
         with model_errors(f"raised on an image of {image.height} × {image.width}:", where=where):

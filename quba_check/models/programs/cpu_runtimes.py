@@ -67,7 +67,8 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         # Neither the digest nor the fingerprint would know them.
         allowed = "a TFLite file with its weights"
         raise ModelError("it keeps weights in another file", where=spec.text, allowed=allowed)
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    inputs = interpreter.get_input_details()
+    outputs = interpreter.get_output_details()
 
     def run(number: int, images: Any) -> Any:
         if tuple(interpreter.get_input_details()[0]["shape"]) != images.shape:
@@ -108,7 +109,8 @@ def _tflite_steps(model: Any, schema: Any) -> dict[int, float]:
     """Return the steps of the tensors that the graph dequantises, by their numbers."""
     # Older files have the code in the deprecated field alone.
     codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
-    graph, steps = model.subgraphs[0], {}
+    graph = model.subgraphs[0]
+    steps = {}
     for operator in graph.operators or ():
         if codes[operator.opcodeIndex] == schema.BuiltinOperator.DEQUANTIZE:
             scales = getattr(graph.tensors[operator.inputs[0]].quantization, "scale", None)
@@ -155,7 +157,8 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         import openvino
     weights = spec.path.with_suffix(".bin")
     if not weights.is_file():
-        got, hint = f"no file {weights.name} next to it", "Copy both files of the model into one folder."
+        got = f"no file {weights.name} next to it"
+        hint = "Copy both files of the model into one folder."
         raise ModelError("its weights are missing", where=spec.text, got=got, hint=hint)
     files = model_files(spec.path, weights)
     libraries = {"openvino": openvino.__version__.partition("-")[0]}
@@ -188,7 +191,8 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
 
 def _openvino_port(entry: Any, step: float = 0.0) -> Port:
     """Return an input or output."""
-    shape, name = entry.partial_shape, min(entry.names, default=entry.node.friendly_name)
+    shape = entry.partial_shape
+    name = min(entry.names, default=entry.node.friendly_name)
     sides = () if shape.rank.is_dynamic else [-1 if side.is_dynamic else side.get_length() for side in shape]
     return Port(str(name), entry.element_type.get_type_name(), tuple(sides), step)
 
@@ -210,7 +214,8 @@ def _openvino_weights(model: Any, size: int) -> Weights:
     """
     total = 0
     for node in model.get_ops():
-        name, output = node.get_type_name(), node.output(0)
+        name = node.get_type_name()
+        output = node.output(0)
         if name in _OPENVINO_BODIES:
             return Weights(
                 0, size, f"the OpenVINO file has the operator {name}, whose weights cannot be counted"

@@ -134,7 +134,8 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
     if model.input == "uint8":
         takes = replace(takes, dtype=torch.uint8, is_channels_last=True, scale=1 / 255)
     check_fits_input(takes, request, spec.text, ', or give NumpyModel(input="float32")')
-    files, version = model_files(*map(Path, model.files)), request.model_version
+    files = model_files(*map(Path, model.files))
+    version = request.model_version
     is_known = version is not None or (files != () and not model.is_endpoint)
     identity = [version or "", *(file.sha256 for file in files)] if is_known else [request.run_id]
     notes = []

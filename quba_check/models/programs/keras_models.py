@@ -63,7 +63,8 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             answers = keras.tree.flatten(model(images, training=False))
             return keras.ops.convert_to_numpy(answers[number]).astype("float32")
 
-    layer, is_float = _layer_of_255(model, keras), inputs and inputs[0].type != "uint8"
+    layer = _layer_of_255(model, keras)
+    is_float = inputs and inputs[0].type != "uint8"
     values = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
     own = [PreprocessingConfig(values, f"the {layer} layer of {spec.text}")] if layer and is_float else []
     loaded = load_program(
@@ -112,7 +113,8 @@ def _parts(model: Any) -> list[Any]:
 
 def _layer_of_255(model: Any, keras: Any) -> str:
     """Return the kind of the first layer if it scales pixels from 0 to 255."""
-    first, ops = next(iter(_parts(model)), None), keras.ops
+    first = next(iter(_parts(model)), None)
+    ops = keras.ops
     # A larger factor is for pixels from 0 to 1, or for normalised ones.
     if isinstance(first, keras.layers.Normalization):
         return "Normalization" if ops.min(first.variance) > 100 else ""

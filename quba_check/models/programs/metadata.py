@@ -112,7 +112,8 @@ def tflite_configs(content: bytes, tables: bytes, spec: str) -> tuple[Preprocess
         small = [member for member in archive.infolist() if member.file_size <= _LARGEST]
         texts = {member.filename: archive.read(member).decode(errors="replace") for member in small}
     for text in texts.values():
-        if config := exported_config(text, spec):
+        config = exported_config(text, spec)
+        if config:
             return config
     values: dict[str, Any] = {}
     with suppress(Exception):  # no tables, or damaged ones
@@ -140,7 +141,8 @@ def _normalisation(content: bytes) -> dict[str, Any]:
         places = [start + 4 * k for length, start in vectors for k in range(min(length, most))]
         tables = [Table(content, tables[0].Indirect(place)) for place in places]
     for unit in tables:
-        kind, options = unit.Offset(4), unit.Offset(6)
+        kind = unit.Offset(4)
+        options = unit.Offset(6)
         if kind and options and content[unit.Pos + kind] == 1:  # NormalizationOptions
             found = Table(content, unit.Indirect(unit.Pos + options))
             mean, std = (np.frombuffer(content, "<f4", *vector(found, number)) / 255 for number in (0, 1))

@@ -169,7 +169,8 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     )
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
-            allowed, hint = "files in the folder of the ONNX file", "Save it again with onnx.save."
+            allowed = "files in the folder of the ONNX file"
+            hint = "Save it again with onnx.save."
             problem = "keeps weights outside of its folder"
             raise ModelError(problem, where=spec, got=f"{name!r}", allowed=allowed, hint=hint)
     files = (*first, *model_files(*(path.parent / name for name in names)))

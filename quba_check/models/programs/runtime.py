@@ -252,7 +252,8 @@ def check_fits_input(takes: ImageInput, request: LoadRequest, spec: str, remedy:
         ModelError: the file states other channels, or a normalisation of pixels that are taken as they are.
     """
     stated = {} if request.preprocessing is None else request.preprocessing.values
-    if (size := stated.get("input_size")) and size[0] != takes.channels:
+    size = stated.get("input_size")
+    if size and size[0] != takes.channels:
         got = f"{[*size]} in the preprocessing file"
         raise ModelError(f"takes {takes.channels} channels", where=spec, got=got)
     if takes.takes_pixels and any({*stated.get(key, value)} != {*value} for key, value in AS_PIXELS.items()):
@@ -271,12 +272,16 @@ def _image_input(ports: Sequence[Port], spec: str) -> ImageInput:
     shape = [side if isinstance(side, int) and side >= 0 else None for side in first.shape or [None] * 4]
     is_last = len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
     dtype = (_QUANTISED if first.scale else _FLOATS).get(first.type)
-    scale, zero_point = first.scale, first.zero_point
+    scale = first.scale
+    zero_point = first.zero_point
     if dtype is None and first.type in _PIXELS:
-        dtype, scale, zero_point = torch.uint8, _PIXEL_STEP, 0
+        dtype = torch.uint8
+        scale = _PIXEL_STEP
+        zero_point = 0
     if len(shape) != 4 or not (is_last or shape[1] in (1, 3, None)) or dtype is None:
         described = ", ".join(f"'{port.name}' of {port.type} {port.shape}" for port in ports)
-        problem, got = "the graph does not take a batch of images", f"the input {described}"
+        problem = "the graph does not take a batch of images"
+        got = f"the input {described}"
         allowed = (
             "one input of floats or uint8, shaped (images, channels, height, width) or (images, height, "
             "width, channels), with 3 channels, or 1 for grey images"

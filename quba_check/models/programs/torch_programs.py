@@ -139,7 +139,8 @@ def _refused_word(text: str) -> str | None:
     plain = _ESCAPE.sub(_decode, _BETWEEN_LITERALS.sub("", text))
     for written in (text, plain):
         for refused in (_reaching_files(), _OTHER_NAMESPACE, _COMMENT):
-            if match := refused.search(written):
+            match = refused.search(written)
+            if match:
                 return match[0]
     return None
 
@@ -238,9 +239,11 @@ def load_exported(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             f"{spec.text} was exported for {most} images at a time, so batches have that size; "
             "exported with a dynamic batch it would be faster"
         )
-    if (count := len(program.graph_signature.user_outputs)) > 1:
+    count = len(program.graph_signature.user_outputs)
+    if count > 1:
         notes.append(f"the first of {count} outputs is used")
-    stored, unused = [program.state_dict, program.constants], _unused_parameters(program)
+    stored = [program.state_dict, program.constants]
+    unused = _unused_parameters(program)
     return LoadedModule(
         ExportedNetwork(module, least, most),
         sources=(spec.path,),

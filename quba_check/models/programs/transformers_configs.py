@@ -52,7 +52,8 @@ def configs_of_export(spec: ModelSpec, request: LoadRequest) -> tuple[Preprocess
     Raises:
         ModelError: transformers is missing, or the processor prepares images in a way that quba-check lacks.
     """
-    folder, stated = spec.path.parent, {}
+    folder = spec.path.parent
+    stated = {}
     with contextlib.suppress(ModelError):  # a config of something else
         if (folder / CONFIG).is_file() and is_of_transformers(folder / CONFIG, spec=spec.text):
             content = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
@@ -123,7 +124,8 @@ def check_config(config: Mapping[str, Any], spec: str, *, trust_pickle: bool) ->
     """
     names = [str(name) for name in config.get("architectures") or ()]
     if not any("ForImageClassification" in name for name in names):
-        got, allowed = listed(names) or "none", "an architecture …ForImageClassification"
+        got = listed(names) or "none"
+        allowed = "an architecture …ForImageClassification"
         raise ModelError(f"{CONFIG} is of no image classifier", where=spec, got=got, allowed=allowed)
     if config.get("problem_type") == "multi_label_classification":
         problem = "it answers several classes an image (multi-label), and demands count one answer an image"
@@ -139,7 +141,8 @@ def _preprocessing(processor: Any, channels: int, spec: str, where: str) -> Prep
     Raises:
         ModelError: it prepares images in another way.
     """
-    source, largest = f"{PROCESSOR} of {where}", float("inf")
+    source = f"{PROCESSOR} of {where}"
+    largest = float("inf")
     for values in _candidates(processor.to_dict(), channels):
         config = preprocessing_config(values, where=f"{spec}: {PROCESSOR}", source=source)
         largest = min(largest, _difference(config, processor, spec))
@@ -181,7 +184,8 @@ def _difference(config: PreprocessingConfig, processor: Any, spec: str) -> float
     It is infinite if the images have other sizes.
     """
     ours = preprocessing_of([config], spec=spec)
-    rng, largest = np.random.default_rng(0), 0.0
+    rng = np.random.default_rng(0)
+    largest = 0.0
     for height, width in _SIZES:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
         own = ours.transform(crop=True)(image)[None]

@@ -185,7 +185,8 @@ def class_prompts(classes: Sequence[str], prompts: Prompts) -> tuple[list[tuple[
         for label in classes
     )
     if prompts.templates:
-        templates, origin = prompts.templates, f"the suite's {_counted(prompts.templates)}"
+        templates = prompts.templates
+        origin = f"the suite's {_counted(prompts.templates)}"
     elif all(label in synsets for label in classes):
         templates = tuple(template(PLACE) for template in OPENAI_IMAGENET_TEMPLATES)
         origin = f"open_clip's {_counted(templates)} for ImageNet"
@@ -194,7 +195,8 @@ def class_prompts(classes: Sequence[str], prompts: Prompts) -> tuple[list[tuple[
         origin = f"'{_PLAIN_TEMPLATE}', as the suite's manifest has no prompts.templates"
     named = listed(f"{source} ({count})" if len(sources) > 1 else source for source, count in sources.items())
     notes = [f"zero-shot texts: {named} in {origin}"]
-    if shared := [name for name, times in Counter(names).items() if times > 1]:
+    shared = [name for name, times in Counter(names).items() if times > 1]
+    if shared:
         notes.append(f"classes of the same name cannot be distinguished: {listed(shared, _SHOWN)}")
     texts = Prompts(templates).texts
     return [texts(name) for name in names], notes

@@ -86,7 +86,8 @@ def pixel_sources(height: int, width: int, reach: int, moves: NDArray[np.integer
     source = np.arange(height * width)
     inner = slice(reach + 1, height - reach + 1), slice(reach + 1, width - reach + 1)
     moved = source.copy()
-    right, down = moves[::-1, ::-1, 0], moves[::-1, ::-1, 1]
+    right = moves[::-1, ::-1, 0]
+    down = moves[::-1, ::-1, 1]
     moved.reshape(height, width)[inner] += np.multiply(down, width, dtype=np.int32) + right
     chained = np.flatnonzero(moved > source)
     np.maximum(source, moved, out=source)
@@ -230,7 +231,8 @@ def gaussian_kernel(sigma: float, truncate: float) -> NDArray[np.float64]:
 
 def windows_at(positions: Indices, image: Image8 | Real, size: tuple[int, int], border: int) -> NDArray[Any]:
     """Return the windows (n, *size) around flat positions of an array, whose border is extended."""
-    down, right = size[0] // 2, size[1] // 2
+    down = size[0] // 2
+    right = size[1] // 2
     padded = cv2.copyMakeBorder(image, down, down, right, right, border)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(0, 1))
     return np.asarray(windows[np.unravel_index(positions, image.shape)])

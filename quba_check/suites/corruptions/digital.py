@@ -54,7 +54,8 @@ def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generato
         estimate = cv2.sepFilter2D(noise, -1, kernels[1], kernels[0], borderType=cv2.BORDER_REFLECT)
         return rounded(estimate, (sum(size) + 4) * EPSILON * push, scaled, exact)
 
-    across, down = displacement(), displacement()
+    across = displacement()
+    down = displacement()
     return to_uint8(warp(image, down, across))
 
 
@@ -80,7 +81,8 @@ def warp(image: Image8, down: Float32, across: Float32) -> Float32:
     # Few rows at once, which stay in the processor's cache.
     for band in (slice(top, top + 56) for top in range(0, height, 56)):
         y, x = down[band] + rows[band, None], across[band] + columns
-        above, left = np.floor(y), np.floor(x)
+        above = np.floor(y)
+        left = np.floor(x)
         rest = (y - above).astype(np.float32), (x - left).astype(np.float32)
         below, right = (cv2.cvtColor(share, cv2.COLOR_GRAY2RGBA) for share in rest)
         first = (above * step + left).astype(np.intp)

@@ -64,7 +64,8 @@ def frost_texture(number: int) -> Image8:
     Returns:
         (400, 600, 3) uint8, RGB.
     """
-    file, rng = Path(__file__).with_name("frost_textures.json"), np.random.default_rng([0x1CE, number])
+    file = Path(__file__).with_name("frost_textures.json")
+    rng = np.random.default_rng([0x1CE, number])
     statistics = _TextureStatistics(**json.loads(file.read_text(encoding="utf-8"))[_PUBLISHED[number]])
     light = _set_contrast(_crystals(statistics, rng), statistics.contrast)
     levels = np.quantile(light, _RANKS)
@@ -91,7 +92,8 @@ def _crystals(statistics: _TextureStatistics, rng: np.random.Generator) -> Grey:
 def _fern(length: float, root: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return the segments (n, 2, 2) of a stem with twigs, (x, y) in pixels."""
     twigs = 12
-    heading, long = rng.random() * 2 * np.pi, length * (0.4 + rng.random())
+    heading = rng.random() * 2 * np.pi
+    long = length * (0.4 + rng.random())
     ahead = np.array([np.cos(heading), np.sin(heading)])
     along = np.linspace(0.05, 1.0, twigs)
     joints = root + ahead * (along * long)[:, None]
@@ -105,7 +107,8 @@ def _fern(length: float, root: NDArray[np.float64], rng: np.random.Generator) ->
 
 def _set_contrast(grey: Grey, contrast: Sequence[float]) -> Grey:
     """Set the contrast at each scale; the mean becomes 0."""
-    result, sharper = np.zeros_like(grey), grey
+    result = np.zeros_like(grey)
+    sharper = grey
     for scale, target in zip((*_SCALES, None), contrast, strict=True):
         blurred = grey.mean() if scale is None else cv2.GaussianBlur(grey, (0, 0), scale)
         band = sharper - blurred

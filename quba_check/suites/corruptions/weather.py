@@ -67,7 +67,8 @@ def add_snow(image: Image8, layer: NDArray[np.uint8], colour: float) -> Image8:
     """
     planes = [to_float32(plane) for plane in cv2.split(image)]
     grey = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_RGB2GRAY) * np.float32(1.5) + np.float32(0.5)
-    flakes, rotated = to_float64(layer), to_float64(cv2.flip(layer, -1))
+    flakes = to_float64(layer)
+    rotated = to_float64(cv2.flip(layer, -1))
 
     def snowy(values: NDArray[np.float32]) -> Image8:
         white = np.maximum(values, grey)
@@ -156,7 +157,8 @@ def _brightness_table(increase: float) -> NDArray[np.uint8]:
 
     Hue and saturation are ratios: all values grow by the factor of their maximum; black turns grey.
     """
-    value, largest = LEVELS, LEVELS[:, None]
+    value = LEVELS
+    largest = LEVELS[:, None]
     raised = np.clip(largest + increase, 0, 1)
     saturation = (largest - value) / np.where(largest > 0, largest, 1)
     return to_uint8(raised * (1 - saturation)).reshape(-1)

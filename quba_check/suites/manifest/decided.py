@@ -39,7 +39,8 @@ def define_decided(document: Document, sets: SetEntries, classes: ClassList) -> 
     decided = {}
     for name, rule in sets.decided.items():
         location = ("sets", "decided", name)
-        named, problem = [entry for other, entry in others if other == rule.of], ""
+        named = [entry for other, entry in others if other == rule.of]
+        problem = ""
         if rule.of in sets.decided:
             problem = "it is decided itself"
         elif len(named) > 1:
@@ -50,9 +51,11 @@ def define_decided(document: Document, sets: SetEntries, classes: ClassList) -> 
             problem = "it declares no group"
         if problem or not named:
             allowed = listed(grouped, _SHOWN) or "a set that declares group, and the suite has none"
-            hint, got = "" if named else did_you_mean(rule.of, grouped).strip(), f"'{rule.of}'"
+            hint = "" if named else did_you_mean(rule.of, grouped).strip()
+            got = f"'{rule.of}'"
             raise error_at(document, (*location, "of"), problem, got=got, allowed=allowed, hint=hint)
-        where, class_name = (*location, "any"), rule.any_of
+        where = (*location, "any")
+        class_name = rule.any_of
         if class_name is not None and named[0].space is not None:
             problem = f"the labels of '{rule.of}' are not the model's classes"
             raise error_at(document, where, problem, allowed="by in place of any")

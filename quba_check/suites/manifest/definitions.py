@@ -181,7 +181,8 @@ def _check_templates(document: Document, templates: list[str] | None) -> None:
         raise error_at(document, location, got="an empty list", allowed="one template or more")
     for number, template in enumerate(templates or ()):
         if PLACE not in template:
-            problem, got = "has no place for the name of the class", describe(template)
+            problem = "has no place for the name of the class"
+            got = describe(template)
             allowed = "text with {} in it, such as 'a photo of a {}.'"
             raise error_at(document, (*location, number), problem, got=got, allowed=allowed)
 
@@ -219,13 +220,15 @@ def define_restriction(
     if entry.restrict is False:
         return None, classes
     if isinstance(entry.restrict, str):
-        whole, source = read_classes(document, entry.restrict, "restrict"), entry.restrict
+        whole = read_classes(document, entry.restrict, "restrict")
+        source = entry.restrict
     elif entry.classes == IMAGENET:
         problem = "classes: imagenet keeps all of ImageNet's classes"
         hint = "List the classes to score under classes, or remove restrict."
         raise error_at(document, ("restrict",), problem, hint=hint)
     else:
-        whole, source = imagenet_list(), "ImageNet"
+        whole = imagenet_list()
+        source = "ImageNet"
     columns = _columns(document, classes, whole, source)
     readable = [_first_synonym(title) for title in whole.titles]
     titles = [

@@ -112,8 +112,10 @@ def read_manifest(path: Path, label: str) -> Manifest:
         if declared.space is not None:
             above = next((key for key in ("shifts", "other") if name in getattr(entry.sets, key)), "")
             location = (*filter(None, ("sets", above, *name.split("/"))), "space")
-            if problem := _WITHOUT_SPACE.get(name.partition("/")[0]):
-                got, hint = f"'{declared.space}'", "Remove the key."
+            problem = _WITHOUT_SPACE.get(name.partition("/")[0])
+            if problem:
+                got = f"'{declared.space}'"
+                hint = "Remove the key."
                 raise error_at(document, location, problem, got=got, hint=hint)
             check_reference(document, location, declared.space, entry, spaces)
     decided = define_decided(document, entry.sets, classes)
@@ -192,7 +194,8 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
         raise error_at(document, (*where, "extra"), reason, allowed="different names, with sample: all")
     keys = set(entry.model_dump(exclude_none=True, exclude_unset=True))
     if "generate" in keys:
-        if others := sorted(keys - {"generate", "encode", "sample", "extra"}):
+        others = sorted(keys - {"generate", "encode", "sample", "extra"})
+        if others:
             problem = "only encode, extra and sample go with generate"
             raise error_at(document, (*where, others[0]), problem, got=listed(others))
         if sets.clean is None:
@@ -201,7 +204,8 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
         got = listed(sorted(keys)) or "nothing"
         raise error_at(document, where, got=got, allowed="reader and path, or generate: from clean")
     elif entry.partial and entry.reader != "folder":
-        problem, got = "belongs to reader: folder", f"reader: {entry.reader}"
+        problem = "belongs to reader: folder"
+        got = f"reader: {entry.reader}"
         raise error_at(document, (*where, "partial"), problem, got=got)
     elif "encode" in keys:
         problem = "stored images are not encoded again"

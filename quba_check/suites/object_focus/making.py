@@ -113,7 +113,8 @@ def make_object_focus(
     """
     source = f"{objects.kind} {objects.path.absolute()}"
     settings = {"data": suite.location, "objects": source, "seed": seed, "per class": per_class}
-    examples, classes = suite.examples(CLEAN), suite.classes
+    examples = suite.examples(CLEAN)
+    classes = suite.classes
     for name in classes:
         if re.search(r"^\.|[/\\]", name):
             problem = f"the class '{name}' cannot name a folder"
@@ -178,7 +179,8 @@ class _Search:
 
     def search_class(self, label: str, examples: Sequence[Example], limit: int) -> None:
         """Add the first usable objects of a class, at most `limit`."""
-        remaining, searched = iter(examples), 0
+        remaining = iter(examples)
+        searched = 0
         cutouts: dict[str, Cutout] = {}
         while batch := list(islice(remaining, limit - len(cutouts))):
             results = self.pool.map(partial(self.objects.locate, self.suite), batch)
@@ -291,7 +293,8 @@ def _write_pictures(
     suite: Suite, cutouts: Mapping[str, Cutout], folder: Path, name: str, pair: Pairing
 ) -> None:
     cutout = cutouts[pair.foreground]
-    foreground, mask = np.asarray(suite.image(cutout.example)), cutout.mask
+    foreground = np.asarray(suite.image(cutout.example))
+    mask = cutout.mask
     for set_name, source in ((MIXED_SAME_SET, pair.same), (MIXED_RAND_SET, pair.rand)):
         behind = cutouts[source]
         background = without_object(np.asarray(suite.image(behind.example)), behind.box)

@@ -70,7 +70,10 @@ def without_object(picture: Pixels, box: Box) -> Pixels:
         (H, W, 3).
     """
     height, width = picture.shape[:2]
-    left, right, above, below = box.x0, width - box.x1, box.y0, height - box.y1
+    left = box.x0
+    right = width - box.x1
+    above = box.y0
+    below = height - box.y1
     if max(left, right) * height > max(above, below) * width:
         tile = picture[:, :left] if left > right else picture[:, box.x1 :]
     else:

@@ -80,7 +80,8 @@ class MaskFolder(Objects):
         path = self._paths.get(example.index)
         if path is None:
             return SkipReason.NO_MASK
-        mask, picture = read_mask(path), np.asarray(suite.image(example))
+        mask = read_mask(path)
+        picture = np.asarray(suite.image(example))
         if mask.shape != picture.shape[:2]:
             got, image = (f"{shape[1]} × {shape[0]}" for shape in (mask.shape, picture.shape))
             got = f"{got} for {image_name(example)} ({image})"
@@ -108,11 +109,13 @@ def _mask_of(image: Image.Image) -> Mask:
     levels: NDArray[np.integer[Any]]
     threshold = 127
     if image.mode == "P":
-        levels, threshold = np.asarray(image), 0
+        levels = np.asarray(image)
+        threshold = 0
     elif image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() <= threshold:
         levels = np.asarray(image.convert("RGBA"))[..., 3]
     elif image.mode.startswith("I"):
-        levels, threshold = np.asarray(image), np.iinfo(np.int16).max
+        levels = np.asarray(image)
+        threshold = np.iinfo(np.int16).max
     else:
         levels = np.asarray(image.convert("RGB")).max(axis=2)
     if levels.max() <= threshold:
@@ -161,7 +164,8 @@ class BoxFile(Objects):
         }
         for line, cells in csv_rows(self.path, COLUMNS):
             box = _box(f"{self.path}:{line}", cells)
-            if (index := indices.get(cells["path"])) is not None:
+            index = indices.get(cells["path"])
+            if index is not None:
                 self._boxes.setdefault(index, []).append((line, box))
         if not self._boxes:
             expected = " or ".join(names[0])
@@ -205,7 +209,8 @@ def segment(picture: Pixels, box: Box) -> Mask | None:
     rectangle = (box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0)
     cv2.setRNGSeed(0)  # of this thread
     try:
-        pixels, models = np.ascontiguousarray(picture), np.zeros((2, 1, 65))
+        pixels = np.ascontiguousarray(picture)
+        models = np.zeros((2, 1, 65))
         cv2.grabCut(pixels, mask, rectangle, models[0], models[1], ITERATIONS, cv2.GC_INIT_WITH_RECT)
     except cv2.error:
         return None

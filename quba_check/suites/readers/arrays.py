@@ -32,9 +32,13 @@ from quba_check.suites.readers.listing import FileCache, LabelledImage
 if TYPE_CHECKING:
     from PIL import Image
 
-IMAGES, LABELS = "images", "labels"
+IMAGES = "images"
+LABELS = "labels"
 Array = NDArray[Any]
-_NPY, _NPZ, _GZIP, _IDX = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b", b"\x00\x00"
+_NPY = b"\x93NUMPY"
+_NPZ = b"PK\x03\x04"
+_GZIP = b"\x1f\x8b"
+_IDX = b"\x00\x00"
 _CACHED = 8
 _ZIP_HEADER = 30
 _CHUNK = 2**24
@@ -107,7 +111,8 @@ def idx_array(path: Path) -> NDArray[np.generic]:
     if len(content) < 4 or bytes(content[:2]) != _IDX:
         beginning = f"the beginning {bytes(content[:4]).hex(' ')}"
         raise error("not an idx file", got=beginning, hint="Expected: 00 00.")
-    kind, dimensions = int(content[2]), int(content[3])
+    kind = int(content[2])
+    dimensions = int(content[3])
     if kind not in _IDX_TYPES:
         allowed = listed(f"{number:#04x}" for number in _IDX_TYPES)
         raise error("an idx file of unknown type", got=f"{kind:#04x}", allowed=allowed)
@@ -126,7 +131,8 @@ def idx_array(path: Path) -> NDArray[np.generic]:
 
 
 def _gunzip(path: Path) -> NDArray[np.uint8]:
-    packed, content = path.stat().st_size, bytearray()
+    packed = path.stat().st_size
+    content = bytearray()
     try:
         with gzip.open(path) as file:
             while chunk := file.read(_CHUNK):
@@ -162,11 +168,17 @@ def array_images(
         SuiteError: a file or array is missing or of another kind, lengths differ, or a label is unknown.
     """
     if isinstance(labels, Path):
-        label, labels_label, prefix = str(path), str(labels), ""
-        pixels, stored_labels = read_array(path), read_array(labels)
+        label = str(path)
+        labels_label = str(labels)
+        prefix = ""
+        pixels = read_array(path)
+        stored_labels = read_array(labels)
     else:
-        label, labels_label, prefix = f"{path}[{images}]", f"{path}[{labels}]", f"{images}/"
-        pixels, stored_labels = read_array(path, images), read_array(path, labels)
+        label = f"{path}[{images}]"
+        labels_label = f"{path}[{labels}]"
+        prefix = f"{images}/"
+        pixels = read_array(path, images)
+        stored_labels = read_array(path, labels)
     _check_images(pixels, label)
     stored_labels = _flat_labels(stored_labels, labels_label)
     if len(stored_labels) != len(pixels):

@@ -42,7 +42,8 @@ def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Ite
                 if LABEL in header:
                     raise SuiteError(f"{path}:1: the header names label and labels. Allowed: one of them.")
                 columns = [LABELS if name == LABEL else name for name in columns]
-            if repeated := next((name for name in columns if header.count(name) > 1), None):
+            repeated = next((name for name in columns if header.count(name) > 1), None)
+            if repeated:
                 raise SuiteError(f"the header names {repeated} twice.", where=f"{path}:1")
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
@@ -71,7 +72,8 @@ def _check_lines(path: Path, line: int, cells: Iterable[str]) -> None:
         line: last line of the row.
         cells: its cells.
     """
-    if breaks := _LINE_END.findall(" ".join(cells)):
+    breaks = _LINE_END.findall(" ".join(cells))
+    if breaks:
         problem = f"a quoted cell runs to line {line}, and could hide rows"
         raise SuiteError(problem, where=f"{path}:{line - len(breaks)}", allowed="cells on one line")
 
@@ -95,7 +97,8 @@ def csv_images(
     """
 
     def listed_row(row: CsvRow) -> tuple[str, LabelledImage]:
-        where, cells = f"{path}:{row[0]}", row[1]
+        where = f"{path}:{row[0]}"
+        cells = row[1]
         labels: tuple[int, ...] = (NO_CLASS,)
         if is_labelled and LABEL in cells:
             labels = (classes.position(cells[LABEL], where),)

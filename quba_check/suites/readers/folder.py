@@ -39,7 +39,8 @@ def folder_images(
         SuiteError: a folder is not a class, is missing or holds no image, an image lies outside the folders,
             or there are no folders.
     """
-    if outside := image_names(path):
+    outside = image_names(path)
+    if outside:
         problem = "an image outside the class folders. Expected: <class>/<image>."
         raise SuiteError(problem, where=f"{path / outside[0]}")
     images: list[LabelledImage] = []
@@ -66,7 +67,8 @@ def _check_complete(path: Path, images: Sequence[LabelledImage], classes: Sequen
     present = {image.label for image in images}
     absent = [name for number, name in enumerate(classes) if number not in present]
     if absent:
-        problem, got = "class folders are missing", f"{len(present)} of {len(classes)}"
+        problem = "class folders are missing"
+        got = f"{len(present)} of {len(classes)}"
         advice = (
             "Add them, or allow it in quba-data.yaml: partial: true in the set's entry, or restrict: true"
         )
@@ -92,13 +94,15 @@ def relabelled(images: Sequence[LabelledImage], path: Path, classes: ClassList) 
         SuiteError: the file cannot be read, or has no list of classes for an image.
     """
     if len(classes.names) != _CLASSES:
-        problem, got = f"numbers ImageNet's {_CLASSES:,} classes", f"{len(classes.names)}"
+        problem = f"numbers ImageNet's {_CLASSES:,} classes"
+        got = f"{len(classes.names)}"
         raise SuiteError(problem, where=f"{path}", got=got, allowed="classes: imagenet")
     rows = read_json(path, str(path), SuiteError)
     for image in images:
         number = _NUMBER.search(image.path)
         if number is None:
-            problem, allowed = f"has no labels in {path.name}", "ILSVRC2012_val_NUMBER.JPEG"
+            problem = f"has no labels in {path.name}"
+            allowed = "ILSVRC2012_val_NUMBER.JPEG"
             raise SuiteError(problem, where=image.path, allowed=allowed)
         position = int(number[1]) - 1
         row = rows[position] if isinstance(rows, list) and 0 <= position < len(rows) else None

@@ -162,12 +162,14 @@ def expand_braces(text: str) -> list[str]:
     >>> expand_braces("a-{08..10}.tar"), expand_braces("{x,y}/{0..1}")
     (['a-08.tar', 'a-09.tar', 'a-10.tar'], ['x/0', 'x/1', 'y/0', 'y/1'])
     """
-    start, texts = 0, [""]
+    start = 0
+    texts = [""]
     for braces in _BRACES.finditer(text):
         choices = _choices(braces[1])
         if len(choices) * len(texts) > MOST_TEXTS:
             raise SuiteError("the braces stand for too many files", where=text, allowed=f"{MOST_TEXTS:,}")
-        plain, start = text[start : braces.start()], braces.end()
+        plain = text[start : braces.start()]
+        start = braces.end()
         texts = [f"{one}{plain}{choice}" for one in texts for choice in choices]
     return [one + text[start:] for one in texts]
 
@@ -214,7 +216,8 @@ def is_wild(name: str) -> bool:
     return _WILDCARDS.search(name) is not None
 
 
-LABEL, LABELS = "label", "labels"
+LABEL = "label"
+LABELS = "labels"
 """The columns of one class, and of several classes that are right answers."""
 
 

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from PIL import Image
 
-PATH, IMAGE = "path", "image"
-_FILES_CACHED, _GROUPS_CACHED = 64, 4
+PATH = "path"
+IMAGE = "image"
+_FILES_CACHED = 64
+_GROUPS_CACHED = 4
 _NUMBER_OF_FILES = re.compile(r"-of-(\d+)\.arrow\b")
 
 
@@ -226,7 +228,8 @@ def _open_file(path: Path) -> Any:
         raise SuiteError(f"cannot be read ({error.strerror or error}).", where=f"{path}") from None
     except Exception:  # noqa: BLE001  pyarrow raises any error for other files
         raise SuiteError("not a Parquet file, or damaged.", where=f"{path}") from None
-    if repeated := next((name for name in names if names.count(name) > 1), None):
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated:
         raise SuiteError(f"there is more than one column '{repeated}'.", where=f"{path}")
     return file
 

@@ -19,7 +19,9 @@ from quba_check.suites.readers.listing import IMAGE_SUFFIXES, FileCache, Labelle
 if TYPE_CHECKING:
     from PIL import Image
 
-_IMAGE, _CLASS, _JSON = "image", ".cls", ".json"
+_IMAGE = "image"
+_CLASS = ".cls"
+_JSON = ".json"
 _INDICES_CACHED = 256
 LARGEST_LABEL = 2**20
 _MOST_LINKS = 40
@@ -106,7 +108,8 @@ def _read_index(path: Path) -> dict[str, _Span]:
             raise SuiteError("the name is not UTF-8 text", where=f"{path}[{name}]", hint="Rename it.")
         if name in spans:
             raise SuiteError("is in the tar file twice.", where=f"{path}[{name}]")
-        content, links = contents.get(posixpath.normpath(name)), 0
+        content = contents.get(posixpath.normpath(name))
+        links = 0
         while isinstance(content, str) and (links := links + 1) <= _MOST_LINKS:
             content = contents.get(content)
         if isinstance(content, tuple):
@@ -151,7 +154,8 @@ def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) ->
     index = _index(shard)
     samples: dict[str, dict[str, str]] = {}
     for name in index:
-        if (found := _sample(name)) is not None:
+        found = _sample(name)
+        if found is not None:
             sample, role = found
             parts = samples.setdefault(sample, {})
             if role in parts:

@@ -34,7 +34,8 @@ HERE = Path(__file__).parent
 CELLS = "cells:network"
 MODELS = {CELLS: HERE / "data", "demo": "demo", "demo-textured": "demo"}
 """The suite of each model."""
-DEMO_LIMIT, SIDE = 30, 48
+DEMO_LIMIT = 30
+SIDE = 48
 GENERATED = tuple(View("corruptions", name, 1 + k % 5) for k, name in enumerate(CORRUPTIONS))
 READ = (View("corruptions", "fog", 3), View("corruptions", "jpeg_compression", 5))
 SHIFTS = {CELLS: ("night",), "demo": ("sketch", "edge"), "demo-textured": ("sketch", "edge")}
@@ -154,7 +155,8 @@ def drawing(
     """Waves of a class in its colour on a background of its own or another class, with some noise."""
     width, height = size
     y, x = np.mgrid[0:height, 0:width] / 100
-    angle, frequency = np.pi * label / 6 + rng.normal(0, 0.1), 4 + 2 * (label % 3)
+    angle = np.pi * label / 6 + rng.normal(0, 0.1)
+    frequency = 4 + 2 * (label % 3)
     wave = np.sin(2 * np.pi * frequency * (x * np.cos(angle) + y * np.sin(angle)) + rng.uniform(0, 6))
     tone = np.array([np.sin(label + shift) for shift in (0, 2, 4)])
     behind = label if background is None else background

@@ -102,7 +102,8 @@ def test_the_machine_and_a_refusal_of_another_version(
 
 
 def test_folder_and_modules_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project, missing = tmp_path / "project", tmp_path / "missing"
+    project = tmp_path / "project"
+    missing = tmp_path / "missing"
     project.mkdir()
     paths = (str(project), str(missing), sys.path[0])
     RayWorker(WorkerEnvironment("1", str(project), paths), 1)

@@ -173,7 +173,8 @@ def test_broken_connections_end_too(start: Any) -> None:
 
 
 def test_an_error_of_a_worker_is_raised_and_the_other_shards_are_dropped(start: Any) -> None:
-    cut, waiting = on("predict", SuiteError("a.jpg: cut"), shard=0), on("predict", WAITING)
+    cut = on("predict", SuiteError("a.jpg: cut"), shard=0)
+    waiting = on("predict", WAITING)
     executor, fake = start(lambda *call: cut(*call) or waiting(*call))
     with pytest.raises(SuiteError, match=r"^a\.jpg: cut$"):
         predict(executor, 4)

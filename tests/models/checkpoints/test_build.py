@@ -38,7 +38,8 @@ def compiled(model):
 
 
 def same(classifier, model):
-    ours, theirs = classifier.module.state_dict(), model.state_dict()
+    ours = classifier.module.state_dict()
+    theirs = model.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 

@@ -153,7 +153,8 @@ def test_accuracy_is_that_of_transformers_own_pipeline(tmp_path: Path) -> None:
     torch.manual_seed(1)
     model, own = vit()
     write(tmp_path / "net", model.eval(), own)
-    rng, n_correct = np.random.default_rng(0), 0
+    rng = np.random.default_rng(0)
+    n_correct = 0
     classify = transformers.pipeline("image-classification", model=model, image_processor=own)
     for number, name in enumerate(CLASSES):
         (tmp_path / "data" / name).mkdir(parents=True)

@@ -180,7 +180,8 @@ def fingerprint(body: str, spec: str = "zoo:net") -> str:
 def test_values_that_a_model_holds_count(folder: Path, name: str) -> None:
     body, before, after = EDITS[name]
     (folder / "value.txt").write_text(before)
-    first, again = fingerprint(body), fingerprint(body)
+    first = fingerprint(body)
+    again = fingerprint(body)
     (folder / "value.txt").write_text(after)
     assert first == again
     assert fingerprint(body) != first
@@ -193,7 +194,8 @@ def test_source_files_that_a_model_reaches_count(folder: Path, name: str) -> Non
         "a module that a module of a package imports": "package/deeper.py",
         "the package of a module": "package/__init__.py",
     }.get(name, "helper.py")
-    first, again = fingerprint(body), fingerprint(body)
+    first = fingerprint(body)
+    again = fingerprint(body)
     with edited.open("a") as file:
         file.write("# edited\n")
     assert first == again
@@ -220,7 +222,8 @@ def test_callables_of_one_file_differ_by_their_closures(folder: Path) -> None:
 def test_a_variable_that_is_read_while_the_model_is_built_counts(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body, prints = "    model._sign = os.environ['SIGN']", []
+    body = "    model._sign = os.environ['SIGN']"
+    prints = []
     for value in ("1", "1", "-1"):
         monkeypatch.setenv("SIGN", value)
         prints.append(fingerprint(body))
@@ -233,7 +236,8 @@ def test_versions_of_imported_packages_count(folder: Path, monkeypatch: pytest.M
     (package / "__init__.py").write_text("from . import code, version\n")
     (package / "code.py").write_text("")
     monkeypatch.syspath_prepend(package.parent)
-    body, prints = "    import installed, package", []
+    body = "    import installed, package"
+    prints = []
     for name, text in (("version.py", "1"), ("version.py", "2"), ("code.py", "edited = 1")):
         (package / name).write_text(text)
         prints.append(fingerprint(body))
@@ -243,7 +247,8 @@ def test_versions_of_imported_packages_count(folder: Path, monkeypatch: pytest.M
 
 
 def test_where_the_code_lies_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    body, prints = "    model.extra = pathlib.Path(__file__).with_name('value.txt'), __file__", set()
+    body = "    model.extra = pathlib.Path(__file__).with_name('value.txt'), __file__"
+    prints = set()
     for name in "ab":
         (folder / name).mkdir()
         monkeypatch.chdir(folder / name)

@@ -43,7 +43,8 @@ preprocessing = partial(prepared, input_size=(3, 56, 56), interpolation="bicubic
 def decoders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The library of each image that is decoded, with the attempts of torchvision."""
     calls: list[str] = []
-    decode, convert = fast.decode_jpeg, Image.Image.convert
+    decode = fast.decode_jpeg
+    convert = Image.Image.convert
     monkeypatch.setattr(fast, "decode_jpeg", lambda *args: calls.append("torchvision") or decode(*args))
     monkeypatch.setattr(Image.Image, "convert", lambda *args: calls.append("pillow") or convert(*args))
     return calls
@@ -93,11 +94,13 @@ def test_the_decoders_are_torchvisions(library: str, monkeypatch: pytest.MonkeyP
     elif library == "incomplete":
         monkeypatch.setattr(torchvision_decoders.PathFinder, "find_spec", lambda name, path: None)
     for name in ("decode_jpeg", "decode_image"):
-        decode, theirs = torchvision_decoders.rgb_decoder(name), getattr(torchvision_io, name)
+        decode = torchvision_decoders.rgb_decoder(name)
+        theirs = getattr(torchvision_io, name)
         assert (decode.func is theirs) == (library != "alone")
         expected = partial(theirs, mode=torchvision_io.ImageReadMode.RGB)
         for content in (*JPEGS.values(), JPEGS["4:2:0"][:-60], b"no image"):
-            ours, correct = decoded(decode, content), decoded(expected, content)
+            ours = decoded(decode, content)
+            correct = decoded(expected, content)
             assert ours == correct if isinstance(correct, str) else torch.equal(ours, correct)
 
 
@@ -160,12 +163,14 @@ def test_a_damaged_file_has_pillows_pixels_or_error(name: str) -> None:
 
 def differences(settings: Preprocessing, crop: bool, sizes: list[tuple[int, int]]) -> torch.Tensor:
     """Absolute differences of all values of the fast and the exact way, over pictures of each size."""
-    exact, quick = settings.transform(crop=crop), fast_transform(settings, crop=crop)
+    exact = settings.transform(crop=crop)
+    quick = fast_transform(settings, crop=crop)
     found = []
     for number, (height, width) in enumerate(sizes):
         noise = np.random.default_rng(number).integers(0, 2, (height, width, 3), dtype=np.uint8) * 255
         for image in (picture(height, width, number), Image.fromarray(noise)):
-            expected, pixels = exact(image), quick(pil_to_tensor(image))
+            expected = exact(image)
+            pixels = quick(pil_to_tensor(image))
             assert (pixels.shape, pixels.dtype) == (expected.shape, expected.dtype)
             found.append((pixels.int() - expected.int()).abs().flatten())
     return torch.cat(found)

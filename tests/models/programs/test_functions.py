@@ -73,7 +73,8 @@ def test_parameters_are_as_stated_or_unknown(load):
 
 def test_the_identity_is_that_of_files_and_version(load, tmp_path, snapshot):
     unknown = NumpyModel(means)
-    first, second = load(unknown), load(unknown)
+    first = load(unknown)
+    second = load(unknown)
     assert first.fingerprint != second.fingerprint
     assert first.notes[0] == snapshot
     assert load(unknown, run_id="1").fingerprint == load(unknown, run_id="1").fingerprint

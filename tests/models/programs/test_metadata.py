@@ -177,7 +177,8 @@ def tables():
 def tflite_file(path, metadata=b"", **members):
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(write_tflite(plain(), path).read_bytes()))
     if metadata:
-        entry, buffer = schema.MetadataT(), schema.BufferT()
+        entry = schema.MetadataT()
+        buffer = schema.BufferT()
         entry.name, entry.buffer, buffer.data = b"TFLITE_METADATA", len(model.buffers), list(metadata)
         model.metadata = [entry]
         model.buffers.append(buffer)
@@ -215,7 +216,8 @@ def test_a_tflite_export_of_ultralytics(text, tmp_path):
 
 
 def test_damaged_tflite_metadata_is_ignored():
-    content, draw = tables(), np.random.default_rng(0)
+    content = tables()
+    draw = np.random.default_rng(0)
     (config,) = tflite_configs(b"", content, "x.tflite")
     assert set(config.values) == {"mean", "std"}
     for length in range(len(content)):

@@ -215,7 +215,8 @@ def with_tensorrt(monkeypatch):
 
 def test_a_provider_is_noted_and_its_predictions_are_its_own(tmp_path, with_tensorrt):
     path = mean_of_colours(tmp_path / "x.onnx")
-    on_cpu, classifier = load(path), load(path, device="tensorrt")
+    on_cpu = load(path)
+    classifier = load(path, device="tensorrt")
     torch.testing.assert_close(classifier.raw(images(3)), on_cpu.raw(images(3)))
     assert classifier.device == torch.device("cpu")
     assert classifier.fingerprint != on_cpu.fingerprint

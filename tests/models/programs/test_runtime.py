@@ -66,7 +66,8 @@ Biases of quantised layers have 32 bits. ONNX files have axes and a shape, too."
 @pytest.mark.parametrize("form", FORMS)
 def test_a_program_answers_as_its_network(tmp_path, form):
     write, options, tolerance, weight_bytes = FORMS[form]
-    net, relative = plain(), {as_onnx: 1e-5, as_openvino: 1e-3, as_tflite: 0}[write]
+    net = plain()
+    relative = {as_onnx: 1e-5, as_openvino: 1e-3, as_tflite: 0}[write]
     path = write(net, tmp_path, **options)
     classifier = load(path, THREE, image_size=8)
     for count in (1, 2, 5):
@@ -161,7 +162,8 @@ INPUTS = (
 
 
 def test_inputs_that_take_no_images(snapshot):
-    spec, request = ModelSpec("net.onnx", CHECKPOINT, "net"), LoadRequest()
+    spec = ModelSpec("net.onnx", CHECKPOINT, "net")
+    request = LoadRequest()
     texts = [
         message(
             load_program,
@@ -233,7 +235,8 @@ def digits() -> tuple[torch.Tensor, torch.Tensor]:
 def net(digits: tuple[torch.Tensor, torch.Tensor]) -> nn.Sequential:
     """A small network, trained for some seconds."""
     torch.manual_seed(0)
-    conv, linear = nn.Conv2d(3, 32, 3, padding=1), nn.Linear(32, 10)
+    conv = nn.Conv2d(3, 32, 3, padding=1)
+    linear = nn.Linear(32, 10)
     net = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear)
     images, labels = digits
     optimiser = torch.optim.Adam(net.parameters(), 0.02)

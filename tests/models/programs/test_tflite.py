@@ -40,7 +40,8 @@ def test_shared_shapes_and_single_numbers_do_not_count(tmp_path):
 
 def test_weights_in_another_file_are_refused(tmp_path):
     writer = TFLiteWriter()
-    first, mean = writer.tensor("images", (1, 4, 4, 3)), writer.tensor("mean", (1, 3))
+    first = writer.tensor("images", (1, 4, 4, 3))
+    mean = writer.tensor("mean", (1, 3))
     axes = writer.tensor("axes", (2,), "int32", np.array([1, 2]))
     writer.operator("MEAN", [first, axes], [mean])
     writer.tensors[writer.tensor("weights", (5, 7))].externalBuffer = 1

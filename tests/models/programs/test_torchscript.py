@@ -54,7 +54,8 @@ def test_programs_answer_as_their_model_does(make, model, tmp_path):
 
 
 def test_parameters_are_counted(model, tmp_path):
-    count, path = size(model), tmp_path / "net.pt"
+    count = size(model)
+    path = tmp_path / "net.pt"
     traced(model).save(path)
     classifier = load(path)
     assert classifier.facts.parameters == count

@@ -118,7 +118,8 @@ def test_gradients_reach_the_images(tiny):
 
 
 def test_half_precision_does_not_reach_the_scaled_product(tiny):
-    whole, half = load(tiny), load(tiny, precision="bf16")
+    whole = load(tiny)
+    half = load(tiny, precision="bf16")
     answers = half.raw(IMAGES)
     torch.testing.assert_close(answers, whole.raw(IMAGES), atol=0.5, rtol=0)
     assert (answers.bfloat16().float() != answers).any()
@@ -311,6 +312,7 @@ def test_a_tokenizer_without_its_package(changed, monkeypatch):
 
 def test_it_answers_in_the_classes_of_a_restricted_suite(folder):
     spec = f"open_clip:local-dir:{folder}"
-    plain, restricted = load(spec), load(spec, head=Head(3, columns=(7, 0, 4), of=10))
+    plain = load(spec)
+    restricted = load(spec, head=Head(3, columns=(7, 0, 4), of=10))
     assert restricted.logits(restricted.raw(IMAGES)).equal(plain.logits(plain.raw(IMAGES)))
     assert (restricted.fingerprint, restricted.notes) == (plain.fingerprint, plain.notes)
