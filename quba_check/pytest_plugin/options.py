@@ -107,7 +107,10 @@ def options_of(config: pytest.Config) -> Options:
 
 
 def _check_ini_keys(config: pytest.Config) -> None:
-    """Raise an error if the ini file has an unknown key of ours, of which pytest would only warn."""
+    """Raise an error if the ini file has an unknown key of ours.
+
+    pytest itself would only warn.
+    """
     prefix = f"{_GROUP}_"
     # Private, as pytest has no public list of the keys of its file.
     unknown = sorted(key for key in config._get_unknown_ini_keys() if key.startswith(prefix))

@@ -31,8 +31,6 @@ def test_two_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = {"images": 9, "changed": len(flips), "wrong_to_wrong": 0}
     expected |= {name: first[name] for name in ("lost", "gained")}
     assert comparison["answers"].items() >= expected.items()
-    assert comparison["notes"] == [
-        "net.json: it never predicts brick; the other model does",
-        "other.json: it never predicts cloud; the other model does",
-    ]
+    assert comparison["before"]["notes"] == ["it never predicts brick; the other model does"]
+    assert comparison["after"]["notes"] == ["it never predicts cloud; the other model does"]
     assert any(row["part"] == "sketch" and row["paired"] for row in comparison["changes"])

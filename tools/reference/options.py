@@ -76,7 +76,8 @@ def options_page() -> str:
         "Options and commands",
         "## Which options does pytest take?",
         "An option can also stand in `pytest.ini` under its name with underscores: `quba_batch_size = 64`. "
-        f"The command line takes precedence. {codes(without_ini)} stand on the command line only.",
+        "The command line takes precedence, and an unknown key that starts with `quba_` is refused. "
+        f"{codes(without_ini)} stand on the command line only.",
         "`--model` is short for `--quba-model`. If a `conftest.py` or another plugin of your project has an "
         "option `--model`, the name is its own, and only `--quba-model` names the model to judge.",
         _pytest_options(),
