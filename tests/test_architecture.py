@@ -68,6 +68,14 @@ EXTRA_IMPORT = re.compile(
 )
 """The import of a package that an extra of quba-check installs, at the start of a module."""
 MOST_STATEMENTS = 300
+MOST_LINES = 60
+"""Lines of the longest function."""
+LONG = 40
+MOST_LONG_FUNCTIONS = 10
+MOST_PARAMETERS = 9
+MOST_PACKED = {"quba_check": 60, "tests": 40}
+"""Assignments of several values to several names, such as the two ends of an interval."""
+MOST_WALRUSES = 80
 MOST_MODULES = 15
 
 
@@ -92,6 +100,42 @@ def imported(path: Path) -> Iterator[str]:
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions() -> Iterator[tuple[Path, Function]]:
+    for _, path in modules():
+        for node in nodes(path):
+            if isinstance(node, Function):
+                yield path, node
+
+
+def code_lines(path: Path, function: Function) -> int:
+    """Return the number of lines with code of a function, without its docstring."""
+    text = path.read_text(encoding="utf-8").splitlines()
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    header = range(function.lineno, function.body[0].lineno)
+    lines = [*header, *range(body[0].lineno, (function.end_lineno or 0) + 1)] if body else header
+    return sum(bool(text[number - 1].split("#")[0].strip()) for number in lines)
+
+
+def parameters(function: Function) -> list[ast.arg]:
+    arguments = function.args
+    return [
+        one
+        for one in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        if one.arg not in ("self", "cls")
+    ]
+
+
+def is_packed(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Tuple)
+        and isinstance(node.value, ast.Tuple)
+    )
 
 
 def forbidden_imports(name: str, path: Path) -> set[str]:
@@ -200,6 +244,28 @@ def test_the_files_to_change_exist() -> None:
 def test_no_module_has_too_many_statements() -> None:
     counts = {name: sum(isinstance(node, ast.stmt) for node in nodes(path)) for name, path in modules()}
     assert {name: count for name, count in counts.items() if count > MOST_STATEMENTS} == {}
+
+
+def test_few_functions_are_long() -> None:
+    lengths = [(code_lines(path, node), f"{path.name}: {node.name}") for path, node in functions()]
+    assert [name for length, name in lengths if length > MOST_LINES] == []
+    assert len([name for length, name in lengths if length > LONG]) <= MOST_LONG_FUNCTIONS
+
+
+def test_few_functions_have_many_parameters() -> None:
+    counts = [(len(parameters(node)), f"{path.name}: {node.name}") for path, node in functions()]
+    assert [name for count, name in counts if count > MOST_PARAMETERS] == []
+
+
+@pytest.mark.parametrize("folder", MOST_PACKED)
+def test_each_assignment_has_a_line_of_its_own(folder: str) -> None:
+    paths = (PACKAGE.parent / folder).rglob("*.py")
+    assert sum(is_packed(node) for path in paths for node in nodes(path)) <= MOST_PACKED[folder]
+
+
+def test_there_are_few_assignments_inside_expressions() -> None:
+    count = sum(isinstance(node, ast.NamedExpr) for _, path in modules() for node in nodes(path))
+    assert count <= MOST_WALRUSES
 
 
 def test_folders_of_many_modules_have_a_reason() -> None:

@@ -40,7 +40,7 @@ from quba_check.tuning.suggested_limits import (
     suggest_limits,
     unmeasured_dimensions,
 )
-from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
+from quba_check.tuning.yaml_edit import Edit, edit_limits, new_threshold_file, unified_diff
 from quba_check.verdicts.stored_verdicts import read_record
 
 _WHERE = "quba-check tune"
@@ -110,17 +110,13 @@ def tune(
     if output.exists():
         existing = thresholds_at(output, _facts(records))
         _check_protocol(existing, protocol)
-        document = read_yaml(output, existing.label, ThresholdError)
         own = limits_of_demands(existing, limits, records, z)
         parts = [demand for demand in existing.demands if demand.part and demand.bound == "min"]
         useless += [one.target for one in parts if one.location in own and own[one.location].limit <= 0]
-        edit = edit_limits(document, limits, own, add=add)
+        edit = edit_limits(read_yaml(output, existing.label, ThresholdError), limits, own, add=add)
         text = edit.after
         change = unified_diff(edit.before, edit.after, output)
-        if edit.absent and not add:
-            notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
-        if edit.unlimited:
-            notes.append(f"{output}: has no limit of {listed(edit.unlimited)}, so nothing was changed there")
+        notes += _notes_on_edit(edit, output, add)
     else:
         text = change = new_threshold_file(limits, name=output.stem, protocol=protocol)
     if useless:
@@ -128,6 +124,14 @@ def tune(
     write_text(text, output)
     sys.stdout.write(change or f"{output}: nothing to change\n")
     sys.stderr.writelines(f"{note}\n" for note in notes)
+
+
+def _notes_on_edit(edit: Edit, output: Path, add: bool) -> Iterator[str]:
+    """Yield notes on dimensions that were measured and are not in the file, or have no limit there."""
+    if edit.absent and not add:
+        yield f"{output}: does not name {listed(edit.absent)}; --add demands them too"
+    if edit.unlimited:
+        yield f"{output}: has no limit of {listed(edit.unlimited)}, so nothing was changed there"
 
 
 def _check_sources(sources: Sequence[str]) -> None:

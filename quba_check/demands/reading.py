@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         baseline = _baseline(file)
     file.problems.raise_first()
     quba = grade_settings(file)
-    if not demands:
-        sections = listed(name for name in SECTIONS if name not in ("dimensions", "quba"))
-        allowed = f"a min, max or drop under dimensions, {sections}, quba.min_score, quba.min_grade"
-        raise ThresholdError("the file demands nothing", where=f"{label}:1", allowed=allowed)
+    _check_not_empty(demands, label)
     entry = file.entry
     own = file.documents[0]
     policy = Policy(entry.uncertain or POINT.uncertain, entry.confidence or POINT.confidence)
@@ -114,6 +111,14 @@ def _replaced(each: Demand, demands: Iterable[Demand]) -> tuple[int, ...]:
     if each.request.target != EACH:
         return ()
     return tuple(number for own in demands if own.replaces(each) for number in own.request.classes)
+
+
+def _check_not_empty(demands: Collection[Demand], label: str) -> None:
+    """Raise an error without demands."""
+    if not demands:
+        sections = listed(name for name in SECTIONS if name not in ("dimensions", "quba"))
+        allowed = f"a min, max or drop under dimensions, {sections}, quba.min_score, quba.min_grade"
+        raise ThresholdError("the file demands nothing", where=f"{label}:1", allowed=allowed)
 
 
 def _check_levels(file: MergedFile, demands: Iterable[Demand]) -> None:

@@ -65,12 +65,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         worst = same_text if same_batch >= other_batch else other_text
         yield _train_mode_finding(subject, training, f"in another pass, {worst}")
     elif changed:
-        tensors = "tensor differs" if len(changed) == 1 else "tensors differ"
-        yield finding(
-            "a forward pass in eval mode writes to the model.",
-            f"after {2 * len(inputs) + len(half)} images, {len(changed)} {tensors}: {listed(changed, SHOWN)}",
-            "write to buffers only `if self.training:`",
-        )
+        yield _written_tensors_finding(subject, changed, 2 * len(inputs) + len(half))
     elif same_batch > SAME_BATCH[classifier.compute.precision]:
         cause = _first_differing_layer(classifier, inputs, inputs, 0)
         yield finding(
@@ -80,14 +75,25 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         )
     elif other_batch > OTHER_BATCH[classifier.compute.precision]:
         cause = _first_differing_layer(classifier, inputs, half, len(half) - 1)
-        yield finding(
-            "an image's answer depends on the rest of its batch.",
-            f"in another batch, {other_text}{cause}",
-            "BatchNorm without running statistics uses those of the batch: train it with "
-            "track_running_stats=True"
-            if "BatchNorm" in cause
-            else "compute each image on its own: nothing in forward() may combine values along the batch",
-        )
+        fix = "compute each image on its own: nothing in forward() may combine values along the batch"
+        if "BatchNorm" in cause:
+            fix = (
+                "BatchNorm without running statistics uses those of the batch: train it with "
+                "track_running_stats=True"
+            )
+        problem = "an image's answer depends on the rest of its batch."
+        yield finding(problem, f"in another batch, {other_text}{cause}", fix)
+
+
+def _written_tensors_finding(subject: ModelUnderTest, changed: Sequence[str], n_images: int) -> Finding:
+    """Return the finding on tensors that differ after passes of a number of images."""
+    tensors = "tensor differs" if len(changed) == 1 else "tensors differ"
+    return subject.finding(
+        CHECK,
+        "a forward pass in eval mode writes to the model.",
+        f"after {n_images} images, {len(changed)} {tensors}: {listed(changed, SHOWN)}",
+        "write to buffers only `if self.training:`",
+    )
 
 
 def _difference(one: Tensor, other: Tensor) -> tuple[float, str]:

@@ -25,7 +25,7 @@ from quba_check.gate.threshold_files import PlannedDemand
 from quba_check.messages import listed
 from quba_check.number_format import ordinal
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, measurements_of
-from quba_check.records.per_image import PerImage
+from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.predictions import PredictionsRow, merged
 from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
@@ -35,6 +35,7 @@ from quba_check.verdicts.evidence import grade_of
 from quba_check.verdicts.explanation import grade_row
 
 if TYPE_CHECKING:
+    from quba_check.doctor.finding import Finding
     from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
 
@@ -190,22 +191,12 @@ class ResultCollector:
         model = demands[0].model
         protocol = demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
-        classifier = evaluation.classifier
         reference = gate.loaded.references.get(protocol)
         engine = evaluation.engine
         compute = ComputeRow(**asdict(engine.compute) | {"batch_size": engine.batch_size})
-        for planned in demands:
-            result = self.results.get(planned.node_id)
-            if result is not None and result.inputs != inputs_hash(gate, planned):
-                del self.results[planned.node_id]
-                self.crashed[planned.node_id] = CHANGED
-        results = [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
+        results = self._current_results(gate, demands)
         clean = self.images.get((model, protocol), PerImage()).clean
-        findings = []
-        if clean is not None:
-            from quba_check.doctor.accuracy import answer_findings  # loads torch
-
-            findings = [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
+        findings = _answer_findings(evaluation.classifier, clean)
         examination = gate.examinations.get(model)
         examined = () if examination is None else examination.findings
         inputs = {result.inputs for result in results}  # those of a file that changed meanwhile are others
@@ -213,13 +204,9 @@ class ResultCollector:
         measurements = {name: row for carrier in carriers for name, row in carrier.measurements.items()}
         contents = {view: content for carrier in carriers for view, content in carrier.contents.items()}
         sets = {name: row for carrier in carriers for name, row in carrier.sets.items()}
+        noted = [*(finding for finding in examined if finding.check != IN_RECORD), *findings]
         notes = [
-            *([DEMONSTRATION] if gate.is_demo else []),
-            *classifier.notes,
-            *(finding.as_note() for finding in examined if finding.check != IN_RECORD),
-            *(finding.as_note() for finding in findings),
-            *_baseline_notes(gate, compute.precision),
-            *([] if reference is None else _reference_notes(gate, evaluation, reference.classifier)),
+            *_notes_before_results(gate, evaluation, reference, noted),
             *(note for result in results for note in result.notes),
             *_reuse_notes(evaluation, contents.get(CLEAN_SET)),
         ]
@@ -227,16 +214,11 @@ class ResultCollector:
         origins = self.predictions.get((model, protocol), {})
         origins |= prediction_rows(evaluation, origins)  # this process predicts the first shard
         predictions = merged(origins.values()) if origins else None
-        declared = ["unknown_detection"] if gate.suite.facts.unknown else []
         return Record(
             model=model_row(evaluation, model),
             suite=suite_row(evaluation, contents, sets),
             protocol=protocol,
-            measurements={
-                name: measurements.get(name, NotMeasuredRow(not_measured=True))
-                for name in registry.names
-                if name in measurements or name not in ON_DEMAND or name in declared
-            },
+            measurements=_with_unmeasured(measurements, gate.suite.facts),
             verdicts=verdicts,
             grades=tuple(self._grades(demands, measurements, gate.suite.facts)),
             environment=environment(evaluation, compute),
@@ -257,6 +239,15 @@ class ResultCollector:
             baseline=next(iter(gate.approved.stated), None),
             predictions=predictions,
         )
+
+    def _current_results(self, gate: GateSession, demands: Sequence[PlannedDemand]) -> list[DemandResult]:
+        """Return the results of demands, without those whose input files were changed since."""
+        for planned in demands:
+            result = self.results.get(planned.node_id)
+            if result is not None and result.inputs != inputs_hash(gate, planned):
+                del self.results[planned.node_id]
+                self.crashed[planned.node_id] = CHANGED
+        return [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
 
     def verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
         """Return the verdict of a demand, or `not run` with a reason."""
@@ -288,6 +279,40 @@ class ResultCollector:
             grade = grade_of(thresholds, measurements_of(measurements), demands[0].protocol, suite)
             if isinstance(grade, Grade):  # else the verdict of the file's quba demand has the reason
                 yield grade_row(grade, label)
+
+
+def _answer_findings(classifier: Classifier, clean: CleanAnswers | None) -> list[Finding]:
+    """Return the findings on the answers of clean images."""
+    if clean is None:
+        return []
+    from quba_check.doctor.accuracy import answer_findings  # loads torch
+
+    return [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
+
+
+def _notes_before_results(
+    gate: GateSession, evaluation: Evaluation, reference: Evaluation | None, findings: Iterable[Finding]
+) -> Iterator[str]:
+    """Yield the notes on a run that do not depend on its results."""
+    if gate.is_demo:
+        yield DEMONSTRATION
+    yield from evaluation.classifier.notes
+    yield from (finding.as_note() for finding in findings)
+    yield from _baseline_notes(gate, evaluation.engine.compute.precision)
+    if reference is not None:
+        yield from _reference_notes(gate, evaluation, reference.classifier)
+
+
+def _with_unmeasured(
+    measurements: Mapping[str, AnyMeasurementRow], suite: SuiteFacts
+) -> dict[str, AnyMeasurementRow]:
+    """Return the rows of all dimensions that a record names, in their order."""
+    declared = ["unknown_detection"] if suite.unknown else []
+    return {
+        name: measurements.get(name, NotMeasuredRow(not_measured=True))
+        for name in registry.names
+        if name in measurements or name not in ON_DEMAND or name in declared
+    }
 
 
 def _reuse_notes(evaluation: Evaluation, content: str | None) -> Iterator[str]:

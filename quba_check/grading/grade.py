@@ -131,32 +131,21 @@ def grade(
     check_values(values)
     check_names("allow_missing", rules.allow_missing)
     reference = _population(population)
-    full = full_weights(rules.weights)
     measured = measured or {}
-    masked = {name: row.masked for name, row in measured.items() if row.masked and full.get(name)}
-    transferred = [name for name, row in measured.items() if row.transferred and full.get(name)]
-    refused = {} if rules.allow_masked else masked
-    of_others = [] if rules.allow_transferred else transferred
-    left_out = {*refused, *of_others}
-    doubts = [*masking_notes(masked, left_out), *transfer_notes(transferred, left_out)]
-    unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
-    comparable = {*reference.dimensions} - {*unmeasured}
-    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name not in comparable)
-    effective = {name: 0.0 if name in missing else weight for name, weight in full.items()}
-    is_weightless = unmeasured and not any(effective.values())
-    if is_weightless or not set(unmeasured) <= set(rules.allow_missing):
-        return ungraded(
-            reference, missing=unmeasured, not_graded=doubt_reason(refused, of_others, unmeasured)
-        )
+    counted = _counted_dimensions(values, rules, reference, measured)
+    if counted.refusal is not None:
+        return ungraded(reference, missing=counted.unmeasured, not_graded=counted.refusal)
+    weights = counted.weights
+    missing = counted.missing
     other_suite = suite_difference(reference, run.suite, run.classes)
-    score = reference.score(values, effective)
+    score = reference.score(values, weights)
     if other_suite and not rules.allow_other_suite:
-        notes = [*comparison_notes(missing, (), reference, run.protocol), *doubts]
+        notes = [*comparison_notes(missing, (), reference, run.protocol), *counted.doubts]
         return ungraded(reference, missing=missing, notes=notes, score=score, other_suite=other_suite)
-    percentile = reference.percentile(score, effective)
-    crossed = crossed_dimensions(effective, reference, run.protocol)
-    scores = reference.scores(effective)
-    slopes = reference.slopes(effective)
+    percentile = reference.percentile(score, weights)
+    crossed = crossed_dimensions(weights, reference, run.protocol)
+    scores = reference.scores(weights)
+    slopes = reference.slopes(weights)
     curve = _curve(score, slopes, measured) if measured else None
     ends = curve.interval(CONFIDENCE) if curve else None
     return Grade(
@@ -169,18 +158,62 @@ def grade(
         models=len(scores),
         curve=curve,
         interval=ends,
-        letters=_spanned(reference.percentile(end, effective) for end in ends) if ends else (),
+        letters=_spanned(reference.percentile(end, weights) for end in ends) if ends else (),
         least={name: scores[math.ceil(low * len(scores) / 100) - 1] for name, low in _LOWEST_PERCENTILE},
         missing=missing,
         cross_protocol=crossed,
         notes=(
             *comparison_notes(missing, crossed, reference, run.protocol),
-            *doubts,
-            *corruption_notes(effective, reference, run.generates_corruptions),
+            *counted.doubts,
+            *corruption_notes(weights, reference, run.generates_corruptions),
             *few_images_notes(slopes, measured, reference),
         ),
         other_suite=other_suite,
         groups=min((row.groups for row in measured.values() if row.groups is not None), default=None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _CountedDimensions:
+    """The dimensions that count for a grade.
+
+    Attributes:
+        weights: weight by dimension; 0 for missing ones.
+        unmeasured: the nine dimensions without a value that counts.
+        missing: these, and those that the population lacks.
+        doubts: notes on masked values, and on values of another model's attacks.
+        refusal: reason for no grade; None if there is one.
+    """
+
+    weights: Mapping[str, float]
+    unmeasured: tuple[str, ...]
+    missing: tuple[str, ...]
+    doubts: tuple[str, ...]
+    refusal: str | None
+
+
+def _counted_dimensions(
+    values: Mapping[str, float], rules: GradeRules, reference: Population, measured: Mapping[str, Measurement]
+) -> _CountedDimensions:
+    """Return the dimensions that count under the rules of a grade."""
+    full = full_weights(rules.weights)
+    masked = {name: row.masked for name, row in measured.items() if row.masked and full.get(name)}
+    transferred = [name for name, row in measured.items() if row.transferred and full.get(name)]
+    refused = {} if rules.allow_masked else masked
+    of_others = [] if rules.allow_transferred else transferred
+    left_out = {*refused, *of_others}
+    unmeasured = tuple(name for name in PUBLISHED_DIMENSIONS if name not in values or name in left_out)
+    comparable = {*reference.dimensions} - {*unmeasured}
+    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name not in comparable)
+    weights = {name: 0.0 if name in missing else weight for name, weight in full.items()}
+    is_weightless = unmeasured and not any(weights.values())
+    is_refused = is_weightless or not set(unmeasured) <= set(rules.allow_missing)
+    return _CountedDimensions(
+        weights,
+        unmeasured,
+        missing,
+        doubts=(*masking_notes(masked, left_out), *transfer_notes(transferred, left_out)),
+        refusal=doubt_reason(refused, of_others, unmeasured) if is_refused else None,
     )
 
 

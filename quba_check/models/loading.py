@@ -96,12 +96,7 @@ class _FrozenState:
 def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     device = compute.resolve_device(request.device, request.worker)
     precision = compute.resolve_precision(request.precision, device)
-    if request.device in PROVIDERS and not spec.kind.takes_provider:
-        problem = f"--quba-device={request.device} runs ONNX files alone"
-        hint = f"Allowed for other models: {', '.join(DEVICES)}."
-        raise ModelError(problem, where=spec.text, hint=hint)
-    if request.preprocessing is not None and "ignore" in request.preprocessing.values:
-        request = replace(request, head=_head(request, [request.preprocessing], spec.text))
+    request = _checked_request(spec, request)
     loaded = _load_module(spec, request)
     interface = _interface(loaded, request, spec.text)
     device = loaded.device or device
@@ -139,6 +134,21 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         classifier.is_open = True
     classifier.is_open |= settings.runtime == "openvino"  # it is checked on images
     return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
+
+
+def _checked_request(spec: ModelSpec, request: LoadRequest) -> LoadRequest:
+    """Return a request with the head that its preprocessing file states.
+
+    Raises:
+        ModelError: the device is of another kind of model, or the head cannot be that of the suite.
+    """
+    if request.device in PROVIDERS and not spec.kind.takes_provider:
+        problem = f"--quba-device={request.device} runs ONNX files alone"
+        hint = f"Allowed for other models: {', '.join(DEVICES)}."
+        raise ModelError(problem, where=spec.text, hint=hint)
+    if request.preprocessing is None or "ignore" not in request.preprocessing.values:
+        return request
+    return replace(request, head=_head(request, [request.preprocessing], spec.text))
 
 
 def _load_module(spec: ModelSpec, request: LoadRequest) -> LoadedModule:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import timm
@@ -249,13 +250,14 @@ def test_fingerprint_is_of_structure_name_and_sources(tmp_path):
     assert len({same, *others}) == 6
 
 
-ZERO = torch.zeros(())
-ONE = torch.ones(())
 WRAPPERS = {
     "f7259dca398606945d073004c6f64d7f": ExportedNetwork(nn.Identity(), 1, 4),
     "7ac3fe7e6c6008be0fded176743a4989": RuntimeProgram(id, ImageInput(), b"x", "onnxruntime 1", "scores"),
     "56313bef713a542c5f910581cf7ac0e6": ZeroShotClassifier(
-        nn.Identity(), torch.zeros(1, 1), scale=ONE, bias=ZERO, runtime="o 3", texts="d"
+        SimpleNamespace(visual=nn.Identity(), logit_scale=torch.zeros(())),
+        torch.zeros(1, 1),
+        runtime="o 3",
+        texts="d",
     ),
 }
 

@@ -77,20 +77,8 @@ def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) 
         hint = "If you trust whoever made the file, give --quba-trust-pickle (docs/security.md)."
         raise error(problem, hint=hint)
     files = model_files(spec.path)
-    opener = Image.open
-    environment = dict(os.environ)
-    problem = "cannot be read as a checkpoint of ultralytics:"
-    # Its import changes how numpy prints, the environment of later processes, and how Pillow opens images.
-    with quiet(), model_errors(problem, where=spec.text), np.printoptions():
-        try:
-            library = importlib.import_module("ultralytics")
-        except ImportError as missing:
-            problem = "a checkpoint of ultralytics needs ultralytics, which is not installed"
-            raise error(problem, hint="Install it: pip install ultralytics.") from missing
-        finally:
-            Image.open = opener
-            os.environ.clear()
-            os.environ.update(environment)
+    with quiet(), model_errors("cannot be read as a checkpoint of ultralytics:", where=spec.text):
+        library = _import_ultralytics(spec)
         checkpoint = torch.load(spec.path, map_location="cpu", weights_only=False)
         key = "model" if checkpoint.get("ema") is None else "ema"
         network: Any = checkpoint[key]
@@ -118,6 +106,30 @@ def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) 
         files=files,
         libraries={"ultralytics": library.__version__},
     )
+
+
+def _import_ultralytics(spec: ModelSpec) -> Any:
+    """Return the library.
+
+    Its import changes how numpy prints, the environment of later processes, and how Pillow opens images; all
+    three are restored.
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    opener = Image.open
+    environment = dict(os.environ)
+    try:
+        with np.printoptions():
+            return importlib.import_module("ultralytics")
+    except ImportError as missing:
+        problem = "a checkpoint of ultralytics needs ultralytics, which is not installed"
+        hint = "Install it: pip install ultralytics."
+        raise ModelError(problem, where=spec.text, hint=hint) from missing
+    finally:
+        Image.open = opener
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def _place_of_logits(outputs: Any) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +14,7 @@ from quba_check.errors import ModelError, extra_needed
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
 from quba_check.models.programs.metadata import exported_config, openvino_metadata, tflite_configs
-from quba_check.models.programs.runtime import Port, load_program
+from quba_check.models.programs.runtime import Graph, Port, load_program
 from quba_check.models.programs.transformers_configs import configs_of_export
 from quba_check.models.request import LoadRequest
 from quba_check.models.runtimes import compile_openvino
@@ -67,6 +67,21 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         # Neither the digest nor the fingerprint would know them.
         allowed = "a TFLite file with its weights"
         raise ModelError("it keeps weights in another file", where=spec.text, allowed=allowed)
+    program = Graph(
+        _tflite_run(interpreter),
+        [_tflite_port(entry, steps) for entry in interpreter.get_input_details()],
+        [_tflite_port(entry, steps) for entry in interpreter.get_output_details()],
+        kind="a TFLite model",
+        runtime=runtime,
+        files=files,
+        metadata=tflite_configs(content, bytes(buffers.get(b"TFLITE_METADATA", b"")), spec.text),
+    )
+    notes = [FOLDED.format("TFLite")]
+    return load_program(spec, request, program, notes, weights=weights, libraries=libraries)
+
+
+def _tflite_run(interpreter: Any) -> Callable[[int, Any], Any]:
+    """Return the function from the number of an output and images to the output."""
     inputs = interpreter.get_input_details()
     outputs = interpreter.get_output_details()
 
@@ -81,20 +96,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         is_quantised = scale and answers.dtype.kind in "iu"
         return ((answers - float(zero_point)) * scale).astype(np.float32) if is_quantised else answers
 
-    return load_program(
-        spec,
-        request,
-        run,
-        [_tflite_port(entry, steps) for entry in inputs],
-        [_tflite_port(entry, steps) for entry in outputs],
-        kind="a TFLite model",
-        runtime=runtime,
-        files=files,
-        notes=[FOLDED.format("TFLite")],
-        metadata=tflite_configs(content, bytes(buffers.get(b"TFLITE_METADATA", b"")), spec.text),
-        weights=weights,
-        libraries=libraries,
-    )
+    return run
 
 
 def _tflite_port(entry: dict[str, Any], steps: Mapping[int, float]) -> Port:
@@ -171,9 +173,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         counted = _openvino_weights(model, files[1].size)
         metadata = openvino_metadata(model, spec.path)
     infer = compiled.create_infer_request()
-    return load_program(
-        spec,
-        request,
+    graph = Graph(
         lambda number, images: infer.infer([images])[compiled.outputs[number]],
         [_openvino_port(entry) for entry in compiled.inputs],
         list(map(_openvino_port, compiled.outputs, map(_openvino_step, model.outputs))),
@@ -181,8 +181,13 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         runtime=runtime,
         files=files,
         mapped=files,
-        notes=[FOLDED.format("OpenVINO")],
         metadata=(*configs_of_export(spec, request), *exported_config(metadata, spec.text)),
+    )
+    return load_program(
+        spec,
+        request,
+        graph,
+        [FOLDED.format("OpenVINO")],
         weights=counted,
         takes_single_images=_openvino_depends_on_batch(model),
         libraries=libraries,

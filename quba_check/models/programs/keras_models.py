@@ -12,7 +12,7 @@ from quba_check.errors import ModelError, extra_needed
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, Weights, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.programs.runtime import Port, load_program
+from quba_check.models.programs.runtime import Graph, Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import KERAS_WAY_OUT, WITH_CODE, ModelSpec
 
@@ -37,13 +37,7 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     files = model_files(spec.path)
     if not zipfile.is_zipfile(spec.path):
         raise ModelError("is not a Keras 3 file, or is damaged.", where=spec.text, hint=KERAS_WAY_OUT)
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    with extra_needed(f"{spec.text}: it", "keras>=3.13.2 (or its backend)", ModelError, extra="keras"):
-        import keras
-
-        # Before, the safe mode of Keras had known ways to run code of a file.
-        if tuple(map(int, re.findall(r"\d+", keras.__version__)[:3])) < (3, 13, 2):
-            raise ImportError
+    keras = _import_keras(spec)
     backend = keras.config.backend()
     runtime = f"keras {keras.__version__} on {backend}"
     libraries = {"keras": keras.__version__, backend: str(sys.modules[backend].__version__)}
@@ -66,25 +60,31 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     layer = _layer_of_255(model, keras)
     is_float = inputs and inputs[0].type != "uint8"
     values = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
-    own = [PreprocessingConfig(values, f"the {layer} layer of {spec.text}")] if layer and is_float else []
-    loaded = load_program(
-        spec,
-        request,
-        run,
-        inputs,
-        outputs,
-        kind="a Keras model",
-        runtime=runtime,
-        files=files,
-        metadata=own,
-        weights=weights,
-        libraries=libraries,
-    )
+    rescaling = PreprocessingConfig(values, f"the {layer} layer of {spec.text}")
+    metadata = (rescaling,) if layer and is_float else ()
+    graph = Graph(run, inputs, outputs, "a Keras model", runtime, files, metadata=metadata)
+    loaded = load_program(spec, request, graph, weights=weights, libraries=libraries)
     stated = (*loaded.configs, *([request.preprocessing] if request.preprocessing else []))
     if request.fallback is None and not any("mean" in config.values for config in stated):
         hint = "State mean and std of the training in the file of --quba-preprocessing (docs/models.md)."
         raise ModelError("does not state how pixels are scaled", where=spec.text, hint=hint)
     return loaded
+
+
+def _import_keras(spec: ModelSpec) -> Any:
+    """Return the library.
+
+    Raises:
+        ModelError: it is missing, or too old.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    with extra_needed(f"{spec.text}: it", "keras>=3.13.2 (or its backend)", ModelError, extra="keras"):
+        import keras
+
+        # Before, the safe mode of Keras had known ways to run code of a file.
+        if tuple(map(int, re.findall(r"\d+", keras.__version__)[:3])) < (3, 13, 2):
+            raise ImportError
+    return keras
 
 
 def _weights(model: Any) -> Weights:

@@ -18,7 +18,7 @@ from quba_check.models.choices import PROVIDERS
 from quba_check.models.errors import model_errors, quiet
 from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
 from quba_check.models.programs.metadata import exported_config
-from quba_check.models.programs.runtime import Port, load_program
+from quba_check.models.programs.runtime import Graph, Port, load_program
 from quba_check.models.programs.transformers_configs import configs_of_export
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -52,58 +52,75 @@ def load_onnx(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         ModelError: the file cannot be used, its packages are not installed, its input takes no batch of
             images, or the device requested by name cannot run it.
     """
-    graph = read_graph(spec.path, spec=spec.text)
+    contents = read_graph(spec.path, spec=spec.text)
     with extra_needed(f"{spec.text}: an ONNX model", "onnxruntime", ModelError, extra="onnx"):
         import onnxruntime
     runtime = f"onnxruntime {onnxruntime.__version__}"
     device = compute.resolve_device(request.device, request.worker)
-    provider = PROVIDERS.get(request.device) or (CUDA if device.type == "cuda" else "")
-    available = onnxruntime.get_available_providers()
-    if request.device in PROVIDERS and provider not in available:
-        problem = f"{runtime} has no {provider}, which --quba-device={request.device} needs"
-        hint = f"Installed: {', '.join(available)}. Install a build of onnxruntime with it."
-        raise ModelError(problem, where=spec.text, hint=hint)
-    with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
-        session = _session(spec, provider, device)
+    session, provider = _session(spec, request.device, device)
     notes = [PARAMETERS]
-    if provider and provider not in session.get_providers():
-        if request.device != "auto":
-            remedy = "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
-            if provider != CUDA:
-                remedy = f"Its {provider} does not work here. Give --quba-device=cpu."
-            raise ModelError(f"{runtime} cannot run it on {request.device}", where=spec.text, hint=remedy)
+    if device.type == "cuda" and not provider:
         notes.append(f"{spec.text} runs on the CPU: {runtime} has no CUDA provider that works here")
-        provider = ""
     if provider not in ("", CUDA):  # rounds differently from the CPU, on which torch sees the model
         runtime += f" with {provider}"
         notes.append(f"{spec.text} runs in {runtime}")
     inputs, outputs = (
         [
-            Port(entry.name, entry.type, tuple(entry.shape), graph.steps.get(entry.name, 0.0))
+            Port(entry.name, entry.type, tuple(entry.shape), contents.steps.get(entry.name, 0.0))
             for entry in entries
         ]
         for entries in (session.get_inputs(), session.get_outputs())
     )
-    return load_program(
-        spec,
-        request,
+    graph = Graph(
         lambda number, images: session.run([outputs[number].name], {inputs[0].name: images})[0],
         inputs,
         outputs,
         kind="an ONNX model",
         runtime=runtime,
-        files=graph.files,
-        mapped=graph.files[1:],
-        notes=notes,
-        metadata=(*configs_of_export(spec, request), *exported_config(graph.metadata, spec.text)),
-        weights=graph.weights,
+        files=contents.files,
+        mapped=contents.files[1:],
+        metadata=(*configs_of_export(spec, request), *exported_config(contents.metadata, spec.text)),
+    )
+    return load_program(
+        spec,
+        request,
+        graph,
+        notes,
+        weights=contents.weights,
         device=device if provider == CUDA else torch.device("cpu"),
-        takes_single_images=graph.depends_on_batch,
+        takes_single_images=contents.depends_on_batch,
         libraries={"onnxruntime": onnxruntime.__version__},
     )
 
 
-def _session(spec: ModelSpec, provider: str, device: torch.device) -> Any:
+def _session(spec: ModelSpec, requested: str, device: torch.device) -> tuple[Any, str]:
+    """Return the session of a file, and its provider; an empty one is the CPU.
+
+    Raises:
+        ModelError: the file cannot be loaded, or the device requested by name cannot run it.
+    """
+    import onnxruntime
+
+    runtime = f"onnxruntime {onnxruntime.__version__}"
+    provider = PROVIDERS.get(requested) or (CUDA if device.type == "cuda" else "")
+    available = onnxruntime.get_available_providers()
+    if requested in PROVIDERS and provider not in available:
+        problem = f"{runtime} has no {provider}, which --quba-device={requested} needs"
+        hint = f"Installed: {', '.join(available)}. Install a build of onnxruntime with it."
+        raise ModelError(problem, where=spec.text, hint=hint)
+    with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
+        session = _open_session(spec, provider, device)
+    if not provider or provider in session.get_providers():
+        return session, provider
+    if requested != "auto":
+        remedy = "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
+        if provider != CUDA:
+            remedy = f"Its {provider} does not work here. Give --quba-device=cpu."
+        raise ModelError(f"{runtime} cannot run it on {requested}", where=spec.text, hint=remedy)
+    return session, ""
+
+
+def _open_session(spec: ModelSpec, provider: str, device: torch.device) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

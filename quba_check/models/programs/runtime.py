@@ -180,41 +180,48 @@ class RuntimeProgram(nn.Module):
         return torch.from_numpy(np.array(answers, order="C")) if isinstance(answers, np.ndarray) else answers
 
 
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A program as its runtime loaded it.
+
+    Attributes:
+        run: returns the output with a number for an array of images.
+        inputs: its inputs.
+        outputs: its outputs. The first one declared as (N, C) is used, else the first.
+        kind: the kind of model with its article, for messages.
+        runtime: name and version of the runtime.
+        files: the files that it was loaded from.
+        mapped: those that the runtime still reads while it runs.
+        metadata: configs in its metadata.
+    """
+
+    run: Callable[[int, Any], Any]
+    inputs: Sequence[Port]
+    outputs: Sequence[Port]
+    kind: str
+    runtime: str
+    files: tuple[ModelFile, ...]
+    mapped: tuple[ModelFile, ...] = ()
+    metadata: tuple[PreprocessingConfig, ...] = ()
+
+
 def load_program(
-    spec: ModelSpec,
-    request: LoadRequest,
-    run: Callable[[int, Any], Any],
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
-    *,
-    kind: str,
-    runtime: str,
-    files: tuple[ModelFile, ...],
-    mapped: tuple[ModelFile, ...] = (),
-    notes: Sequence[str] = (),
-    metadata: Sequence[PreprocessingConfig] = (),
-    **properties: Any,
+    spec: ModelSpec, request: LoadRequest, graph: Graph, notes: Sequence[str] = (), **properties: Any
 ) -> LoadedModule:
     """Return a program of another runtime as a loaded module.
 
     Args:
         spec: the model.
         request: how it is loaded.
-        run: returns the output with a number for an array of images.
-        inputs: the inputs of the program.
-        outputs: its outputs. The first one declared as (N, C) is used, else the first.
-        kind: the kind of model with its article, for messages.
-        runtime: name and version of the runtime.
-        files: the files that the program was loaded from.
-        mapped: those that the runtime still reads while it runs.
+        graph: the program.
         notes: the first notes.
-        metadata: configs in the metadata of the program.
         properties: further fields of `LoadedModule`.
 
     Raises:
         ModelError: the program takes something else than a batch of images.
     """
-    takes = _image_input(inputs, spec.text)
+    outputs = graph.outputs
+    takes = _image_input(graph.inputs, spec.text)
     check_fits_input(takes, request, spec.text)
     tables = [
         port for port in outputs if len(port.shape) == 2 and port.shape[1] == request.expected_head.size
@@ -225,16 +232,16 @@ def load_program(
         notes.append(f"the output '{answers.name}' is used, of {listed(port.name for port in outputs)}")
     if takes.batch is not None:
         notes.append(f"its batch size is fixed to {takes.batch}: images are given in batches of that size")
-    contents = hashlib.sha256("".join(file.sha256 for file in files).encode()).digest()
-    run_chosen = functools.partial(run, outputs.index(answers))
+    contents = hashlib.sha256("".join(file.sha256 for file in graph.files).encode()).digest()
+    run = functools.partial(graph.run, outputs.index(answers))
     values: dict[str, Any] = {"device": torch.device("cpu"), "precision": "fp32", "is_program": True}
     return LoadedModule(
-        RuntimeProgram(run_chosen, takes, contents, runtime, answers.name, mapped),
-        configs=(*metadata, PreprocessingConfig(takes.config, f"the input of {spec.text}")),
+        RuntimeProgram(run, takes, contents, graph.runtime, answers.name, graph.mapped),
+        configs=(*graph.metadata, PreprocessingConfig(takes.config, f"the input of {spec.text}")),
         notes=tuple(notes),
-        no_gradient=NO_GRADIENT.format(kind),
+        no_gradient=NO_GRADIENT.format(graph.kind),
         output_step=answers.scale if answers.scale <= LARGEST_STEP else 0.0,
-        files=files,
+        files=graph.files,
         **values | properties,
     )
 

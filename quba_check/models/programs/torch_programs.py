@@ -215,17 +215,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             "trust whoever made the file: --quba-trust-pickle."
         )
     files = model_files(spec.path)
-    version = torch.__version__
-    device = compute.resolve_device(request.device, request.worker)
-    with quiet(), model_errors(f"cannot be read as an exported program of torch {version}:", where=spec.text):
-        # Registers the operators of programs that PT2E quantised.
-        importlib.import_module("torch.ao.quantization.fx._decomposed")
-        program = torch.export.load(spec.path)
-        if device.type != "cpu":
-            from torch.export.passes import move_to_device_pass
-
-            program = move_to_device_pass(program, device)
-        module = program.module()
+    program, module = _read_exported(spec, compute.resolve_device(request.device, request.worker))
     training = next(
         (str(node.target) for node in program.graph.nodes if _is_exported_in_train_mode(node)), None
     )
@@ -254,6 +244,20 @@ def load_exported(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         is_program=True,
         takes_single_images=any(_operator(node) in DYNAMIC for node in program.graph.nodes),
     )
+
+
+def _read_exported(spec: ModelSpec, device: torch.device) -> tuple[Any, nn.Module]:
+    """Return an exported program on a device, and its module."""
+    version = torch.__version__
+    with quiet(), model_errors(f"cannot be read as an exported program of torch {version}:", where=spec.text):
+        # Registers the operators of programs that PT2E quantised.
+        importlib.import_module("torch.ao.quantization.fx._decomposed")
+        program = torch.export.load(spec.path)
+        if device.type != "cpu":
+            from torch.export.passes import move_to_device_pass
+
+            program = move_to_device_pass(program, device)
+        return program, program.module()
 
 
 def _operator(node: Any) -> str:

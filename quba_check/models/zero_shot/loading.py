@@ -73,15 +73,7 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
 
     folder = request.cache and request.cache / "texts" / digest
     weights = cached_text_weights(folder, tokens, weights_of, request.progress)
-    bias = getattr(model, "logit_bias", None)
-    module = ZeroShotClassifier(
-        model.visual,
-        weights,
-        scale=model.logit_scale.detach().float().exp().reshape(()),
-        bias=torch.zeros(()) if bias is None else bias.detach().float().reshape(()),
-        runtime=runtime,
-        texts=digest,
-    )
+    module = ZeroShotClassifier(model, weights, runtime=runtime, texts=digest)
     config, config_notes = config_of_open_clip(open_clip.get_model_preprocess_cfg(model))
     return LoadedModule(
         module.cpu(),
@@ -213,10 +205,9 @@ class ZeroShotClassifier(nn.Module):
     are logits: scale · cos(image, text) + bias. That holds for SigLIP too, which applies a sigmoid to them.
 
     Args:
-        image_tower: images to embeddings (N, D), or to a tuple that begins with them.
+        model: open_clip's model, with an image tower that maps images to embeddings (N, D), or to a tuple
+            that begins with them.
         text_weights: (C, D), rows of length 1.
-        scale: factor of the cosines, already exponentiated.
-        bias: added to the scaled cosines; 0 for models without one.
         runtime: name and version of open_clip.
         texts: digest of the text tower and its input.
     """
@@ -226,23 +217,15 @@ class ZeroShotClassifier(nn.Module):
     scale: Tensor
     bias: Tensor
 
-    def __init__(
-        self,
-        image_tower: nn.Module,
-        text_weights: Tensor,
-        *,
-        scale: Tensor,
-        bias: Tensor,
-        runtime: str,
-        texts: str,
-    ) -> None:
+    def __init__(self, model: Any, text_weights: Tensor, *, runtime: str, texts: str) -> None:
         super().__init__()
-        self.image_tower = image_tower
+        bias = getattr(model, "logit_bias", None)
+        self.image_tower = model.visual
         self.runtime = runtime
         self.texts = texts
         self.register_buffer("text_weights", text_weights)
-        self.register_buffer("scale", scale)
-        self.register_buffer("bias", bias)
+        self.register_buffer("scale", model.logit_scale.detach().float().exp().reshape(()))
+        self.register_buffer("bias", torch.zeros(()) if bias is None else bias.detach().float().reshape(()))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, C) of normalised images."""

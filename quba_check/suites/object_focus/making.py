@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -115,11 +116,7 @@ def make_object_focus(
     settings = {"data": suite.location, "objects": source, "seed": seed, "per class": per_class}
     examples = suite.examples(CLEAN)
     classes = suite.classes
-    for name in classes:
-        if re.search(r"^\.|[/\\]", name):
-            problem = f"the class '{name}' cannot name a folder"
-            allowed = r"names without / and \, and no dot in front"
-            raise SuiteError(problem, where=suite.location, allowed=allowed)
+    _check_folder_names(classes, suite.location)
     objects.prepare(suite, examples)
     with new_folder(out) as folder, ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         search = _Search(suite, objects, pool, progress("looking for objects", len(examples)))
@@ -127,26 +124,32 @@ def make_object_focus(
             search.search_class(label, members, per_class or len(members))
         search.check(len(examples), allow_few)
         pairs = pair_backgrounds(search.cutouts, seed)
-        pictures: dict[str, Pairing] = {}
         cutouts = {name: cutout for of_class in search.cutouts.values() for name, cutout in of_class.items()}
-        advance = progress("mixing", len(cutouts))
-        for label, of_class in pairs.items():
-            for set_name in (MIXED_SAME_SET, MIXED_RAND_SET):
-                (folder / set_name / label).mkdir(parents=True)
-            numbered = {f"{label}/{number:05d}.png": pair for number, pair in enumerate(of_class)}
-            write = partial(_write_pictures, suite, cutouts, folder)
-            for _ in pool.map(write, numbered, numbered.values()):
-                advance(1)
-            pictures |= numbered
-        origins = {
-            "schema": _SCHEMA,
-            "made_with": settings,
-            "left_out": search.left_out,
-            "pictures": {name: asdict(pair) for name, pair in pictures.items()},
+        pictures = {
+            f"{label}/{number:05d}.png": pair
+            for label, of_class in pairs.items()
+            for number, pair in enumerate(of_class)
         }
+        for label, set_name in itertools.product(pairs, (MIXED_SAME_SET, MIXED_RAND_SET)):
+            (folder / set_name / label).mkdir(parents=True)
+        advance = progress("mixing", len(cutouts))
+        write = partial(_write_pictures, suite, cutouts, folder)
+        for _ in pool.map(write, pictures, pictures.values()):
+            advance(1)
+        origins = {"schema": _SCHEMA, "made_with": settings, "left_out": search.left_out}
+        origins["pictures"] = {name: asdict(pair) for name, pair in pictures.items()}
         text = json.dumps(origins, indent=1, ensure_ascii=False) + "\n"
         (folder / ORIGINS).write_text(text, encoding="utf-8", newline="\n")
     return MadeSets(len(pictures), tuple(pairs), len(examples), search.reasons())
+
+
+def _check_folder_names(classes: Iterable[str], where: str) -> None:
+    """Raise an error if a class cannot name a folder."""
+    for name in classes:
+        if re.search(r"^\.|[/\\]", name):
+            problem = f"the class '{name}' cannot name a folder"
+            allowed = r"names without / and \, and no dot in front"
+            raise SuiteError(problem, where=where, allowed=allowed)
 
 
 def _by_class(examples: Sequence[Example], classes: Sequence[str], seed: int) -> dict[str, list[Example]]:

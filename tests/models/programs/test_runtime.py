@@ -22,7 +22,7 @@ from torch import nn
 
 from quba_check.models.kinds import CHECKPOINT
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.programs.runtime import ImageInput, Port, load_program
+from quba_check.models.programs.runtime import Graph, ImageInput, Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -165,17 +165,7 @@ def test_inputs_that_take_no_images(snapshot):
     spec = ModelSpec("net.onnx", CHECKPOINT, "net")
     request = LoadRequest()
     texts = [
-        message(
-            load_program,
-            spec,
-            request,
-            None,
-            [Port(*port) for port in ports],
-            [],
-            kind="",
-            runtime="",
-            files=(),
-        )
+        message(load_program, spec, request, Graph(None, [Port(*port) for port in ports], [], "", "", ()))
         for ports in INPUTS
     ]
     assert "\n".join(texts) == snapshot
