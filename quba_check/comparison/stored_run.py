@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.comparison.difference import RunValue
-from quba_check.core.measurement import GroupsOfSets, Measurement
+from quba_check.core.measurement import GroupsOfSets, Measurement, Outcome
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed, one_line
 from quba_check.records.files import IMAGES_SUFFIX
-from quba_check.records.measurement import measurements_of
+from quba_check.records.measurement import NotMeasuredRow, measurements_of, outcome_of
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import PIPELINE, SPACE, Record, SuiteRow
 from quba_check.storage.locations import default_location
@@ -47,6 +47,15 @@ class StoredRun:
         fingerprint = self.record.model.fingerprint
         images = self.images or PerImage()
         return None if row is None else RunValue.of(row, dimension, part, images, fingerprint)
+
+    def outcome(self, dimension: str) -> Outcome:
+        """Return the recorded outcome of a dimension."""
+        row = self.record.measurements.get(dimension, NotMeasuredRow(not_measured=True))
+        return outcome_of(dimension, row)
+
+    def conditions(self, dimension: str) -> RunConditions:  # noqa: ARG002
+        """Return the conditions of the run."""
+        return RunConditions.of(self.record)
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with influences if stored."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.comparison.baseline import Baseline, OwnPreprocessing
+from quba_check.comparison.baseline import Baseline
 from quba_check.comparison.difference import RunValue
-from quba_check.comparison.stored_run import RunConditions
+from quba_check.comparison.stored_run import THIS_RUN, RunConditions
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
+from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand
 from quba_check.demands.profiles import find_thresholds
@@ -37,8 +38,8 @@ from quba_check.models.process_setup import set_up_process
 from quba_check.records.files import remove_stale_records, write_images, write_record
 from quba_check.records.measurement import row_of
 from quba_check.records.record import Record
-from quba_check.verdicts import Judged, Verdict, decide, p_value
-from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
+from quba_check.verdicts import Judged, Verdict
+from quba_check.verdicts.evidence import Evidence, evidence_in, grade_of
 from quba_check.verdicts.explanation import grade_row, verdict_row
 
 if TYPE_CHECKING:
@@ -48,16 +49,29 @@ _OF_PYTEST = {"models", "thresholds", "data", "plan", "classes", "html", "markdo
 """Options with an argument of their own, and those of pytest's output."""
 
 
-class MeasuredRun:
-    """The run of a session or of its reference, for demands on drops.
+class LiveRun:
+    """The run of a model in this session.
 
     Args:
         evaluation: of the model.
+        limit: largest number of images that it uses of a set; None for all.
+        file: its name in messages.
     """
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    def __init__(self, evaluation: Evaluation, limit: int | None = None, file: str = THIS_RUN) -> None:
         self._evaluation = evaluation
-        self.file = f"the reference {evaluation.classifier.name}"
+        self._limit = limit
+        self._failed: dict[str, Unmeasurable] = {}
+        self.file = file
+
+    def outcome(self, dimension: str) -> Outcome:
+        """Measure a dimension; an error becomes the reason, and is kept."""
+        if dimension not in self._failed:
+            try:
+                return self._evaluation.outcome(dimension)
+            except QubaError as error:
+                self._failed[dimension] = Unmeasurable(dimension, str(error))
+        return self._failed[dimension]
 
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
         """Return the value of a dimension or part; None if it has none.
@@ -66,10 +80,16 @@ class MeasuredRun:
             QubaError: it cannot be measured, for example because an image cannot be read.
         """
         run = self._evaluation
-        outcome = self._evaluation.outcome(dimension)
+        outcome = run.outcome(dimension)
         if isinstance(outcome, Unmeasurable):
             return None
         return RunValue.of(outcome, dimension, part, per_image(run, outcome), run.classifier.fingerprint)
+
+    def conditions(self, dimension: str) -> RunConditions:
+        """Return the conditions of a dimension's value."""
+        run = self._evaluation
+        suite = suite_row(run, content_hashes(run, [dimension]), set_rows(run, [dimension]))
+        return RunConditions(run.protocol.name, suite, self._limit, run.seed)
 
 
 class Judge:
@@ -81,8 +101,8 @@ class Judge:
 
     def __init__(self, gate: GateSession) -> None:
         self._gate = gate
-        self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
-        self._p_values: dict[str, float | None] = {}
+        self._run = cache(lambda key: LiveRun(gate.loaded.evaluations[key], gate.options.limit))
+        self._evidence: dict[tuple[str, ProtocolName, Path], Evidence] = {}
         self._sent: set[tuple[str, ProtocolName, str, str]] = set()
         self._sent_predictions: dict[tuple[str, ProtocolName], set[str]] = defaultdict(set)
         self._with_images: set[tuple[str, ProtocolName, str]] = set()
@@ -90,13 +110,11 @@ class Judge:
     def judge(self, planned: PlannedDemand) -> DemandResult:
         """Return the result of a demand."""
         gate = self._gate
-        outcomes = self._outcomes(planned)
         evaluation = gate.loaded.evaluations[planned.key]
-        demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
-        verdict = decide(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
-        verdict = replace(verdict, demand=planned.demand)  # as its file states it, for the digest
-        if gate.options.classes:
-            outcomes["classes"] = self._outcome(planned, "classes")
+        shown = ["classes"] if gate.options.classes else []
+        run = self._run(planned.key)
+        outcomes = {name: run.outcome(name) for name in (*gate.dimensions_of(planned), *shown)}
+        verdict = self._verdict(planned)
         images = tuple(self._images(planned, outcomes))
         inputs = inputs_hash(gate, planned)
         keys = {name: (*planned.key, name, inputs) for name in outcomes}
@@ -124,78 +142,46 @@ class Judge:
         sent.update(predictions)
         return result
 
-    def _outcomes(self, planned: PlannedDemand) -> dict[str, Outcome]:
-        """Measure the dimensions that a demand needs."""
-        return {name: self._outcome(planned, name) for name in self._gate.dimensions_of(planned)}
+    def _verdict(self, planned: PlannedDemand) -> Verdict:
+        """Return the verdict on a demand, as its file states it.
 
-    def _outcome(self, planned: PlannedDemand, name: str) -> Outcome:
-        """Measure a dimension; an error on the way becomes the reason."""
-        key = *planned.key, name
-        if key not in self._failed:
-            try:
-                return self._gate.loaded.evaluations[planned.key].outcome(name)
-            except QubaError as error:
-                self._failed[key] = Unmeasurable(name, str(error))
-        return self._failed[key]
-
-    def _evidence(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Judged:
-        """Return the measurement, drop or grade that is compared with the threshold."""
-        gate = self._gate
-        demand = planned.demand
-        if demand.is_on_grade:
-            measured = {name: one for name, one in outcomes.items() if isinstance(one, Measurement)}
-            return gate.unreachable_grade(planned) or grade_of(
-                planned.thresholds, measured, planned.protocol, gate.suite.facts
-            )
-        outcome = outcomes[demand.dimension]
-        evaluation = gate.loaded.evaluations[planned.key]
-        own = [demand.dimension]
-        reference = gate.loaded.references.get(planned.protocol)
-        measured_run = None if reference is None else MeasuredRun(reference)
-        baseline: Baseline | None = gate.approved.run or measured_run
-        if demand.request.pipeline:
-            baseline = OwnPreprocessing(MeasuredRun(evaluation), demand.request)
-        if baseline is None:
-            return evidence_of(demand, outcome)
-
-        def loss(measured: Measurement) -> Drop | Unmeasurable:
-            after = MeasuredRun(evaluation).value_of(measured.dimension, demand.part)
-            suite = suite_row(evaluation, content_hashes(evaluation, own), set_rows(evaluation, own))
-            run = RunConditions(planned.protocol, suite, gate.options.limit, gate.options.seed)
-            return drop_from_baseline(demand, baseline, after, run, measured)
-
-        return evidence_of(demand, outcome, loss)
-
-    def _with_baseline(self, demand: Demand, evidence: Judged) -> tuple[Demand, Judged]:
-        """Return a demand with its evidence, or with the reason for no baseline.
-
-        Such a demand blocks even if it is optional, unless the user states that it is the first release.
+        One without a baseline blocks even if it is optional, unless this is the first release.
         """
-        approved = self._gate.approved
-        reference = self._gate.options.reference
-        needs_it = demand.needs_baseline or reference is None
-        is_missing = demand.is_comparative and needs_it and approved.is_missing
-        if is_missing and approved.is_first_release:
+        key = *planned.key, planned.thresholds.path
+        if key not in self._evidence:
+            selected = self._gate.selected(*planned.key)
+            demands = (one.demand for one in selected if one.thresholds.path == planned.thresholds.path)
+            self._evidence[key] = Evidence(demands, partial(self._find, planned))
+        demand = planned.demand
+        if self._gate.approved.is_first_release and self._lacks_baseline(demand):
+            demand = replace(demand, optional=True)
+        return replace(self._evidence[key].verdict(demand, planned.thresholds.policy), demand=planned.demand)
+
+    def _find(self, planned: PlannedDemand, demand: Demand) -> Judged:
+        """Return the evidence on a demand of the model and file of a planned one."""
+        gate = self._gate
+        if self._lacks_baseline(demand) and gate.approved.is_first_release:
             reason = "first release: there is no baseline yet (--quba-first-release)"
-            missing = Unmeasurable(demand.dimension, reason, missing_data=True)
-            return replace(demand, optional=True), missing
-        if is_missing and approved.stated:
-            return demand, Unmeasurable(demand.dimension, approved.reason_for_none)
-        return demand, evidence
+            return Unmeasurable(demand.dimension, reason, missing_data=True)
+        if self._lacks_baseline(demand) and gate.approved.stated:
+            return Unmeasurable(demand.dimension, gate.approved.reason_for_none)
+        run = self._run(planned.key)
+        if demand.is_on_grade and (unreachable := gate.unreachable_grade(planned)):
+            return unreachable
+        if demand.is_on_grade:
+            outcomes = map(run.outcome, demand.dimensions)
+            measured = {one.dimension: one for one in outcomes if isinstance(one, Measurement)}
+            return grade_of(planned.thresholds, measured, planned.protocol, gate.suite.facts)
+        reference = gate.loaded.references.get(planned.protocol)
+        baseline: Baseline | None = gate.approved.run
+        if baseline is None and reference is not None:
+            baseline = LiveRun(reference, file=f"the reference {reference.classifier.name}")
+        return evidence_in(run, demand, baseline)
 
-    def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:
-        """Yield the p-values of the file's other blocking demands; each is measured when needed."""
-        for other in self._gate.selected(*planned.key):
-            is_other = other.node_id != planned.node_id and other.thresholds.path == planned.thresholds.path
-            if is_other and other.demand.tier == "block" and (p := self._p_value(other)) is not None:
-                yield p
-
-    def _p_value(self, planned: PlannedDemand) -> float | None:
-        """Return the p-value of a demand, computed once for all others of its file."""
-        if planned.node_id not in self._p_values:
-            evidence = self._evidence(planned, self._outcomes(planned))
-            self._p_values[planned.node_id] = p_value(*self._with_baseline(planned.demand, evidence))
-        return self._p_values[planned.node_id]
+    def _lacks_baseline(self, demand: Demand) -> bool:
+        """True if a demand is on a comparison, and there is nothing to compare with."""
+        needs_it = demand.needs_baseline or self._gate.options.reference is None
+        return demand.is_comparative and needs_it and self._gate.approved.is_missing
 
     def _images(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
         """Yield the values by image of each dimension, the first time only."""

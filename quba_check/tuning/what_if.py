@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
-from quba_check.comparison.baseline import Baseline, OwnPreprocessing
-from quba_check.comparison.stored_run import RunConditions, StoredRun
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Unmeasurable
 from quba_check.demands.demand import Demand, Thresholds
-from quba_check.records.measurement import NotMeasuredRow, outcome_of
 from quba_check.records.record import Record
 from quba_check.tuning.record_facts import check_fresh, check_protocol, suite_facts
-from quba_check.verdicts import Judged, Verdict, decide, p_value
-from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
+from quba_check.verdicts import Judged, Verdict
+from quba_check.verdicts.evidence import Evidence, evidence_in, grade_of
 from quba_check.verdicts.explanation import grade_row, verdict_row
-from quba_check.verdicts.stored_answers import stored_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +46,9 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
     record = run.record
     check_protocol(thresholds, record)
     check_fresh(thresholds, record)
-    pairs = [(demand, _evidence(demand, run, thresholds, baseline)) for demand in thresholds.demands]
-    blocking = [number for number, (demand, _) in enumerate(pairs) if demand.tier == "block"]
-
-    @cache
-    def p_of(number: int) -> float | None:
-        return p_value(*pairs[number])
-
-    def others(own: int) -> Iterable[float]:
-        return (p for number in blocking if number != own and (p := p_of(number)) is not None)
-
-    verdicts = tuple(decide(*pair, thresholds.policy, others(number)) for number, pair in enumerate(pairs))
+    find = partial(_evidence, run=run, thresholds=thresholds, baseline=baseline)
+    evidence = Evidence(thresholds.demands, find)
+    verdicts = tuple(evidence.verdict(demand, thresholds.policy) for demand in thresholds.demands)
     rows = tuple(verdict_row(verdict, f"{thresholds.label}::{verdict.demand.name}") for verdict in verdicts)
     grades = [verdict.evidence for verdict in verdicts if isinstance(verdict.evidence, Grade)]
     judged = {
@@ -76,14 +64,8 @@ def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: 
     record = run.record
     if demand.is_on_grade:
         return grade_of(thresholds, run.measurements(), record.protocol, suite_facts(record))
-    row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
-    outcome = outcome_of(demand.dimension, row)
-    before: Baseline | None = OwnPreprocessing(run, demand.request) if demand.request.pipeline else baseline
-    if before is None and demand.needs_baseline and thresholds.baseline:  # its name may be misspelt
+    is_compared = demand.needs_baseline and not demand.request.pipeline
+    if baseline is None and is_compared and thresholds.baseline:  # its name may be misspelt
         reason = f"there is no approved record of the baseline {thresholds.baseline}"
         return Unmeasurable(demand.dimension, f"{reason}. Approve one with 'quba-check approve'")
-    if before is None:
-        return evidence_of(demand, outcome)
-    conditions = RunConditions.of(record)
-    after = stored_value(run, demand.request, conditions)
-    return evidence_of(demand, outcome, partial(drop_from_baseline, demand, before, after, conditions))
+    return evidence_in(run, demand, baseline)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
+from typing import Protocol
 
-from quba_check.comparison.baseline import Baseline, drop, incompatibility
-from quba_check.comparison.difference import RunValue
+from quba_check.comparison.baseline import Baseline, OwnPreprocessing, drop, incompatibility
 from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import SuiteFacts
@@ -15,19 +16,65 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import EACH, target_name
-from quba_check.demands.demand import Demand, Thresholds
+from quba_check.demands.demand import Demand, Policy, Thresholds
 from quba_check.errors import UserError
 from quba_check.grading import GradedRun, Population, grade, population, read_population, unreachable_grade
 from quba_check.records.verdict import QUBA
 from quba_check.verdicts.class_drops import largest_drop
+from quba_check.verdicts.decision import Judged, Verdict, decide, p_value
 from quba_check.verdicts.slices import with_slices
-from quba_check.verdicts.stored_answers import stored_value
+from quba_check.verdicts.stored_answers import number_of
 
 NO_RECORD = "there is no baseline to compare with"
 NAME_A_RECORD = (
     "Name a record with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
 )
 NO_BASELINE = f"{NO_RECORD}. {NAME_A_RECORD}"
+
+
+class JudgedRun(Baseline, Protocol):
+    """The live or stored run that demands are judged on."""
+
+    def outcome(self, dimension: str) -> Outcome:
+        """Return the outcome of a dimension."""
+
+    def conditions(self, dimension: str) -> RunConditions:
+        """Return the conditions of a dimension's value."""
+
+
+class Evidence:
+    """The evidence on the demands of a threshold file, and their verdicts.
+
+    Args:
+        demands: those that are judged.
+        find: returns the evidence for or against a demand; called once for each.
+    """
+
+    def __init__(self, demands: Iterable[Demand], find: Callable[[Demand], Judged]) -> None:
+        self.of = cache(find)
+        blocking = {demand.name: demand for demand in demands if demand.tier == "block"}
+        self._blocking = blocking
+        self._p_value = cache(lambda name: p_value(blocking[name], self.of(blocking[name])))
+
+    def verdict(self, demand: Demand, policy: Policy) -> Verdict:
+        """Return the verdict on a demand; under `allow` it depends on the other blocking demands."""
+        own = demand.name
+        p_values = (self._p_value(name) for name in self._blocking if name != own)
+        return decide(demand, self.of(demand), policy, (p for p in p_values if p is not None))
+
+
+def evidence_in(run: JudgedRun, demand: Demand, baseline: Baseline | None) -> Judged:
+    """Return a run's evidence for or against a demand, except on the grade.
+
+    Args:
+        run: the run.
+        demand: the demand. Its drop behind a pipeline is counted from the run itself.
+        baseline: the run that other drops are counted from; None without one.
+    """
+    if demand.request.pipeline:
+        baseline = OwnPreprocessing(run, demand.request)
+    loss = None if baseline is None else partial(drop_from_baseline, demand, baseline, run)
+    return evidence_of(demand, run.outcome(demand.dimension), loss)
 
 
 def evidence_of(
@@ -62,30 +109,28 @@ def evidence_of(
 
 
 def drop_from_baseline(
-    demand: Demand, baseline: Baseline, after: RunValue | None, run: RunConditions, measured: Measurement
+    demand: Demand, baseline: Baseline, run: JudgedRun, measured: Measurement
 ) -> Drop | Unmeasurable:
     """Return the loss against a baseline, for a demand on a drop.
 
     Args:
         demand: the demand.
         baseline: the stored run, or the reference of this session on the same images.
-        after: the value of this run; None if it has none.
-        run: the conditions of this run.
-        measured: what this run measured, with the signs of a masked value.
+        run: the run that is judged.
+        measured: what it measured, with the signs of a masked value.
     """
-    reason = None
-    parts = measured.parts if demand.part is None else ()
     request = demand.request
+    conditions = run.conditions(demand.dimension)
     if isinstance(baseline, StoredRun):
-        reason = incompatibility(baseline, request, run, parts)
-        before = None if reason else stored_value(baseline, request, run)
-    else:
-        before = baseline.value_of(demand.dimension, demand.part)
-    is_relative = demand.bound == "max_relative_drop"
-    if reason is None and request.target == EACH:
+        reason = incompatibility(baseline, request, conditions, measured.parts if demand.part is None else ())
+        if reason is not None:
+            return reason
+    before = number_of(baseline, request, conditions)
+    after = number_of(run, request, conditions)
+    if request.target == EACH:
         change = largest_drop(demand, baseline.file, before, after)
     else:
-        change = reason or drop(baseline.file, request, before, after, relative=is_relative)
+        change = drop(baseline.file, request, before, after, relative=demand.bound == "max_relative_drop")
     return replace(change, masked=measured.masked_for(request)) if isinstance(change, Drop) else change
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from quba_check.comparison.baseline import Baseline
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
@@ -21,8 +22,8 @@ _MEASURED = ("accuracy", "classes")
 """Dimensions that need nothing but the predicted classes of clean images, apart from some of their parts."""
 
 
-def stored_value(run: StoredRun, request: Request, later: RunConditions) -> RunValue | None:
-    """Return a number of a stored run, from its record or its answers.
+def number_of(run: Baseline, request: Request, later: RunConditions) -> RunValue | None:
+    """Return a number of a run, of a stored one from record or answers.
 
     Accuracies of slices are recorded without the contributions of images, unless they were demanded; those of
     the worst class always.
@@ -37,7 +38,7 @@ def stored_value(run: StoredRun, request: Request, later: RunConditions) -> RunV
     """
     recorded = run.value_of(request.dimension, request.part)
     lacks_images = (request.slice or request.target == EACH) and recorded and not recorded.influences
-    if recorded is None or lacks_images:
+    if isinstance(run, StoredRun) and (recorded is None or lacks_images):
         with suppress(UnmeasurableError):
             answered = _value_of_answers(run, request, later)
             if answered is not None and (recorded is None or answered.value == recorded.value):

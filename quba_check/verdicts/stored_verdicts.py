@@ -18,8 +18,8 @@ from quba_check.records.files import load_record
 from quba_check.records.measurement import outcome_of
 from quba_check.records.record import InputRow, Record
 from quba_check.records.verdict import DROPS, QUBA, GradeRow, VerdictRow, demands_digest
-from quba_check.verdicts.decision import Judged, decide, p_value
-from quba_check.verdicts.evidence import evidence_of
+from quba_check.verdicts.decision import Judged
+from quba_check.verdicts.evidence import Evidence, evidence_of
 
 RUN_AGAIN = "Run the gate again."
 """What to do about a record that cannot be used."""
@@ -105,19 +105,18 @@ def _check_demands(record: Record, file: InputRow, rows: Sequence[VerdictRow], w
 def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> Iterator[VerdictRow]:
     """Yield the verdicts of a file without evidence, and refuse those that contradict it."""
     outcomes = {name: outcome_of(name, row) for name, row in record.measurements.items()}
-    pairs = [(_demand_of(row), _evidence(record, row, outcomes)) for row in rows]
-    blocking = [number for number, row in enumerate(rows) if row.tier == "block"]
-    p_values = {number: p_value(*pairs[number]) for number in blocking}
-    is_stopped = any(rows[number].outcome == "not run" for number in blocking)  # then p-values are missing
-    for number, row in enumerate(rows):
-        demand, evidence = pairs[number]
-        if row.outcome == "skipped" and _lacks_baseline(record, row, evidence):
+    by_demand = {_demand_of(row): row for row in rows}
+    evidence = Evidence(by_demand, lambda demand: _evidence(record, by_demand[demand], outcomes))
+    # The p-values of demands that were not run are missing.
+    is_stopped = any(row.tier == "block" and row.outcome == "not run" for row in rows)
+    for row in rows:
+        demand = _demand_of(row)
+        if row.outcome == "skipped" and _lacks_baseline(record, row, evidence.of(demand)):
             yield row
             continue
         if row.outcome in _NOT_DECIDED:
             continue
-        others = (p for other, p in p_values.items() if other != number and p is not None)
-        verdict = decide(demand, evidence, Policy(row.policy, row.confidence), others)
+        verdict = evidence.verdict(demand, Policy(row.policy, row.confidence))
         is_open = is_stopped and row.policy == "allow" and verdict.outcome in _BY_P_VALUES
         outcomes_by_values = _BY_P_VALUES if is_open else (verdict.outcome,)
         ends = (None, None) if verdict.curve is None else verdict.curve.interval(row.confidence)

@@ -175,7 +175,7 @@ def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_acco
 
 def test_each_p_value_is_computed_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("quba_check.gate.judge.p_value", lambda demand, _: asked.append(demand.name))
+    monkeypatch.setattr("quba_check.verdicts.evidence.p_value", lambda demand, _: asked.append(demand.name))
     session = gate.session(
         "uncertain: allow\ndimensions:\n  accuracy: {min: 0.99}\n  calibration_error: {max: 1e-9}\n"
         "  class_balance: {min: 0.99}"

@@ -153,8 +153,11 @@ def test_signs_at_one_size_of_the_attacks_mask_the_demands_at_it():
     half = replace(usual, request=replace(request, epsilon=Fraction(4, 255)))
     assert (half.part, decide(half, attacked).reason) == ("fog@epsilon=4/255", REASON)
     assert [decide(one, attacked).outcome for one in (half, usual, CORRUPTION)] == ["fail", "pass", "pass"]
-    reference = SimpleNamespace(file="a.json", value_of=lambda dimension, part: RunValue(0.7))
-    drops = (drop_from_baseline(one, reference, RunValue(0.6), None, attacked) for one in (half, usual))
+    run, reference = (
+        SimpleNamespace(file="a.json", value_of=lambda *_, value=value: RunValue(value), conditions=str)
+        for value in (0.6, 0.7)
+    )
+    drops = (drop_from_baseline(one, reference, run, attacked) for one in (half, usual))
     assert [drop.masked for drop in drops] == [SIGNS, ()]
     turned = replace(attacked, masked=SIGNS, masked_at={})
     assert [decide(one, turned).outcome for one in (half, usual, CORRUPTION)] == ["pass", "fail", "fail"]
