@@ -21,7 +21,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import OptionError, QubaError
 from quba_check.gate.collector import DemandResult, ResultCollector
 from quba_check.gate.options import OPTIONS, Options
-from quba_check.gate.preflight import examinations
+from quba_check.gate.preflight import prepare
 from quba_check.gate.provenance import inputs_hash
 from quba_check.gate.record_rows import (
     content_hashes,
@@ -108,9 +108,9 @@ class Judge:
         self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
-        """Return the result of a demand."""
+        """Return the result of a demand, whose model this process loads if it has not yet."""
         gate = self._gate
-        evaluation = gate.loaded.evaluations[planned.key]
+        evaluation = gate.evaluation(*planned.key)
         shown = ["classes"] if gate.options.classes else []
         run = self._run(planned.key)
         outcomes = {name: run.outcome(name) for name in (*gate.dimensions_of(planned), *shown)}
@@ -273,11 +273,7 @@ def _record(gate: GateSession) -> Record:
     demands = gate.demands(gate.files)
     collector = ResultCollector()
     path = gate.options.report
-    gate.select(demands)
-    gate.check_calls()
-    gate.check()
-    for _ in examinations(gate, demands, short=True):
-        pass  # the session keeps them
+    list(prepare(gate, demands))
     judge_of_session = Judge(gate)
     for planned in demands:
         try:

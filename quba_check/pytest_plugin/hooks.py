@@ -14,7 +14,7 @@ import pytest
 
 from quba_check.errors import QubaError, describe_bug
 from quba_check.gate.judge import Judge
-from quba_check.gate.preflight import examinations, setup_lines
+from quba_check.gate.preflight import prepare
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, is_shipped, shown_path
 from quba_check.pytest_plugin.options import one_line_errors, selects
@@ -92,7 +92,6 @@ class DemandItem(pytest.Item):
     def runtest(self) -> None:
         """Measure and judge; a blocking verdict fails the item with its explanation."""
         try:
-            self.config.stash[GATE].evaluation(*self.planned.key)  # a worker loads what it judges
             result = self.config.stash[JUDGE].judge(self.planned)
         except QubaError as error:
             pytest.fail(str(error), pytrace=False)
@@ -164,20 +163,14 @@ class GateHooks:
             demands = on_accuracy or demands[:1]
         with one_line_errors(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
-            self._gate.select(demands)
-            self._gate.check_calls()
-            for model, protocol in self._gate.models_and_protocols():
-                self._gate.evaluation(model, protocol)
-            freeze_objects(self._config)  # the garbage of loading was collected at the end of the pause
-            if self._config.get_verbosity() >= 0:
-                for line in setup_lines(self._gate, self._gate.models):
-                    write_lines(self._config, self._progress, wrap_text(line, text_width(self._config)))
-            self._gate.check()
-            # Findings change no verdict and no exit code: a demand is judged by its measurement.
-            for _, examination in examinations(self._gate, demands, short=True):
-                for finding in examination.findings:
-                    lines = wrap_text(f"doctor: {finding.text()}", text_width(self._config))
-                    write_lines(self._config, self._progress, lines, yellow=True)
+            for text, is_finding in prepare(self._gate, demands):
+                if not is_finding:
+                    freeze_objects(
+                        self._config
+                    )  # the garbage of loading was collected at the end of the pause
+                if is_finding or self._config.get_verbosity() >= 0:
+                    lines = wrap_text(text, text_width(self._config))
+                    write_lines(self._config, self._progress, lines, yellow=is_finding)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Collect the folders above threshold files; shipped ones may be in a virtual environment."""

@@ -43,7 +43,7 @@ def items(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     def collected(judge: Any = None, models: tuple[str, ...] = ("net",)) -> list[DemandItem]:
         demands = plan_demands(models, [thresholds(TEXT)], "standard")
         stash[GATE] = SimpleNamespace(  # type: ignore[assignment]
-            root=tmp_path, models=models, demands=lambda _: demands, evaluation=lambda *_: None
+            root=tmp_path, models=models, demands=lambda _: demands
         )
         stash[JUDGE] = judge
         return list(ThresholdNode.at(request.session, tmp_path / "x.yaml").collect())
