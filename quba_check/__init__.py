@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quba_check.errors import QubaError, UnmeasurableError, UserError
     from quba_check.evaluation import Evaluation, RunSettings
     from quba_check.gate.judge import judge
+    from quba_check.gate.options import Options
     from quba_check.grading import published_models, quba_score
     from quba_check.models.preprocessing.file import read_preprocessing
     from quba_check.models.programs.functions import NumpyModel
@@ -43,6 +44,7 @@ __all__ = [
     "LoadRequest",
     "Measurement",
     "NumpyModel",
+    "Options",
     "Part",
     "Predictions",
     "Quantity",
@@ -81,6 +83,7 @@ _MODULES = {
     "errors": ("QubaError", "UnmeasurableError", "UserError"),
     "evaluation": ("Evaluation", "RunSettings"),
     "gate.judge": ("judge",),
+    "gate.options": ("Options",),
     "grading": ("published_models", "quba_score"),
     "models.preprocessing.file": ("read_preprocessing",),
     "models.programs.functions": ("NumpyModel",),

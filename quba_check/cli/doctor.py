@@ -77,14 +77,10 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     options of the gate, with or without quba-, and those in pytest.ini or pyproject.toml.
     Exit code 0: healthy, 1: at least one problem, 6: no problem, but not all was examined in the time.
     """
-    from quba_check.dimensions import registry
     from quba_check.gate.preflight import examinations, setup_lines
     from quba_check.gate.session import GateSession
-    from quba_check.models.process_setup import set_up_process
     from quba_check.pytest_plugin.options import config_of, files_of, options_of
 
-    set_up_process()
-    registry.load_entry_points()
     given = {**given, "quba_thresholds": (*given["quba_thresholds"], *files)}
     config = config_of(given)
     options = options_of(config)

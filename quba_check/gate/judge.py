@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import Baseline
 from quba_check.comparison.difference import RunValue
@@ -18,9 +20,9 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand
 from quba_check.demands.profiles import find_thresholds
 from quba_check.dimensions import registry
-from quba_check.errors import OptionError, QubaError
+from quba_check.errors import OptionError, QubaError, UserError
 from quba_check.gate.collector import DemandResult, ResultCollector
-from quba_check.gate.options import OPTIONS, Options
+from quba_check.gate.options import OPTIONS, SHORT_FLAG, Options
 from quba_check.gate.preflight import prepare
 from quba_check.gate.provenance import inputs_hash
 from quba_check.gate.record_rows import (
@@ -33,8 +35,6 @@ from quba_check.gate.record_rows import (
 )
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, default_files
-from quba_check.messages import allowed_names
-from quba_check.models.process_setup import set_up_process
 from quba_check.records.files import remove_stale_records, write_images, write_record
 from quba_check.records.measurement import row_of
 from quba_check.records.record import Record
@@ -46,7 +46,16 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
 
 _OF_PYTEST = {"models", "thresholds", "data", "plan", "classes", "html", "markdown", "pictures", "report"}
-"""Options with an argument of their own, and those of pytest's output."""
+"""Fields of `Options` with an argument of their own, and those of pytest's output."""
+_ARGUMENTS = {option.flag: f"Options.{option.field}" for option in OPTIONS} | {
+    SHORT_FLAG: "model",
+    "--quba-model": "model",
+    "--quba-data": "data",
+    "--quba-thresholds": "thresholds",
+    "--quba-report": "record",
+}
+"""Arguments of `judge` and fields of `Options` by pytest's option."""
+_FLAG = re.compile("--[a-z-]+[a-z]")
 
 
 class LiveRun:
@@ -105,21 +114,18 @@ class Judge:
         self._evidence: dict[tuple[str, ProtocolName, Path], Evidence] = {}
         self._sent: set[tuple[str, ProtocolName, str, str]] = set()
         self._sent_predictions: dict[tuple[str, ProtocolName], set[str]] = defaultdict(set)
-        self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
-        """Return the result of a demand, whose model this process loads if it has not yet."""
+        """Return the result of a demand; its model is loaded at the first one."""
         gate = self._gate
         evaluation = gate.evaluation(*planned.key)
-        shown = ["classes"] if gate.options.classes else []
-        run = self._run(planned.key)
-        outcomes = {name: run.outcome(name) for name in (*gate.dimensions_of(planned), *shown)}
+        names = (*gate.dimensions_of(planned), *(["classes"] if gate.options.classes else []))
+        outcomes = {name: self._run(planned.key).outcome(name) for name in names}
         verdict = self._verdict(planned)
-        images = tuple(self._images(planned, outcomes))
         inputs = inputs_hash(gate, planned)
         keys = {name: (*planned.key, name, inputs) for name in outcomes}
         new = {name: outcome for name, outcome in outcomes.items() if keys[name] not in self._sent}
-        measured = [name for name, outcome in new.items() if isinstance(outcome, Measurement)]
+        measured = {name: outcome for name, outcome in new.items() if isinstance(outcome, Measurement)}
         grade = verdict.evidence if isinstance(verdict.evidence, Grade) else None
         sent = self._sent_predictions[planned.key]
         predictions = prediction_rows(evaluation, sent)
@@ -134,7 +140,7 @@ class Judge:
             notes=(*evaluation.pop_notes(), *unread_file_notes(evaluation, measured)),
             properties=_properties(verdict, planned.protocol),
             grade=None if grade is None else grade_row(grade, planned.thresholds.label),
-            images=images,
+            images=tuple(per_image(evaluation, outcome).to_bytes() for outcome in measured.values()),
             inputs=inputs,
             predictions=predictions,
         )
@@ -183,14 +189,6 @@ class Judge:
         needs_it = demand.needs_baseline or self._gate.options.reference is None
         return demand.is_comparative and needs_it and self._gate.approved.is_missing
 
-    def _images(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
-        """Yield the values by image of each dimension, the first time only."""
-        for name, outcome in outcomes.items():
-            key = *planned.key, name
-            if key not in self._with_images and isinstance(outcome, Measurement):
-                self._with_images.add(key)
-                yield per_image(self._gate.loaded.evaluations[planned.key], outcome).to_bytes()
-
 
 def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | str]:
     """Return the JUnit properties of a verdict, with the interval of its message."""
@@ -206,13 +204,26 @@ def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | s
     return {name: value for name, value in properties.items() if value is not None}
 
 
+@contextmanager
+def _named_arguments() -> Iterator[None]:
+    """Name arguments of Python in the messages of errors, in place of pytest's options."""
+    try:
+        yield
+    except UserError as error:
+        named = partial(_FLAG.sub, lambda flag: _ARGUMENTS.get(flag[0], flag[0]))
+        error.args = (named(str(error)),)
+        vars(error).update({key: named(one) for key, one in vars(error).items() if isinstance(one, str)})
+        raise
+
+
+@_named_arguments()
 def judge(
     model: str,
     data: str | Path | None = None,
     thresholds: str | Path | None = None,
     *,
+    options: Options = Options(),
     record: str | Path | None = None,
-    **options: Any,
 ) -> Record:
     """Judge a model by a threshold file, and return the record of the run.
 
@@ -223,9 +234,8 @@ def judge(
         model: a model spec.
         data: a data folder or its URL; None for that of a demo model, else `$QUBA_DATA`.
         thresholds: a threshold file or shipped profile; None for the file that `pytest --model` reads.
+        options: how the model runs, and what it is compared with.
         record: JSON file for the record, with the per-image results next to it.
-        options: options of the gate without `--quba-`, such as `baseline`, `reference`, `store`, `limit`,
-            `device` and `arch`; True for a switch.
 
     Raises:
         UserError: the model, the data, a file or an option cannot be used.
@@ -240,23 +250,14 @@ def judge(
             got=type(model).__name__,
             allowed="a model spec, such as 'my_models:net', a function that returns the model",
         )
-    known = {option.field: option for option in OPTIONS if option.field not in _OF_PYTEST}
-    for name, value in options.items():
-        if name not in known:
-            raise OptionError(
-                "unknown option", where="judge", got=f"'{name}'", hint=allowed_names(name, known)
-            )
-        if known[name].metavar is None and not isinstance(value, bool):
-            raise OptionError(where=f"judge: {name}", got=f"{value!r}", allowed="True or False")
-    given = {"data": data, "report": record, **options}
-    set_up_process()
-    registry.load_entry_points()
+    for name in sorted(_OF_PYTEST):
+        if value := getattr(options, name):
+            hint = "Leave it out: model, data, thresholds and record are arguments of judge."
+            raise OptionError("judge does not read it", where=f"Options.{name}", got=f"{value!r}", hint=hint)
     root = Path.cwd()
-    # A command line has text, None without the option, and switches.
-    typed = {name: one if one is None or isinstance(one, bool) else str(one) for name, one in given.items()}
-    checked = Options.parse(
-        {"quba_model": [model]} | {f"quba_{name}": one for name, one in typed.items()}, root
-    )
+    given = {option.key: getattr(options, option.field) for option in OPTIONS}
+    given |= {"quba_model": [model], "quba_data": data, "quba_report": record}
+    checked = Options.parse(given, root)
     if checked.report is not None:
         remove_stale_records(checked.report, [model], checked.baseline)
     named = default_files(checked, root) if thresholds is None else [find_thresholds(str(thresholds), root)]
@@ -271,9 +272,8 @@ def _record(gate: GateSession) -> Record:
     """Judge all demands of a session, and return its record."""
     gate.check_files()
     demands = gate.demands(gate.files)
-    collector = ResultCollector()
-    path = gate.options.report
     list(prepare(gate, demands))
+    collector = ResultCollector()
     judge_of_session = Judge(gate)
     for planned in demands:
         try:
@@ -282,6 +282,7 @@ def _record(gate: GateSession) -> Record:
             collector.crashed[planned.node_id] = str(error)
     selected = {planned.node_id for planned in demands}
     (record,) = collector.records(gate, demands, selected, interrupted=False, stopped=False)
+    path = gate.options.report
     if path is not None:
         write_record(record, path)
         write_images(collector.images_of(record), path)

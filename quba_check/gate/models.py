@@ -169,7 +169,7 @@ class LoadedModels:
     @cached_property
     def worker_pool(self) -> WorkerPool | None:
         """The workers of `--quba-executor`; None for this process."""
-        executor = self.options.executor
+        executor = self.options.executor_choice
         return None if executor is None else executor.open()
 
     def close(self) -> None:

@@ -53,6 +53,13 @@ def unchecked(given: Given) -> Any:
     return given.value or None
 
 
+def parse_switch(given: Given) -> bool | None:
+    """Accept True and False."""
+    if not isinstance(given.value, bool | None):
+        raise OptionError(where=given.flag, got=f"{given.value!r}", allowed="True or False")
+    return given.value or None
+
+
 def parse_path(given: Given) -> Path | None:
     """Accept a path; a relative one starts at the base folder."""
     if given.value and is_url(given.value):
@@ -82,6 +89,7 @@ def file_ending_in(*suffixes: str) -> Parse:
 
 
 BY_METAVAR: Mapping[str | None, Parse] = {
+    None: parse_switch,
     "DIR": parse_place,
     "FILE.json": parse_path,
     "FILE.yaml": parse_path,
@@ -96,9 +104,9 @@ def one_of(*names: str) -> Parse:
     return lambda given: check_choice(given.flag, given.value, names) if given.value else None
 
 
-def checked_by(check: Callable[[str], Any]) -> Parse:
+def checked_by(check: Callable[[str], object]) -> Parse:
     """Accept the texts that a function accepts, which raises OptionError for others."""
-    return lambda given: check(given.value) if given.value else None
+    return lambda given: given.value if given.value and check(given.value) else None
 
 
 def number_within(low: int, high: int, words: str = "a number") -> Parse:
@@ -190,12 +198,19 @@ def option(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The checked options of a run, in the order of the help. Paths are absolute.
+    """The options of a run, in the order of the help.
+
+    Each is pytest's `--quba-…` of its name. `judge` checks those that it is given. The model, the data, the
+    threshold file and the record are arguments of `judge`, which refuses them here, and also what pytest
+    prints and writes for people.
 
     Attributes:
-        data: path or URL of the data folder.
         data_is_default: True if the data folder is that of the environment or an ini file. Demo models, which
             bring their own images, ignore a default one.
+
+    Examples:
+        >>> Options(limit=5000, device="cpu").limit
+        5000
     """
 
     models: tuple[str, ...] = option("SPEC", f"model to judge: {ALLOWED} (repeatable)", repeatable=True)
@@ -266,7 +281,7 @@ class Options:
     fresh: bool = option(
         None, "predict everything again, and compare with the stored predictions, which are replaced"
     )
-    executor: ExecutorChoice | None = option(
+    executor: str | None = option(
         "NAME",
         f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",
         checked_by(parse_executor),
@@ -309,6 +324,11 @@ class Options:
 
         given = {name: getattr(self, name) for name in OF_LOADING}
         return LoadRequest(**{name: value for name, value in given.items() if value is not None})
+
+    @property
+    def executor_choice(self) -> ExecutorChoice | None:
+        """The executor; None for this process."""
+        return None if self.executor is None else parse_executor(self.executor)
 
     @property
     def store_location(self) -> str | Path:

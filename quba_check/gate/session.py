@@ -15,6 +15,7 @@ from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
+from quba_check.dimensions import registry
 from quba_check.errors import InvariantError
 from quba_check.gate.baseline import SessionBaseline
 from quba_check.gate.models import Callbacks, LoadedModels, reference_spec
@@ -28,6 +29,7 @@ from quba_check.gate.threshold_files import (
 )
 from quba_check.models.parsing import check_takes_architecture, models_by_name
 from quba_check.models.preprocessing.file import read_preprocessing
+from quba_check.models.process_setup import set_up_process
 from quba_check.storage.locations import local_folder
 from quba_check.storage.shard import utc_time
 from quba_check.verdicts.evidence import unreachable_grade_of
@@ -74,6 +76,8 @@ class GateSession:
     started: float = field(default_factory=time.time)
 
     def __post_init__(self, worker: int | None) -> None:
+        set_up_process()
+        registry.load_entry_points()
         options = self.options
         root = self.root
         self.models = models_by_name(options.models)

@@ -97,8 +97,8 @@ def options_of(config: pytest.Config) -> Options:
     values = {option.key: _value(config, option, given) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     options = Options.parse(values, config.invocation_params.dir, defaults)
-    if options.executor is not None and getattr(config.option, "numprocesses", None):
-        executor = options.executor
+    executor = options.executor_choice
+    if executor is not None and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError(
             f"--quba-executor: got '{executor.name}' together with -n, which starts processes that predict "
             f"too. Leave -n out: {executor.workers}."

@@ -137,14 +137,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.quba_model:
         _check_names_no_thresholds(config)
         return
-    from quba_check.dimensions import registry
     from quba_check.gate.judge import Judge
-    from quba_check.models.process_setup import set_up_process
     from quba_check.pytest_plugin.hooks import GATE, JUDGE, GateHooks, ReportHooks
 
-    set_up_process()
     with one_line_errors(model_flag(config)):
-        registry.load_entry_points()
         options = options_of(config)
         gate = _new_gate(config, options, files_of(config, options))
         gate.check_files()

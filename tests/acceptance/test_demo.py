@@ -18,6 +18,7 @@ from quba_check.demo import DEMO_MODELS
 from quba_check.engine.batching import BatchSettings
 from quba_check.evaluation import Evaluation
 from quba_check.gate.judge import judge
+from quba_check.gate.options import Options
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
 
@@ -63,7 +64,7 @@ def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store
 def test_the_advised_temperature_passes(tmp_path: Path, store: Path) -> None:
     """The explanation's line, written to a file as it is, meets the demand that failed without it."""
     (tmp_path / "sure.yaml").write_text("schema: 1\ndimensions: {calibration_error: {max: 0.015}}\n")
-    before = judge("demo", thresholds=tmp_path / "sure.yaml", store=store)
+    before = judge("demo", thresholds=tmp_path / "sure.yaml", options=Options(store=store))
     assert before.overall_verdict == "fail"
     line, value = re.findall(
         r"^  (temperature: ([\d.]+)) in the file of --quba-preprocessing would pass: ",
@@ -71,8 +72,8 @@ def test_the_advised_temperature_passes(tmp_path: Path, store: Path) -> None:
         re.MULTILINE,
     )[0]
     (tmp_path / "prep.yaml").write_text(line + "\n")
-    options = {"preprocessing": tmp_path / "prep.yaml", "store": store}
-    after = judge("demo", thresholds=tmp_path / "sure.yaml", **options)
+    options = Options(preprocessing=tmp_path / "prep.yaml", store=store)
+    after = judge("demo", thresholds=tmp_path / "sure.yaml", options=options)
     assert after.overall_verdict == "pass"
     assert after.model.preparation["temperature"] == float(value)
 

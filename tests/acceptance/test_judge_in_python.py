@@ -24,7 +24,8 @@ def test_the_record_is_that_of_the_command(judge: Judge, capfd: pytest.CaptureFi
 def test_drops_from_a_baseline_are_those_that_workers_find(judge: Judge) -> None:
     judge.write("drops.yaml", DROPS)
     quba_check.judge("nets:other", thresholds="drops.yaml", record="other.json")
-    alone = quba_check.judge("nets:net", thresholds="drops.yaml", baseline="other.json")
+    compared = quba_check.Options(baseline=judge.root / "other.json")
+    alone = quba_check.judge("nets:net", thresholds="drops.yaml", options=compared)
     options = ("--quba-baseline=other.json", "--quba-report=record.json", "-n2", "-o", f"pythonpath={HERE}")
     assert judge("drops.yaml", *options).ret == 6
     assert set(judge.outcomes().values()) == {"uncertain"}

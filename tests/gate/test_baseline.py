@@ -111,7 +111,7 @@ def test_a_baseline_that_nothing_is_compared_with(gate: Gate, before: dict[str, 
 
 def test_a_baseline_that_is_no_record(gate: Gate, before: dict[str, Any]) -> None:
     assert gate.error(DROPS, baseline="nett.json") == (
-        "--quba-baseline: nett.json: there is no such file. Allowed: a file that --quba-report wrote. "
+        "Options.baseline: nett.json: there is no such file. Allowed: a file that record wrote. "
         "Did you mean 'net.json'?"
     )
 
@@ -164,7 +164,7 @@ def test_a_stated_baseline_that_no_demand_reports_must_exist(gate: Gate) -> None
     approve(record())
     assert gate.error(text) == (
         "baseline: first release: there is no approved record in baselines/relase yet. Approved are: "
-        "release. Approve one with 'quba-check approve', or give --quba-first-release."
+        "release. Approve one with 'quba-check approve', or give Options.first_release."
     )
     gate.session(text, first_release=True).check_files()
 
@@ -276,7 +276,7 @@ def test_other_slices_are_no_slices_of_the_baseline(gate: Gate, data: Path, *, r
         (relabel_an_image, {}, "images of clean"),
         (declare_groups, {}, "groups of clean"),
         (skip_the_crop, {}, "prepared of clean"),
-        (None, {"limit": 5}, "images of clean (--quba-limit: no limit and 5)"),
+        (None, {"limit": 5}, "images of clean (Options.limit: no limit and 5)"),
     ],
 )
 def test_other_images_are_looser_demands(
@@ -289,8 +289,8 @@ def test_other_images_are_looser_demands(
         change(data)
     assert gate.judge(ACCURACY, data=data, **options).overall_verdict == "pass"
     assert gate.error(ACCURACY, data=data, no_looser=True, **options) == (
-        f"--quba-no-looser: this run differs from baselines/release/record.json in {difference}. Allowed: "
-        "the same images and labels, and the same --quba-limit and --quba-seed. Restore "
+        f"Options.no_looser: this run differs from baselines/release/record.json in {difference}. Allowed: "
+        "the same images and labels, and the same Options.limit and Options.seed. Restore "
         "them, or approve a record of a run without the option."
     )
 

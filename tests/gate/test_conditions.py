@@ -234,7 +234,7 @@ def test_a_changed_condition_is_another_demand(gate: Gate) -> None:
     ):
         looser = looser.replace(before, after, 1)
     assert gate.error(looser, baseline="b.json", no_looser=True) == (
-        "--quba-no-looser: the demands are looser than those of b.json: accuracy@slice=site:worst[min] "
+        "Options.no_looser: the demands are looser than those of b.json: accuracy@slice=site:worst[min] "
         "min_images 2 (was 1); accuracy@slice=site:gap[max] min_images 2 (was 1); accuracy@set=patients[min] "
         "is gone (>= 0); adversarial_robustness@epsilon=4/255[min] is gone (>= 0); "
         "answers.share@error=0.9,confidence=0.95,from=others,set=patients[min] is gone (>= 0). Restore them, "
@@ -261,7 +261,6 @@ def test_workers_of_ray_predict_every_condition(
     pytest.importorskip("ray")
     from support.fake_ray import Actor, FakeRay
 
-    from quba_check.executors.choice import parse_executor
     from quba_check.executors.ray import pool
     from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment
 
@@ -276,7 +275,7 @@ def test_workers_of_ray_predict_every_condition(
         return getattr(worker, name)(*given)
 
     monkeypatch.setattr(pool, "connect", lambda *_: (FakeRay(answer, ("a",)), True))
-    theirs = gate.judge(CONDITIONS, executor=parse_executor("ray"), store=tmp_path / "theirs")
+    theirs = gate.judge(CONDITIONS, executor="ray", store=tmp_path / "theirs")
     assert numbers(theirs) == numbers(gate.judge(CONDITIONS))
     assert len(predicted) == len({*predicted})
     views = Counter(view for _, view in predicted)

@@ -23,15 +23,25 @@ ACCURACY = "dimensions: {accuracy: {min: 0}}"
 @pytest.mark.parametrize(
     "options",
     [
-        {"limt": 5},
         {"limit": "few"},
+        {"device": "gpu"},
+        {"report": Path("r.json")},
         {"trust_pickle": "no"},
         {"data": None},
         {"store": "/dev/null/store"},
         {"model": Counter()},
         {"model": "acceptance.nets:FourClasses"},
     ],
-    ids=["unknown", "no number", "no switch", "no data", "no folder", "no spec", "another suite's model"],
+    ids=[
+        "no number",
+        "no device",
+        "an argument",
+        "no switch",
+        "no data",
+        "no folder",
+        "no spec",
+        "another suite's model",
+    ],
 )
 def test_what_cannot_be_used(gate: Gate, options: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     assert gate.error(ACCURACY, **options) == snapshot
@@ -148,7 +158,9 @@ def test_a_manifest_that_init_wrote_is_judged(
     names = "clean, corruptions, night, sketch, mixed_same, mixed_rand, cue_conflict"
     assert f"data/quba-data.yaml: 3 classes; {names}\n" in capsys.readouterr().out
     before = passes()
-    record = quba_check.judge(gate.model, "data", "thresholds/thorough.yaml", store=gate.store)
+    record = quba_check.judge(
+        gate.model, "data", "thresholds/thorough.yaml", options=quba_check.Options(store=gate.store)
+    )
     expected = {f"{name}[{'max' if name == 'calibration_error' else 'min'}]" for name in NINE}
     assert {row.name for row in record.verdicts} == expected - {"parameters[min]"}
     assert {row.outcome for row in record.verdicts} <= {"pass", "fail"}

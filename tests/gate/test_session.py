@@ -15,7 +15,6 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UserError
-from quba_check.executors.choice import parse_executor
 from quba_check.executors.ray import pool
 from quba_check.gate.models import Callbacks
 from quba_check.gate.options import Options
@@ -113,7 +112,7 @@ def test_selected_demands(gate: Gate) -> None:
     ("options", "error"),
     [
         ({"store": "s4://x/y"}, "--quba-store: s4://x/y cannot be opened"),
-        ({"executor": parse_executor("ray")}, "--quba-executor: 'ray' needs ray, which is not installed"),
+        ({"executor": "ray"}, "--quba-executor: 'ray' needs ray, which is not installed"),
     ],
 )
 def test_store_and_executor_are_opened_before_a_model_is_loaded(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from quba_check.gate.judge import judge
+from quba_check.gate.options import Options
 from quba_check.records.record import Record
 
 THRESHOLDS = """\
@@ -23,8 +24,8 @@ dimensions:
 def record(lite0_checkpoint: Path, photo_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Record:
     folder = tmp_path_factory.mktemp("gate")
     (folder / "photos.yaml").write_text(THRESHOLDS, encoding="utf-8")
-    options = {"arch": "tf_efficientnet_lite0", "store": folder / "store"}
-    return judge(str(lite0_checkpoint), photo_suite, folder / "photos.yaml", **options)
+    options = Options(arch="tf_efficientnet_lite0", store=folder / "store")
+    return judge(str(lite0_checkpoint), photo_suite, folder / "photos.yaml", options=options)
 
 
 def test_eighteen_of_twenty_photos_are_right(record: Record) -> None:

@@ -69,8 +69,9 @@ class Gate:
 
     def judge(self, text: str, **options: Any) -> Record:
         """Return the record of a whole run without pytest; `model` names another model."""
-        given = {"model": self.model, "data": self.data, "store": self.store} | options
-        return judge(thresholds=self.write(text), **given)
+        given = {"model": self.model, "data": self.data, "store": self.store, "record": None} | options
+        arguments = {name: given.pop(name) for name in ("model", "data", "record")}
+        return judge(thresholds=self.write(text), options=Options(**given), **arguments)
 
     def error(self, text: str, **options: Any) -> str:
         """Return the message that ends a run."""

@@ -8,7 +8,7 @@ import quba_check
 from tools.reference.markdown import page
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Judging": ("judge",),
+    "Judging": ("judge", "Options"),
     "Measuring": (
         "Evaluation",
         "LoadRequest",

@@ -18,7 +18,7 @@ from PIL import Image
 from support.loaded_models import load as load_model
 from support.loaded_models import refusal
 
-from quba_check import judge
+from quba_check import Options, judge
 from quba_check.models.checkpoints.ultralytics import Logits
 
 pytestmark = [
@@ -101,8 +101,8 @@ def _settings(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("name", ["best.pt", *EXPORTS])
 def test_a_gate_run_has_the_accuracy_of_ultralytics(name, trained, tmp_path):
     (tmp_path / "gate.yaml").write_text("schema: 1\ndimensions: {accuracy: {min: 0.01}}\n")
-    options = {"store": tmp_path, "trust_pickle": True, "device": "cpu"}
-    record = judge(str(trained / name), trained / "data", tmp_path / "gate.yaml", **options)
+    options = Options(store=tmp_path, trust_pickle=True, device="cpu")
+    record = judge(str(trained / name), trained / "data", tmp_path / "gate.yaml", options=options)
     own = json.loads((trained / "own.json").read_text())["top1"]
     assert record.measurements["accuracy"].value == pytest.approx(own, abs=1e-6)
     assert own > 0.4  # not all answers are equal
