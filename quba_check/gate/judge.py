@@ -272,7 +272,7 @@ def _record(gate: GateSession) -> Record:
     """Judge all demands of a session, and return its record."""
     gate.check_files()
     demands = gate.demands(gate.files)
-    list(prepare(gate, demands))
+    list(prepare(gate, demands))  # its texts are for a terminal
     collector = ResultCollector()
     judge_of_session = Judge(gate)
     for planned in demands:

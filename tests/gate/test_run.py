@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 
 import quba_check
 from quba_check.cli.main import main
-from quba_check.errors import HeadError
+from quba_check.errors import HeadError, OptionError
 from quba_check.gate.preflight import plan_run
 
 ACCURACY = "dimensions: {accuracy: {min: 0}}"
@@ -45,6 +45,12 @@ ACCURACY = "dimensions: {accuracy: {min: 0}}"
 )
 def test_what_cannot_be_used(gate: Gate, options: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     assert gate.error(ACCURACY, **options) == snapshot
+
+
+def test_errors_name_arguments_in_each_of_their_pieces() -> None:
+    with pytest.raises(OptionError) as caught:
+        quba_check.judge("demo", "data", options=quba_check.Options(store="/dev/null"))
+    assert caught.value.where == "Options.store"
 
 
 def test_an_error_leaves_no_earlier_record(gate: Gate) -> None:
