@@ -38,18 +38,29 @@ def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
     return f"{value:.{decimals}f}{UNIT_SIGNS.get(unit, '')}"
 
 
+def limit_text(limit: float | str, unit: str = "") -> str:
+    """Return a threshold as written in its file; `?` for an infinite one.
+
+    >>> limit_text(0.45), limit_text(30.0, "millions"), limit_text("B"), limit_text(math.inf)
+    ('0.45', '30 M', 'B', '?')
+    """
+    if isinstance(limit, str):
+        return limit
+    return f"{limit:.15g}{UNIT_SIGNS.get(unit, '')}" if math.isfinite(limit) else "?"
+
+
 def interval_text(
-    ends: tuple[float, float],
+    ends: tuple[float, float] | None,
     unit: str,
     n: int | None,
     *,
     write: Callable[[float, str], str] = format_value,
     between: str = "..",
 ) -> str:
-    """Return an interval as text, or `too few images` if it says nothing.
+    """Return an interval as text, or `too few images` if it says nothing; empty if unknown.
 
     Args:
-        ends: the limits.
+        ends: the limits; None if unknown.
         unit: the value's unit.
         n: number of images; None if unknown.
         write: formats one limit.
@@ -58,6 +69,8 @@ def interval_text(
     >>> interval_text((0.41, 0.52), "fraction", 500), interval_text((0.02, 0.98), "fraction", 3)
     ('0.410..0.520', 'too few images (3)')
     """
+    if ends is None:
+        return ""
     if is_too_wide(ends, unit):
         return "too few images" if n is None else f"too few images ({n:,})"
     return between.join(write(end, unit) for end in ends)

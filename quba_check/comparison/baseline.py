@@ -14,7 +14,7 @@ from quba_check.core.measurement import Drop, Unmeasurable
 from quba_check.core.request import Request, target_name
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import listed
-from quba_check.number_format import RELATIVE
+from quba_check.number_format import RELATIVE, limit_text
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.verdict import SIGNS, VerdictRow
 
@@ -166,7 +166,7 @@ def looser_demands(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) ->
     for row in before:
         reasons = [list(_ways(row, now)) for now in by_name.get(row.name, [])]
         if not reasons:
-            texts[f"{row.shown_name} is gone ({SIGNS[row.bound]} {_text(row.limit)})"] = None
+            texts[f"{row.shown_name} is gone ({SIGNS[row.bound]} {limit_text(row.limit)})"] = None
         elif all(reasons):
             texts[f"{row.shown_name} {', '.join(reasons[0])}"] = None
     return list(texts)
@@ -176,7 +176,7 @@ def _ways(before: VerdictRow, after: VerdictRow) -> Iterator[str]:
     """Yield the ways in which a demand is looser than an earlier one."""
     sign = SIGNS[before.bound]
     if _is_looser(before, after):
-        yield f"{sign} {_text(after.limit)} (was {_text(before.limit)})"
+        yield f"{sign} {limit_text(after.limit)} (was {limit_text(before.limit)})"
     if _TIERS.index(after.tier) < _TIERS.index(before.tier):
         yield f"tier {after.tier} (was {before.tier})"
     if _POLICIES.index(after.policy) < _POLICIES.index(before.policy):
@@ -202,7 +202,3 @@ def _is_looser(before: VerdictRow, after: VerdictRow) -> bool:
     if isinstance(before.limit, str) or isinstance(after.limit, str):
         return LETTERS.index(str(after.limit)) < LETTERS.index(str(before.limit))
     return after.limit < before.limit if before.bound == "min" else after.limit > before.limit
-
-
-def _text(limit: float | str) -> str:
-    return limit if isinstance(limit, str) else f"{limit:.15g}"

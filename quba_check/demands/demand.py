@@ -12,6 +12,7 @@ from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.grade import GradeRules
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import EACH, Better, Request, target_name, titled_name
+from quba_check.number_format import limit_text
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
@@ -131,8 +132,7 @@ class Demand:
     @property
     def threshold_text(self) -> str:
         """Sign and threshold: `>= 0.45`, `<= 30`, `drop <= 0.02`, `>= C`."""
-        number = self.threshold if isinstance(self.threshold, str) else f"{self.threshold:.15g}"
-        return f"{SIGNS[self.bound].replace('drop', self.loss)} {number}"
+        return f"{SIGNS[self.bound].replace('drop', self.loss)} {limit_text(self.threshold)}"
 
     @property
     def loss(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,17 +11,18 @@ from urllib.parse import quote
 from quba_check.comparison.stored_run import THIS_RUN, StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.explanation import Explanation
-from quba_check.dimensions import registry
 from quba_check.number_format import counted, interval_text
 from quba_check.page.columns import Column, Reference
 from quba_check.page.drawing import Chart
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, LOSSES, QUBA, VerdictRow
-from quba_check.reports.cells import threshold_text, value_text, worst_part
+from quba_check.records.verdict import DROPS, LOSSES, QUBA, Bound, VerdictRow
+from quba_check.reports.cells import bound_text, value_text, worst_part
 from quba_check.reports.unmet_demands import PICTURES, next_step
 from quba_check.reports.verdict_labels import LABELS, Label, label, most_severe
+
+_SIGNS: Mapping[Bound, str] = {"min": "≥", "max": "≤", **dict.fromkeys(DROPS, "≤")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Cell:
         column: the record.
         verdict: the verdict's row in the record.
         label: its label, such as `FAIL`.
+        bound: the bound as text.
         value: the value as text; a dash if there is none.
         interval: its interval as text; empty if unknown.
         headline: the outcome in a sentence.
@@ -45,6 +46,7 @@ class Cell:
     column: Column
     verdict: VerdictRow
     label: Label
+    bound: str
     value: str
     interval: str
     headline: str
@@ -79,7 +81,7 @@ class DemandView:
     @property
     def bounds(self) -> tuple[str, ...]:
         """The bound as text, one per distinct bound of the records."""
-        return tuple(dict.fromkeys(_bound_text(cell.verdict) for cell in self.cells.values()))
+        return tuple(dict.fromkeys(cell.bound for cell in self.cells.values()))
 
     @property
     def link(self) -> str:
@@ -115,6 +117,7 @@ def demands(
                 column=column,
                 verdict=row,
                 label=label(row),
+                bound=" ".join(filter(None, (LOSSES.get(row.bound), _bound_text(row, column.record)))),
                 value=_value_text(row, known),
                 interval=_interval_text(known),
                 headline=headline,
@@ -140,26 +143,17 @@ def _addresses(demands: Sequence[Mapping[Column, VerdictRow]]) -> Iterator[str]:
         yield re.sub(r"\s", "_", row.target if by_target[row.target] == 1 else name)
 
 
-def _bound_text(row: VerdictRow) -> str:
-    loss = f"{LOSSES[row.bound]} " if row.bound in DROPS else ""
-    return f"{loss}{_limits_text(row)}"
-
-
-def _limits_text(row: VerdictRow) -> str:
+def _bound_text(row: VerdictRow, record: Record) -> str:
     """Return sign and threshold, such as `≥ 0.93`."""
-    sign = "≥" if row.bound == "min" else "≤"
-    if isinstance(row.limit, float) and not math.isfinite(row.limit):
-        return f"{sign} ?"
-    unit = registry[row.dimension].unit if row.dimension in registry else ""
-    return f"{sign} {threshold_text(row, unit)}"
+    return bound_text(row, record.bounded(row), signs=_SIGNS)
 
 
 def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, tuple[str, ...]]:
     """Return headline and details; those of a pass are not in its record."""
     if row.outcome != "pass" or known.value is None:
         return known.headline or f"{row.shown_name}: {row.outcome}", known.lines
-    target = f"{row.shown_target} {LOSSES[row.bound]}" if row.bound in DROPS else row.shown_target
-    headline = f"{target} {_value_text(row, known)} meets the bound {_limits_text(row)}"
+    target = " ".join(filter(None, (row.shown_target, LOSSES.get(row.bound))))
+    headline = f"{target} {_value_text(row, known)} meets the bound {_bound_text(row, record)}"
     quantity = record.judged(row)
     worst = "" if quantity is None or row.bound in DROPS else worst_part(row.dimension, quantity)
     is_by_group = quantity is not None and quantity.groups == quantity.n  # of a decided set
@@ -174,11 +168,8 @@ def _value_text(row: VerdictRow, known: Explanation) -> str:
 
 
 def _interval_text(known: Explanation) -> str:
-    if known.interval is None:
-        return ""
-    is_letter = isinstance(known.value, str)
-    text = interval_text(known.interval, "score" if is_letter else known.unit, known.n, between=" to ")
-    return f"score {text}" if is_letter else text
+    text = interval_text(known.interval, known.unit, known.n, between=" to ")
+    return f"score {text}" if text and isinstance(known.value, str) else text
 
 
 def _bounded(

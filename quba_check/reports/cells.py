@@ -11,12 +11,19 @@ from rich.console import Console
 from rich.text import Text
 
 from quba_check.comparison.compare import Comparison
+from quba_check.core.measurement import Quantity
 from quba_check.core.request import NUMBERS
-from quba_check.number_format import UNIT_SIGNS, format_distinct, format_gap, format_value, interval_text
+from quba_check.number_format import (
+    UNIT_SIGNS,
+    format_distinct,
+    format_gap,
+    format_value,
+    interval_text,
+    limit_text,
+)
 from quba_check.records.measurement import AnyMeasurementRow, Cell, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, Bound, GradeRow, VerdictRow
-from quba_check.reports.comparison import signed_value
 
 NONE = "-"
 NOT_JUDGED = ("unmeasurable", "skipped", "not run")
@@ -87,7 +94,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
     return replace(
         cells,
         value=value_text(value, unit, verdict.limit),
-        interval=NONE if ends is None else interval_text(ends, unit, n),
+        interval=interval_text(ends, unit, n) or NONE,
         gap=reasoned.gap if is_masked else _gap(verdict, value, unit),
         has_reason=is_masked,
     )
@@ -126,6 +133,12 @@ def _change(verdict: VerdictRow, comparison: Comparison | None) -> str:
     return f"{signed_value(row.change, row.unit)}{finding}"
 
 
+def signed_value(value: float, unit: str) -> str:
+    """Return a change as text, with its sign."""
+    text = format_value(value, unit)
+    return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
+
+
 def bound_text(
     verdict: VerdictRow, quantity: QuantityRow | None = None, signs: Mapping[Bound, str] = SIGNS
 ) -> str:
@@ -139,14 +152,9 @@ def bound_text(
     sign = signs[verdict.bound]
     if quantity is not None and quantity.better == "low":
         sign = sign.replace("drop", "worsening")
-    return f"{sign} {threshold_text(verdict, '' if quantity is None else quantity.unit)}"
-
-
-def threshold_text(verdict: VerdictRow, unit: str = "") -> str:
-    """Return the threshold of a demand as text, of relative drops in percent."""
     if verdict.bound == "max_relative_drop" and isinstance(verdict.limit, float):
-        return f"{100 * verdict.limit:.12g}%"
-    return limit_text(verdict.limit, unit)
+        return f"{sign} {100 * verdict.limit:.12g}%"
+    return f"{sign} {limit_text(verdict.limit, '' if quantity is None else quantity.unit)}"
 
 
 def value_text(value: float, unit: str, limit: float | str | None = None) -> str:
@@ -154,19 +162,9 @@ def value_text(value: float, unit: str, limit: float | str | None = None) -> str
     return format_distinct(value, limit, unit)[0] if isinstance(limit, float) else format_value(value, unit)
 
 
-def interval_cell(row: QuantityRow, between: str = "..") -> str:
+def interval_cell(row: Quantity | QuantityRow, between: str = "..") -> str:
     """Return the 95 % interval of a value as text; empty if unknown."""
-    n = row.images or row.n
-    return "" if row.interval is None else interval_text(row.interval, row.unit, n, between=between)
-
-
-def limit_text(limit: float | str, unit: str = "") -> str:
-    """Return a threshold as written in its file.
-
-    >>> limit_text(0.45), limit_text(30.0, "millions"), limit_text("B")
-    ('0.45', '30 M', 'B')
-    """
-    return limit if isinstance(limit, str) else f"{limit:.15g}{UNIT_SIGNS.get(unit, '')}"
+    return interval_text(row.interval, row.unit, row.images or row.n, between=between)
 
 
 def worst_part(dimension: str, row: AnyMeasurementRow | QuantityRow) -> str:
@@ -240,9 +238,9 @@ def _class_texts(cells: tuple[Cell, ...]) -> tuple[str, ...]:
     """Return the cells of a class below `CLASS_HEADINGS`."""
     name, images, recall, low, high, precision, f1 = cells
     is_known = isinstance(low, float | int) and isinstance(high, float | int)
-    interval = interval_text((float(low), float(high)), "fraction", None) if is_known else "-"
+    interval = interval_text((float(low), float(high)), "fraction", None) if is_known else NONE
     return (str(name), f"{images:,}", _number(recall), interval, _number(precision), _number(f1))
 
 
 def _number(cell: Cell) -> str:
-    return "-" if isinstance(cell, str) else format_value(cell, "fraction")
+    return NONE if isinstance(cell, str) else format_value(cell, "fraction")

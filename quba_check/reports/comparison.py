@@ -11,6 +11,7 @@ from quba_check.comparison.compare import ChangeRow, Comparison
 from quba_check.core.request import target_name
 from quba_check.number_format import UNIT_SIGNS, counted, format_distinct, format_value, interval_text
 from quba_check.records.baselines import approved_values
+from quba_check.reports.cells import NONE, interval_cell, signed_value
 from quba_check.reports.tables import code, code_block, json_text, markdown_table, table_text, wrapped
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
@@ -67,7 +68,7 @@ def answers_line(comparison: Comparison) -> str:
         return "the same predictions: every change is exactly 0"
     if answers is None:
         return ""
-    interval = "" if answers.interval is None else interval_text(answers.interval, "fraction", answers.images)
+    interval = interval_text(answers.interval, "fraction", answers.images)
     return (
         f"agreement {format_distinct(answers.agreement, 1.0, 'fraction')[0]}{interval and f' ({interval})'}: "
         f"{answers.changed:,} of {answers.images:,} answers changed: {answers.lost:,} lost, "
@@ -102,26 +103,19 @@ def _title(comparison: Comparison, write: Callable[[str], str] = str) -> str:
 def change_cells(row: ChangeRow, between: str = "..") -> list[str]:
     """Return name, before, after, change, interval, finding, lost and gained images, and p as texts."""
     before, after = format_distinct(row.before, row.after, row.unit)
-    interval = "-"
-    if row.interval is not None:
-        interval = interval_text(row.interval, row.unit, row.n, write=signed_value, between=between)
-        interval += "" if row.paired else " (unpaired)"
+    interval = interval_text(row.interval, row.unit, row.n, write=signed_value, between=between)
+    if interval and not row.paired:
+        interval += " (unpaired)"
     return [
         row.dimension if row.part is None else f"  {row.part}",
         before,
         after,
         signed_value(row.change, row.unit),
-        interval,
+        interval or NONE,
         row.finding if row.better else "-",
         "-" if row.lost is None else f"{row.lost:,}/{row.gained:,}",
         "-" if row.p is None else f"{row.p:.2g}",
     ]
-
-
-def signed_value(value: float, unit: str) -> str:
-    """Return a change as text, with its sign."""
-    text = format_value(value, unit)
-    return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 
 
 def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str, width: int) -> str:
@@ -141,11 +135,10 @@ def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str, w
     for number in dict.fromkeys(one for of_line in values for one in of_line) or ["-"]:
         for line, of_line in zip(approvals, values, strict=True):
             time, *who = (str(line.get(key, "-")) for key in ("time", "model", "by"))
-            cells = ["-", "-"]
+            cells = [NONE, NONE]
             row = of_line.get(number)
             if row is not None:
-                interval = interval_text(row.interval, row.unit, None) if row.interval else "-"
-                cells = [format_value(row.value, row.unit), interval]
+                cells = [format_value(row.value, row.unit), interval_cell(row) or NONE]
             rows.append([number, time[:10], *who, *cells])
     if kind == "markdown":
         return f"### {code(title)}\n\n{markdown_table(_OF_HISTORY, [[*map(code, row)] for row in rows])}\n"

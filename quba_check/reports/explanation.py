@@ -8,9 +8,10 @@ from operator import itemgetter
 
 from quba_check.errors import UserError
 from quba_check.messages import listed
-from quba_check.number_format import format_value, interval_text
+from quba_check.number_format import format_value
 from quba_check.records.measurement import Cell, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
+from quba_check.reports.cells import interval_cell
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import table_text, terminal_width, wrapped
 from quba_check.reports.verdict_labels import release_line, summary_line
@@ -86,8 +87,8 @@ def _images(quantity: QuantityRow) -> int:
 def slice_text(quantity: QuantityRow) -> str:
     """Return a value with its interval."""
     value = format_value(quantity.value, quantity.unit)
-    ends = quantity.interval
-    return value if ends is None else f"{value} ({interval_text(ends, quantity.unit, _images(quantity))})"
+    interval = interval_cell(quantity)
+    return f"{value} ({interval})" if interval else value
 
 
 WIDTH = 80
@@ -158,9 +159,7 @@ def _table(explanation: RecordExplanation) -> str:
         measured = one.measured
         if measured is not None:
             value = format_value(measured.value, measured.unit)
-            ends = measured.interval
-            interval = "" if ends is None else interval_text(ends, measured.unit, measured.n)
-            interval = "masked" if one.state else interval
+            interval = "masked" if one.state else interval_cell(measured)
         point = "-" if one.point is None else f"+{one.point:.3f}"
         rows.append((one.name, value, interval, _percent(one), point))
     shown = slice(3 if explanation.other_suite else 5)

@@ -191,10 +191,10 @@ def _size(demand: Demand, quantity: Quantity) -> str:
 
 def _text(name: str, quantity: Quantity) -> str:
     """Return a slice with its value, interval and number of images."""
-    ends = quantity.interval
     n = quantity.images or quantity.n or 0
-    interval = "" if ends is None else f"{interval_text(ends, quantity.unit, n)}, "
-    return f"{name} {format_value(quantity.value, quantity.unit)} ({interval}n = {n:,})"
+    interval = interval_text(quantity.interval, quantity.unit, n)
+    sample = ", ".join(filter(None, (interval, f"n = {n:,}")))
+    return f"{name} {format_value(quantity.value, quantity.unit)} ({sample})"
 
 
 def worst_note(heading: str, judged: Mapping[str, Quantity], better: Better) -> str:

@@ -18,7 +18,8 @@ from quba_check.errors import InvariantError, ModelError, OptionError
 from quba_check.grading.published import CLASSES, SUITE, PublishedModel, published_models, suspect_sentences
 from quba_check.models.parsing import parse_spec
 from quba_check.models.process_setup import set_up_process
-from quba_check.number_format import format_value, interval_text
+from quba_check.number_format import format_value
+from quba_check.reports.cells import interval_cell
 from quba_check.reports.tables import json_text, table_text, wrapped
 from quba_check.storage.locations import default_location, local_folder
 from quba_check.study.reproduction import ORDER, Reproduction, reproduction_notes, reproductions, scores
@@ -159,8 +160,7 @@ def _cells(rows: Sequence[Reproduction]) -> Iterator[tuple[str, ...]]:
             interval = ""
             if isinstance(outcome, Measurement):
                 value = format_value(outcome.value, outcome.unit)
-                ends = outcome.interval
-                interval = "" if ends is None else interval_text(ends, outcome.unit, None)
+                interval = interval_cell(outcome)
             yield (*first, protocol, value, interval, agreement)
             first = ("", "")
             agreement = ""
