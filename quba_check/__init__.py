@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from quba_check.core.dimension import Dimension, Part
     from quba_check.core.facts import Facts, SuiteFacts
     from quba_check.core.grade import Grade, GradeRules
-    from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+    from quba_check.core.measurement import Measurement, Quantity, Sample, Table, Unmeasurable
     from quba_check.core.predictions import Predictions
     from quba_check.core.view import CLEAN, FGSM, PGD, View
     from quba_check.demands.reading import read_thresholds
@@ -51,6 +51,7 @@ __all__ = [
     "QubaError",
     "Record",
     "RunSettings",
+    "Sample",
     "SubsetSampler",
     "Suite",
     "SuiteFacts",
@@ -74,7 +75,7 @@ _MODULES = {
     "core.dimension": ("Dimension", "Part"),
     "core.facts": ("Facts", "SuiteFacts"),
     "core.grade": ("Grade", "GradeRules"),
-    "core.measurement": ("Measurement", "Quantity", "Table", "Unmeasurable"),
+    "core.measurement": ("Measurement", "Quantity", "Sample", "Table", "Unmeasurable"),
     "core.predictions": ("Predictions",),
     "core.view": ("CLEAN", "FGSM", "PGD", "View"),
     "demands.reading": ("read_thresholds",),

@@ -10,7 +10,7 @@ from quba_check.comparison.difference import Change, RunValue, difference, is_sa
 from quba_check.comparison.stored_run import RunConditions, StoredRun, differences
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.grade import LETTERS
-from quba_check.core.measurement import Drop, Unmeasurable
+from quba_check.core.measurement import Drop, Sample, Unmeasurable
 from quba_check.core.request import Request, target_name
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import listed
@@ -91,6 +91,7 @@ def drop(
         curve = ConfidenceCurve(tuple(limit - relative for limit in curve.limits))
         if request.better == "high":
             curve = ConfidenceCurve(tuple(-limit for limit in reversed(curve.limits)))
+    effective = None if change.effect is None or after.n is None else after.n / change.effect.factor
     return Drop(
         0.0 - gain if request.better == "high" else gain,
         RELATIVE if relative else request.number.unit,
@@ -100,8 +101,7 @@ def drop(
         after=after.value,
         baseline=baseline,
         paired=change.paired,
-        groups=_groups(change, before, after),
-        effective=None if change.effect is None or after.n is None else after.n / change.effect.factor,
+        sample=Sample(groups=_groups(change, before, after), effective=effective),
     )
 
 

@@ -18,7 +18,7 @@ from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
 from quba_check.stats import intervals
 from quba_check.stats.clusters import GroupEffect, Sides, limits_in_groups, mean_group_size
-from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
+from quba_check.stats.estimate import Estimate, InfluenceBounds, SampleName
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
 Z = np.array(SCORES)
@@ -74,13 +74,13 @@ class RunValue:
             return None
         return cls(
             quantity.value,
-            quantity.images or quantity.n,
+            quantity.different_images,
             quantity.limits,
             images.influences.get(target_name(dimension, part), {}),
             fingerprint,
             answers=images.clean,
             groups=images.groups,
-            n_groups=quantity.groups,
+            n_groups=quantity.sample.groups,
             outputs=measured.outputs,
             is_transferred=measured.transferred,
             score=measured.score,
@@ -89,10 +89,10 @@ class RunValue:
 
     def of_class(self, quantity: Quantity) -> RunValue:
         """Return the number of one of the classes."""
-        n = quantity.images or quantity.n
+        n = quantity.different_images
         influences = {str(sample): one for sample, one in quantity.influences.items()}
         own = replace(self, value=quantity.value, n=n, limits=quantity.limits, influences=influences)
-        return replace(own, n_groups=quantity.groups, classes=None)
+        return replace(own, n_groups=quantity.sample.groups, classes=None)
 
     @property
     def estimate(self) -> Estimate:
@@ -194,8 +194,8 @@ def _paired_limits(
     The largest change by one image is the larger range of both values' influences. None if that is unknown,
     because no image of a set deviates.
     """
-    bounds: dict[Sample, InfluenceBounds] = {}
-    sides: dict[Sample, Sides] = {}
+    bounds: dict[SampleName, InfluenceBounds] = {}
+    sides: dict[SampleName, Sides] = {}
     group_size = 1.0
     for sample, influences in before.influences.items():
         other = after.influences[sample]

@@ -28,6 +28,28 @@ NO_EVIDENCE = "no evidence of robustness"
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """The images behind a number, where they differ from n independent ones.
+
+    Attributes:
+        images: number of different images behind n, if they are shown in several versions; else None.
+        groups: number of groups that count, of the set or side with the fewest; None without groups.
+        effective: number of independent images that would have this error; None without groups or interval.
+        eligible: number of images that can count whatever the model answers, if n depends on its answers; of
+            a number with two sides those of the rarer one.
+        eligible_groups: number of groups of these, for a gap in the slice alone; None without groups.
+        eligible_of: the rarer side, `the class` or `another class`; empty for numbers without two sides.
+    """
+
+    images: int | None = None
+    groups: int | None = None
+    effective: float | None = None
+    eligible: int | None = None
+    eligible_groups: int | None = None
+    eligible_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Quantity:
     """A number with its unit, sample size and confidence limits.
 
@@ -45,13 +67,7 @@ class Quantity:
             in records.
         sides: sides of the images behind the influences, of sets where not all count for the same one; not
             stored in records.
-        images: number of different images behind n, if they are shown in several versions; else None.
-        groups: number of groups that count, of the set or side with the fewest; None without groups.
-        effective: number of independent images that would have this error; None without groups or interval.
-        eligible: number of images that can count whatever the model answers, if n depends on its answers; of
-            a number with two sides those of the rarer one.
-        eligible_groups: number of groups of these, for a gap in the slice alone; None without groups.
-        eligible_of: the rarer side, `the class` or `another class`; empty for numbers without two sides.
+        sample: the images behind n.
         slices: the number on slices of the images, by column.
         notes: short notes that reports show next to the value, for example `masked: …`.
         classes: yields the number of each class by name, behind that of the worst class; not stored in
@@ -66,17 +82,17 @@ class Quantity:
     debiased_limit: float | None = None
     influences: Influences = field(default_factory=dict, repr=False, compare=False)
     sides: SidesOfSets = field(default_factory=dict, repr=False, compare=False)
-    images: int | None = None
-    groups: int | None = None
-    effective: float | None = None
-    eligible: int | None = None
-    eligible_groups: int | None = None
-    eligible_of: str = ""
+    sample: Sample = Sample()
     slices: Mapping[str, SliceValues] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     classes: Callable[[], Iterable[tuple[str, Quantity]]] | None = field(
         default=None, repr=False, compare=False
     )
+
+    @property
+    def different_images(self) -> int | None:
+        """Number of different images behind the value; None if it does not depend on images."""
+        return self.sample.images or self.n
 
     @property
     def interval(self) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.facts import SuiteFacts, table_class_names
-from quba_check.core.measurement import Cell, Quantity, Table
+from quba_check.core.measurement import Cell, Quantity, Sample, Table
 from quba_check.core.predictions import Predictions, never_predicted
 from quba_check.core.request import EACH, Request
 from quba_check.core.view import CLEAN
@@ -24,7 +24,7 @@ from quba_check.messages import listed
 from quba_check.metrics import class_metrics
 from quba_check.metrics.class_metrics import OfEachClass
 from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, Sides, group_effect
-from quba_check.stats.estimate import Influences, Sample
+from quba_check.stats.estimate import Influences, SampleName
 from quba_check.stats.image_intervals import additive_limits
 from quba_check.stats.intervals import Limits, Scores, share_limits
 
@@ -94,8 +94,8 @@ class EachClass:
         for k, share in enumerate(counts.shares):
             selected, hits = class_metrics.rows_of_share(metric, rows.label == k, rows.predicted == k)
             possible = np.ones_like(selected) if metric == "precision" else selected
-            rated: dict[Sample, Influences] = {"rows": np.where(selected, hits - share, 0.0)[possible]}
-            sides: dict[Sample, Sides] = {"rows": np.where(selected, 1, -1)[possible].astype(np.int8)}
+            rated: dict[SampleName, Influences] = {"rows": np.where(selected, hits - share, 0.0)[possible]}
+            sides: dict[SampleName, Sides] = {"rows": np.where(selected, 1, -1)[possible].astype(np.int8)}
             effect = group_effect(rated, {"rows": group[possible]}, sides) if selected.any() else None
             effects.append(effect or GroupEffect(1.0, 1.0, 0))
         return cls(metric, counts, tuple(effects))
@@ -133,7 +133,7 @@ class EachClass:
         limits = None
         if groups is None or groups >= LEAST_GROUPS:
             limits = [partial(self.limits, k) for k in range(len(self.counts.n))]
-        like = Quantity(0.0, "fraction", n, images=shown if shown < n else None, groups=groups)
+        like = Quantity(0.0, "fraction", n, sample=Sample(shown if shown < n else None, groups))
         return worst_quantity(self.values.tolist(), limits, like, room=(0.0, 1.0))
 
 

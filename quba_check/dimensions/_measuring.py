@@ -107,7 +107,7 @@ def with_groups(
     rows: dict[Hashable, int] = {view: len(table) for view, table in predictions.items()}
     groups = groups_of_sets(predictions)
     effect = None
-    if quantity.groups is not None or not groups:
+    if quantity.sample.groups is not None or not groups:
         return quantity
     if quantity.influences and all(rows.get(name) == len(one) for name, one in quantity.influences.items()):
         effect = group_effect(quantity.influences, groups, quantity.sides, is_difference=is_signed)
@@ -115,10 +115,12 @@ def with_groups(
         effect = jackknife_effect(values(), (quantity.curve.at(1) - quantity.curve.at(-1)) / 2, groups)
     if effect is None:
         return quantity
-    n = quantity.images or quantity.n
-    quantity = replace(quantity, groups=effect.count, debiased_limit=None)
+    n = quantity.different_images
+    sample = replace(quantity.sample, groups=effect.count)
+    quantity = replace(quantity, sample=sample, debiased_limit=None)
     if quantity.curve is None or effect.count < LEAST_GROUPS:
         return replace(quantity, curve=None)
     room = (0.0, 1.0) if quantity.unit in ("fraction", "ratio") and not is_signed else None
     curve = quantity.curve.widen(quantity.value, effect.scores(np.array(SCORES)), effect.factor, room)
-    return replace(quantity, curve=curve, effective=None if n is None else n / effect.factor)
+    sample = replace(sample, effective=None if n is None else n / effect.factor)
+    return replace(quantity, curve=curve, sample=sample)

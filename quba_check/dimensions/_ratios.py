@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
-from quba_check.core.measurement import Quantity
+from quba_check.core.measurement import Quantity, Sample
 from quba_check.core.predictions import Predictions, Tables, most_frequent_class
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.errors import InvariantError, UnmeasurableError
@@ -253,8 +253,8 @@ def _mean_quantity(
     n = sum(len(part.correct) for part in parts)
     images = sum({part.sample: len(part.correct) for part in parts}.values())
     curve = curve_of(limits, 0.0, bounds)
-    influences = estimate.influences
-    return Quantity(value, "ratio", n, curve, influences=influences, images=images if images < n else None)
+    sample = Sample(images if images < n else None)
+    return Quantity(value, "ratio", n, curve, influences=estimate.influences, sample=sample)
 
 
 def _simultaneous_limits(parts: Sequence[Ratio], z: Scores, effect: float) -> list[Limits]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
 from quba_check.core.facts import DecidedSet, SuiteFacts
-from quba_check.core.measurement import Quantity
+from quba_check.core.measurement import Quantity, Sample
 from quba_check.core.predictions import Predictions, Tables, joined
 from quba_check.core.request import GIVE_REFERENCE, Request
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, Columns, View
@@ -205,7 +205,7 @@ class Rows:
                 group count as equal.
         """
         if self.is_decided:
-            return replace(quantity, groups=quantity.images or quantity.n)
+            return replace(quantity, sample=replace(quantity.sample, groups=quantity.different_images))
         tables = {self.view: self.tables[0]}
 
         def values() -> list[float]:
@@ -251,10 +251,12 @@ class Rows:
             self._curve(limits, influences),
             influences={self.view: influences.reshape(len(self.tables), -1).mean(axis=0)},
             sides={} if sides is None else {self.view: sides.reshape(len(self.tables), -1).max(axis=0)},
-            images=shown if shown < n else None,
-            eligible=possible,
-            eligible_groups=groups or None,
-            eligible_of=of_side,
+            sample=Sample(
+                images=shown if shown < n else None,
+                eligible=possible,
+                eligible_groups=groups or None,
+                eligible_of=of_side,
+            ),
         )
 
     def _size(self, mask: Mask) -> tuple[int, int]:
@@ -286,14 +288,16 @@ class Rows:
 
         All versions of an image count as one observation.
         """
-        sample = next(iter(quantity.influences), None)
+        name = next(iter(quantity.influences), None)
         if len(self.tables) > 1:
-            clustered: dict[Any, Predictions] = {sample: replace(self.table, group=self.images)}
+            clustered: dict[Any, Predictions] = {name: replace(self.table, group=self.images)}
             quantity = with_groups(quantity, clustered)
-            quantity = replace(quantity, images=quantity.groups, groups=None, effective=None)
-        if sample is None:
+            images = quantity.sample.groups
+            sample = replace(quantity.sample, images=images, groups=None, effective=None)
+            quantity = replace(quantity, sample=sample)
+        if name is None:
             return quantity
-        by_version = quantity.influences[sample].reshape(len(self.tables), -1)
+        by_version = quantity.influences[name].reshape(len(self.tables), -1)
         return replace(quantity, influences={self.view: by_version.mean(axis=0)})
 
     def _curve(self, limits: SampleLimits, influences: NDArray[np.float64]) -> ConfidenceCurve | None:

@@ -117,7 +117,7 @@ class SlicedNumber:
             return gap(own.grouped, rest.grouped, self.better)
         change = replace(
             gap(own.single, rest.single, self.better),
-            groups=None,
+            sample=replace(own.single.sample, groups=None, effective=None),
             influences={view: one - second.influences[view] for view, one in first.influences.items()},
             sides={  # of the images that count: sides of a difference have no others
                 view: np.where(second.sides[view] > 0, second.sides[view] + one.max(), np.maximum(one, 0))
@@ -125,8 +125,10 @@ class SlicedNumber:
             },
         )
         change = with_groups(change, self.predictions, is_signed=True)
-        counted = own.grouped.groups if change.eligible_groups is None else change.eligible_groups
-        return replace(change, influences={}, sides={}, eligible_groups=counted)
+        sample = change.sample
+        if sample.eligible_groups is None:
+            sample = replace(sample, eligible_groups=own.grouped.sample.groups)
+        return replace(change, influences={}, sides={}, sample=sample)
 
 
 def on_all_images(quantity: Quantity, masks: Masks) -> Quantity:
@@ -152,10 +154,8 @@ def gap(own: Quantity, rest: Quantity, better: Better) -> Quantity:
         first = np.array(low.curve.limits)
         second = np.array(high.curve.limits)
         curve = bounded_curve(unpaired_difference_limits(low.value, first, high.value, second))
-    like = Quantity(high.value - low.value, own.unit, own.n, curve, images=own.images, groups=own.groups)
-    return replace(
-        like, eligible=own.eligible, eligible_groups=own.eligible_groups, eligible_of=own.eligible_of
-    )
+    sample = replace(own.sample, effective=None)
+    return Quantity(high.value - low.value, own.unit, own.n, curve, sample=sample)
 
 
 def measure_slices(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts
-from quba_check.core.measurement import Measurement
+from quba_check.core.measurement import Measurement, Sample
 from quba_check.core.predictions import Tables
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
 from quba_check.dimensions._ratios import accuracy_on, ratios, reference_notes
@@ -50,7 +50,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         len(same.correct) + len(random.correct),
         curve_of(lambda z, effect: 1 + additive_limits(gain, z, effect), 1 - largest, 1 + largest),
         influences=gain.influences,
-        images=len(same.correct) if same.sample == random.sample else None,
+        sample=Sample(len(same.correct) if same.sample == random.sample else None),
         notes=reference_notes(predictions),
         parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, curve_of
 from quba_check.core.facts import Facts, SuiteFacts, table_class_names
-from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, Sample, Table, Unmeasurable
 from quba_check.core.predictions import Predictions, Tables, outputs_digest
 from quba_check.core.request import NO_REFERENCE, PARITY_NUMBERS
 from quba_check.core.view import CLEAN, CLEAN_SET, REFERENCE, SERVING, View
@@ -85,7 +85,8 @@ class AnswerPairs(PairedAnswers[Rows]):
         curve = curve_of(
             lambda z, effect: quantile_limits(changes, QUANTILE, 1.0, z, versions * effect), 0.0, 1.0
         )
-        quantity = Quantity(value, "fraction", len(changes), curve, images=images if versions > 1 else None)
+        sample = Sample(images if versions > 1 else None)
+        quantity = Quantity(value, "fraction", len(changes), curve, sample=sample)
         # So far in the tail, blocks of groups say too little: all images of a group count as equal.
         return self.judged.in_groups(quantity)
 

@@ -148,6 +148,7 @@ def grade(
     slopes = reference.slopes(weights)
     curve = _curve(score, slopes, measured) if measured else None
     ends = curve.interval(CONFIDENCE) if curve else None
+    groups = [row.sample.groups for row in measured.values()]
     return Grade(
         score=score,
         percentile=percentile,
@@ -169,7 +170,7 @@ def grade(
             *few_images_notes(slopes, measured, reference),
         ),
         other_suite=other_suite,
-        groups=min((row.groups for row in measured.values() if row.groups is not None), default=None),
+        groups=min((number for number in groups if number is not None), default=None),
     )
 
 

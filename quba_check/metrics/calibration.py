@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.metrics.calibration_noise import most_without_noise, total_without_noise
-from quba_check.stats.estimate import Estimate, Sample
+from quba_check.stats.estimate import Estimate, SampleName
 from quba_check.stats.intervals import log_normal_limits
 
 CLASS_BLOCK = 64
@@ -55,7 +55,7 @@ class CalibrationError:
 
 
 def expected_calibration_error(
-    confidence: NDArray[np.float32], correct: NDArray[np.bool_], *, bins: int, sample: Sample = None
+    confidence: NDArray[np.float32], correct: NDArray[np.bool_], *, bins: int, sample: SampleName = None
 ) -> CalibrationError:
     r"""Mean gap between the confidence of the predicted class and its accuracy (ECE).
 
@@ -111,7 +111,7 @@ def confidence_bins(confidence: NDArray[np.float32], bins: int) -> NDArray[np.in
 
 
 def adaptive_calibration_error(
-    probabilities: NDArray[np.float32], label: NDArray[np.int64], *, bins: int, sample: Sample = None
+    probabilities: NDArray[np.float32], label: NDArray[np.int64], *, bins: int, sample: SampleName = None
 ) -> CalibrationError:
     r"""Mean gap between probability and frequency over all classes, in equally full bins (ACE).
 

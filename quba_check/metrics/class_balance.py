@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.stats.estimate import Estimate, Sample
+from quba_check.stats.estimate import Estimate, SampleName
 
 Column = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def class_means(label: NDArray[np.int64], values: NDArray[Any], *, classes: int)
 
 
 def accuracy_evenness(
-    label: NDArray[np.int64], correct: NDArray[np.bool_], *, classes: int, sample: Sample
+    label: NDArray[np.int64], correct: NDArray[np.bool_], *, classes: int, sample: SampleName
 ) -> Evenness:
     r"""1 − standard deviation (ddof 1) of the class accuracies.
 
@@ -172,7 +172,7 @@ def _variance_of_variance(counts: NDArray[np.int64], accuracy: Column) -> float:
 
 
 def confidence_evenness(
-    label: NDArray[np.int64], true_probability: NDArray[np.float32], *, classes: int, sample: Sample
+    label: NDArray[np.int64], true_probability: NDArray[np.float32], *, classes: int, sample: SampleName
 ) -> Evenness:
     r"""1 − mean over classes of the standard deviation (ddof 0) of the true-class probability.
 

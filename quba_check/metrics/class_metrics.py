@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quba_check.metrics.selective import threshold_for_accuracy, threshold_for_share
 from quba_check.metrics.separation import auroc
-from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample, delta_method
+from quba_check.stats.estimate import Estimate, InfluenceBounds, SampleName, delta_method
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores, exact_ratio_limits, share_limits
 
 Classes = NDArray[np.int64]
@@ -95,7 +95,7 @@ def macro_mean(
     label: Classes,
     predicted: Classes,
     classes: int,
-    sample: Sample,
+    sample: SampleName,
 ) -> Estimate:
     """Unweighted mean of a number over the classes that have images.
 
@@ -220,7 +220,9 @@ def f1_limits(hits: float, n: float, z: Scores) -> Limits:
     return limits
 
 
-def one_vs_rest_auroc(scores: NDArray[np.float32], is_of: Mask, sample: Sample) -> tuple[Estimate, Estimate]:
+def one_vs_rest_auroc(
+    scores: NDArray[np.float32], is_of: Mask, sample: SampleName
+) -> tuple[Estimate, Estimate]:
     """Area under the ROC curve of a class against the rest.
 
     Args:

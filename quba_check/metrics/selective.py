@@ -13,7 +13,7 @@ import scipy
 from numpy.typing import NDArray
 
 from quba_check.stats.clusters import GroupIds, group_effect
-from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
+from quba_check.stats.estimate import Estimate, InfluenceBounds, SampleName
 
 ImageScores = NDArray[np.float64]
 AnyScores = NDArray[np.floating[Any]]
@@ -58,7 +58,7 @@ def risk_coverage(
     return ranked[ends], ends + 1, wrong[ends]
 
 
-def aurc(scores: ImageScores, correct: NDArray[np.bool_], sample: Sample = None) -> Estimate:
+def aurc(scores: ImageScores, correct: NDArray[np.bool_], sample: SampleName = None) -> Estimate:
     r"""Area under the risk-coverage curve: the mean error rate of the surest images.
 
     ```math

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from quba_check.stats.estimate import Estimate, Sample, delta_method
+from quba_check.stats.estimate import Estimate, SampleName, delta_method
 from quba_check.stats.image_intervals import deviations
 from quba_check.stats.intervals import Limits, Scores, share_limits
 
@@ -17,7 +17,7 @@ REJECTED = 20
 """One in so many known images may be rejected: a true positive rate of 95 %."""
 
 
-def auroc(known: ImageScores, unknown: ImageScores, samples: tuple[Sample, Sample]) -> Estimate:
+def auroc(known: ImageScores, unknown: ImageScores, samples: tuple[SampleName, SampleName]) -> Estimate:
     """Area under the ROC curve, with known images as the positive ones.
 
     This is the probability that a known image has the higher score; ties count one half. The influence of an
@@ -103,7 +103,7 @@ def fpr_at_95_tpr(known: ImageScores, unknown: ImageScores) -> float:
 
 
 def fpr_at_95_tpr_estimate(
-    known: ImageScores, unknown: ImageScores, samples: tuple[Sample, Sample]
+    known: ImageScores, unknown: ImageScores, samples: tuple[SampleName, SampleName]
 ) -> Estimate:
     """False positive rate at a true positive rate of 95 %, with its sampling error.
 

@@ -119,7 +119,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
     if not isinstance(row, MeasurementRow) or "" in row.unmeasured:
         reason = f"unmeasurable: {row.unmeasurable}" if isinstance(row, UnmeasurableRow) else "not measured"
         return Value(column, "–", label=verdict_label, problem=reason)
-    n = row.images or row.n
+    n = row.different_images
     return Value(
         column=column,
         text=format_value(row.value, row.unit),

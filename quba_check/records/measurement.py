@@ -8,6 +8,9 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
+    AliasChoices,
+    AliasGenerator,
+    AliasPath,
     AllowInfNan,
     BaseModel,
     ConfigDict,
@@ -21,7 +24,15 @@ from pydantic import (
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import Measurement, Outcome, Quantity, SliceValues, Table, Unmeasurable
+from quba_check.core.measurement import (
+    Measurement,
+    Outcome,
+    Quantity,
+    Sample,
+    SliceValues,
+    Table,
+    Unmeasurable,
+)
 from quba_check.core.request import name_on_slices
 from quba_check.errors import DimensionError
 from quba_check.messages import printable, printable_lines
@@ -59,6 +70,11 @@ class JsonRow(BaseModel):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
+def _aliases(name: str) -> AliasChoices:
+    """Return the places of a field in records and in values of `core`."""
+    return AliasChoices(name, AliasPath("sample", name))
+
+
 class QuantityRow(JsonRow):
     """A value with unit, n, confidence limits and better direction (None: reported only).
 
@@ -83,6 +99,8 @@ class QuantityRow(JsonRow):
         debiased: estimate of the value on infinitely many images, if n of them bias the statistic.
         debiased_limit: its one-sided 95 % limit on the bad side, if known.
     """
+
+    model_config = ConfigDict(alias_generator=AliasGenerator(validation_alias=_aliases))
 
     value: Number
     unit: str
@@ -124,6 +142,16 @@ class QuantityRow(JsonRow):
     def curve(self) -> ConfidenceCurve | None:
         """The limits at all levels; None if unknown."""
         return None if self.limits is None else ConfidenceCurve(self.limits)
+
+    @property
+    def sample(self) -> Sample:
+        """The images behind the value."""
+        return Sample(**{item.name: getattr(self, item.name) for item in fields(Sample)})
+
+    @property
+    def different_images(self) -> int | None:
+        """Number of different images behind the value; None if it does not depend on images."""
+        return self.images or self.n
 
     @property
     def slice_values(self) -> dict[str, QuantityRow]:

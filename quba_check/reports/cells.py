@@ -88,7 +88,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
     else:
         value = quantity.value
         unit = quantity.unit
-        n = quantity.images or quantity.n
+        n = quantity.different_images
         ends = quantity.interval_at(verdict.confidence)
     is_masked = verdict.outcome == "fail" and bool(verdict.explanation.reason)  # whatever its value
     return replace(
@@ -164,7 +164,7 @@ def value_text(value: float, unit: str, limit: float | str | None = None) -> str
 
 def interval_cell(row: Quantity | QuantityRow, between: str = "..") -> str:
     """Return the 95 % interval of a value as text; empty if unknown."""
-    return interval_text(row.interval, row.unit, row.images or row.n, between=between)
+    return interval_text(row.interval, row.unit, row.different_images, between=between)
 
 
 def worst_part(dimension: str, row: AnyMeasurementRow | QuantityRow) -> str:

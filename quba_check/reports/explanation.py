@@ -81,7 +81,7 @@ def worst_slices(row: MeasurementRow, least: int) -> dict[str, float]:
 
 
 def _images(quantity: QuantityRow) -> int:
-    return quantity.images or quantity.n or 0
+    return quantity.different_images or 0
 
 
 def slice_text(quantity: QuantityRow) -> str:

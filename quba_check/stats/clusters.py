@@ -30,7 +30,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from quba_check.stats.estimate import Influences, Sample
+from quba_check.stats.estimate import Influences, SampleName
 from quba_check.stats.intervals import Limits, Scores
 
 GroupIds = NDArray[np.int64]
@@ -75,9 +75,9 @@ class GroupEffect:
 
 
 def group_effect(
-    influences: Mapping[Sample, Influences],
-    groups: Mapping[Sample, GroupIds],
-    sides: Mapping[Sample, Sides] | None = None,
+    influences: Mapping[SampleName, Influences],
+    groups: Mapping[SampleName, GroupIds],
+    sides: Mapping[SampleName, Sides] | None = None,
     *,
     is_difference: bool = False,
 ) -> GroupEffect | None:
@@ -146,10 +146,10 @@ def group_effect(
 def limits_in_groups(
     limits: Callable[[Scores, float], Limits],
     z: Scores,
-    influences: Mapping[Sample, Influences],
+    influences: Mapping[SampleName, Influences],
     groups: Mapping[Any, GroupIds],
     count: int | None = None,
-    sides: Mapping[Sample, Sides] | None = None,
+    sides: Mapping[SampleName, Sides] | None = None,
 ) -> tuple[Limits | None, GroupEffect | None]:
     """Return limits with each group as one observation, and the effect of groups.
 
@@ -191,7 +191,9 @@ def mean_group_size(group: GroupIds, counted: NDArray[np.bool_]) -> float:
     return images / len(np.unique(group[counted])) if images else 1.0
 
 
-def jackknife_effect(values: Sequence[float], error: float, groups: Mapping[Sample, GroupIds]) -> GroupEffect:
+def jackknife_effect(
+    values: Sequence[float], error: float, groups: Mapping[SampleName, GroupIds]
+) -> GroupEffect:
     """Return the effect of groups on a number whose influences are unknown.
 
     Args:

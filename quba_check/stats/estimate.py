@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-Sample = Hashable
+SampleName = Hashable
 """Names a set of images. Numbers from one sample are paired image by image; samples are independent."""
 Influences = NDArray[np.float64]
 
@@ -72,11 +72,11 @@ class Estimate:
     """
 
     value: float
-    influences: Mapping[Sample, Influences] = field(default_factory=dict)
-    bounds: Mapping[Sample, InfluenceBounds] = field(default_factory=dict)
+    influences: Mapping[SampleName, Influences] = field(default_factory=dict)
+    bounds: Mapping[SampleName, InfluenceBounds] = field(default_factory=dict)
 
     @classmethod
-    def mean(cls, values: NDArray[np.generic], sample: Sample, *, is_reference: bool = False) -> Estimate:
+    def mean(cls, values: NDArray[np.generic], sample: SampleName, *, is_reference: bool = False) -> Estimate:
         """Mean of one number per image.
 
         Args:
@@ -132,8 +132,8 @@ def delta_method(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estim
     Raises:
         ValueError: two estimates from one sample have different numbers of images.
     """
-    influences: dict[Sample, Influences] = {}
-    bounds: dict[Sample, InfluenceBounds] = {}
+    influences: dict[SampleName, Influences] = {}
+    bounds: dict[SampleName, InfluenceBounds] = {}
     for slope, term in terms:
         for sample, bound in term.bounds.items():
             scaled = bound.scale(slope)

@@ -160,7 +160,8 @@ def pass_margin(thresholds: Thresholds) -> float:
 
 def _share_images(quantity: Quantity, behind: int, images: int | None) -> int:
     """Return the number of independent images behind one of `SHARES`."""
-    independent = behind if quantity.effective is None else quantity.effective
+    effective = quantity.sample.effective
+    independent = behind if effective is None else effective
     parts = quantity.parts if isinstance(quantity, Measurement) else {}
     decided = [parts[name].value for name in ("shape_hits", "texture_hits") if name in parts]
     share = sum(decided) / behind if decided else 1.0

@@ -61,8 +61,7 @@ def largest_drop(
         drops[of_class],
         n=after.n,
         curve=worst.curve,
-        groups=worst.groups,
-        effective=None,
+        sample=worst.sample,
         notes=tuple(notes),
         of_class=of_class,
     )

@@ -10,7 +10,7 @@ from typing import Literal
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.grade import LETTERS, Grade
-from quba_check.core.measurement import NO_EVIDENCE, Drop, Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import NO_EVIDENCE, Drop, Measurement, Quantity, Sample, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.demand import POINT, Policy
 from quba_check.errors import InvariantError
@@ -242,9 +242,9 @@ def _judge_number(demand: Demand, evidence: Measurement | Grade | Drop, quantity
         evidence,
         value,
         quantity.unit,
-        n=quantity.images or quantity.n,
-        groups=quantity.groups,
-        effective=quantity.effective,
+        n=quantity.different_images,
+        groups=quantity.sample.groups,
+        effective=quantity.sample.effective,
         curve=quantity.curve,
     )
 
@@ -260,5 +260,5 @@ def _judge_grade(demand: Demand, grade: Grade) -> Verdict:
         return Verdict(
             demand, outcome, grade, grade.letter, demand.unit, groups=grade.groups, curve=grade.curve
         )
-    score = Quantity(grade.score, demand.unit, None, grade.curve, groups=grade.groups)
+    score = Quantity(grade.score, demand.unit, None, grade.curve, sample=Sample(groups=grade.groups))
     return _judge_number(demand, grade, score)

@@ -149,7 +149,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield from _parity_details(verdict, evidence)
     if isinstance(evidence, Drop):
         before, after = format_distinct(evidence.before, evidence.after, verdict.demand.unit)
-        row = "image" if evidence.groups is None or evidence.groups != evidence.n else "group"
+        row = "group" if evidence.n is not None and evidence.sample.groups == evidence.n else "image"
         pairing = f"paired {row} by {row}" if evidence.paired else "unpaired"
         subject = f"{evidence.of_class}: " if evidence.of_class else ""
         yield f"{subject}from {before} in {evidence.baseline} to {after}, {pairing}"

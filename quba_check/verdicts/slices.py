@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
-from quba_check.core.measurement import Measurement, Quantity, SliceValues, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, Sample, SliceValues, Unmeasurable
 from quba_check.core.predictions import column_of
 from quba_check.core.request import EACH, Better
 from quba_check.demands import Demand
@@ -107,11 +107,10 @@ def shortage(demand: Demand, quantity: Quantity) -> str:
 
 def row_noun(quantity: Quantity) -> str:
     """Return `groups` if each row of a number is a decided group, else `images`."""
-    groups = quantity.groups
-    rows = quantity.images or quantity.n
+    sample = quantity.sample
+    is_whole = sample.groups is not None and sample.groups == quantity.different_images
     # A few answers, or images of the rarer side, may be of the same number of groups.
-    is_decided = groups is not None and groups == rows and quantity.eligible == quantity.eligible_groups
-    return "groups" if is_decided else "images"
+    return "groups" if is_whole and sample.eligible == sample.eligible_groups else "images"
 
 
 def _least(demand: Demand, sliced: SliceValues) -> str:
@@ -120,7 +119,7 @@ def _least(demand: Demand, sliced: SliceValues) -> str:
     if quantities and all(row_noun(one) == "groups" for one in quantities):
         least = max(demand.min_images, demand.min_groups)
         return f"at least {least:,} groups (min_images and min_groups), and groups of another slice"
-    is_grouped = any(one.groups is not None for one in quantities)
+    is_grouped = any(one.sample.groups is not None for one in quantities)
     groups = f" in {demand.min_groups:,} groups (min_groups)" if is_grouped else ""
     return f"at least {demand.min_images:,} images (min_images){groups}, and images of another slice"
 
@@ -160,9 +159,9 @@ def _without_value(demand: Demand, sliced: SliceValues) -> Unmeasurable | None:
 def _interval_note(judged: Mapping[str, Quantity]) -> str:
     """Return a note on slices of too few groups for an interval; else nothing."""
     few = [
-        f"{name} ({one.groups})"
+        f"{name} ({one.sample.groups})"
         for name, one in judged.items()
-        if one.curve is None and (one.groups or LEAST_GROUPS) < LEAST_GROUPS
+        if one.curve is None and (one.sample.groups or LEAST_GROUPS) < LEAST_GROUPS
     ]
     named = listed(few, MOST_NAMED)
     return f"no interval: fewer than {LEAST_GROUPS} groups count in {named}" if few else ""
@@ -176,10 +175,10 @@ def _judged(demand: Demand, sliced: SliceValues) -> dict[str, Quantity]:
 
 def _counts(quantity: Quantity) -> tuple[int, int | None, str]:
     """Return the images and groups that `min_images` and `min_groups` count, and their side."""
-    counted = quantity.images or quantity.n or 0
-    images = counted if quantity.eligible is None else quantity.eligible
-    groups = quantity.groups if quantity.eligible_groups is None else quantity.eligible_groups
-    return images, groups, quantity.eligible_of and f" of {quantity.eligible_of}"
+    sample = quantity.sample
+    images = (quantity.different_images or 0) if sample.eligible is None else sample.eligible
+    groups = sample.groups if sample.eligible_groups is None else sample.eligible_groups
+    return images, groups, sample.eligible_of and f" of {sample.eligible_of}"
 
 
 def _size(demand: Demand, quantity: Quantity) -> str:
@@ -191,7 +190,7 @@ def _size(demand: Demand, quantity: Quantity) -> str:
 
 def _text(name: str, quantity: Quantity) -> str:
     """Return a slice with its value, interval and number of images."""
-    n = quantity.images or quantity.n or 0
+    n = quantity.different_images or 0
     interval = interval_text(quantity.interval, quantity.unit, n)
     sample = ", ".join(filter(None, (interval, f"n = {n:,}")))
     return f"{name} {format_value(quantity.value, quantity.unit)} ({sample})"
@@ -207,11 +206,11 @@ def worst_note(heading: str, judged: Mapping[str, Quantity], better: Better) -> 
 def worst_of(judged: Mapping[str, Quantity], better: Better) -> Quantity:
     """Return the worst value with simultaneous limits."""
     quantities = list(judged.values())
-    n = sum(one.images or one.n or 0 for one in quantities)
-    groups = min((one.groups for one in quantities if one.groups is not None), default=None)
+    n = sum(one.different_images or 0 for one in quantities)
+    groups = min((one.sample.groups for one in quantities if one.sample.groups is not None), default=None)
     curves = [quantity.curve for quantity in quantities if quantity.curve is not None]
     limits = [_limits_at(curve) for curve in curves]
-    like = Quantity(0.0, quantities[0].unit, n, groups=groups)
+    like = Quantity(0.0, quantities[0].unit, n, sample=Sample(groups=groups))
     known = limits if len(limits) == len(quantities) else None
     return worst_quantity([one.value for one in quantities], known, like, better)
 

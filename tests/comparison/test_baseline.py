@@ -18,7 +18,7 @@ from support.runs_compared import dropped_from, stored
 from quba_check.comparison.baseline import drop, looser_demands
 from quba_check.comparison.difference import RunValue
 from quba_check.core.dimension import Better
-from quba_check.core.measurement import Drop, Measurement, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Sample, Unmeasurable
 from quba_check.core.request import OperatingPoint, Request
 from quba_check.core.view import CLEAN
 from quba_check.demands.demand import POINT, Bound, Demand, Policy, Uncertain
@@ -54,10 +54,10 @@ def dropped(
 @pytest.mark.parametrize(("uncertain", "outcome"), [("point", "pass"), ("fail", "unmeasurable")])
 def test_too_few_groups_do_not_pass_an_unpaired_drop(uncertain: Uncertain, outcome: str) -> None:
     run = replace(stored("a.json", RIGHT), images=None)
-    after = run_value(replace(measured(1.0), groups=7), None)
+    after = run_value(replace(measured(1.0), sample=Sample(groups=7)), None)
     found = dropped_from(run, value("accuracy"), after, relative=False)
     assert isinstance(found, Drop)
-    assert (found.groups, found.curve) == (7, None)
+    assert (found.sample.groups, found.curve) == (7, None)
     asked = Demand(value("accuracy"), "max_drop", 0.1, "block", False, "x.yaml", 1)
     assert decide(asked, found, Policy(uncertain)).outcome == outcome
 

@@ -246,10 +246,10 @@ def test_groups_of_images():
         assert part.curve.interval(0.8)[0] < once.parts[name].curve.interval(0.8)[0]
     low = share_limits(16, 20, np.array([-2.0]))
     assert grouped.parts["each.recall"].curve.at(-2) == pytest.approx(low[0], abs=0.03)
-    assert grouped.parts["each.recall"].groups == 20
-    assert grouped.parts["macro.recall"].groups == 80
+    assert grouped.parts["each.recall"].sample.groups == 20
+    assert grouped.parts["macro.recall"].sample.groups == 80
     few = measured(label, predicted, class_request(EACH, (), "recall"), group=np.arange(800) // 50)
-    assert (few.parts["each.recall"].groups, few.parts["each.recall"].curve) == (4, None)
+    assert (few.parts["each.recall"].sample.groups, few.parts["each.recall"].curve) == (4, None)
 
 
 @pytest.mark.parametrize("right", [0.8, 1.0])
@@ -261,10 +261,10 @@ def test_a_class_of_few_groups_has_no_interval(right):
     table = np.stack([predicted == 0, predicted == 1, *np.zeros((2, 600))], axis=1)
     requests = [class_request("cat", (0,), metric) for metric in ("recall", "specificity", "auroc")]
     parts = measured(label, predicted, *requests, probabilities=table, group=group).parts
-    assert [part.groups for part in parts.values()] == [5, 25, 5]
+    assert [part.sample.groups for part in parts.values()] == [5, 25, 5]
     assert [part.curve is None for part in parts.values()] == [True, False, True]
     of_all = measured(label, predicted, *requests, probabilities=table, group=np.arange(600) // 10).parts
-    assert [part.groups for part in of_all.values()] == [10, 50, 10]
+    assert [part.sample.groups for part in of_all.values()] == [10, 50, 10]
     assert all(part.curve is not None for part in of_all.values())
 
 
@@ -293,7 +293,7 @@ def test_the_table_of_classes_has_the_limits_of_the_demands():
             part = outcome.parts[f"{name}.{metric}"]
             assert value == part.value
             if part.interval is None:
-                assert (part.groups, low, high) == (8, "", "")
+                assert (part.sample.groups, low, high) == (8, "", "")
             else:
                 assert (low, high) == pytest.approx(part.interval, abs=1e-3)
     once = measured(label, predicted).tables["classes"].rows[0]

@@ -12,7 +12,7 @@ from support.answers import answers, column, facts, reason, reasons
 from support.requests import answer_request, class_request, parity_request, value
 
 from quba_check.core.facts import DecidedSet
-from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.measurement import Measurement, Quantity, Sample
 from quba_check.core.predictions import Predictions, joined
 from quba_check.core.request import ANSWER_NUMBERS, EACH, OperatingPoint, Request, Rule
 from quba_check.core.serving import ServingPipeline
@@ -131,7 +131,7 @@ def test_a_set_is_measured_as_the_clean_one(request_: Request, groups: int | Non
     ours = part(request_.dimension, tables, replace(request_, set="night"))
     theirs = measured(request_.dimension, {"clean": night}).quantity(request_.part)
     assert theirs is not None
-    assert (ours.value, ours.n, ours.groups) == (theirs.value, theirs.n, theirs.groups)
+    assert (ours.value, ours.n, ours.sample.groups) == (theirs.value, theirs.n, theirs.sample.groups)
     assert ours.interval == pytest.approx(theirs.interval)
     (influences,), (others,) = ours.influences.values(), theirs.influences.values()
     assert influences == pytest.approx(others)
@@ -154,7 +154,8 @@ def test_a_corruption_has_five_rows_an_image(request_: Request) -> None:
     alone = measured(name, {"clean": rows}, *asked)
     theirs = alone.quantity(request_.part)
     assert theirs is not None
-    assert (ours.value, ours.n, ours.images, ours.groups) == (theirs.value, theirs.n, theirs.groups, None)
+    assert (ours.value, ours.n) == (theirs.value, theirs.n)
+    assert ours.sample == Sample(images=theirs.sample.groups)
     assert ours.interval == pytest.approx(theirs.interval, abs=2e-3)
     assert {str(view): len(one) for view, one in ours.influences.items()} == {"clean": 300}
 
@@ -209,7 +210,7 @@ def test_decisions_by_mean_are_a_groupby_of_pandas(request_: Request) -> None:
     assert theirs is not None
     assert (ours.value, ours.n) == (pytest.approx(theirs.value, abs=1e-6), theirs.n)
     assert ours.interval == pytest.approx(theirs.interval, abs=1e-6)
-    assert ours.groups == (ours.images or ours.n)
+    assert ours.sample.groups == ours.different_images
 
 
 def test_decisions_by_majority_and_their_parity() -> None:
@@ -270,7 +271,7 @@ def test_slices_of_groups() -> None:
     for one in (0, 1):
         own = slices["site"].values[f"site={one}"]
         assert own.value == pytest.approx(decided.correct[site == one].mean())
-        assert (own.n, own.groups, slices["site"].sizes[f"site={one}"]) == ((site == one).sum(),) * 3
+        assert (own.n, own.sample.groups, slices["site"].sizes[f"site={one}"]) == ((site == one).sum(),) * 3
     reason = slices["camera"].reason
     assert reason is not None
     assert not reason.missing_data
@@ -309,7 +310,7 @@ def test_gaps_of_decisions_are_those_of_as_many_images(request_: Request) -> Non
     for own, other in zip(ours, theirs, strict=True):
         assert own.interval is not None
         assert own.interval == pytest.approx(other.interval, abs=1e-6)
-        assert own.groups == own.n == other.n
+        assert own.sample.groups == own.n == other.n
 
 
 def test_decisions_of_a_corruption_have_five_rows_a_group() -> None:
@@ -317,7 +318,7 @@ def test_decisions_of_a_corruption_have_five_rows_a_group() -> None:
     tables = {"clean": one} | {view: patients(60, of=k) for k, view in enumerate(FOG)}
     ours = part("accuracy", tables, replace(value("accuracy"), set="foggy"))
     right = [by_pandas(tables[view], "mean").correct for view in FOG]
-    assert (ours.value, ours.n, ours.images, ours.groups) == (np.mean(right), 300, 60, 60)
+    assert (ours.value, ours.n, ours.sample.images, ours.sample.groups) == (np.mean(right), 300, 60, 60)
     # Stored corruptions know copies at most: the groups of the clean images decide.
     copies = {view: replace(table, group=np.arange(len(table))) for view, table in tables.items()}
     again = part("accuracy", copies | {"clean": one}, replace(value("accuracy"), set="foggy"))
@@ -347,7 +348,7 @@ def test_answers_behind_thresholds_of_classes() -> None:
     assert part("answers", tables, share).value == pytest.approx(answered.mean())
     own = part("answers", tables, accuracy)
     assert own.value == pytest.approx(night.correct[answered].mean())
-    assert (own.n, own.eligible) == (answered.sum(), 500)
+    assert (own.n, own.sample.eligible) == (answered.sum(), 500)
 
 
 @pytest.mark.parametrize(
@@ -444,9 +445,9 @@ def test_a_gap_counts_the_groups_of_the_class_in_the_slice(metric: str) -> None:
     request = replace(class_request("dog", (1,), metric), slice="site", kind="gap")
     site = measured("classes", {"clean": clean}, request).parts[f"dog.{metric}"].slices["site"]
     for by_site in (site.values, site.gaps):
-        assert (by_site["site=a"].groups, by_site["site=a"].curve) == (5, None)
-    assert (site.values["site=b"].groups, site.gaps["site=b"].groups) == (20, 5)
-    assert [site.gaps[f"site={one}"].eligible_groups for one in "ab"] == [5, 20]
+        assert (by_site["site=a"].sample.groups, by_site["site=a"].curve) == (5, None)
+    assert (site.values["site=b"].sample.groups, site.gaps["site=b"].sample.groups) == (20, 5)
+    assert [site.gaps[f"site={one}"].sample.eligible_groups for one in "ab"] == [5, 20]
 
 
 @pytest.mark.parametrize("metric", ["auroc", "precision", "npv"])
@@ -461,7 +462,7 @@ def test_the_rarer_side_has_the_fewest_groups_or_images(metric: str, on: str) ->
     for animals, rarer in ((None, (8, None, "another class")), (group, (12, 3, "the class"))):
         tables = {view: answers(label, None, table, group=animals) for view in ("clean", *FOG)}
         own = part("classes", tables, request)
-        assert (own.eligible, own.eligible_groups, own.eligible_of) == rarer
+        assert (own.sample.eligible, own.sample.eligible_groups, own.sample.eligible_of) == rarer
 
 
 def test_changes_of_probabilities_on_slices_count_groups() -> None:
@@ -476,7 +477,7 @@ def test_changes_of_probabilities_on_slices_count_groups() -> None:
         tables = {"clean": replace(one, slices=slices, group=group)}
         tables["clean by reference"] = replace(other, group=group)
         quantity = measured("parity", tables, request).parts[name].slices["site"].values["site=0"]
-        assert quantity.groups == (None if group is None else 75)
+        assert quantity.sample.groups == (None if group is None else 75)
         assert quantity.curve is not None
         widths.append(quantity.value - quantity.curve.at(-2))
     assert widths[1] > 1.3 * widths[0]

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from support.answers import bare, facts, first, reason, right_on, values
 
-from quba_check.core.measurement import Quantity
+from quba_check.core.measurement import Quantity, Sample
 from quba_check.core.view import CLEAN, CORRUPTIONS, SAMPLED, SEVERITIES, View
 from quba_check.dimensions import registry
 
@@ -28,7 +28,7 @@ def test_value_and_parts_by_hand():
     views = corrupted(fog=(10, 8, 6, 4, 2), snow=(5, 4, 3, 2, 1))
     measured = CORRUPTION.measure(views, facts(corruptions=("fog", "snow")))
     assert measured.value == pytest.approx(0.45)
-    assert (measured.unit, measured.n, measured.images) == ("ratio", 200, 20)
+    assert (measured.unit, measured.n, measured.sample.images) == ("ratio", 200, 20)
     assert values(measured) == pytest.approx(
         {
             "fog": 0.6,
@@ -40,8 +40,8 @@ def test_value_and_parts_by_hand():
             "severity_5": 0.15,
         }
     )
-    assert bare(measured.parts)["fog"] == Quantity(pytest.approx(0.6), "ratio", 100, images=20)
-    assert bare(measured.parts)["severity_5"] == Quantity(pytest.approx(0.15), "ratio", 40, images=20)
+    assert bare(measured.parts)["fog"] == Quantity(pytest.approx(0.6), "ratio", 100, sample=Sample(20))
+    assert bare(measured.parts)["severity_5"] == Quantity(pytest.approx(0.15), "ratio", 40, sample=Sample(20))
 
 
 def test_extra_corruptions_are_parts_outside_of_the_value():
@@ -50,7 +50,9 @@ def test_extra_corruptions_are_parts_outside_of_the_value():
     with_extra = CORRUPTION.measure(views, known)
     suite = known.suite
     without = CORRUPTION.measure(corrupted(fog=(10, 8, 6, 4, 2)), FOG)
-    assert bare(with_extra.parts)["low_light"] == Quantity(pytest.approx(0.1), "ratio", 100, images=20)
+    assert bare(with_extra.parts)["low_light"] == Quantity(
+        pytest.approx(0.1), "ratio", 100, sample=Sample(20)
+    )
     assert with_extra.tables["severities"].rows[1] == ("low_light", *[pytest.approx(0.1)] * 5)
     parts = {name: part for name, part in with_extra.parts.items() if name != "low_light"}
     assert replace(with_extra, parts=parts, tables=without.tables) == without

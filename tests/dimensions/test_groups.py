@@ -98,8 +98,8 @@ def test_copies_by_hand() -> None:
     t = scipy.stats.t.ppf([0.025, 0.975], 99)
     expected = share_limits(160 / factor, 200 / factor, t)
     assert measurement.interval == pytest.approx(expected, abs=5e-4)
-    assert (measurement.n, measurement.groups) == (200, 100)
-    assert measurement.effective == pytest.approx(99)
+    assert (measurement.n, measurement.sample.groups) == (200, 100)
+    assert measurement.sample.effective == pytest.approx(99)
 
 
 @pytest.mark.parametrize("others", [50, 100])
@@ -118,7 +118,7 @@ def test_copies_of_one_right_image_prove_nothing(others: int) -> None:
 def test_few_groups_have_no_interval(groups: int, has_interval: bool) -> None:
     clean = replace(tables()[CLEAN], group=np.arange(400) % groups)
     measurement = of("accuracy", {CLEAN: clean})
-    assert (measurement.groups, measurement.curve is not None) == (groups, has_interval)
+    assert (measurement.sample.groups, measurement.curve is not None) == (groups, has_interval)
     assert measurement.value == clean.accuracy
 
 
@@ -157,7 +157,7 @@ def test_no_right_image_in_153_groups_has_a_narrow_interval() -> None:
     wrong = replace(table(np.zeros(1792, bool), rng), group=group)
     measurement = of("accuracy", {CLEAN: wrong})
     assert measurement.interval == (0, pytest.approx(0.0244, abs=1e-3))
-    assert measurement.effective == pytest.approx(153)
+    assert measurement.sample.effective == pytest.approx(153)
 
 
 def grouped_tables(groups: int, seed: int) -> dict[View, Predictions]:
@@ -231,4 +231,4 @@ def test_a_dimension_without_a_value_on_fewer_groups_counts_groups_as_one_image(
     clean = replace(tables()[CLEAN], group=np.arange(400) // 10)
     own = replace(registry["accuracy"], name="surest", measure=brittle)
     measurement = measure_dimension(own, {CLEAN: clean}, FACTS)
-    assert (measurement.groups, measurement.effective) == (40, 20)
+    assert (measurement.sample.groups, measurement.sample.effective) == (40, 20)

@@ -21,7 +21,7 @@ def test_value_and_parts_by_hand():
     """Clean 0.8, same 0.75 and random 0.5; an answer outside the nine classes is wrong."""
     measured = FOCUS.measure(views([0, 0, 0, 0, 1], [0, 0, 0, 1], [0, 0, NO_CLASS, 1]), FACTS)
     assert measured.value == pytest.approx(1 - 0.25 / 0.8)
-    assert (measured.unit, measured.n, measured.images) == ("fraction", 8, 4)
+    assert (measured.unit, measured.n, measured.sample.images) == ("fraction", 8, 4)
     assert bare(measured.parts) == {
         "mixed_same": Quantity(0.75, "fraction", 4),
         "mixed_rand": Quantity(0.5, "fraction", 4),

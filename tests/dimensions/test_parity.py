@@ -100,7 +100,7 @@ def test_each_group_of_images_is_one_observation():
     for name in ("agreement", "negative_flips"):
         assert grouped.parts[name].value == single.parts[name].value
         assert np.ptp(grouped.parts[name].interval) > 1.5 * np.ptp(single.parts[name].interval)
-    assert grouped.parts["agreement"].groups == 50
+    assert grouped.parts["agreement"].sample.groups == 50
 
 
 def test_a_corruption_is_judged_at_all_severities():
@@ -110,7 +110,12 @@ def test_a_corruption_is_judged_at_all_severities():
     fog[of_reference(views[4])] = answers(LABEL, AFTER, with_probabilities=False)
     request = parity_request("agreement", "fog")
     part = measured(answers(LABEL, BEFORE), answers(LABEL, AFTER), request, others=fog).parts[request.name]
-    assert (request.name, part.value, part.n, part.images) == ("agreement@set=fog", (4 * 2 + 5) / 25, 25, 5)
+    assert (request.name, part.value, part.n, part.sample.images) == (
+        "agreement@set=fog",
+        (4 * 2 + 5) / 25,
+        25,
+        5,
+    )
 
 
 def test_views_have_probabilities_only_if_they_are_needed():
@@ -285,7 +290,7 @@ def test_the_interval_of_a_drop_behind_a_pipeline_is_paired():
     interval = drop_behind(own, at).curve.interval(0.95)
     assert interval == pytest.approx((0.01 - 1.96 * error, 0.01 + 1.96 * error), abs=0.0015)
     grouped = drop_behind(own, at, np.arange(n) // 5)
-    assert grouped.groups == 200
+    assert grouped.sample.groups == 200
     assert np.ptp(grouped.curve.interval(0.95)) > 1.5 * np.ptp(interval)
 
 

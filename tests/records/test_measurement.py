@@ -9,7 +9,7 @@ from support.errors import error_text
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity, SliceValues, Table, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, Sample, SliceValues, Table, Unmeasurable
 from quba_check.dimensions import registry
 from quba_check.errors import DimensionError
 from quba_check.records.measurement import (
@@ -51,7 +51,7 @@ MEASURED = Measurement(
 )
 
 
-SAMPLE = {"images": 5, "groups": 4, "effective": 3.5}
+SAMPLE = Sample(images=5, groups=4, effective=3.5)
 
 
 def accuracy_row(outcome):
@@ -85,11 +85,11 @@ def test_row_of_what_cannot_be_measured():
         replace(MEASURED, masked_at={"4/255": ("ε = 4/255: FGSM helps the model",)}),
         replace(
             MEASURED,
-            **SAMPLE,
+            sample=SAMPLE,
             slices={
                 "light": SliceValues(
-                    {"light=day": Quantity(0.6, "fraction", 7, curve(0.6, 0.1), **SAMPLE)},
-                    {"light=day": Quantity(0.1, "fraction", 7, curve(0.1, 0.1), eligible=9)},
+                    {"light=day": Quantity(0.6, "fraction", 7, curve(0.6, 0.1), sample=SAMPLE)},
+                    {"light=day": Quantity(0.1, "fraction", 7, curve(0.1, 0.1), sample=Sample(eligible=9))},
                     {"light=fog": Unmeasurable("accuracy", "few images", missing_data=True)},
                     {"light=day": 7, "light=fog": 2},
                 ),

@@ -111,7 +111,7 @@ def test_groups_count_as_one_observation() -> None:
     group = np.arange(len(LABEL)) // 5
     grouped = largest_drop(demand(), "b", value(BEFORE, group=group), value(AFTER, group=group))
     assert isinstance(grouped, Drop)
-    assert grouped.groups == 20
+    assert grouped.sample.groups == 20
     few = np.arange(len(LABEL)) // 50
     judged = verdict(demand(), value(BEFORE, group=few), value(AFTER, group=few), Policy("fail"))
     assert judged.outcome == "unmeasurable"

@@ -18,7 +18,7 @@ from quba_check.comparison.difference import RunValue
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.explanation import Explanation
 from quba_check.core.grade import LETTERS
-from quba_check.core.measurement import Drop, Measurement, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Sample, Unmeasurable
 from quba_check.core.request import OperatingPoint, Part
 from quba_check.demands.demand import Policy
 from quba_check.errors import InvariantError
@@ -197,9 +197,16 @@ def test_a_grade_within_the_noise():
     ("uncertain", "outcome"), [("point", "pass"), ("allow", "pass"), ("fail", "unmeasurable")]
 )
 def test_too_few_groups_allow_no_interval(uncertain: str, outcome: str) -> None:
-    few = replace(corruption(0.9), groups=7, effective=40.0)
+    few = replace(corruption(0.9), sample=Sample(groups=7, effective=40.0))
     drop = Drop(
-        0.0, "ratio", 100, groups=7, effective=40.0, before=0.9, after=0.9, baseline="b.json", paired=True
+        0.0,
+        "ratio",
+        100,
+        sample=Sample(groups=7, effective=40.0),
+        before=0.9,
+        after=0.9,
+        baseline="b.json",
+        paired=True,
     )
     assert decide(replace(CORRUPTION, bound="max_drop"), drop, Policy(uncertain)).outcome == outcome
     grade = replace(GRADE, curve=None, groups=7)
@@ -214,7 +221,7 @@ def test_too_few_groups_allow_no_interval(uncertain: str, outcome: str) -> None:
 
 @pytest.mark.parametrize(("uncertain", "outcome"), [("point", "fail"), ("allow", "uncertain")])
 def test_allow_blocks_nothing_without_an_interval(uncertain: str, outcome: str) -> None:
-    few = replace(corruption(0.4), groups=7)
+    few = replace(corruption(0.4), sample=Sample(groups=7))
     verdict = decide(CORRUPTION, few, Policy(uncertain))
     assert (verdict.outcome, verdict.is_met) == (outcome, uncertain == "allow")
     if uncertain == "allow":
@@ -224,12 +231,12 @@ def test_allow_blocks_nothing_without_an_interval(uncertain: str, outcome: str) 
         )
         assert "allow_masked" not in explanation(verdict).text
     assert decide(CORRUPTION, replace(few, masked=("gradients are 0",)), Policy(uncertain)).outcome == "fail"
-    assert decide(CORRUPTION, replace(few, groups=None), Policy(uncertain)).outcome == "fail"
+    assert decide(CORRUPTION, replace(few, sample=Sample()), Policy(uncertain)).outcome == "fail"
 
 
 @pytest.mark.parametrize(("value", "outcome"), [(0.6, "pass"), (0.52, "uncertain"), (0.4, "fail")])
 def test_few_decided_groups_are_judged_by_their_exact_limits(value: float, outcome: str) -> None:
-    decided = replace(noisy(value, 0.02), groups=7)
+    decided = replace(noisy(value, 0.02), sample=Sample(groups=7))
     assert decide(CORRUPTION, decided, Policy("fail")).outcome == outcome
 
 

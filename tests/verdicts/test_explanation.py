@@ -22,7 +22,7 @@ from syrupy.assertion import SnapshotAssertion
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Drop, Measurement, Quantity, SliceValues, Table, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Quantity, Sample, SliceValues, Table, Unmeasurable
 from quba_check.core.request import OperatingPoint, Request
 from quba_check.demands import Demand
 from quba_check.demands.demand import Policy
@@ -216,7 +216,7 @@ CASES = {
     "an interval of nearly the whole range": decide(CORRUPTION, noisy(0.51, 0.3), Policy("fail")),
     "not shown to be met": decide(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9)),
     "versions of images": decide(
-        CORRUPTION, replace(noisy(0.51, 0.02), n=27_900, images=372), Policy("fail", 0.9)
+        CORRUPTION, replace(noisy(0.51, 0.02), n=27_900, sample=Sample(372)), Policy("fail", 0.9)
     ),
     "not shown to be missed": decide(CORRUPTION, noisy(0.49, 0.02), Policy("allow")),
     "an upper bound that is not shown to be met": decide(

@@ -9,7 +9,7 @@ from support.requests import answer_request, class_request, on_slices
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.facts import DecidedSet
-from quba_check.core.measurement import Drop, Measurement, Quantity, SliceValues, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Quantity, Sample, SliceValues, Unmeasurable
 from quba_check.core.view import CLEAN
 from quba_check.demands import Demand
 from quba_check.demands.demand import Policy
@@ -92,7 +92,7 @@ def test_slices_without_limits():
 def test_decisions_on_few_groups_have_intervals():
     """Only a missing interval is noted: each row of a decided set is an observation."""
     for curve, noted in ((quantity(0.6, 80).curve, False), (None, True)):
-        values = {"light=night": replace(quantity(0.6, 80), groups=9, curve=curve)}
+        values = {"light=night": replace(quantity(0.6, 80), sample=Sample(groups=9), curve=curve)}
         notes = verdict_on(WORST, accuracy(values=values)).evidence.notes
         assert any(note.startswith("no interval: fewer than 10 groups") for note in notes) == noted
 
@@ -107,7 +107,7 @@ def named(slice_name, **changed):
 
 def of_day(n=500, gaps=None, **counts):
     """An accuracy on images of the day alone."""
-    values = {"light=day": replace(quantity(0.9, n), **counts)}
+    values = {"light=day": replace(quantity(0.9, n), sample=Sample(**counts))}
     return accuracy(values=values) if gaps is None else accuracy(values=values, gaps=gaps)
 
 
@@ -217,7 +217,7 @@ def test_answers_that_a_model_does_not_give_are_counted():
     assert verdict.outcome == "pass"
     verdict = on_site(SURE, np.arange(300) % 4 != 3, confidence)
     assert (verdict.outcome, verdict.value) == ("fail", 0.0)
-    assert verdict.evidence.parts[SURE.name].slices["site"].values["site=b"].eligible == 150
+    assert verdict.evidence.parts[SURE.name].slices["site"].values["site=b"].sample.eligible == 150
 
 
 def test_f1_counts_images_of_the_class():

@@ -18,7 +18,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "RunSettings",
         "BatchSettings",
     ),
-    "Results": ("Measurement", "Quantity", "Table", "Unmeasurable", "Grade", "GradeRules"),
+    "Results": ("Measurement", "Quantity", "Sample", "Table", "Unmeasurable", "Grade", "GradeRules"),
     "Score": ("quba_score", "published_models"),
     "Custom dimensions": ("dimension", "Dimension", "Part", "share"),
     "What a dimension reads": ("View", "CLEAN", "FGSM", "PGD", "Predictions", "Facts", "SuiteFacts"),
