@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AllowInfNan, Strict
 
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.core.request import Request, name_on_slices
@@ -129,8 +131,12 @@ class SliceValues:
     reason: Unmeasurable | None = None
 
 
-Cell = str | int | float
-"""A cell of a table; numbers are finite."""
+Cell = (
+    Annotated[str, Strict()]
+    | Annotated[int, Strict()]
+    | Annotated[float, Strict(), AllowInfNan(allow_inf_nan=False)]
+)
+"""A cell of a table. Numbers are finite; their kind, whole or not, is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 from statistics import median
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.measurement import Cell
 from quba_check.grading.notes import suite_difference
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import BUILT_IN, population
 from quba_check.page.drawing import Chart, mark
 from quba_check.page.strips import Point
-from quba_check.records.measurement import Cell, MeasurementRow, QuantityRow
+from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 
 LONGEST_NAME = 40

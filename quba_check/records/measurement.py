@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasGenerator,
     AliasPath,
@@ -25,6 +26,7 @@ from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import (
+    Cell,
     Measurement,
     Outcome,
     Quantity,
@@ -40,8 +42,6 @@ from quba_check.messages import printable, printable_lines
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 """A finite number. Strings are rejected."""
 Count = Annotated[int, Strict(), Field(ge=0)]
-Cell = Annotated[str, Strict()] | Annotated[int, Strict()] | Number
-"""A cell of a table. The kind of a number, whole or not, is kept."""
 AnyQuantityRow = TypeVar("AnyQuantityRow", bound="QuantityRow")
 TOLERANCE = 1e-9
 """Tolerance for a value outside its limits, relative to the larger of its size and 1."""
@@ -175,27 +175,12 @@ def _invalid(got: str, allowed: str) -> ValueError:
     return ValueError(f"must be {allowed}, got {got}")
 
 
-class TableRow(JsonRow):
-    """A table of details behind a measurement, for reports.
-
-    Attributes:
-        columns: the column names.
-        rows: the rows, each with a cell for every column.
-        note: a note for the reader.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    note: str = ""
-
-    @field_validator("rows")
-    @classmethod
-    def _check_rows(cls, rows: tuple[tuple[Cell, ...], ...], info: ValidationInfo) -> Any:
-        columns = len(info.data.get("columns", ()))
-        for number, row in enumerate(rows, start=1):
-            if "columns" in info.data and len(row) != columns:
-                raise _invalid(f"{len(row)} cells in row {number}", f"{columns} cells, one for each column")
-        return rows
+def _check_rows(table: Table) -> Table:
+    columns = len(table.columns)
+    for number, row in enumerate(table.rows, start=1):
+        if len(row) != columns:
+            raise _invalid(f"{len(row)} cells in row {number}", f"{columns} cells, one for each column")
+    return table
 
 
 class UnmeasurableRow(JsonRow):
@@ -245,7 +230,7 @@ class MeasurementRow(QuantityRow):
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
     masked: tuple[str, ...] = ()
-    tables: dict[str, TableRow] = Field(default_factory=dict)
+    tables: dict[str, Annotated[Table, AfterValidator(_check_rows)]] = Field(default_factory=dict)
     unmeasured: dict[str, UnmeasurableRow] = Field(default_factory=dict)
     outputs: str | None = None
     masked_at: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -347,7 +332,6 @@ _KINDS: Mapping[type, type] = {
     MeasurementRow: Measurement,
     QuantityRow: Quantity,
     SliceValuesRow: SliceValues,
-    TableRow: Table,
 }
 """The core value that each kind of row stores."""
 
@@ -367,7 +351,7 @@ def _value_of(stored: Any, dimension: str) -> Any:
             return {name: _value_of(row, dimension) for name, row in stored.items()}
         case UnmeasurableRow():
             return Unmeasurable(dimension, stored.unmeasurable, stored.missing_data)
-        case QuantityRow() | TableRow() | SliceValuesRow():
+        case QuantityRow() | SliceValuesRow():
             kind = _KINDS[type(stored)]
             own = {"dimension": dimension} if kind is Measurement else {}
             names = [item.name for item in fields(kind) if hasattr(stored, item.name)]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from quba_check.comparison.compare import Comparison
-from quba_check.core.measurement import Quantity
+from quba_check.core.measurement import Cell, Quantity
 from quba_check.core.request import NUMBERS
 from quba_check.number_format import (
     UNIT_SIGNS,
@@ -21,7 +21,7 @@ from quba_check.number_format import (
     interval_text,
     limit_text,
 )
-from quba_check.records.measurement import AnyMeasurementRow, Cell, MeasurementRow, QuantityRow
+from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, Bound, GradeRow, VerdictRow
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
+from quba_check.core.measurement import Cell
 from quba_check.errors import UserError
 from quba_check.messages import listed
 from quba_check.number_format import format_value
-from quba_check.records.measurement import Cell, MeasurementRow, QuantityRow, UnmeasurableRow
+from quba_check.records.measurement import MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.reports.cells import interval_cell
 from quba_check.reports.notes import grade_line, record_notes
@@ -55,7 +56,7 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
     rows = [
         (
             name,
-            f"{_images(gaps[name]):,}",
+            f"{gaps[name].different_images or 0:,}",
             slice_text(values[name]),
             format_value(gaps[name].value, row.unit),
             "<0.0001" if p_value < _SMALLEST_P else f"{p_value:.2g}",
@@ -73,15 +74,11 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
 
 def worst_slices(row: MeasurementRow, least: int) -> dict[str, float]:
     """Return the p-value (Holm) of each slice of `least` images or more, worst first."""
-    large = {name: gap for name, gap in row.slice_gaps.items() if _images(gap) >= least}
+    large = {name: gap for name, gap in row.slice_gaps.items() if (gap.different_images or 0) >= least}
     curves = [gap.curve for gap in large.values()]
     adjusted = holm_adjusted([1.0 if one is None else one.p_value_above(0.0) for one in curves])
     p_values = dict(zip(large, adjusted, strict=True))
     return dict(sorted(p_values.items(), key=lambda item: (item[1], -large[item[0]].value)))
-
-
-def _images(quantity: QuantityRow) -> int:
-    return quantity.different_images or 0
 
 
 def slice_text(quantity: QuantityRow) -> str:

@@ -140,3 +140,10 @@ def test_values_are_of_measured_dimensions():
         "shape_bias": NotMeasuredRow(not_measured=True),
     }
     assert {name: found.value for name, found in measurements_of(rows).items()} == {"accuracy": 0.5}
+
+
+@pytest.mark.parametrize("cell", ["NaN", "true", "null"])
+def test_cells_are_text_or_finite_numbers(cell):
+    table = f'{{"columns": ["a"], "rows": [[{cell}]]}}'
+    with pytest.raises(ValueError, match=r"tables\.t\.rows\.0\.0"):
+        MeasurementRow.model_validate_json(f'{{"value": 1, "unit": "x", "tables": {{"t": {table}}}}}')
