@@ -22,7 +22,7 @@ from pydantic import (
     field_validator,
 )
 
-from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
+from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import (
@@ -162,13 +162,6 @@ class QuantityRow(JsonRow):
     def slice_gaps(self) -> dict[str, QuantityRow]:
         """The gap of each slice of all columns."""
         return {name: gap for one in self.slices.values() for name, gap in one.gaps.items()}
-
-    def interval_at(self, confidence: float) -> tuple[float, float] | None:
-        """Return the two-sided interval at a level; None if unknown."""
-        curve = self.curve
-        if curve is None:
-            return self.interval if confidence == CONFIDENCE else None
-        return curve.interval(confidence)
 
 
 def _invalid(got: str, allowed: str) -> ValueError:

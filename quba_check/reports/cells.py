@@ -66,35 +66,23 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
         record: its record.
         comparison: the changes from a baseline to this record, if compared.
     """
-    quantity = record.judged(verdict)
+    explanation = verdict.explanation
+    value = explanation.value
     grade = record.grade_of(verdict)
     cells = DemandCells(bound_text(verdict, record.bounded(verdict)), change=_change(verdict, comparison))
     reasoned = replace(cells, gap=_reason(verdict), has_reason=True)
-    if verdict.outcome in NOT_JUDGED:
+    if isinstance(value, str) and grade is not None and grade.score is not None:
+        graded = replace(cells, value=value, interval=letters_text(grade) or NONE)
+        score = format_value(grade.score, "score")
+        return graded if verdict.is_met else replace(graded, gap=f"grade {value}, score {score}")
+    if not isinstance(value, float):
         return reasoned
-    if verdict.is_on_grade:
-        if grade is None or grade.score is None:
-            return replace(reasoned, has_reason=bool(verdict.message))
-        if isinstance(verdict.limit, str):
-            gap = f"grade {grade.letter}, score {format_value(grade.score, 'score')}"
-            graded = replace(cells, value=grade.letter or NONE, interval=letters_text(grade) or NONE)
-            return graded if verdict.is_met else replace(graded, gap=gap)
-        value = grade.score
-        unit = "score"
-        ends = grade.interval
-        n = None
-    elif quantity is None:
-        return cells if verdict.outcome == "pass" else reasoned
-    else:
-        value = quantity.value
-        unit = quantity.unit
-        n = quantity.different_images
-        ends = quantity.interval_at(verdict.confidence)
-    is_masked = verdict.outcome == "fail" and bool(verdict.explanation.reason)  # whatever its value
+    unit = explanation.unit
+    is_masked = verdict.outcome == "fail" and bool(explanation.reason)  # whatever its value
     return replace(
         cells,
         value=value_text(value, unit, verdict.limit),
-        interval=interval_text(ends, unit, n) or NONE,
+        interval=interval_text(explanation.interval, unit, explanation.n) or NONE,
         gap=reasoned.gap if is_masked else _gap(verdict, value, unit),
         has_reason=is_masked,
     )

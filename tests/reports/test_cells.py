@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from support.gate import markdown_text, terminal_text
-from support.gated import CALIBRATION, CORRUPTION, corruption
+from support.gated import CALIBRATION, CORRUPTION, FILE, GRADE, SCORE, corruption
 from support.tuned import quantity, record
 from syrupy.assertion import SnapshotAssertion
 
@@ -17,7 +17,7 @@ from quba_check.records.verdict import Bound
 from quba_check.reports.cells import DemandCells, class_table, demand_cells
 from quba_check.reports.terminal import render
 from quba_check.verdicts import decide
-from quba_check.verdicts.explanation import verdict_row
+from quba_check.verdicts.explanation import grade_row, verdict_row
 
 
 def drop(value: float, error: float, *, unit: str = "ratio", **changes: object) -> Drop:
@@ -62,6 +62,14 @@ def test_a_higher_error_is_a_worsening() -> None:
     assert demand_cells(row, record(measurements=errors)).bound == "worsening <= 0.01"
 
 
+def test_a_score_has_the_interval_at_the_level_of_its_file() -> None:
+    curve = ConfidenceCurve(tuple(-0.4 + 0.1 * score for score in SCORES))
+    grade = replace(GRADE, score=-0.4, curve=curve)
+    row = verdict_row(decide(replace(SCORE, threshold_file=FILE), grade, Policy("point", 0.8)), "t.yaml::x")
+    texts = demand_cells(row, record(grades=[grade_row(grade, FILE)]))
+    assert texts == DemandCells(">= 0", "-0.400", "-0.528..-0.272", "short by 0.400")
+
+
 def test_a_drop_without_baseline() -> None:
     demand = replace(CORRUPTION, bound="max_drop", threshold=0.1)
     verdict = decide(demand, Unmeasurable("corruption_robustness", "there is no baseline"))
@@ -69,9 +77,10 @@ def test_a_drop_without_baseline() -> None:
     assert demand_cells(row, record()).gap == "there is no baseline"
 
 
-def test_a_demand_without_a_stored_value() -> None:
+def test_a_demand_has_the_value_that_was_judged() -> None:
     row = verdict_row(decide(CORRUPTION, corruption(0.6)), "t.yaml::x")
-    assert (row.outcome, demand_cells(row, record(measurements={}))) == ("pass", DemandCells(">= 0.5"))
+    texts = DemandCells(">= 0.5", "0.600")
+    assert (row.outcome, demand_cells(row, record(measurements={}))) == ("pass", texts)
 
 
 COLUMNS = ["class", "images", "recall", "recall_low", "recall_high", "precision", "f1"]

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.gate import markdown_text
 from support.rendered_markdown import rendered
-from support.rows import GRADE
+from support.rows import GRADE, explained
 from support.rows import verdict as row
-from support.tuned import record
+from support.tuned import record as tuned
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.compare import ChangeRow, Comparison, SideRow
 from quba_check.core.explanation import Explanation
+from quba_check.records.record import Record
 from quba_check.reports.markdown import LARGEST, Run, markdown_summary
 
 SHORT = Explanation(
@@ -21,6 +22,10 @@ SHORT = Explanation(
 )
 
 COMMAND = ["pytest", "--model=r50.pt"]
+
+
+def record(**content: object) -> Record:
+    return explained(tuned(**content))  # type: ignore[arg-type]
 
 
 def comparison() -> Comparison:

@@ -4,6 +4,7 @@ from datetime import date
 
 from support.gate import markdown_text, terminal_text
 from support.parsed_page import parsed
+from support.rows import explained
 from support.rows import verdict as row
 from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
@@ -22,11 +23,13 @@ SHORT = Explanation(
 )
 
 
-WAIVED = record(
-    verdicts=[
-        row(limit=0.95, outcome="waived", explanation=SHORT, waiver=WAIVER),
-        row("corruption_robustness.fog", 0.5, "pass"),
-    ]
+WAIVED = explained(
+    record(
+        verdicts=[
+            row(limit=0.95, outcome="waived", explanation=SHORT, waiver=WAIVER),
+            row("corruption_robustness.fog", 0.5, "pass"),
+        ]
+    )
 )
 
 

@@ -1,8 +1,10 @@
 """Verdicts and a grade as records store them, for tests of reports and exports."""
 
+from dataclasses import replace
 from typing import Any
 
 from quba_check.core.explanation import Explanation
+from quba_check.records.record import Record
 
 VERDICT: dict[str, Any] = {
     "id": "x.yaml::accuracy[min]",
@@ -38,3 +40,22 @@ def verdict(
     if isinstance(explained, Explanation):
         row["message"] = explained.text
     return VERDICT | {"file": "t.yaml", "threshold_file": "t.yaml"} | row | changed
+
+
+def explained(content: Record) -> Record:
+    """The record with the number behind each judged demand in its explanation, as a run writes it."""
+    rows = []
+    for row in content.verdicts:
+        quantity = content.judged(row)
+        grade = content.grade_of(row)
+        number: dict[str, Any] = {}
+        if grade is not None:
+            value = grade.letter if isinstance(row.limit, str) else grade.score
+            number = {"value": value, "unit": "score", "interval": grade.interval}
+        elif quantity is not None and row.bound in ("min", "max"):
+            curve = quantity.curve
+            ends = None if curve is None else curve.interval(row.confidence)
+            number = {"value": quantity.value, "unit": quantity.unit, "interval": ends}
+            number["n"] = quantity.different_images
+        rows.append(row.model_copy(update={"explanation": replace(row.explanation, **number)}))
+    return content.model_copy(update={"verdicts": tuple(rows)})
