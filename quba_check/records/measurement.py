@@ -292,14 +292,14 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
     own = (one for one in suite.requests if one.dimension == dimension.name and one.is_further_part)
     requested = {printable(one.on_all_images.name) for one in own}
     parts = {
-        name: _directed(part, better.get(name)).model_copy(update={"requested": name in requested})
+        name: _directed(part, better.get(name), requested=name in requested)
         for name, part in row.parts.items()
     }
-    return _directed(row.model_copy(update={"parts": parts}), dimension.better)
+    return _directed(row, dimension.better, parts=parts)
 
 
-def _directed(row: AnyQuantityRow, better: Better | None) -> AnyQuantityRow:
-    """Return a row with its better direction, also on slices."""
+def _directed(row: AnyQuantityRow, better: Better | None, **changes: object) -> AnyQuantityRow:
+    """Return a row with its better direction, also on slices, and other changed fields."""
     slices = {
         column: one.model_copy(
             update={
@@ -309,7 +309,7 @@ def _directed(row: AnyQuantityRow, better: Better | None) -> AnyQuantityRow:
         )
         for column, one in row.slices.items()
     }
-    return row.model_copy(update={"better": better, "slices": slices})
+    return row.model_copy(update={"better": better, "slices": slices, **changes})
 
 
 def quantity_row(quantity: Quantity | QuantityRow, better: Better | None) -> QuantityRow:
