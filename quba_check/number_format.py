@@ -57,7 +57,7 @@ def interval_text(
     write: Callable[[float, str], str] = format_value,
     between: str = "..",
 ) -> str:
-    """Return an interval as text, or `too few images` if it says nothing; empty if unknown.
+    """Return an interval as text: empty if unknown, `too few images` if it says nothing.
 
     Args:
         ends: the limits; None if unknown.

@@ -299,7 +299,7 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
 
 
 def _directed(row: AnyQuantityRow, better: Better | None, **changes: object) -> AnyQuantityRow:
-    """Return a row with its better direction, also on slices, and other changed fields."""
+    """Return a row with changed fields and its better direction, also on slices."""
     slices = {
         column: one.model_copy(
             update={
