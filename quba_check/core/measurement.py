@@ -14,7 +14,7 @@ from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.core.request import Request, name_on_slices
 from quba_check.number_format import UNIT_SIGNS, format_value
 
-Influences = Mapping[Hashable, NDArray[np.float64]]
+InfluencesOfSets = Mapping[Hashable, NDArray[np.float64]]
 """For each set of images (n,) influences of mean 0 in the unit of the value (`stats.estimate`)."""
 GroupsOfSets = Mapping[Hashable, NDArray[np.int64]]
 """For each set whose images come in groups, (n,) identifiers of the group of each image."""
@@ -82,7 +82,7 @@ class Quantity:
     curve: ConfidenceCurve | None = None
     debiased: float | None = None
     debiased_limit: float | None = None
-    influences: Influences = field(default_factory=dict, repr=False, compare=False)
+    influences: InfluencesOfSets = field(default_factory=dict, repr=False, compare=False)
     sides: SidesOfSets = field(default_factory=dict, repr=False, compare=False)
     sample: Sample = Sample()
     slices: Mapping[str, SliceValues] = field(default_factory=dict)
