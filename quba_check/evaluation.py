@@ -54,7 +54,7 @@ class Evaluation(Predictor):
 
     Attributes:
         reference: the model that `parity` compares with; None without one. Set it before `plan`.
-        preparation: the model's preprocessing as plain values, for records.
+        preprocessing: the model's preprocessing as plain values, for records.
 
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.

@@ -77,7 +77,7 @@ class Predictor:
             executor = run.workers.executor(WorkerSpec.of(classifier, suite, protocol, run.batch_settings))
         self.engine = Engine(classifier, suite, store, protocol, run.batch_settings, run.progress, executor)
         self.reference: Predictor | RecordedAnswers | None = None
-        self.preparation = classifier.preprocessing.as_dict()
+        self.preprocessing = classifier.preprocessing.as_dict()
         self._run = run
         self._served: dict[str, Predictor] = {}
         self._slices = ViewSlices(suite, self.engine.digests)

@@ -180,7 +180,6 @@ def test_a_word_to_avoid_is_reported(sentence: str, hit: str) -> None:
         "Twice as many images as before.",
         "This in turn is cached. It is turned, which in turn costs time.",
         "A user's mistake, and the usual mistakes.",
-        "The option `--quba-preparation` and --quba-preparation name the preparation file.",
         "It goes on the GPU.",
         "Two passes over the data.",
         "Code: `beside` and ``told anew``, [a link](docs/beside.md), <https://example.org/beside>.",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from quba_check.demo import CLASSES, IMAGE_SIZE
 
-PREPARATION: dict[str, Any] = {
+PREPROCESSING: dict[str, Any] = {
     "input_size": (3, IMAGE_SIZE, IMAGE_SIZE),
     "mean": (0.5, 0.5, 0.5),
     "std": (0.25, 0.25, 0.25),
@@ -33,7 +33,7 @@ class DemoNetwork(nn.Module):
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.quba_config = dict(PREPARATION)
+        self.quba_config = dict(PREPROCESSING)
         channels = [3, width, width * 3 // 2, width * 2, width * 3, width * 3]
         kernels = (5, 3, 3, 3, 3)
         strides = (2, 2, 1, 2, 1)

@@ -200,7 +200,7 @@ def _better_by_batchnorm(
 def preprocessing_finding(subject: ModelUnderTest, better: CandidateScore) -> Finding:
     """Return the finding that names the better variant."""
     fix = _fix(subject, better.variant)
-    return subject.finding("preparation", _problem(subject, better.variant), _evidence(better), fix)
+    return subject.finding("preprocessing", _problem(subject, better.variant), _evidence(better), fix)
 
 
 def _problem(subject: ModelUnderTest, better: Variant) -> str:

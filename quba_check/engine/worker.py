@@ -84,14 +84,14 @@ class Worker:
         """Return the settings of the passes over a view on this device; see `engine.compute_choice`."""
         model = self.classifier
         if half_precisions(model.device):
-            return checked_settings(model, self.suite, self._preparation(CLEAN))
+            return checked_settings(model, self.suite, self._preprocessing(CLEAN))
         if model.compute.runtime != "openvino":
             return model.compute
-        return checked_runtime(model, self.suite, self._preparation(view), view.images)
+        return checked_runtime(model, self.suite, self._preprocessing(view), view.images)
 
     def noise_floor(self) -> str:
         """Return how well the model agrees with itself, in words; see `engine.compute_choice`."""
-        return noise_floor(self.classifier, self.suite, self._preparation(CLEAN))
+        return noise_floor(self.classifier, self.suite, self._preprocessing(CLEAN))
 
     @torch.no_grad()
     def predict_again(
@@ -113,7 +113,7 @@ class Worker:
         model = self.classifier
         known = self.shown if view.images == CLEAN.images and not afresh else {}
         new = [example for example in examples if example.index not in known]
-        for chunk, images in batches(new, self._preparation(view), batching.size, self._pool):
+        for chunk, images in batches(new, self._preprocessing(view), batching.size, self._pool):
             raw = batching.run(lambda rows: model.raw(model.inputs(torch.stack([*rows]))), [*images])
             known.update(zip((example.index for example in chunk), torch.cat(raw), strict=True))
         logits = self._passes.logits(torch.stack([known[example.index] for example in examples]), view)
@@ -173,7 +173,7 @@ class Worker:
             return keys
         return []
 
-    def _preparation(self, view: View) -> Prepare:
+    def _preprocessing(self, view: View) -> Prepare:
         """Return the function that prepares the images of a view."""
         return self._preparer.of(view, crop=self.cache_keys.is_cropped(view))
 

@@ -113,7 +113,7 @@ class LoadedModels:
         run = self.approved().run
         if run is None:
             return None
-        return fallback_config(run.record.model.preparation, f"the baseline {run.file}")
+        return fallback_config(run.record.model.preprocessing, f"the baseline {run.file}")
 
     @cached_property
     def _recorded_answers(self) -> RecordedAnswers | None:

@@ -35,7 +35,7 @@ def model_row(evaluation: Evaluation, name: str) -> ModelRow:
         fingerprint=classifier.fingerprint,
         generation=evaluation.engine.cache_keys.generation,
         parameters=classifier.facts.parameters,
-        preparation=evaluation.preparation,
+        preprocessing=evaluation.preprocessing,
         classes=classifier.head.classes,
         outputs=classifier.outputs,
         files=dict(classifier.files),

@@ -92,7 +92,7 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{model.parameters:,}"
     yield "classes", f"{model.classes:,}"
     yield "outputs", model.outputs or "unknown"
-    yield "preprocessing", "; ".join(f"{name} {_plain(value)}" for name, value in model.preparation.items())
+    yield "preprocessing", "; ".join(f"{name} {_plain(value)}" for name, value in model.preprocessing.items())
     fast_sets = [name for name, row in suite.sets.items() if row.preprocessing == "fast"]
     if fast_sets:
         yield "prepared by the faster code", f"JPEG files of {', '.join(fast_sets)}"

@@ -95,7 +95,7 @@ class ModelRow(JsonRow):
         parameters: number of parameters, as a count.
         classes: number of classes of its outputs.
         outputs: kind of its outputs: `logits`, `probabilities` or `sigmoids`; None if unknown.
-        preparation: the preprocessing of images as timm's data config, with its origin in `source`.
+        preprocessing: the preprocessing of images as timm's data config, with its origin in `source`.
         files: SHA-256 (hex) of each file that the model was loaded from, by name; empty for callables, or if
             unknown.
     """
@@ -105,7 +105,7 @@ class ModelRow(JsonRow):
     fingerprint: str
     generation: int = 1
     parameters: int
-    preparation: dict[str, Any]
+    preprocessing: dict[str, Any]
     classes: int
     outputs: str | None = None
     files: dict[str, Sha256] = Field(default_factory=dict)

@@ -75,7 +75,7 @@ def test_the_advised_temperature_passes(tmp_path: Path, store: Path) -> None:
     options = Options(preprocessing=tmp_path / "prep.yaml", store=store)
     after = judge("demo", thresholds=tmp_path / "sure.yaml", options=options)
     assert after.overall_verdict == "pass"
-    assert after.model.preparation["temperature"] == float(value)
+    assert after.model.preprocessing["temperature"] == float(value)
 
 
 @pytest.mark.parametrize("variables", [{}, {"CI": "true"}], ids=["terminal", "ci"])

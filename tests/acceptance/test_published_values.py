@@ -150,7 +150,7 @@ def test_standard_attacks_stay_in_bounds_and_nothing_is_masked(slow, measured) -
     assert measured["standard"].measurements["adversarial_robustness"].notes == ()
 
 
-def test_slow_preparation_is_what_timm_does(tree: Path, slow) -> None:
+def test_slow_preprocessing_is_what_timm_does(tree: Path, slow) -> None:
     theirs = create_transform(**CONFIG, is_training=False)
     for path in sorted(tree.glob("imagenet/val/*/*"))[:40]:
         ours = slow["standard"].normalised(slow["standard"].pixels(Photo(path, 0), prepared=False))

@@ -5,7 +5,7 @@ import torch
 
 import quba_check.demo
 from quba_check.demo import CLASSES, DEMO_MODELS
-from quba_check.demo.network import PREPARATION, DemoNetwork, demo_module, network_of
+from quba_check.demo.network import PREPROCESSING, DemoNetwork, demo_module, network_of
 from quba_check.demo.renditions import rendition
 from quba_check.demo.suite import PictureSpec, pictures
 from tools.demo_training.training import normalised
@@ -44,7 +44,7 @@ def accuracy(answers: list[str], folder: str) -> float:
 def test_a_shipped_model_is_ready_to_use(name: str) -> None:
     module = demo_module(name)
     assert not module.training
-    assert module.quba_config == PREPARATION
+    assert module.quba_config == PREPROCESSING
     assert sum(parameter.numel() for parameter in module.parameters()) == 46_954
     assert module(torch.zeros(2, 3, 48, 48)).shape == (2, 10)
 

@@ -309,7 +309,7 @@ def test_stated_probabilities_whose_rows_do_not_sum_to_1_are_normalised(evaluate
     evaluation = evaluate("sigmoids", preprocessing=stated)
     table = evaluation.engine.predictions([CLEAN])[CLEAN]
     examples = evaluation.suite.examples(CLEAN)
-    images = torch.stack([evaluation.engine.worker._preparation(CLEAN)(example) for example in examples])
+    images = torch.stack([evaluation.engine.worker._preprocessing(CLEAN)(example) for example in examples])
     raw = evaluation.classifier.raw(evaluation.classifier.inputs(images)).numpy()
     np.testing.assert_allclose(table.probabilities, raw / raw.sum(axis=1, keepdims=True), atol=1e-6)
     assert evaluation.classifier.outputs == "probabilities"

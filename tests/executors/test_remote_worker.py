@@ -160,7 +160,7 @@ def test_an_error_is_that_of_its_shard(
     [
         {"libraries": {"torch": "1.0", "timm": "1.0", "torchvision": "0", "pillow": "1"}},
         {"fingerprint": "f" * 32},
-        {"preparation": {}},
+        {"preprocessing": {}},
     ],
     ids=["library", "weights", "preprocessing"],
 )

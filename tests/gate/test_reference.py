@@ -102,7 +102,7 @@ def test_a_model_without_preprocessing_takes_that_of_the_reference(
     beginning = "plain_export:net does not state its whole preprocessing; the rest is that of"
     assert note.startswith(f"{beginning} the reference {NET}")
     assert one.reference is not None
-    ours, theirs = (dict(model.preparation) for model in (one.model, one.reference))
+    ours, theirs = (dict(model.preprocessing) for model in (one.model, one.reference))
     assert ours.pop("source") != theirs.pop("source")
     assert ours == theirs
     assert {row.outcome for row in one.verdicts} == {"pass"}

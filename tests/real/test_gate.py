@@ -67,7 +67,7 @@ def test_the_record_says_what_was_judged(record: Record) -> None:
         1000,
         "logits",
     )
-    assert [model.preparation[key] for key in ("mean", "std")] == [[0.5, 0.5, 0.5]] * 2
-    assert model.preparation["source"] == "timm's tf_efficientnet_lite0"
+    assert [model.preprocessing[key] for key in ("mean", "std")] == [[0.5, 0.5, 0.5]] * 2
+    assert model.preprocessing["source"] == "timm's tf_efficientnet_lite0"
     ((name, clean),) = record.suite.sets.items()
     assert (name, clean.images, clean.expected) == ("clean", 20, 20)

@@ -136,7 +136,7 @@ FULL = record(
     VERDICTS,
     [grade(notes=[CROSS], cross_protocol=["adversarial_robustness"])],
     sets={"clean": {"images": 49000, "expected": 50000}, "sketch": {"images": 800}, "edge": {"images": 160}},
-    notes=["model: no preparation was found, the suite's is used"],
+    notes=["model: no preprocessing was found, the suite's is used"],
 )
 
 

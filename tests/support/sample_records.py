@@ -80,7 +80,7 @@ def run_of_1000_classes(classes: int = 1_000, images: int = 5_000) -> StoredRun:
             "name": "resnet50.a1_in1k",
             "fingerprint": "5" * 32,
             "parameters": 25_557_032,
-            "preparation": {"input_size": [3, 224, 224], "source": "timm"},
+            "preprocessing": {"input_size": [3, 224, 224], "source": "timm"},
             "classes": classes,
             "outputs": "logits",
         },
@@ -129,7 +129,7 @@ def with_hostile_names(run: StoredRun) -> StoredRun:
     """Return the run with hostile text in place of each name from outside."""
     content = json.loads(run.record.to_json())
     content["model"] |= {"name": HOSTILE, "spec": HOSTILE}
-    content["model"]["preparation"] |= {"source": HOSTILE, HOSTILE: HOSTILE}
+    content["model"]["preprocessing"] |= {"source": HOSTILE, HOSTILE: HOSTILE}
     content["suite"] |= {"name": HOSTILE, "root": f"/{HOSTILE}"}
     content["suite"]["sets"][HOSTILE] = {"images": 3}
     content["environment"] |= {"device": HOSTILE, "git": HOSTILE}
@@ -173,7 +173,7 @@ def with_gaps(run: StoredRun) -> StoredRun:
     measurements["class_balance"] = {"not_measured": True}
     measurements["corruption_robustness"]["parts"] = {}
     del measurements["object_focus"]
-    content["model"]["preparation"] |= {"mean": float("nan"), "std": float("inf")}
+    content["model"]["preprocessing"] |= {"mean": float("nan"), "std": float("inf")}
     content["grades"] = []
     nothing = {"headline": ""}
     content["verdicts"][0] |= {"limit": float("nan"), "outcome": "unmeasurable", "explanation": nothing}

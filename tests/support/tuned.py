@@ -28,7 +28,7 @@ def record(accuracy: float = 0.9, **changed: object) -> Record:
             "name": "r50",
             "fingerprint": "0" * 32,
             "parameters": 5_289_000,
-            "preparation": {},
+            "preprocessing": {},
             "classes": 10,
         },
         "suite": {"name": "tiny", "root": "/data", "fingerprint": "1" * 32},

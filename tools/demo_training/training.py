@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quba_check.demo.network import PREPARATION, DemoNetwork
+from quba_check.demo.network import PREPROCESSING, DemoNetwork
 from tools.demo_training.recipes import SHIPPED, VARIANTS, Recipe
 from tools.demo_training.worlds import batch
 
@@ -33,7 +33,7 @@ PEAK_RATE = 4e-3
 
 def normalised(images: Tensor) -> Tensor:
     """Images in [0, 1] as the network expects them."""
-    mean, std = (torch.tensor(PREPARATION[key]).to(images).view(3, 1, 1) for key in ("mean", "std"))
+    mean, std = (torch.tensor(PREPROCESSING[key]).to(images).view(3, 1, 1) for key in ("mean", "std"))
     return (images - mean) / std
 
 
