@@ -111,7 +111,7 @@ def tune(
         existing = thresholds_at(output, _facts(records))
         _check_protocol(existing, protocol)
         own = limits_of_demands(existing, limits, records, z)
-        parts = [demand for demand in existing.demands if demand.part and demand.bound == "min"]
+        parts = [demand for demand in existing.demands if demand.part and demand.key == "min"]
         useless += [one.target for one in parts if one.location in own and own[one.location].limit <= 0]
         edit = edit_limits(read_yaml(output, existing.label, ThresholdError), limits, own, add=add)
         text = edit.after

@@ -80,7 +80,7 @@ def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
             titles.setdefault(verdict_row.name, verdict_row.title)
             row = cells.setdefault(verdict_row.name, [Text("-", "dim")] * len(judged))
             caveat = " (other suite)" if _other_suite(verdict) else ""
-            text = f"{outcome} {verdict.demand.threshold_text}{caveat}"
+            text = f"{outcome} {verdict.demand.bound_text}{caveat}"
             row[column] = Text(text, style=LOOKS[outcome].style)
     rows: list[Sequence[str | Text]] = [(name_cell(name, titles[name]), *row) for name, row in cells.items()]
     released = (_RELEASED.get(verdict_words(one.record), "no") for one in judged)

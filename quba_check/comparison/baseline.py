@@ -166,7 +166,7 @@ def looser_demands(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) ->
     for row in before:
         reasons = [list(_ways(row, now)) for now in by_name.get(row.name, [])]
         if not reasons:
-            texts[f"{row.shown_name} is gone ({SIGNS[row.bound]} {limit_text(row.limit)})"] = None
+            texts[f"{row.shown_name} is gone ({SIGNS[row.key]} {limit_text(row.bound)})"] = None
         elif all(reasons):
             texts[f"{row.shown_name} {', '.join(reasons[0])}"] = None
     return list(texts)
@@ -174,9 +174,9 @@ def looser_demands(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) ->
 
 def _ways(before: VerdictRow, after: VerdictRow) -> Iterator[str]:
     """Yield the ways in which a demand is looser than an earlier one."""
-    sign = SIGNS[before.bound]
+    sign = SIGNS[before.key]
     if _is_looser(before, after):
-        yield f"{sign} {limit_text(after.limit)} (was {limit_text(before.limit)})"
+        yield f"{sign} {limit_text(after.bound)} (was {limit_text(before.bound)})"
     if _TIERS.index(after.tier) < _TIERS.index(before.tier):
         yield f"tier {after.tier} (was {before.tier})"
     if _POLICIES.index(after.policy) < _POLICIES.index(before.policy):
@@ -199,6 +199,6 @@ def _ways(before: VerdictRow, after: VerdictRow) -> Iterator[str]:
 
 
 def _is_looser(before: VerdictRow, after: VerdictRow) -> bool:
-    if isinstance(before.limit, str) or isinstance(after.limit, str):
-        return LETTERS.index(str(after.limit)) < LETTERS.index(str(before.limit))
-    return after.limit < before.limit if before.bound == "min" else after.limit > before.limit
+    if isinstance(before.bound, str) or isinstance(after.bound, str):
+        return LETTERS.index(str(after.bound)) < LETTERS.index(str(before.bound))
+    return after.bound < before.bound if before.key == "min" else after.bound > before.bound

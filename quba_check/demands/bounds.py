@@ -17,7 +17,7 @@ from quba_check.demands.demand import Demand
 from quba_check.demands.document import LocatedValue, MergedFile
 from quba_check.demands.schema import WaiverEntry
 from quba_check.messages import listed
-from quba_check.records.verdict import DROPS, QUBA, Bound, Waiver
+from quba_check.records.verdict import DROPS, QUBA, BoundKey, Waiver
 from quba_check.strict_yaml import Location, dotted_path
 
 SHARES = ("fraction", "ratio")
@@ -30,7 +30,7 @@ COUNTS_REACH = 1e5
 """A threshold from here on was meant as a count, not in such a unit."""
 ENDS = {"fraction": 1.0, "squared error": 2.0} | dict.fromkeys(("ratio", "nats", *SCALES), math.inf)
 """Largest value by unit, of the units whose values begin at 0."""
-BOUNDS: Mapping[str, Bound] = {"min": "min", "max": "max", **{drop: drop for drop in DROPS}}
+BOUNDS: Mapping[str, BoundKey] = {"min": "min", "max": "max", **{drop: drop for drop in DROPS}}
 """Keys of bounds, and the bounds that they state."""
 _DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_masked": False}
 LEAST_GROUPS_OF_SLICE = 10
@@ -56,7 +56,7 @@ class Asked:
     entry: BaseModel
     request: Request
     parts: tuple[Part, ...] = ()
-    keys: Mapping[str, Bound] = field(default_factory=lambda: BOUNDS)
+    keys: Mapping[str, BoundKey] = field(default_factory=lambda: BOUNDS)
     effects: tuple[str, ...] = ("min", "max")
     min_images: int = 0
 
@@ -256,7 +256,7 @@ def waiver_of(file: MergedFile, location: Location, entry: BaseModel) -> tuple[s
         allowed = f"{first} to {last}"
         hint = "Meet the demand, or decide again."
         raise file.error((*place, "until"), problem, is_on_key=False, got=got, allowed=allowed, hint=hint)
-    return waived[0], Waiver(until=waive.until, by=waive.by, reason=waive.reason, limit=limit)
+    return waived[0], Waiver(until=waive.until, by=waive.by, reason=waive.reason, bound=limit)
 
 
 def title_of(file: MergedFile, location: Location, entry: BaseModel) -> str:

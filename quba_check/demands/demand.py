@@ -15,11 +15,11 @@ from quba_check.core.request import EACH, Better, Request, target_name, titled_n
 from quba_check.number_format import limit_text
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
-from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
+from quba_check.records.verdict import DROPS, QUBA, SIGNS, BoundKey, Tier, VerdictOutcome, VerdictRow, Waiver
 from quba_check.strict_yaml import Location
 
 _IN_RECORDS = (
-    *("dimension", "part", "bound", "tier", "file", "line"),
+    *("dimension", "part", "key", "tier", "file", "line"),
     *("title", "waiver", "optional", "allow_masked", "min_images", "min_groups", "threshold_file"),
 )
 """Attributes of demands that records store under the same names."""
@@ -57,19 +57,19 @@ class Demand:
 
     Attributes:
         request: the number. For `quba` it is the `score` or the `grade`.
-        bound: `min` or `max`; `max_drop` or `max_relative_drop` for the loss against a baseline. A value
-            equal to the threshold meets the demand.
-        threshold: a number in the unit of the request, or a letter for the grade.
+        key: `min` or `max`; `max_drop` or `max_relative_drop` for the loss against a baseline. A value
+            equal to the bound meets the demand.
+        bound: a number in the unit of the request, or a letter for the grade.
         tier: `block` keeps a model that does not meet the demand from release; `warn` and `info` only report.
         optional: skipped instead of failed if the images do not allow a value.
         file: the threshold file, as messages show it.
-        line: line (1-based) of the threshold in that file.
+        line: line (1-based) of the bound in that file.
         parts: parts of the dimension with a direction, which explain its value; empty for a part.
         allow_masked: a value with signs of masked gradients is judged like any other.
         path: the same file on disk; None if there is none.
         min_images: number of images below which a slice is not judged; 0 unless the demand is on slices.
         min_groups: number of groups of images, likewise, if groups are declared.
-        location: place of the threshold in its file.
+        location: place of the bound in its file.
         waiver: the exception from it; None without one.
         title: its name for people; empty without one.
         replaced: numbers of the classes that a demand on the drop of any class leaves out, see `replaces`.
@@ -77,8 +77,8 @@ class Demand:
     """
 
     request: Request
-    bound: Bound
-    threshold: float | str
+    key: BoundKey
+    bound: float | str
     tier: Tier
     optional: bool
     file: str
@@ -106,7 +106,7 @@ class Demand:
 
     @property
     def unit(self) -> str:
-        """Unit of the threshold."""
+        """Unit of the bound."""
         return self.request.number.unit
 
     @property
@@ -130,9 +130,9 @@ class Demand:
         return PUBLISHED_DIMENSIONS if self.is_on_grade else (self.dimension,)
 
     @property
-    def threshold_text(self) -> str:
-        """Sign and threshold: `>= 0.45`, `<= 30`, `drop <= 0.02`, `>= C`."""
-        return f"{SIGNS[self.bound].replace('drop', self.loss)} {limit_text(self.threshold)}"
+    def bound_text(self) -> str:
+        """Sign and bound: `>= 0.45`, `<= 30`, `drop <= 0.02`, `>= C`."""
+        return f"{SIGNS[self.key].replace('drop', self.loss)} {limit_text(self.bound)}"
 
     @property
     def loss(self) -> str:
@@ -142,7 +142,7 @@ class Demand:
     @property
     def needs_baseline(self) -> bool:
         """True if it bounds the loss against a baseline."""
-        return self.bound in DROPS
+        return self.key in DROPS
 
     @property
     def is_comparative(self) -> bool:
@@ -161,19 +161,19 @@ class Demand:
         own = self.request
         request = each.request
         of_class = replace(request, target=own.target, classes=own.classes)
-        is_drop_of_each = request.target == EACH and each.needs_baseline and self.bound == each.bound
+        is_drop_of_each = request.target == EACH and each.needs_baseline and self.key == each.key
         return is_drop_of_each and len(own.classes) == 1 and own == of_class
 
     def replaces(self, each: Demand) -> bool:
         """True if `each` leaves its class to this demand, which is waived and as strict."""
         is_waived = self.waiver is not None and self.is_of_class_in(each)
         is_blocking = self.tier in ("block", each.tier) and self.optional <= each.optional
-        return is_waived and is_blocking and float(self.threshold) <= float(each.threshold)
+        return is_waived and is_blocking and float(self.bound) <= float(each.bound)
 
     @property
     def name(self) -> str:
-        """Target and bound: `corruption_robustness.fog[min]`; tuning the threshold keeps the name."""
-        return f"{self.target}[{self.bound}]"
+        """Target and key: `corruption_robustness.fog[min]`; tuning the bound keeps the name."""
+        return f"{self.target}[{self.key}]"
 
     @property
     def shown_name(self) -> str:
@@ -195,7 +195,7 @@ class Demand:
         return VerdictRow(
             id=id,
             **{name: getattr(self, name) for name in _IN_RECORDS},
-            limit=self.threshold,
+            bound=self.bound,
             kind=self.request.kind,
             number=self.request.on_all_images.name,
             metric=self.request.metric,
@@ -217,7 +217,7 @@ class Demand:
 
     @property
     def source_path(self) -> str:
-        """Path of the threshold's file, valid from the current folder.
+        """Path of the file of the bound, valid from the current folder.
 
         It is relative for files below the current folder, else absolute. `file` may be the stable name of a
         shipped file, or relative to another folder.
@@ -229,7 +229,7 @@ class Demand:
 
     @property
     def source_line(self) -> str:
-        """`path:line` of the threshold, see `source_path`."""
+        """`path:line` of the bound, see `source_path`."""
         return f"{self.source_path}:{self.line}"
 
 

@@ -24,7 +24,7 @@ COLUMNS = (
 
 `dimension` is `quba` for score and grade, which `part` names; the value of `grade` is the percentile. `lower`
 and `upper` are the limits of the two-sided 95 % interval. Of several demands on a quantity the most severe
-verdict is shown, the first of equals; `bound` is its threshold unless that is a letter. `name`, such as
+verdict is shown, the first of equals; `bound` is its number unless that is a letter. `name`, such as
 `accuracy@set=night`, is the same text in CSV as elsewhere: the part `@set=night` gets an apostrophe in front.
 A demand on a drop has a row of its own, with the drop as its value and a `name` such as `accuracy[max_drop]`.
 """
@@ -43,7 +43,7 @@ def export_rows(records: Iterable[Record]) -> Iterator[Row]:
     for record in records:
         for name, row in record.measurements.items():
             demands = [verdict for verdict in record.verdicts if verdict.dimension == name]
-            verdicts = [verdict for verdict in demands if verdict.bound not in DROPS]
+            verdicts = [verdict for verdict in demands if verdict.key not in DROPS]
             if not isinstance(row, NotMeasuredRow):
                 yield _row(record, name, None, record.quantity(name), verdicts)
             parts = row.parts if isinstance(row, MeasurementRow) else {}
@@ -52,7 +52,7 @@ def export_rows(records: Iterable[Record]) -> Iterator[Row]:
                 judged = next((verdict.judged for verdict in verdicts if verdict.part == part), None)
                 yield _row(record, name, part, judged or record.quantity(name, part), verdicts)
             for verdict in demands:
-                if verdict.bound in DROPS:
+                if verdict.key in DROPS:
                     drop = _row(record, name, verdict.part, verdict.judged, [verdict])
                     yield drop | {"name": verdict.name}
         yield from _grade_rows(record)
@@ -90,7 +90,7 @@ def _row(
     if verdict is not None:
         columns |= {"demand": bound_text(verdict), "outcome": verdict.outcome, "tier": verdict.tier}
         columns["title"] = verdict.title or None
-        columns["bound"] = verdict.limit if isinstance(verdict.limit, float) else None
+        columns["bound"] = verdict.bound if isinstance(verdict.bound, float) else None
     return columns
 
 

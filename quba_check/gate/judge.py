@@ -200,7 +200,7 @@ def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | s
         properties["waiver"] = str(verdict.demand.waiver)
     properties |= {"groups": verdict.groups, "effective_images": verdict.effective}
     properties["title"] = verdict.demand.title or None
-    properties |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
+    properties |= {verdict.demand.key: verdict.demand.bound, "unit": verdict.unit, "protocol": protocol}
     return {name: value for name, value in properties.items() if value is not None}
 
 

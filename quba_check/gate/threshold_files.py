@@ -174,7 +174,7 @@ def plan_demands(
         for model in models:
             for demand in thresholds.demands:
                 of_model = f"-{model}" if len(models) > 1 else ""
-                item = f"{demand.target}[{demand.bound}{of_model}]"
+                item = f"{demand.target}[{demand.key}{of_model}]"
                 # Escaped as in the record, which results are found by.
                 node_id = one_line(f"{thresholds.label}::{item}")
                 of_run = thresholds.protocol or protocol

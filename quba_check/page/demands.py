@@ -17,12 +17,12 @@ from quba_check.page.drawing import Chart
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, LOSSES, QUBA, Bound, VerdictRow
+from quba_check.records.verdict import DROPS, LOSSES, QUBA, BoundKey, VerdictRow
 from quba_check.reports.cells import bound_text, value_text, worst_part
 from quba_check.reports.unmet_demands import PICTURES, next_step
 from quba_check.reports.verdict_labels import LABELS, Label, label, most_severe
 
-_SIGNS: Mapping[Bound, str] = {"min": "≥", "max": "≤", **dict.fromkeys(DROPS, "≤")}
+_SIGNS: Mapping[BoundKey, str] = {"min": "≥", "max": "≤", **dict.fromkeys(DROPS, "≤")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def demands(
                 column=column,
                 verdict=row,
                 label=label(row),
-                bound=" ".join(filter(None, (LOSSES.get(row.bound), _bound_text(row, column.record)))),
+                bound=" ".join(filter(None, (LOSSES.get(row.key), _bound_text(row, column.record)))),
                 value=_value_text(row, known),
                 interval=_interval_text(known),
                 headline=headline,
@@ -144,7 +144,7 @@ def _addresses(demands: Sequence[Mapping[Column, VerdictRow]]) -> Iterator[str]:
 
 
 def _bound_text(row: VerdictRow, record: Record) -> str:
-    """Return sign and threshold, such as `≥ 0.93`."""
+    """Return sign and bound, such as `≥ 0.93`."""
     return bound_text(row, record.bounded(row), signs=_SIGNS)
 
 
@@ -152,10 +152,10 @@ def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, 
     """Return headline and details; those of a pass are not in its record."""
     if row.outcome != "pass" or known.value is None:
         return known.headline or f"{row.shown_name}: {row.outcome}", known.lines
-    target = " ".join(filter(None, (row.shown_target, LOSSES.get(row.bound))))
+    target = " ".join(filter(None, (row.shown_target, LOSSES.get(row.key))))
     headline = f"{target} {_value_text(row, known)} meets the bound {_bound_text(row, record)}"
     quantity = record.judged(row)
-    worst = "" if quantity is None or row.bound in DROPS else worst_part(row.dimension, quantity)
+    worst = "" if quantity is None or row.key in DROPS else worst_part(row.dimension, quantity)
     is_by_group = quantity is not None and quantity.groups == quantity.n  # of a decided set
     n = "" if known.n is None else f"n = {counted(known.n, 'group' if is_by_group else 'image')}"
     return headline, tuple(filter(None, (worst and f"worst part: {worst}", n)))
@@ -164,7 +164,7 @@ def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, 
 def _value_text(row: VerdictRow, known: Explanation) -> str:
     if isinstance(known.value, str | None):
         return known.value or "–"
-    return value_text(known.value, known.unit, row.limit)
+    return value_text(known.value, known.unit, row.bound)
 
 
 def _interval_text(known: Explanation) -> str:
@@ -176,14 +176,14 @@ def _bounded(
     column: Column, row: VerdictRow, known: Explanation, baseline: StoredRun | None, population: Reference
 ) -> Bounded | None:
     """Return a number with its bound, baseline and median; None without number."""
-    if not isinstance(known.value, float) or isinstance(row.limit, str):
+    if not isinstance(known.value, float) or isinstance(row.bound, str):
         return None
-    is_value = row.bound in ("min", "max") and not row.is_on_grade
+    is_value = row.key in ("min", "max") and not row.is_on_grade
     before = baseline.value_of(row.dimension, row.part) if baseline is not None and is_value else None
     return Bounded(
         value=known.value,
-        bound=row.limit,
-        is_minimum=row.bound == "min",
+        bound=row.bound,
+        is_minimum=row.key == "min",
         unit=known.unit,
         interval=known.interval,
         baseline=None if before is None else before.value,

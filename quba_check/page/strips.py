@@ -49,8 +49,8 @@ class Bounded(Point):
     """A value with what it is compared with; all numbers are in one unit.
 
     Attributes:
-        bound: the threshold.
-        is_minimum: True if the value must not be below the threshold, else not above it.
+        bound: the bound of the demand.
+        is_minimum: True if the value must not be below the bound, else not above it.
         baseline: value of the baseline; None without.
         median: median of the population; None without.
         series: number of the record, for its mark and colour.

@@ -121,7 +121,7 @@ class DemandItem(pytest.Item):
         demand = self.planned.demand
         words = [
             *(word for word in (demand.dimension, demand.part) if word),
-            f"{BOUND_WORDS[demand.bound]} {demand.threshold}",
+            f"{BOUND_WORDS[demand.key]} {demand.bound}",
             *([f"({self.planned.model})"] if len(self.config.stash[GATE].models) > 1 else []),
         ]
         return self.path, demand.line - 1, " ".join(words)

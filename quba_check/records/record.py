@@ -287,7 +287,7 @@ class Record(JsonRow):
 
     def judged(self, verdict: VerdictRow) -> QuantityRow | None:
         """Return the value, gap or drop behind a verdict; None if the record has none."""
-        is_missing = verdict.judged is None and verdict.bound not in DROPS
+        is_missing = verdict.judged is None and verdict.key not in DROPS
         return self.quantity(verdict.dimension, verdict.part) if is_missing else verdict.judged
 
     def bounded(self, verdict: VerdictRow) -> QuantityRow | None:

@@ -22,18 +22,18 @@ QUBA = "quba"
 """Dimension name of demands on the QUBA score and the grade."""
 VerdictOutcome = Literal["pass", "fail", "waived", "uncertain", "unmeasurable", "skipped", "not run"]
 Tier = Literal["block", "warn", "info"]
-Bound = Literal["min", "max", "max_drop", "max_relative_drop"]
-DROPS: tuple[Bound, ...] = ("max_drop", "max_relative_drop")
-"""Bounds on the loss against a baseline."""
-LOSSES: Mapping[Bound, str] = {"max_drop": "drop", "max_relative_drop": "relative drop"}
-"""Words for the loss that these bounds are on."""
-SIGNS: Mapping[Bound, str] = {
+BoundKey = Literal["min", "max", "max_drop", "max_relative_drop"]
+DROPS: tuple[BoundKey, ...] = ("max_drop", "max_relative_drop")
+"""Keys of bounds on the loss against a baseline."""
+LOSSES: Mapping[BoundKey, str] = {"max_drop": "drop", "max_relative_drop": "relative drop"}
+"""Words for the loss that these keys bound."""
+SIGNS: Mapping[BoundKey, str] = {
     "min": ">=",
     "max": "<=",
     "max_drop": "drop <=",
     "max_relative_drop": "relative drop <=",
 }
-"""Sign of each bound in reports."""
+"""Sign of each key in reports."""
 OverallVerdict = Literal["pass", "partial", "fail", "uncertain", "incomplete", "not judged", "interrupted"]
 """The verdict of a whole run; only `pass` releases the model.
 
@@ -65,13 +65,13 @@ class Waiver(JsonRow):
         until: last day on which it holds, in UTC.
         by: who decided it.
         reason: the reason.
-        limit: the worst value that it allows, a letter for `quba.grade`.
+        bound: the worst value that it allows, a letter for `quba.grade`.
     """
 
     until: date
     by: str
     reason: str
-    limit: float | str
+    bound: float | str
 
     def __str__(self) -> str:
         return f"waived until {self.until} by {self.by}: {self.reason}"
@@ -84,8 +84,8 @@ class VerdictRow(JsonRow):
         id: node id of the demand's item.
         dimension: dimension name, or `quba` for demands on score and grade.
         part: part name; for `quba`: `score` or `grade`.
-        bound: kind of the threshold.
-        limit: the threshold as in the file (a letter for `quba.grade`).
+        key: key of the bound in the file.
+        bound: the bound as in the file (a letter for `quba.grade`).
         tier: only unmet demands of `block` keep the model from release.
         outcome: the verdict; `not run` if the session ended before.
         file: threshold file that states the demand.
@@ -120,8 +120,8 @@ class VerdictRow(JsonRow):
     id: str
     dimension: str
     part: str | None
-    bound: Bound
-    limit: float | str
+    key: BoundKey
+    bound: float | str
     tier: Tier
     outcome: VerdictOutcome
     file: str
@@ -150,20 +150,20 @@ class VerdictRow(JsonRow):
     min_groups: int = 0
     threshold_file: str = ""
 
-    @field_validator("limit")
+    @field_validator("bound")
     @classmethod
-    def _check_limit(cls, limit: float | str, info: ValidationInfo) -> float | str:
-        if isinstance(limit, str) and (info.data.get("dimension") != QUBA or limit not in LETTERS):
+    def _check_bound(cls, bound: float | str, info: ValidationInfo) -> float | str:
+        if isinstance(bound, str) and (info.data.get("dimension") != QUBA or bound not in LETTERS):
             raise ValueError("must be a number, or a letter of a demand on the grade")
-        return limit
+        return bound
 
     @field_validator("waiver")
     @classmethod
     def _check_waiver(cls, waiver: Waiver | None, info: ValidationInfo) -> Waiver | None:
         if waiver is None and info.data.get("outcome") == "waived":
             raise ValueError("missing, although the outcome is waived")
-        if waiver is not None and isinstance(waiver.limit, str):
-            cls._check_limit(waiver.limit, info)
+        if waiver is not None and isinstance(waiver.bound, str):
+            cls._check_bound(waiver.bound, info)
         return waiver
 
     @property
@@ -173,8 +173,8 @@ class VerdictRow(JsonRow):
 
     @property
     def name(self) -> str:
-        """Target and bound: `corruption_robustness.fog[min]`."""
-        return f"{self.target}[{self.bound}]"
+        """Target and key: `corruption_robustness.fog[min]`."""
+        return f"{self.target}[{self.key}]"
 
     @property
     def shown_name(self) -> str:
@@ -283,7 +283,7 @@ def demands_digest(demands: Iterable[VerdictRow], settings: Mapping[str, Any]) -
     """Return the SHA-256 (hex) of all that a threshold file decides about verdicts.
 
     It is that of JSON in UTF-8 without spaces, with sorted keys: the settings, and `demands`, sorted by their
-    target and bound, each a list of target, bound, threshold, tier, `optional` and `allow_masked`, for slices
+    target and key, each a list of target, key, bound, tier, `optional` and `allow_masked`, for slices
     also `min_images` and `min_groups`, with a waiver its last day and worst value, for slices and other sizes
     of attacks `number`, `slice`, `kind` and `epsilon`, and with a probability for each class these, sorted.
     Comments, order, outcomes and the split into extended files have no influence.
@@ -294,13 +294,13 @@ def demands_digest(demands: Iterable[VerdictRow], settings: Mapping[str, Any]) -
     """
     terms = [
         [
-            *(row.target, row.bound, row.limit, row.tier, row.optional, row.allow_masked),
+            *(row.target, row.key, row.bound, row.tier, row.optional, row.allow_masked),
             *((row.min_images, row.min_groups) if row.slice else ()),
-            *((str(row.waiver.until), row.waiver.limit) if row.waiver else ()),
+            *((str(row.waiver.until), row.waiver.bound) if row.waiver else ()),
             *(row.identity if row.identity != (row.part or "", "", "value", "") else ()),
             *sorted(row.levels.items()),
         ]
-        for row in sorted(demands, key=lambda row: (row.target, row.bound))
+        for row in sorted(demands, key=lambda row: (row.target, row.key))
     ]
     content = {**settings, "demands": terms}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

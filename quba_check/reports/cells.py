@@ -23,7 +23,7 @@ from quba_check.number_format import (
 )
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, Bound, GradeRow, VerdictRow
+from quba_check.records.verdict import SIGNS, BoundKey, GradeRow, VerdictRow
 
 NONE = "-"
 NOT_JUDGED = ("unmeasurable", "skipped", "not run")
@@ -42,7 +42,7 @@ class DemandCells:
     """A demand as texts; `-` stands for an unknown one.
 
     Attributes:
-        bound: sign and threshold, such as `>= 0.9`.
+        bound: sign and bound, such as `>= 0.9`.
         value: the value that was compared with it.
         interval: its interval at the level of the demand's file.
         gap: distance from the bound, or the verdict in words; `-` if the bound is met.
@@ -81,7 +81,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
     is_masked = verdict.outcome == "fail" and bool(explanation.reason)  # whatever its value
     return replace(
         cells,
-        value=value_text(value, unit, verdict.limit),
+        value=value_text(value, unit, verdict.bound),
         interval=interval_text(explanation.interval, unit, explanation.n) or NONE,
         gap=reasoned.gap if is_masked else _gap(verdict, value, unit),
         has_reason=is_masked,
@@ -90,13 +90,13 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
 
 def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
     """Return the distance to an unmet bound, on either side of it."""
-    limit = float(verdict.limit)
-    if verdict.outcome == "pass" or value == limit:
+    bound = float(verdict.bound)
+    if verdict.outcome == "pass" or value == bound:
         return NONE if verdict.is_met else "not shown to be met"
-    is_short = value < limit
-    if is_short != (verdict.bound == "min"):
+    is_short = value < bound
+    if is_short != (verdict.key == "min"):
         return "not shown to be met"
-    return f"{'short' if is_short else 'over'} by {format_gap(value, limit, unit)}"
+    return f"{'short' if is_short else 'over'} by {format_gap(value, bound, unit)}"
 
 
 def letters_text(grade: GradeRow) -> str:
@@ -128,7 +128,7 @@ def signed_value(value: float, unit: str) -> str:
 
 
 def bound_text(
-    verdict: VerdictRow, quantity: QuantityRow | None = None, signs: Mapping[Bound, str] = SIGNS
+    verdict: VerdictRow, quantity: QuantityRow | None = None, signs: Mapping[BoundKey, str] = SIGNS
 ) -> str:
     """Return the demand behind a verdict, such as `>= 0.93`.
 
@@ -137,17 +137,17 @@ def bound_text(
         quantity: the bounded number, if known, for the unit and the word for a loss.
         signs: the sign of each bound.
     """
-    sign = signs[verdict.bound]
+    sign = signs[verdict.key]
     if quantity is not None and quantity.better == "low":
         sign = sign.replace("drop", "worsening")
-    if verdict.bound == "max_relative_drop" and isinstance(verdict.limit, float):
-        return f"{sign} {100 * verdict.limit:.12g}%"
-    return f"{sign} {limit_text(verdict.limit, '' if quantity is None else quantity.unit)}"
+    if verdict.key == "max_relative_drop" and isinstance(verdict.bound, float):
+        return f"{sign} {100 * verdict.bound:.12g}%"
+    return f"{sign} {limit_text(verdict.bound, '' if quantity is None else quantity.unit)}"
 
 
-def value_text(value: float, unit: str, limit: float | str | None = None) -> str:
-    """Return a value as text that differs from that of a threshold."""
-    return format_distinct(value, limit, unit)[0] if isinstance(limit, float) else format_value(value, unit)
+def value_text(value: float, unit: str, bound: float | str | None = None) -> str:
+    """Return a value as text that differs from that of a bound."""
+    return format_distinct(value, bound, unit)[0] if isinstance(bound, float) else format_value(value, unit)
 
 
 def interval_cell(row: Quantity | QuantityRow, between: str = "..") -> str:

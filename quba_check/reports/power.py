@@ -50,4 +50,4 @@ def _cells(effect: DetectableEffect) -> list[str]:
         ends = (effect.blocked, effect.passed)
         numbers = [format_value(effect.error, unit)]
         numbers += ["never" if end is None else format_value(end, unit) for end in ends]
-    return [name_cell(effect.demand.name, effect.demand.title), effect.demand.threshold_text, *numbers]
+    return [name_cell(effect.demand.name, effect.demand.title), effect.demand.bound_text, *numbers]

@@ -97,7 +97,7 @@ def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) ->
     yield from _wrap(f"{thresholds.label}: {answer}")
     for demand, reason in recommendation.not_decidable.items():
         tier = "" if demand.tier == "block" else f" ({demand.tier})"
-        yield from _wrap(f"not decidable: {demand.shown_name} {demand.threshold_text}{tier}: {reason}")
+        yield from _wrap(f"not decidable: {demand.shown_name} {demand.bound_text}{tier}: {reason}")
     suite = f" on {population.suite}" if population.suite else ""
     note = f"values: protocol {population.protocol}{suite}, without intervals"
     if recommendation.protocol != population.protocol:
@@ -177,10 +177,10 @@ def _score(one: CheckedModel) -> str:
 def _bound(check: DemandCheck) -> str:
     """Return value and threshold, such as `accuracy 0.740 < 0.750`."""
     demand = check.demand
-    if isinstance(check.value, str) or isinstance(demand.threshold, str):
-        return f"{demand.target} {check.value}, not {demand.threshold_text}"
-    value, bound = format_distinct(check.value or 0.0, demand.threshold, demand.unit)
-    sign = "<" if demand.bound == "min" else ">"
+    if isinstance(check.value, str) or isinstance(demand.bound, str):
+        return f"{demand.target} {check.value}, not {demand.bound_text}"
+    value, bound = format_distinct(check.value or 0.0, demand.bound, demand.unit)
+    sign = "<" if demand.key == "min" else ">"
     return f"{demand.target} {value} {sign} {bound}"
 
 
@@ -207,7 +207,7 @@ def _row(one: CheckedModel, file: str) -> dict[str, Any]:
 
 
 def _demand(demand: Demand) -> dict[str, Any]:
-    return {"demand": demand.name, "limit": demand.threshold, "tier": demand.tier}
+    return {"demand": demand.name, "bound": demand.bound, "tier": demand.tier}
 
 
 def _csv_row(one: CheckedModel, file: str) -> tuple[Cell, ...]:

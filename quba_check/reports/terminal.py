@@ -119,14 +119,14 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     for name, row in _shown(record).items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         wholes = [verdict for verdict in verdicts if verdict.part is None]
-        own = most_severe([one for one in wholes if one.bound not in DROPS] or wholes)
+        own = most_severe([one for one in wholes if one.key not in DROPS] or wholes)
         first = Text(name_cell(name, "" if own is None else own.title))
-        is_unknown = own is not None and own.bound in DROPS and own.outcome in NOT_JUDGED
+        is_unknown = own is not None and own.key in DROPS and own.outcome in NOT_JUDGED
         cells = _cells(None if is_unknown else _whole(row, own), own, verdicts)
         yield [first, *cells, Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them. A drop is not the value of its number.
-            is_drop = verdict.bound in DROPS and verdict is not own
+            is_drop = verdict.key in DROPS and verdict is not own
             if is_drop or (verdict.part is not None and (label(verdict) in UNMET or verdict.requested)):
                 part = record.bounded(verdict) if isinstance(row, MeasurementRow) else row
                 part = NotMeasuredRow(not_measured=True) if is_drop and verdict.judged is None else part
@@ -157,7 +157,7 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
     if isinstance(row, QuantityRow):
         quantity = row
         shown = row if own is None else own.judged or row
-        value = Text(value_text(shown.value, shown.unit, None if own is None else own.limit))
+        value = Text(value_text(shown.value, shown.unit, None if own is None else own.bound))
         interval = Text(interval_cell(shown))
     demand = f"{len(others)} on parts" if others else "-"
     if own is not None:

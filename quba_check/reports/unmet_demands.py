@@ -58,9 +58,9 @@ def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = ""
     elif dimension in _SIZES:
         words = ["published", "recommend", file, "--record", path]
     elif _is_of_listed_images(verdict):
-        words = ["failures", path, *(["--baseline", baseline] if verdict.bound in DROPS and baseline else [])]
+        words = ["failures", path, *(["--baseline", baseline] if verdict.key in DROPS and baseline else [])]
         words += [word for key, name in explanation.images.items() for word in (f"--{key}", name)]
-    elif verdict.bound in DROPS and baseline:
+    elif verdict.key in DROPS and baseline:
         words = ["compare", baseline, path]
     else:
         words = ["report", path, PICTURES, "-o", "report.html"]
@@ -83,5 +83,5 @@ def _is_of_listed_images(verdict: VerdictRow) -> bool:
     """True if `quba-check failures` lists the images behind a value."""
     is_clean = verdict.explanation.images.get("set", CLEAN_SET) == CLEAN_SET
     if verdict.dimension == "unknown_detection":
-        return verdict.bound not in DROPS  # runs keep no answers to compare
+        return verdict.key not in DROPS  # runs keep no answers to compare
     return verdict.dimension in OF_CLEAN_IMAGES and is_clean

@@ -235,9 +235,9 @@ def _check_value(
         is_suspect = name in doubtful
         reason = f"{SUSPECT} left out" if is_suspect else "no value"
         return DemandCheck(demand, "undecided", reason=reason, is_suspect=is_suspect)
-    difference = value - float(demand.threshold)
+    difference = value - float(demand.bound)
     sigma = population.sigma.get(name)
-    if demand.bound == "max":
+    if demand.key == "max":
         difference = 0.0 - difference  # not -0.0 at the threshold
     margin = difference / sigma if sigma else None
     if name in doubtful:
@@ -250,7 +250,7 @@ def _check_grade(demand: Demand, evidence: Grade | Unmeasurable, is_suspect: boo
     verdict = decide(demand, evidence)
     if verdict.value is None or not isinstance(evidence, Grade) or evidence.score is None:
         return DemandCheck(demand, "undecided", reason=_grade_reason(evidence))
-    bound = evidence.least.get(str(demand.threshold)) if demand.part == "grade" else float(demand.threshold)
+    bound = evidence.least.get(str(demand.bound)) if demand.part == "grade" else float(demand.bound)
     margin = None if bound is None else evidence.score - bound
     if is_suspect:
         return DemandCheck(demand, "undecided", verdict.value, margin, SUSPECT, is_suspect=True)

@@ -139,7 +139,7 @@ def demand_warnings(thresholds: Thresholds) -> Iterator[LintFinding]:
         reason = _problem(effect, thresholds)
         if reason and demand.tier != "info":
             name = titled_name(demand.title, demand.target)
-            where = f"{demand.file}:{demand.line}: {name} {demand.threshold_text}"
+            where = f"{demand.file}:{demand.line}: {name} {demand.bound_text}"
             yield LintFinding("warning", f"{where}: even with {LARGEST_SAMPLE:,} images {reason}")
 
 
@@ -149,8 +149,8 @@ def _problem(effect: DetectableEffect, thresholds: Thresholds) -> str:
         return ""
     demand = effect.demand
     noise = effect.error / PAIRED_SHARE
-    if demand.needs_baseline and thresholds.policy.uncertain != "allow" and noise > float(demand.threshold):
-        unit = "%" if demand.bound == "max_relative_drop" else "points"
+    if demand.needs_baseline and thresholds.policy.uncertain != "allow" and noise > float(demand.bound):
+        unit = "%" if demand.key == "max_relative_drop" else "points"
         return (
             f"the noise of a {demand.loss} is about {100 * noise:.2g} {unit}, more than the bound: chance "
             "decides about models as good as the baseline"

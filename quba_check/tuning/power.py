@@ -71,9 +71,9 @@ def detectable_effects(
         ThresholdError: the file is for another protocol than the record.
     """
     minima = {
-        demand.target: float(demand.threshold)
+        demand.target: float(demand.bound)
         for demand in thresholds.demands
-        if demand.bound == "min" and not isinstance(demand.threshold, str)
+        if demand.key == "min" and not isinstance(demand.bound, str)
     }
     accuracy = minima.get("accuracy", ASSUMED_ACCURACY)
     if record:
@@ -83,12 +83,12 @@ def detectable_effects(
 
     def effect_of(demand: Demand) -> DetectableEffect:
         stored = _stored_quantity(demand, record) if record else None
-        if isinstance(demand.threshold, str) or (record and stored is None):
+        if isinstance(demand.bound, str) or (record and stored is None):
             return DetectableEffect(demand)
         if demand.target in SHARES and not demand.needs_baseline:
             n = images if stored is None else _share_images(*stored, images)
             return DetectableEffect(demand) if n is None else _effect_on_share(demand, n, thresholds)
-        value = minima.get(demand.target) if demand.needs_baseline else float(demand.threshold)
+        value = minima.get(demand.target) if demand.needs_baseline else float(demand.bound)
         if stored is not None:
             value = stored[0].value
             error = _error_of_run(*stored, images)
@@ -97,7 +97,7 @@ def detectable_effects(
             error = _binomial_error(demand, value or 0.0, images or 1, accuracy) if known else None
         if error is not None and demand.needs_baseline:
             error *= math.sqrt(2)
-            if demand.bound == "max_relative_drop":
+            if demand.key == "max_relative_drop":
                 error = error / value if value else None
         return DetectableEffect(demand) if error is None else _effect(demand, error, thresholds, accuracy)
 
@@ -107,11 +107,11 @@ def detectable_effects(
 def _effect(demand: Demand, error: float, thresholds: Thresholds, accuracy: float) -> DetectableEffect:
     margin = pass_margin(thresholds)
     score = _NORMAL.inv_cdf(POWER)
-    sign = 1 if demand.bound == "min" else -1
+    sign = 1 if demand.key == "min" else -1
     low, high = _possible(demand, accuracy)
 
     def detectable_value(steps: int) -> float | None:
-        true = float(demand.threshold) + sign * (margin + steps * score) * error
+        true = float(demand.bound) + sign * (margin + steps * score) * error
         nearest = min(max(true, low), high)
         return nearest if true == nearest or (true < low) == (sign * steps > 0) else None
 
@@ -127,7 +127,7 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
         low, high = 0.0, most if demand.unit == "ratio" else ENDS[demand.unit]
     else:
         return -math.inf, math.inf
-    if demand.bound == "max_relative_drop":
+    if demand.key == "max_relative_drop":
         return -math.inf, 1.0 if demand.better == "high" and low >= 0 else math.inf
     return (low - high, high - low) if demand.needs_baseline or demand.request.kind == "gap" else (low, high)
 
@@ -136,7 +136,7 @@ def _effect_on_share(demand: Demand, n: int, thresholds: Thresholds) -> Detectab
     margin = np.array([-pass_margin(thresholds)])
     score = np.array([_NORMAL.inv_cdf(POWER)])
     least = bisect_left(
-        range(n + 1), float(demand.threshold), key=lambda hits: share_limits(hits, n, margin).item()
+        range(n + 1), float(demand.bound), key=lambda hits: share_limits(hits, n, margin).item()
     )
     blocked = None if least == 0 else 1.0 if least > n else share_limits(least, n, -score).item()
     passed = None if least > n else 0.0 if least == 0 else share_limits(least - 1, n, score).item()

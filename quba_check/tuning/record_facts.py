@@ -60,7 +60,7 @@ def judged_quantity(demand: Demand, record: Record) -> Quantity | None:
     measured = None if row is None else outcome_of(demand.dimension, row)
     if not isinstance(measured, Measurement) or measured.masked_for(demand.request):
         return None
-    outcome = evidence_of(replace(demand, bound="min"), measured)
+    outcome = evidence_of(replace(demand, key="min"), measured)
     if not isinstance(outcome, Measurement):
         return None
     return outcome if demand.part is None else outcome.quantity(demand.part)

@@ -99,7 +99,7 @@ def _limit_of(demand: Demand, records: Mapping[str, Record], z: float) -> Sugges
     is_asked = demand.request.is_further_part or bool(demand.request.slice)
     if not is_asked or not rows or len(rows) < len(records):
         return None
-    return _suggestion(rows, z, lower_is_worse=demand.bound == "min")
+    return _suggestion(rows, z, lower_is_worse=demand.key == "min")
 
 
 def unmeasured_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:

@@ -58,14 +58,14 @@ def wide_bounds(record: Record) -> list[str]:
     """Return blocking demands without a blocking drop that a value meets by many standard errors."""
     blocking = [row for row in record.verdicts if row.tier == "block"]
     texts = []
-    bounded = {row.target for row in blocking if row.bound in DROPS}
+    bounded = {row.target for row in blocking if row.key in DROPS}
     for row in blocking:
         quantity = None if row.target in bounded or row.outcome != "pass" else record.judged(row)
         if quantity is None or quantity.curve is None:
             continue
         error = (quantity.curve.at(1) - quantity.curve.at(-1)) / 2
-        limit = float(row.limit)
-        if abs(quantity.value - limit) > ERRORS * error:
-            gap = format_gap(quantity.value, limit, quantity.unit)
+        bound = float(row.bound)
+        if abs(quantity.value - bound) > ERRORS * error:
+            gap = format_gap(quantity.value, bound, quantity.unit)
             texts.append(f"{row.shown_name} by {gap}")
     return texts

@@ -43,7 +43,7 @@ def largest_drop(
             if number in demand.replaced:
                 replaced.append(name)
                 continue
-            is_relative = demand.bound == "max_relative_drop"
+            is_relative = demand.key == "max_relative_drop"
             change = drop(baseline, own, before.of_class(was), after.of_class(now), relative=is_relative)
             if isinstance(change, Unmeasurable):
                 return change

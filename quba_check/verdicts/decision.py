@@ -38,7 +38,7 @@ class Verdict:
         outcome: `pass`, `fail`, `waived`, `uncertain`, `unmeasurable`, or `skipped` (an optional demand
             without data).
         evidence: the measurement, drop or grade, or the reason why there is none.
-        value: the number or letter that was compared with the threshold; None if there is none.
+        value: the number or letter that was compared with the bound; None if there is none.
         unit: the unit of the value.
         n: number of different images behind the value.
         groups: number of groups that these images come in; None without groups.
@@ -86,23 +86,23 @@ class Verdict:
             or isinstance(self.value, str | None)
         ):
             return None
-        threshold = float(self.demand.threshold)
-        gap = abs(self.value - threshold)
-        score = abs(_NORMAL.inv_cdf(self.curve.p_value_above(threshold)))
+        bound = float(self.demand.bound)
+        gap = abs(self.value - bound)
+        score = abs(_NORMAL.inv_cdf(self.curve.p_value_above(bound)))
         if not gap or not score:
             return None
         low, high = self.curve.interval(self.policy.confidence)
-        half_width = self.value - low if self.value > threshold else high - self.value
+        half_width = self.value - low if self.value > bound else high - self.value
         required_score = _NORMAL.inv_cdf(1 - self.policy.error)
         factor = min(half_width / gap, required_score / score) ** 2
         if self.unit == "fraction" and low >= 0 and high <= 1:
-            z = math.copysign(required_score, threshold - self.value)
+            z = math.copysign(required_score, bound - self.value)
             factor = min(factor, share_trials(self.value, gap, z) / share_trials(self.value, half_width, z))
         return math.ceil((self.groups or self.n) * factor) if factor <= LARGEST_FACTOR else None
 
 
 def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iterable[float] = ()) -> Verdict:
-    """Return the verdict on a demand. A value equal to the threshold meets it.
+    """Return the verdict on a demand. A value equal to the bound meets it.
 
     A waived demand that is not met is `waived` down to the waiver's worst value; one that is met passes, and
     a run warns of its waiver.
@@ -115,7 +115,7 @@ def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Ite
         others: under `allow` the `p_value` of each other blocking demand of the file.
 
     Returns:
-        `pass` only for a finite value on the right side of the threshold, under `fail` beyond noise.
+        `pass` only for a finite value on the right side of the bound, under `fail` beyond noise.
         A masked value fails unless the demand allows it. Without data, part or grade the demand is
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
@@ -123,7 +123,7 @@ def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Ite
     waiver = demand.waiver
     if waiver is None or verdict.value is None or verdict.reason or verdict.is_met:
         return verdict
-    allowed = _judge_by_point(replace(demand, threshold=waiver.limit, waiver=None), evidence)
+    allowed = _judge_by_point(replace(demand, bound=waiver.bound, waiver=None), evidence)
     return replace(verdict, outcome="waived") if allowed.outcome == "pass" else verdict
 
 
@@ -185,14 +185,14 @@ def p_value(demand: Demand, evidence: Judged) -> float | None:
     verdict = _judge_by_point(demand, evidence)
     if verdict.curve is None or verdict.value is None:
         return None
-    if isinstance(evidence, Grade) and isinstance(demand.threshold, str):
-        if demand.threshold not in evidence.least:
+    if isinstance(evidence, Grade) and isinstance(demand.bound, str):
+        if demand.bound not in evidence.least:
             return None  # the lowest letter, which every score has
-        threshold = evidence.least[demand.threshold]
+        bound = evidence.least[demand.bound]
     else:
-        threshold = float(demand.threshold)
-    beyond = verdict.curve.p_value_above if demand.bound == "min" else verdict.curve.p_value_below
-    return 1 - beyond(threshold)
+        bound = float(demand.bound)
+    beyond = verdict.curve.p_value_above if demand.key == "min" else verdict.curve.p_value_below
+    return 1 - beyond(bound)
 
 
 def _judge_by_point(demand: Demand, evidence: Judged) -> Verdict:
@@ -231,11 +231,11 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
 
 def _judge_number(demand: Demand, evidence: Measurement | Grade | Drop, quantity: Quantity) -> Verdict:
     value = quantity.value
-    threshold = float(demand.threshold)
+    bound = float(demand.bound)
     if not math.isfinite(value):
         reason = f"its value is {value}, which cannot be judged"
         return Verdict(demand, "unmeasurable", evidence, reason=reason)
-    is_met = value >= threshold if demand.bound == "min" else value <= threshold
+    is_met = value >= bound if demand.key == "min" else value <= bound
     return Verdict(
         demand,
         "pass" if is_met else "fail",
@@ -254,8 +254,8 @@ def _judge_grade(demand: Demand, grade: Grade) -> Verdict:
         missing = f"missing {', '.join(grade.missing)}" if grade.missing else ""
         reason = ": ".join(filter(None, ["not graded", grade.not_graded or missing]))
         return Verdict(demand, "unmeasurable", grade, reason=reason)
-    if isinstance(demand.threshold, str):
-        is_met = LETTERS.index(grade.letter) >= LETTERS.index(demand.threshold)
+    if isinstance(demand.bound, str):
+        is_met = LETTERS.index(grade.letter) >= LETTERS.index(demand.bound)
         outcome: VerdictOutcome = "pass" if is_met else "fail"
         return Verdict(
             demand, outcome, grade, grade.letter, demand.unit, groups=grade.groups, curve=grade.curve

@@ -130,7 +130,7 @@ def drop_from_baseline(
     if request.target == EACH:
         change = largest_drop(demand, baseline.file, before, after)
     else:
-        change = drop(baseline.file, request, before, after, relative=demand.bound == "max_relative_drop")
+        change = drop(baseline.file, request, before, after, relative=demand.key == "max_relative_drop")
     return replace(change, masked=measured.masked_for(request)) if isinstance(change, Drop) else change
 
 

@@ -86,10 +86,10 @@ def grade_row(grade: Grade, file: str) -> GradeRow:
 def _headline(verdict: Verdict) -> str:
     demand = verdict.demand
     value = verdict.value
-    threshold = verdict.demand.threshold
+    bound = verdict.demand.bound
     target = demand.target
     if demand.needs_baseline:
-        target += f" relative {demand.loss}" if demand.bound == "max_relative_drop" else f" {demand.loss}"
+        target += f" relative {demand.loss}" if demand.key == "max_relative_drop" else f" {demand.loss}"
     target = titled_name(demand.title, target)
     if value is None:
         event = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
@@ -97,20 +97,20 @@ def _headline(verdict: Verdict) -> str:
     if verdict.reason:
         return f"{target} {_formatted(verdict, value)} is {verdict.reason}"
     relation = _relation(verdict)
-    if _is_uncertain(verdict) or isinstance(value, str) or isinstance(threshold, str):
-        bound = f"{_formatted(verdict, threshold)}{_score_and_percentile(verdict)}"
-        return f"{target} {_formatted(verdict, value)} {relation} {bound}"
+    if _is_uncertain(verdict) or isinstance(value, str) or isinstance(bound, str):
+        formatted = f"{_formatted(verdict, bound)}{_score_and_percentile(verdict)}"
+        return f"{target} {_formatted(verdict, value)} {relation} {formatted}"
     unit = verdict.unit or ""
-    value_text, bound_text = format_distinct(value, threshold, unit)
+    value_text, bound_text = format_distinct(value, bound, unit)
     if verdict.outcome == "pass":
         return f"{target} {value_text} {relation} {bound_text}"
-    direction = "short" if demand.bound == "min" else "over"
-    gap = format_gap(value, threshold, unit)
+    direction = "short" if demand.key == "min" else "over"
+    gap = format_gap(value, bound, unit)
     return f"{target} {value_text} {relation} {bound_text} ({direction} by {gap})"
 
 
 def _relation(verdict: Verdict) -> str:
-    met, missed = ("at least", "below") if verdict.demand.bound == "min" else ("at most", "above")
+    met, missed = ("at least", "below") if verdict.demand.key == "min" else ("at most", "above")
     if _is_uncertain(verdict):
         return f"is not shown to be {met if verdict.policy.uncertain == 'fail' else missed}"
     return f"is {met if verdict.outcome == 'pass' else missed}"
@@ -227,7 +227,7 @@ def _waiver_details(verdict: Verdict) -> Iterator[str]:
     if verdict.outcome == "waived":
         yield str(waiver)
     else:
-        yield f"worse than its waiver allows, {_formatted(verdict, waiver.limit)}: {waiver}"
+        yield f"worse than its waiver allows, {_formatted(verdict, waiver.bound)}: {waiver}"
 
 
 def _notes(verdict: Verdict) -> Iterator[str]:
@@ -273,8 +273,8 @@ def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Qu
 def _class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
     """Yield the classes that miss the bound, and the largest confusions."""
     table = measurement.tables.get(verdict.demand.part or "")
-    if table is not None and isinstance(verdict.demand.threshold, float):
-        yield _worst_classes(table, verdict.demand.threshold)
+    if table is not None and isinstance(verdict.demand.bound, float):
+        yield _worst_classes(table, verdict.demand.bound)
     if verdict.outcome == "fail" and (confused := _confusions(verdict.demand, measurement)):
         yield f"most confused: {', '.join(confused)}"
 
@@ -330,7 +330,7 @@ def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str
         texts.append(f"{one} {value}" + (f" (95 % interval {' to '.join(ends)})" if ends else ""))
     # A demand that must be shown to be met needs the whole interval.
     decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
-    effect = "would pass" if decisive <= float(demand.threshold) else "would not be enough"
+    effect = "would pass" if decisive <= float(demand.bound) else "would not be enough"
     line = f"temperature: {advice.rows[0][0]:.3g}"
     shown = " and ".join(texts)
     yield f"{line} in the file of --quba-preprocessing {effect}: {shown} on held-out halves"

@@ -152,7 +152,7 @@ def _decision_text(outcome: str, within_noise: Fact, value: Fact, low: Fact, hig
 
 def _lacks_baseline(record: Record, row: VerdictRow, evidence: Judged) -> bool:
     """True if a skipped demand may have had no baseline."""
-    is_drop = row.bound in DROPS
+    is_drop = row.key in DROPS
     has_baseline = record.reference is not None or any(one.kind == "baseline" for one in record.inputs)
     is_first = record.first_release and not has_baseline and (is_drop or row.dimension == "parity")
     return isinstance(evidence, Unmeasurable) and (is_first or (is_drop and row.optional))
@@ -160,12 +160,12 @@ def _lacks_baseline(record: Record, row: VerdictRow, evidence: Judged) -> bool:
 
 def _demand_of(row: VerdictRow) -> Demand:
     """Return the demand behind a verdict, with all that decides it."""
-    number = Part(row.number, "", "high" if row.bound == "min" else "low", "")
+    number = Part(row.number, "", "high" if row.key == "min" else "low", "")
     request = Request(row.dimension, number, slice=row.slice, kind=row.kind)
     return Demand(
         request,
+        row.key,
         row.bound,
-        row.limit,
         tier=row.tier,
         optional=row.optional,
         file=row.file,
@@ -184,7 +184,7 @@ def _evidence(record: Record, row: VerdictRow, outcomes: Mapping[str, Outcome]) 
     outcome = outcomes.get(row.dimension, Unmeasurable(row.dimension, "not measured"))
     if isinstance(outcome, Measurement) and row.epsilon:
         outcome = replace(outcome, masked=outcome.masked_at.get(row.epsilon, ()))
-    if row.bound not in DROPS:
+    if row.key not in DROPS:
         return evidence_of(_demand_of(row), outcome)
     loss = row.judged
     if loss is None or not isinstance(outcome, Measurement):

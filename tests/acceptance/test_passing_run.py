@@ -85,7 +85,7 @@ def test_the_record_states_model_suite_environment_and_grade(run: Finished, proj
 def test_record_has_the_verdicts_in_the_order_of_the_file(run: Finished, project: Project) -> None:
     rows = project.record()["verdicts"]
     assert [row["id"] for row in rows] == [f"thresholds/x.yaml::{demand}" for demand in DEMANDS]
-    fog = {"dimension": "corruption_robustness", "part": "fog", "bound": "min", "limit": 0.2, "message": ""}
+    fog = {"dimension": "corruption_robustness", "part": "fog", "key": "min", "bound": 0.2, "message": ""}
     fog |= {"tier": "block", "outcome": "pass", "file": "thresholds/x.yaml", "line": 6}
     assert rows[4].items() >= (fog | {"policy": "point", "confidence": 0.95}).items()
     assert {row["outcome"] for row in rows} == {"pass"}

@@ -111,7 +111,7 @@ def test_a_damaged_baseline_is_replaced_for_a_reason(
 def test_an_expired_waiver_releases_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     waive = f"{{until: {today()}, by: ann, reason: r, at_least: 0.1}}"
     (row,) = judged(DEMAND.replace("0.5", f"0.7, waive: {waive}")).verdicts
-    waiver = Waiver(until=today() - timedelta(days=1), by="ann", reason="r", limit=0.1)
+    waiver = Waiver(until=today() - timedelta(days=1), by="ann", reason="r", bound=0.1)
     rows = [row.model_copy(update={"waiver": waiver})]
     Path("waived.json").write_text(record(verdicts=rows).to_json(), encoding="utf-8")
     message = (

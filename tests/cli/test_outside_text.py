@@ -30,10 +30,10 @@ IN_YAML = "".join(letter for letter in HOSTILE if letter >= " " or letter == "\n
 LONG = "x" * 100_000
 MOST = 3_000
 """Largest length of the outside part of a line."""
-EXACT = {"schema", "protocol", "tier", "outcome", "bound", "policy", "kind", "sha256", "time", "fingerprint"}
+EXACT = {"schema", "protocol", "tier", "outcome", "key", "policy", "kind", "sha256", "time", "fingerprint"}
 EXACT |= {"unit", "better", "severity", "precision", "dimension", "root", "sample", "protocol_of_population"}
 EXACT |= {"preprocessing", "overall_verdict", "requested"}
-EXACT |= {"demands", "part", "number", "slice", "limit", "value", "uncertain"}
+EXACT |= {"demands", "part", "number", "slice", "bound", "limit", "value", "uncertain"}
 
 
 def hostile(content: Any, key: str = "") -> Any:

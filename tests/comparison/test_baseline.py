@@ -21,7 +21,7 @@ from quba_check.core.dimension import Better
 from quba_check.core.measurement import Drop, Measurement, Sample, Unmeasurable
 from quba_check.core.request import OperatingPoint, Request
 from quba_check.core.view import CLEAN
-from quba_check.demands.demand import POINT, Bound, Demand, Policy, Uncertain
+from quba_check.demands.demand import POINT, BoundKey, Demand, Policy, Uncertain
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.records.per_image import PerImage
 from quba_check.records.verdict import VerdictRow
@@ -119,18 +119,18 @@ DROP = Demand(value("accuracy"), "max_drop", 0.0, "block", False, "x.yaml", 3)
 
 
 @pytest.mark.parametrize(
-    ("bound", "policy", "confidence"),
+    ("key", "policy", "confidence"),
     pairwise(["max_drop", "max_relative_drop"], ["point", "fail", "allow"], [0.95, 0.999999]),
 )
-def test_the_model_of_the_baseline_is_not_worse(bound: Bound, policy: Uncertain, confidence: float) -> None:
+def test_the_model_of_the_baseline_is_not_worse(key: BoundKey, policy: Uncertain, confidence: float) -> None:
     baseline = stored("a.json", [1, *RIGHT[1:]])
     after = baseline.value_of("accuracy")
     assert after is not None
 
     def outcome(fingerprint: str) -> str:
         other = replace(after, fingerprint=fingerprint, answers=None)
-        loss = dropped_from(baseline, value("accuracy"), other, relative=bound == "max_relative_drop")
-        return decide(replace(DROP, bound=bound), loss, Policy(policy, confidence)).outcome
+        loss = dropped_from(baseline, value("accuracy"), other, relative=key == "max_relative_drop")
+        return decide(replace(DROP, key=key), loss, Policy(policy, confidence)).outcome
 
     assert outcome(after.fingerprint) == "pass"
     assert outcome("another") == ("pass" if policy == "point" else "uncertain")
@@ -145,7 +145,7 @@ def test_equal_outputs_are_not_worse(uncertain: Uncertain, *, relative: bool) ->
     rows["accuracy"] = rows["accuracy"].model_copy(update={"outputs": "x"})
     baseline = replace(run, record=run.record.model_copy(update={"measurements": rows}))
     after = run_value(replace(measured(0.0), outputs="x"), None, "another")
-    asked = replace(DROP, bound="max_relative_drop" if relative else "max_drop")
+    asked = replace(DROP, key="max_relative_drop" if relative else "max_drop")
     loss = dropped_from(baseline, value("accuracy"), after, relative=relative)
     assert isinstance(loss, Drop)
     assert (loss.value, loss.curve and loss.curve.interval(0.95)) == (0.0, (0.0, 0.0))
@@ -230,10 +230,10 @@ def row(demand: Any = CORRUPTION, policy: Policy = POINT, **changed: Any) -> Ver
 @pytest.mark.parametrize(
     ("before", "after", "text"),
     [
-        (row(), row(threshold=0.4), "[min] >= 0.4 (was 0.5)"),
-        (row(CALIBRATION), row(CALIBRATION, threshold=0.02), "[max] <= 0.02 (was 0.01)"),
-        (row(bound="max_drop"), row(bound="max_drop", threshold=0.6), "[max_drop] drop <= 0.6 (was 0.5)"),
-        (row(LETTER), row(LETTER, threshold="D"), ".grade[min] >= D (was C)"),
+        (row(), row(bound=0.4), "[min] >= 0.4 (was 0.5)"),
+        (row(CALIBRATION), row(CALIBRATION, bound=0.02), "[max] <= 0.02 (was 0.01)"),
+        (row(key="max_drop"), row(key="max_drop", bound=0.6), "[max_drop] drop <= 0.6 (was 0.5)"),
+        (row(LETTER), row(LETTER, bound="D"), ".grade[min] >= D (was C)"),
         (row(), row(tier="warn"), "[min] tier warn (was block)"),
         (row(), row(optional=True), "[min] optional: true (was false)"),
         (row(), row(allow_masked=True), "[min] allow_masked: true (was false)"),
@@ -260,8 +260,8 @@ def row(demand: Any = CORRUPTION, policy: Policy = POINT, **changed: Any) -> Ver
             "@slice=light=day[min] min_images 31 (was 30)",
         ),
         (row(DAY, min_images=30), row(DAY, min_images=29), "@slice=light=day[min] min_images 29 (was 30)"),
-        (row(), row(threshold=0.4, tier="info"), "[min] >= 0.4 (was 0.5), tier info (was block)"),
-        (row(), row(bound="max_drop"), "[min] is gone (>= 0.5)"),
+        (row(), row(bound=0.4, tier="info"), "[min] >= 0.4 (was 0.5), tier info (was block)"),
+        (row(), row(key="max_drop"), "[min] is gone (>= 0.5)"),
     ],
 )
 def test_looser_demands(before, after, text):
@@ -277,7 +277,7 @@ def test_other_thresholds_of_classes_are_looser_in_both_directions():
 
 
 def test_one_of_several_files_may_be_looser():
-    assert looser_demands([row(), row()], [row(threshold=0.1), row(threshold=0.5)]) == []
+    assert looser_demands([row(), row()], [row(bound=0.1), row(bound=0.5)]) == []
     assert looser_demands([row(), row()], []) == ["corruption_robustness[min] is gone (>= 0.5)"]
 
 
@@ -288,6 +288,6 @@ def test_older_records_do_not_state_what_was_optional():
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.sampled_from(["min", "max", "max_drop"]))
-def test_a_demand_is_looser_if_some_value_meets_only_it(before, after, bound):
-    rows = [row(bound=bound, threshold=before)], [row(bound=bound, threshold=after)]
-    assert bool(looser_demands(*rows)) == (after < before if bound == "min" else after > before)
+def test_a_demand_is_looser_if_some_value_meets_only_it(before, after, key):
+    rows = [row(key=key, bound=before)], [row(key=key, bound=after)]
+    assert bool(looser_demands(*rows)) == (after < before if key == "min" else after > before)

@@ -9,7 +9,7 @@ from support.gate import thresholds
 from quba_check.demands import bounds
 from quba_check.records.verdict import Waiver
 
-WAIVER = Waiver(until=date(2026, 6, 30), by="ann", reason="r", limit=0.47)
+WAIVER = Waiver(until=date(2026, 6, 30), by="ann", reason="r", bound=0.47)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_every_bound_can_be_waived(name: str) -> None:
     words = PLACES[name].words
     waive = f"waive: {{{UNTIL}, {words['least']}: {words['worse']}}}"
     (waiver,) = waivers(place.text.replace("ENTRY", f"{{{place.bound}: 0.5, {waive}}}")).values()
-    assert waiver == WAIVER.model_copy(update={"limit": float(words["worse"])})
+    assert waiver == WAIVER.model_copy(update={"bound": float(words["worse"])})
 
 
 @pytest.mark.parametrize(

@@ -159,5 +159,5 @@ def test_the_source_line_is_a_path_that_opens_from_the_current_folder(tmp_path, 
 def test_a_higher_error_is_a_worsening_and_no_drop():
     whole = Demand(value("accuracy"), "max_drop", 0.02, "block", False, "t.yaml", 3)
     error = Demand(value("calibration_error", better="low"), "max_drop", 0.02, "block", False, "t.yaml", 4)
-    assert (whole.threshold_text, error.threshold_text) == ("drop <= 0.02", "worsening <= 0.02")
-    assert replace(error, bound="max_relative_drop").threshold_text == "relative worsening <= 0.02"
+    assert (whole.bound_text, error.bound_text) == ("drop <= 0.02", "worsening <= 0.02")
+    assert replace(error, key="max_relative_drop").bound_text == "relative worsening <= 0.02"

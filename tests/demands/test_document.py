@@ -193,7 +193,7 @@ def test_names_of_conditions_can_be_those_of_classes_and_slices():
     base = text.replace("BOUND", "0.5")
     child = text.replace("BOUND", "0.4")
     demands = thresholds(f"extends: base.yaml\n{child}", suite, base=base).demands
-    assert [one.threshold for one in demands] == [0.5, 0.4, 0.4, 0.5]
+    assert [one.bound for one in demands] == [0.5, 0.4, 0.4, 0.5]
     left = thresholds("extends: base.yaml\nclasses: {at: null, not_as: {at: null}}", suite, base=base).demands
     assert [one.name for one in left] == ["classes.not_as.set.at[max]"]
 

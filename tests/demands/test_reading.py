@@ -14,7 +14,7 @@ from quba_check.grading.population_file import BUILT_IN
 
 
 def summary(thresholds: Thresholds) -> list[tuple[str, float | str, str, int]]:
-    return [(demand.name, demand.threshold, demand.file, demand.line) for demand in thresholds.demands]
+    return [(demand.name, demand.bound, demand.file, demand.line) for demand in thresholds.demands]
 
 
 def test_the_whole_format(snapshot: SnapshotAssertion) -> None:
@@ -45,7 +45,7 @@ quba:
     assert (read.name, read.protocol) == ("release gate", "released")
     settings = [(one.tier, one.optional, one.unit, one.better, len(one.parts)) for one in read.demands]
     assert "\n".join(f"{demand} {of}" for demand, of in zip(summary(read), settings, strict=True)) == snapshot
-    assert type(read.demands[4].threshold) is float
+    assert type(read.demands[4].bound) is float
     assert (read.quba.population, read.quba.allow_missing) == ("screened", ("object_focus",))
     assert (read.quba.weights["accuracy"], read.quba.weights["shape_bias"]) == (2, 0)
 
@@ -256,4 +256,4 @@ dimensions:
 classes: {each: {recall: {min: 40%}}}
 parity: {negative_flips: {max_drop: 99%, max_relative_drop: 100%}}
 """)
-    assert {demand.name: demand.threshold for demand in read.demands} == snapshot
+    assert {demand.name: demand.bound for demand in read.demands} == snapshot

@@ -28,7 +28,7 @@ def shown(demands: tuple[Demand, ...]) -> str:
     for one in demands:
         optional = " optional" if one.optional else ""
         least = f", {one.min_images} images or {one.min_groups} groups" if one.request.slice else ""
-        rows.append(f"{one.line}: {one.name} {one.threshold} {one.tier}{optional}, {one.better}{least}")
+        rows.append(f"{one.line}: {one.name} {one.bound} {one.tier}{optional}, {one.better}{least}")
     return "\n".join(rows)
 
 
@@ -110,7 +110,7 @@ def test_requests_of_classes() -> None:
     ]
     base = "classes: {melanoma: {recall: {min: 0.9}, at: {probability: 0.3}, tier: warn}}"
     (demand,) = read("extends: base.yaml\nclasses: {melanoma: {recall: {min: 0.95}}}", SKIN, base=base)
-    assert (demand.request.at, demand.threshold, demand.tier) == (at, 0.95, "warn")
+    assert (demand.request.at, demand.bound, demand.tier) == (at, 0.95, "warn")
 
 
 def test_classes_with_the_names_of_keys():
@@ -198,7 +198,7 @@ def test_shares_of_unknown_sets_are_better_if_lower():
 def test_an_extended_file_has_the_rule():
     base = "answers: {at: {probability: 0.9}, share: {min: 0.5}, accuracy: {min: 0.9}}"
     demands = read("extends: base.yaml\nanswers: {share: {min: 0.6}, accuracy: null}", base=base)
-    assert [(one.name, one.threshold) for one in demands] == [("answers.share@probability=0.9[min]", 0.6)]
+    assert [(one.name, one.bound) for one in demands] == [("answers.share@probability=0.9[min]", 0.6)]
     without = read("extends: base.yaml\nanswers: null\ndimensions: {accuracy: {min: 0.5}}", base=base)
     assert [one.name for one in without] == ["accuracy[min]"]
     other = "extends: base.yaml\nanswers: [{at: {energy: 0.5}, share: {min: 0.5}}]"

@@ -27,7 +27,7 @@ def values(name):
 
 
 def misses(value, demand):
-    return value < demand.threshold if demand.bound == "min" else value > demand.threshold
+    return value < demand.bound if demand.key == "min" else value > demand.bound
 
 
 def demands(profile):
@@ -39,7 +39,7 @@ def demands(profile):
 @pytest.mark.parametrize(("profile", "dimension", "limit", "percent"), SAID)
 def test_the_share_that_misses(profile, dimension, limit, percent):
     demand = demands(profile)[dimension]
-    assert demand.threshold == limit
+    assert demand.bound == limit
     found = values(dimension)
     assert round(100 * sum(misses(value, demand) for value in found) / len(found)) == percent
 

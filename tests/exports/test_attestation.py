@@ -123,7 +123,7 @@ def test_results(verdicts, result):
 
 
 def test_waivers_are_stated():
-    waiver = Waiver(until=date(2027, 1, 31), by="ann", reason="secret", limit=0.1)
+    waiver = Waiver(until=date(2027, 1, 31), by="ann", reason="secret", bound=0.1)
     waived = [
         VerdictRow(**VERDICT | {"dimension": name, "outcome": "waived"}, waiver=waiver) for name in "ab"
     ]

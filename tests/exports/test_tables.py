@@ -17,14 +17,14 @@ from quba_check.exports.tables import COLUMNS, csv_table, parquet_table
 BOUNDED_GRADE = GRADE | {"interval": [-0.5, 1.5]}
 
 
-def on_quba(part: str, limit: object, **changed: object) -> dict[str, object]:
-    demand = {"id": f"x.yaml::quba.{part}[min]", "dimension": "quba", "part": part, "limit": limit}
+def on_quba(part: str, bound: object, **changed: object) -> dict[str, object]:
+    demand = {"id": f"x.yaml::quba.{part}[min]", "dimension": "quba", "part": part, "bound": bound}
     return VERDICT | demand | changed
 
 
 LOST = {
-    "bound": "max_drop",
-    "limit": 0.01,
+    "key": "max_drop",
+    "bound": 0.01,
     "outcome": "fail",
     "judged": {"value": 0.02, "unit": "fraction", "n": 1000, "interval": [0.01, 0.03], "better": "low"},
 }
@@ -32,10 +32,10 @@ MEASURED = record().measurements
 CASES = {
     "values": record(verdicts=[VERDICT]),
     "of several demands the most severe": record(
-        verdicts=[VERDICT, VERDICT | {"limit": 0.95, "outcome": "fail"}]
+        verdicts=[VERDICT, VERDICT | {"bound": 0.95, "outcome": "fail"}]
     ),
     "drops have rows of their own": record(
-        verdicts=[VERDICT, VERDICT | LOST, VERDICT | LOST | {"bound": "max_relative_drop", "judged": None}]
+        verdicts=[VERDICT, VERDICT | LOST, VERDICT | LOST | {"key": "max_relative_drop", "judged": None}]
     ),
     "without a value": record(
         measurements={"accuracy": MEASURED["accuracy"], "shape_bias": {"unmeasurable": "no set"}},

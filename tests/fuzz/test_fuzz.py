@@ -96,7 +96,7 @@ measurements:
   shape_bias: {unmeasurable: no images, missing_data: true}
   adversarial_robustness: {value: 0.1, unit: ratio, interval: [0, 0.2]}
 verdicts:
-- {id: x, dimension: accuracy, part: null, bound: min, limit: 0.5, tier: block, outcome: fail, file: x.yaml,
+- {id: x, dimension: accuracy, part: null, key: min, bound: 0.5, tier: block, outcome: fail, file: x.yaml,
    line: 3, message: too low}
 grades:
 - {file: x.yaml, score: 0.1, percentile: 50, letter: C, population: published,

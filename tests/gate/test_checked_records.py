@@ -42,7 +42,7 @@ def test_a_run_with_demands_of_many_kinds_agrees_with_itself(gate: Gate, data: P
     )
     first = gate.judge(text, data=data, first_release=True, record="first.json")
     undecided = check_verdicts(read_record(Path("first.json")), "first.json")
-    assert [row.name for row in undecided] == [row.name for row in first.verdicts if "drop" in row.bound]
+    assert [row.name for row in undecided] == [row.name for row in first.verdicts if "drop" in row.key]
     gate.judge(text, data=data, baseline="first.json", record="next.json")
     run = read_record(Path("next.json"))
     assert len(run.verdicts) == len(first.verdicts)

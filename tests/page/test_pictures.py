@@ -68,7 +68,7 @@ def test_equal_bytes_for_equal_records() -> None:
 
 
 def test_a_demand_with_the_same_images_refers_to_the_first() -> None:
-    rows = failed("accuracy[min]"), failed("calibration_error[max]", "calibration_error", bound="max")
+    rows = failed("accuracy[min]"), failed("calibration_error[max]", "calibration_error", key="max")
     first, second = make_pictures([wrong_run(3, *rows)], [Images()], 2).values()
     assert (len(first.pictures), first.same_as) == (2, "")
     assert (second.pictures, second.same_as, second.note) == ((), "accuracy[min]", first.note)

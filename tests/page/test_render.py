@@ -237,7 +237,7 @@ def test_the_sources_are_small() -> None:
         assert "http://" not in text.replace("http://www.w3.org", "")
 
 
-FAILED = VERDICT | {"outcome": "fail", "limit": 0.95}
+FAILED = VERDICT | {"outcome": "fail", "bound": 0.95}
 
 
 def test_every_dimension_has_a_next_step(snapshot: SnapshotAssertion) -> None:
@@ -250,7 +250,7 @@ def test_every_dimension_has_a_next_step(snapshot: SnapshotAssertion) -> None:
     pages = [parsed(render_page([run])) for run in runs]
     before, after = CHANGES["lost"]
     dropped = after.record.model_copy(
-        update={"verdicts": record(verdicts=[verdict(bound="max_drop")]).verdicts}
+        update={"verdicts": record(verdicts=[verdict(key="max_drop")]).verdicts}
     )
     pages += [parsed(render_page([StoredRun("b.json", dropped, after.images)], baseline=before))]
     demands = [demand for page in pages for demand in page.all("details", class_="demand")]

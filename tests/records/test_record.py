@@ -15,7 +15,7 @@ from quba_check.records.verdict import EXIT_CODES
 
 CONTENT = tuned(
     verdicts=[
-        verdict(limit=0.75, explanation=Explanation("accuracy 0.300 is below 0.750 (short by 0.450)")),
+        verdict(bound=0.75, explanation=Explanation("accuracy 0.300 is below 0.750 (short by 0.450)")),
         verdict(
             "quba.grade",
             "C",
@@ -111,10 +111,10 @@ def test_the_schema_describes_tables_origin_and_verdict():
 @pytest.mark.parametrize(
     ("row", "where"),
     [
-        (verdict(limit="C"), "verdicts.0.limit"),
-        (verdict("quba.grade", "Z"), "verdicts.0.limit"),
+        (verdict(bound="C"), "verdicts.0.bound"),
+        (verdict("quba.grade", "Z"), "verdicts.0.bound"),
         (
-            verdict(waiver={"until": "2026-01-01", "by": "a", "reason": "r", "limit": "C"}),
+            verdict(waiver={"until": "2026-01-01", "by": "a", "reason": "r", "bound": "C"}),
             "verdicts.0.waiver",
         ),
     ],

@@ -9,9 +9,9 @@ def verdict(**changes):
     return VerdictRow.model_validate(stored("accuracy", 0.75) | changes)
 
 
-@pytest.mark.parametrize(("limit", "kept"), [(0.75, 0.75), (30, 30.0), ("C", "C")])
-def test_limits_keep_their_kind(limit, kept):
-    found = verdict(dimension="quba", limit=limit).limit
+@pytest.mark.parametrize(("bound", "kept"), [(0.75, 0.75), (30, 30.0), ("C", "C")])
+def test_bounds_keep_their_kind(bound, kept):
+    found = verdict(dimension="quba", bound=bound).bound
     assert (found, type(found)) == (kept, type(kept))
 
 

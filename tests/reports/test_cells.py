@@ -13,7 +13,7 @@ from quba_check.core.measurement import Drop, Unmeasurable
 from quba_check.demands.demand import Demand, Policy
 from quba_check.number_format import RELATIVE
 from quba_check.records.record import Record
-from quba_check.records.verdict import Bound
+from quba_check.records.verdict import BoundKey
 from quba_check.reports.cells import DemandCells, class_table, demand_cells
 from quba_check.reports.terminal import render
 from quba_check.verdicts import decide
@@ -32,7 +32,7 @@ def cells(demand: Demand, evidence: Drop, policy: Policy | None = None) -> Deman
 
 
 @pytest.mark.parametrize(
-    ("bound", "limit", "policy", "texts"),
+    ("key", "bound", "policy", "texts"),
     [
         ("max_drop", 0.01, "point", ("drop <= 0.01", "0.0400", "0.0071..0.0729", "over by 0.0300")),
         (
@@ -46,16 +46,16 @@ def cells(demand: Demand, evidence: Drop, policy: Policy | None = None) -> Deman
     ],
 )
 def test_a_drop_is_shown_with_its_interval(
-    bound: Bound, limit: float, policy: str, texts: tuple[str, ...]
+    key: BoundKey, bound: float, policy: str, texts: tuple[str, ...]
 ) -> None:
-    unit = RELATIVE if bound == "max_relative_drop" else "ratio"
+    unit = RELATIVE if key == "max_relative_drop" else "ratio"
     loss = drop(0.04, 0.02, unit=unit)
-    found = cells(replace(CORRUPTION, bound=bound, threshold=limit), loss, Policy(policy, 0.9))
+    found = cells(replace(CORRUPTION, key=key, bound=bound), loss, Policy(policy, 0.9))
     assert found == DemandCells(*texts)
 
 
 def test_a_higher_error_is_a_worsening() -> None:
-    demand = replace(CALIBRATION, bound="max_drop", threshold=0.01)
+    demand = replace(CALIBRATION, key="max_drop", bound=0.01)
     verdict = decide(demand, drop(0.04, 0.02, unit="fraction"))
     row = verdict_row(verdict, "t.yaml::x")
     errors = {"calibration_error": quantity(0.09, 0.01, "fraction", better="low")}
@@ -71,7 +71,7 @@ def test_a_score_has_the_interval_at_the_level_of_its_file() -> None:
 
 
 def test_a_drop_without_baseline() -> None:
-    demand = replace(CORRUPTION, bound="max_drop", threshold=0.1)
+    demand = replace(CORRUPTION, key="max_drop", bound=0.1)
     verdict = decide(demand, Unmeasurable("corruption_robustness", "there is no baseline"))
     row = verdict_row(verdict, "t.yaml::x")
     assert demand_cells(row, record()).gap == "there is no baseline"

@@ -67,7 +67,7 @@ def test_commands(snapshot: SnapshotAssertion) -> None:
 
 @pytest.mark.parametrize(("count", "shown"), [(9, 9), (10, 10), (30, 10)])
 def test_nine_and_the_rest(count: int, shown: int) -> None:
-    verdicts = [row(limit=place / 100, tier="warn" if place < 2 else "block") for place in range(count)]
+    verdicts = [row(bound=place / 100, tier="warn" if place < 2 else "block") for place in range(count)]
     found = unmet_demands([record(verdicts=verdicts)], in_repository)
     assert len(found) == shown
     assert [item.level for item in found] == sorted((item.level for item in found), key=LEVELS.index)

@@ -55,10 +55,10 @@ CASES = {
     "each kind of gap": Run(
         record(
             verdicts=[
-                row(limit=0.95, confidence=0.99),
-                row("calibration_error", 0.03, bound="max"),
-                row("parameters", 5, bound="max"),
-                row(limit=0.89, outcome="uncertain", policy="fail"),
+                row(bound=0.95, confidence=0.99),
+                row("calibration_error", 0.03, key="max"),
+                row("parameters", 5, key="max"),
+                row(bound=0.89, outcome="uncertain", policy="fail"),
                 row(
                     "shape_bias",
                     0.3,
@@ -73,12 +73,12 @@ CASES = {
                     "not run",
                     explanation=Explanation("shape_bias[min] was not judged: stopped", reason="stopped"),
                 ),
-                row(limit=0.01, bound="max_drop", explanation=Explanation("accuracy drop is <b>odd</b>")),
+                row(bound=0.01, key="max_drop", explanation=Explanation("accuracy drop is <b>odd</b>")),
             ]
         )
     ),
     "a masked value": Run(
-        record(measurements={"accuracy": MASKED}, verdicts=[row(limit=0.3, explanation=NO_EVIDENCE)])
+        record(measurements={"accuracy": MASKED}, verdicts=[row(bound=0.3, explanation=NO_EVIDENCE)])
     ),
     "a grade": Run(record(verdicts=[row("quba.grade", "B"), row("quba.score", 0.0)], grades=[GRADED])),
     "a pass": Run(record(verdicts=[PASSED])),
@@ -104,7 +104,7 @@ def test_a_failed_run_with_a_baseline_and_a_page(snapshot: SnapshotAssertion) ->
 
 
 def test_blocking_demands_come_first_and_at_most_ten() -> None:
-    warnings = [row(limit=0.91 + place / 100, tier="warn") for place in range(3)]
+    warnings = [row(bound=0.91 + place / 100, tier="warn") for place in range(3)]
     failed = [row("corruption_robustness.fog", 0.6 + place / 100) for place in range(9)]
     head = markdown_text(record(verdicts=[*warnings, *failed])).partition("<details>")[0]
     rows = [line for line in head.splitlines() if line.startswith(("| ❌", "| ⚠"))]
@@ -189,7 +189,7 @@ def test_any_text_of_a_record_is_shown_as_text(
     demands: list[tuple[str, str, str]], n: int, page: str
 ) -> None:
     verdicts = [
-        row(limit=0.9, explanation=Explanation(message), title=file)
+        row(bound=0.9, explanation=Explanation(message), title=file)
         | {"dimension": name, "file": file, "id": f"{file}::{name}"}
         for name, message, file in demands
     ]

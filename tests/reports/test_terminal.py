@@ -19,10 +19,10 @@ def value(number, unit="ratio", **more):
     return {"value": number, "unit": unit, "better": "high", "n": 1000, **more}
 
 
-def demand(name, limit, outcome="pass", *, part=None, file=DEFAULT, **changes):
+def demand(name, bound, outcome="pass", *, part=None, file=DEFAULT, **changes):
     target = f"{name}.{part}" if part else name
-    named = {"id": f"{file}::{target}[{changes.get('bound', 'min')}]", "file": file, "threshold_file": file}
-    return verdict(target, limit, outcome, **named, **changes)
+    named = {"id": f"{file}::{target}[{changes.get('key', 'min')}]", "file": file, "threshold_file": file}
+    return verdict(target, bound, outcome, **named, **changes)
 
 
 def grade(score=0.412, **changes):
@@ -108,7 +108,7 @@ VERDICTS = (
         "calibration_error",
         0.01,
         "fail",
-        bound="max",
+        key="max",
         tier="info",
         explanation=Explanation("calibration_error 0.0123 is above 0.0100 (over by 0.0023)"),
     ),
@@ -124,7 +124,7 @@ VERDICTS = (
         "fail",
         explanation=Explanation("shape_bias 0.4999996 is below 0.5000000 (short by 0.0000004)"),
     ),
-    demand("parameters", 30, bound="max"),
+    demand("parameters", 30, key="max"),
     demand("quba", "C", part="grade"),
 )
 CROSS = (
@@ -168,7 +168,7 @@ CASES = {
     "everything": FULL,
     "a passing run": record(
         {"accuracy": value(0.9, "fraction"), "parameters": value(5.0, "millions")},
-        [demand("accuracy", 0.75), demand("parameters", 30, bound="max")],
+        [demand("accuracy", 0.75), demand("parameters", 30, key="max")],
     ),
     "generated corruptions": record(
         {}, sets={"corruptions": {"images": 30, "expected": 30, "generated": "generated@224+jpeg85"}}
@@ -185,8 +185,8 @@ CASES = {
             "parameters": value(5.0, "millions", better="low"),
         },
         [
-            demand("adversarial_robustness", 0.021234567, bound="max_drop"),
-            demand("parameters", 0.07, bound="max_relative_drop"),
+            demand("adversarial_robustness", 0.021234567, key="max_drop"),
+            demand("parameters", 0.07, key="max_relative_drop"),
         ],
     ),
     "a drop has a row of its own next to another demand": record(
@@ -197,14 +197,14 @@ CASES = {
         },
         [
             demand("accuracy", 0.93),
-            demand("accuracy", 0.01, "fail", bound="max_drop", judged=LOST),
-            demand("object_focus", 0.05, bound="max_relative_drop", judged=GAINED),
-            demand("parameters", 1, bound="max_drop"),  # an older record
+            demand("accuracy", 0.01, "fail", key="max_drop", judged=LOST),
+            demand("object_focus", 0.05, key="max_relative_drop", judged=GAINED),
+            demand("parameters", 1, key="max_drop"),  # an older record
         ],
     ),
     "worst parts are left out where their names would be cut": record(
         {"adversarial_robustness": wide(0.0812, 0.0791, 0.0855, parts={"projected_gradient": value(0.01)})},
-        [demand("adversarial_robustness", 0.0812345678901234, "uncertain", bound="max")],
+        [demand("adversarial_robustness", 0.0812345678901234, "uncertain", key="max")],
     ),
     "files and other metrics are no worst parts": record(
         {"size": value(7.1, "megabytes", better="low", parts={"file": value(7.2, "megabytes", better="low")})}
@@ -294,7 +294,7 @@ def test_texts(name, snapshot):
 
 
 def test_a_drop_without_a_value_does_not_show_that_of_its_number():
-    drop = demand("accuracy", 0.01, "unmeasurable", bound="max_drop", explanation=Explanation("no baseline"))
+    drop = demand("accuracy", 0.01, "unmeasurable", key="max_drop", explanation=Explanation("no baseline"))
     (line,) = [
         one for one in terminal_text(record(ACCURACY, [drop]), 80).splitlines() if one.startswith("accuracy ")
     ]

@@ -14,7 +14,7 @@ INPUTS = [{"kind": "baseline", "path": "baselines/release/record.json", "sha256"
 
 
 def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **explained):
-    settings = {key: explained.pop(key) for key in ("bound", "policy", "within_noise") if key in explained}
+    settings = {key: explained.pop(key) for key in ("key", "policy", "within_noise") if key in explained}
     explanation = Explanation(**{"headline": "short", "path": "gate.yaml", "line": 3} | explained)
     row = verdict(name, 0.5, outcome, explanation=explanation, **settings)
     run = record(verdicts=[row], inputs=list(inputs), command=list(command))
@@ -32,19 +32,19 @@ def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **expla
         ),
         ({"name": "unknown_detection", "images": {"set": "near"}}, "failures runs/a.json --set near"),
         (
-            {"name": "accuracy", "bound": "max_drop", "inputs": INPUTS},
+            {"name": "accuracy", "key": "max_drop", "inputs": INPUTS},
             "failures runs/a.json --baseline baselines/release/record.json",
         ),
         (
-            {"name": "shape_bias", "bound": "max_drop", "inputs": INPUTS},
+            {"name": "shape_bias", "key": "max_drop", "inputs": INPUTS},
             "compare baselines/release/record.json runs/a.json",
         ),
         (
-            {"name": "unknown_detection", "bound": "max_drop", "inputs": INPUTS, "images": {"set": "near"}},
+            {"name": "unknown_detection", "key": "max_drop", "inputs": INPUTS, "images": {"set": "near"}},
             "compare baselines/release/record.json runs/a.json",
         ),
         # Of a reference there is no record.
-        ({"name": "accuracy", "bound": "max_drop"}, "failures runs/a.json"),
+        ({"name": "accuracy", "key": "max_drop"}, "failures runs/a.json"),
         ({"name": "corruption_robustness"}, "report runs/a.json --pictures=6 -o report.html"),
         (
             {"name": "classes.cat.recall", "images": {"set": "night"}},

@@ -46,9 +46,7 @@ RECORDS = (
     record(verdict("not run"), verdict("skipped"), verdict("unmeasurable"), verdict("fail", "info")),
     record(verdict("pass"), verdict("fail", "warn")),
     record(verdict("skipped")),
-    record(
-        verdict("fail"), verdict("uncertain", policy="fail", part="top5"), verdict("not run", bound="max")
-    ),
+    record(verdict("fail"), verdict("uncertain", policy="fail", part="top5"), verdict("not run", key="max")),
     record(*(verdict("unmeasurable", part=f"p{k}") for k in range(7))),
     record(verdict("pass"), unselected=12),
     record(verdict("pass"), interrupted=True),

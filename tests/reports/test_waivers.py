@@ -17,7 +17,7 @@ from quba_check.records.verdict import EXIT_CODES, VerdictRow, Waiver
 from quba_check.reports.ci import badge_message, github_commands
 from quba_check.reports.verdict_labels import label
 
-WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", limit=0.8)
+WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", bound=0.8)
 SHORT = Explanation(
     "accuracy 0.900 is below 0.950 (short by 0.050)", details=("waived until 2027-01-31 by ann: new data",)
 )
@@ -26,7 +26,7 @@ SHORT = Explanation(
 WAIVED = explained(
     record(
         verdicts=[
-            row(limit=0.95, outcome="waived", explanation=SHORT, waiver=WAIVER),
+            row(bound=0.95, outcome="waived", explanation=SHORT, waiver=WAIVER),
             row("corruption_robustness.fog", 0.5, "pass"),
         ]
     )
@@ -57,7 +57,7 @@ def test_the_page_and_exports() -> None:
 
 
 def test_a_waiver_that_is_not_needed() -> None:
-    needless = record(verdicts=[row(outcome="pass", limit=0.85, waiver=WAIVER)])
+    needless = record(verdicts=[row(outcome="pass", bound=0.85, waiver=WAIVER)])
     assert needless.overall_verdict == "pass"
     assert github_commands([needless], lambda _: "gate.yaml") == (
         "::warning file=gate.yaml,line=3,title=PASS accuracy[min] (r50)::It needs no waiver: remove it. "

@@ -118,7 +118,7 @@ def test_the_default_profile_by_a_plain_loop() -> None:
     """The statuses from the table itself: three sets of names, without the code of demands."""
     file = thresholds("extends: default.yaml")
     bounds = {
-        demand.dimension: (demand.bound, float(demand.threshold))
+        demand.dimension: (demand.key, float(demand.bound))
         for demand in file.demands
         if demand.tier == "block" and not demand.is_on_grade
     }

@@ -10,8 +10,8 @@ VERDICT: dict[str, Any] = {
     "id": "x.yaml::accuracy[min]",
     "dimension": "accuracy",
     "part": None,
-    "bound": "min",
-    "limit": 0.85,
+    "key": "min",
+    "bound": 0.85,
     "tier": "block",
     "outcome": "pass",
     "file": "x.yaml",
@@ -30,12 +30,12 @@ GRADE: dict[str, Any] = {
 
 
 def verdict(
-    target: str = "accuracy", limit: float | str = 0.95, outcome: str = "fail", **changed: Any
+    target: str = "accuracy", bound: float | str = 0.95, outcome: str = "fail", **changed: Any
 ) -> dict[str, Any]:
     """A verdict on a dimension or part, of `t.yaml`."""
     dimension, _, part = target.partition(".")
-    name = f"t.yaml::{target}[{changed.get('bound', 'min')}]"
-    row = {"id": name, "dimension": dimension, "part": part or None, "limit": limit, "outcome": outcome}
+    name = f"t.yaml::{target}[{changed.get('key', 'min')}]"
+    row = {"id": name, "dimension": dimension, "part": part or None, "bound": bound, "outcome": outcome}
     explained = changed.get("explanation")
     if isinstance(explained, Explanation):
         row["message"] = explained.text
@@ -50,9 +50,9 @@ def explained(content: Record) -> Record:
         grade = content.grade_of(row)
         number: dict[str, Any] = {}
         if grade is not None:
-            value = grade.letter if isinstance(row.limit, str) else grade.score
+            value = grade.letter if isinstance(row.bound, str) else grade.score
             number = {"value": value, "unit": "score", "interval": grade.interval}
-        elif quantity is not None and row.bound in ("min", "max"):
+        elif quantity is not None and row.key in ("min", "max"):
             curve = quantity.curve
             ends = None if curve is None else curve.interval(row.confidence)
             number = {"value": quantity.value, "unit": quantity.unit, "interval": ends}

@@ -176,8 +176,8 @@ def with_gaps(run: StoredRun) -> StoredRun:
     content["model"]["preprocessing"] |= {"mean": float("nan"), "std": float("inf")}
     content["grades"] = []
     nothing = {"headline": ""}
-    content["verdicts"][0] |= {"limit": float("nan"), "outcome": "unmeasurable", "explanation": nothing}
-    content["verdicts"][1] |= {"limit": float("inf"), "outcome": "not run", "explanation": nothing}
+    content["verdicts"][0] |= {"bound": float("nan"), "outcome": "unmeasurable", "explanation": nothing}
+    content["verdicts"][1] |= {"bound": float("inf"), "outcome": "not run", "explanation": nothing}
     content["verdicts"][2] |= {"outcome": "skipped", "explanation": {"headline": "its sets are missing"}}
     content |= {"interrupted": True, "limit": 50}
     content["environment"] |= {"git": None, "versions": {}}

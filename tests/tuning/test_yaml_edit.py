@@ -55,7 +55,7 @@ def test_a_new_file(snapshot: SnapshotAssertion) -> None:
     zero = {"shape_bias": SuggestedLimit(0.0, "0.004 in a.json")}
     text = new_threshold_file(SUGGESTIONS | zero, name="mine", protocol="standard")
     assert text == snapshot
-    assert [one.threshold for one in thresholds(text.partition("\n")[2]).demands] == [0.88, 0.038, 0]
+    assert [one.bound for one in thresholds(text.partition("\n")[2]).demands] == [0.88, 0.038, 0]
 
 
 def test_a_value_with_a_section_of_its_own_stands_there(edit) -> None:
@@ -89,7 +89,7 @@ def test_new_demands_stand_after_the_last_and_before_a_closing_comment(edit) -> 
     new = "  calibration_error: {max: 0.038}             # tuned: 0.0312 in a.json\n"
     assert text == TUNED.replace("# to be", f"{new}# to be")
     assert edit(text, add=True).after == text
-    limits = {demand.name: demand.threshold for demand in thresholds(text.replace("schema: 1", "")).demands}
+    limits = {demand.name: demand.bound for demand in thresholds(text.replace("schema: 1", "")).demands}
     assert (limits["accuracy[min]"], limits["calibration_error[max]"]) == (0.88, 0.038)
 
 

@@ -11,7 +11,7 @@ from quba_check.records.baselines import approved_values, demanded_values
 from quba_check.verdicts.ahead import baseline_warnings, waiver_warnings, wide_bounds
 
 DAY = date(2026, 6, 30)
-WAIVER = {"by": "ann", "reason": "new data", "limit": 0.8}
+WAIVER = {"by": "ann", "reason": "new data", "bound": 0.8}
 
 
 def line(value: float, better: str = "high") -> dict[str, Any]:
@@ -72,24 +72,24 @@ def test_waivers(until: str, outcome: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "tier", "bound", "is_told"),
+    ("bound", "tier", "key", "is_told"),
     [(0.84, "block", "min", True), (0.86, "block", "min", False), (0.84, "warn", "min", False)],
 )
-def test_bounds_far_from_the_value(limit: float, tier: str, bound: str, is_told: bool) -> None:
-    verdicts = [row(limit=limit, outcome="pass", tier=tier, bound=bound)]
+def test_bounds_far_from_the_value(bound: float, tier: str, key: str, is_told: bool) -> None:
+    verdicts = [row(bound=bound, outcome="pass", tier=tier, key=key)]
     measured = {"accuracy": quantity(0.9, 0.01, "fraction", better="high")}
     told = ["accuracy[min] by 0.060"]
     assert wide_bounds(record(verdicts=verdicts, measurements=measured)) == (told if is_told else [])
-    dropped = [*verdicts, row(limit=0.01, outcome="pass", bound="max_drop")]
+    dropped = [*verdicts, row(bound=0.01, outcome="pass", key="max_drop")]
     assert wide_bounds(record(verdicts=dropped, measurements=measured)) == []
-    reported = [*verdicts, row(limit=0.01, outcome="fail", bound="max_drop", tier="warn")]
+    reported = [*verdicts, row(bound=0.01, outcome="fail", key="max_drop", tier="warn")]
     assert wide_bounds(record(verdicts=reported, measurements=measured)) == (told if is_told else [])
 
 
 def test_values_of_demands_are_kept() -> None:
     verdicts = [
         row(outcome="pass"),
-        row("corruption_robustness.fog", 0.1, "fail", bound="max_drop"),
+        row("corruption_robustness.fog", 0.1, "fail", key="max_drop"),
         row("size"),
     ]
     kept = demanded_values(record(verdicts=verdicts))

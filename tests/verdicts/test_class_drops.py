@@ -49,11 +49,9 @@ def value(correct: tuple[int, ...], metric: str = "recall", **columns: Any) -> R
     return run
 
 
-def demand(
-    bound: Any = "max_drop", threshold: float = 0.01, metric: str = "recall", **changed: Any
-) -> Demand:
+def demand(key: Any = "max_drop", bound: float = 0.01, metric: str = "recall", **changed: Any) -> Demand:
     request = class_request(EACH, (), metric)
-    return replace(Demand(request, bound, threshold, "block", False, "t.yaml", 4), **changed)
+    return replace(Demand(request, key, bound, "block", False, "t.yaml", 4), **changed)
 
 
 def verdict(own: Demand, before: RunValue, after: RunValue, policy: Policy = POINT) -> Verdict:
@@ -79,7 +77,7 @@ def test_the_largest_drop_of_any_class_decides() -> None:
 def test_a_model_without_a_drop_has_the_one_nearest_to_it() -> None:
     better = verdict(demand(), value(BEFORE), value((64, 95, 96)))
     assert (better.outcome, better.value) == ("pass", pytest.approx(-0.01))
-    same = verdict(demand(threshold=0.0), value(BEFORE), value(BEFORE), Policy("fail"))
+    same = verdict(demand(bound=0.0), value(BEFORE), value(BEFORE), Policy("fail"))
     assert same.value == 0
 
 
@@ -149,16 +147,16 @@ def test_without_answers_by_image_it_is_unmeasurable() -> None:
         )
 
 
-WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new", limit=0.2)
+WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new", bound=0.2)
 ROSES = replace(demand(waiver=WAIVER), request=class_request("roses", (0,), "recall"))
 OTHERS: dict[str, tuple[Demand, bool, bool]] = {
     "waived": (ROSES, True, True),
-    "stricter": (replace(ROSES, threshold=0.0), True, True),
+    "stricter": (replace(ROSES, bound=0.0), True, True),
     "not waived": (replace(ROSES, waiver=None), True, False),
-    "looser": (replace(ROSES, threshold=0.02), True, False),
+    "looser": (replace(ROSES, bound=0.02), True, False),
     "a warning": (replace(ROSES, tier="warn"), True, False),
     "optional": (replace(ROSES, optional=True), True, False),
-    "another bound": (replace(ROSES, bound="max_relative_drop"), False, False),
+    "another bound": (replace(ROSES, key="max_relative_drop"), False, False),
     "another number": (replace(ROSES, request=class_request("roses", (0,), "f1")), False, False),
     "another set": (replace(ROSES, request=replace(ROSES.request, set="night")), False, False),
     "two classes": (replace(ROSES, request=class_request("roses|tulips", (0, 1), "recall")), False, False),

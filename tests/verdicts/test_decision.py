@@ -30,21 +30,21 @@ from quba_check.verdicts.evidence import drop_from_baseline
 from quba_check.verdicts.explanation import explanation, verdict_row
 
 
-@pytest.mark.parametrize("limit", LETTERS)
+@pytest.mark.parametrize("bound", LETTERS)
 @pytest.mark.parametrize("letter", LETTERS)
-def test_letters(letter, limit):
-    outcome = decide(replace(LETTER, threshold=limit), replace(GRADE, letter=letter)).outcome
-    assert (outcome == "pass") == (letter <= limit), "A is the first letter of the alphabet and the best"
+def test_letters(letter, bound):
+    outcome = decide(replace(LETTER, bound=bound), replace(GRADE, letter=letter)).outcome
+    assert (outcome == "pass") == (letter <= bound), "A is the first letter of the alphabet and the best"
 
 
 @settings(deadline=None, derandomize=True)
 @given(st.floats(-10, 10), st.floats(-10, 10), st.sampled_from(["min", "max"]), st.sampled_from("bwi"))
-def test_verdicts_are_comparisons(value, limit, bound, tier):
+def test_verdicts_are_comparisons(value, bound, key, tier):
     tiers = {"b": "block", "w": "warn", "i": "info"}
-    demand = replace(CORRUPTION, bound=bound, threshold=limit, tier=tiers[tier])
+    demand = replace(CORRUPTION, key=key, bound=bound, tier=tiers[tier])
     verdict = decide(demand, corruption(value))
-    assert verdict.outcome == ("pass" if (value >= limit if bound == "min" else value <= limit) else "fail")
-    assert decide(demand, corruption(limit)).outcome == "pass"
+    assert verdict.outcome == ("pass" if (value >= bound if key == "min" else value <= bound) else "fail")
+    assert decide(demand, corruption(bound)).outcome == "pass"
     assert explanation(verdict).text.endswith("\n  demanded by thresholds/default.yaml:12")
 
 
@@ -131,14 +131,11 @@ def test_a_masked_value_fails_under_every_policy(word, value):
 
 def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
     evidence = replace(corruption(0.6, fog=0.4), masked=SIGNS)
-    assert decide(replace(CORRUPTION, bound="max"), evidence).outcome == "fail"
+    assert decide(replace(CORRUPTION, key="max"), evidence).outcome == "fail"
     assert (
         decide(
             replace(
-                CORRUPTION,
-                request=value("corruption_robustness", "fog", unit="ratio"),
-                parts=(),
-                threshold=0.1,
+                CORRUPTION, request=value("corruption_robustness", "fog", unit="ratio"), parts=(), bound=0.1
             ),
             evidence,
         ).reason
@@ -165,7 +162,7 @@ def test_signs_at_one_size_of_the_attacks_mask_the_demands_at_it():
 
 def test_a_drop_of_a_masked_value_is_no_evidence():
     drop = Drop(-0.1, "ratio", 9, before=0.5, after=0.6, baseline="old.json", paired=False, masked=SIGNS)
-    assert decide(replace(CORRUPTION, bound="max_drop"), drop).reason == REASON
+    assert decide(replace(CORRUPTION, key="max_drop"), drop).reason == REASON
 
 
 def test_a_score_without_letter_is_not_judged():
@@ -182,11 +179,11 @@ def test_a_grade_within_the_noise():
         GRADE, score=0.3, letter="C", curve=curve, least={"A": 1.0, "B": 0.5, "C": 0.2, "D": -1.0}
     )
     assert decide(LETTER, graded, Policy("fail")).outcome == "uncertain"
-    assert decide(replace(LETTER, threshold="D"), graded, Policy("fail")).outcome == "pass"
-    assert decide(replace(LETTER, threshold="A"), graded, Policy("fail")).outcome == "fail"
-    assert decide(replace(LETTER, threshold="F"), graded, Policy("fail")).outcome == "pass"
+    assert decide(replace(LETTER, bound="D"), graded, Policy("fail")).outcome == "pass"
+    assert decide(replace(LETTER, bound="A"), graded, Policy("fail")).outcome == "fail"
+    assert decide(replace(LETTER, bound="F"), graded, Policy("fail")).outcome == "pass"
     assert decide(SCORE, graded, Policy("fail")).outcome == "pass"
-    assert decide(replace(SCORE, threshold=0.2), graded, Policy("fail")).outcome == "uncertain"
+    assert decide(replace(SCORE, bound=0.2), graded, Policy("fail")).outcome == "uncertain"
     assert (
         "95 % interval of the score 0.104 to 0.496"
         in explanation(decide(LETTER, graded, Policy("fail"))).text
@@ -208,9 +205,9 @@ def test_too_few_groups_allow_no_interval(uncertain: str, outcome: str) -> None:
         baseline="b.json",
         paired=True,
     )
-    assert decide(replace(CORRUPTION, bound="max_drop"), drop, Policy(uncertain)).outcome == outcome
+    assert decide(replace(CORRUPTION, key="max_drop"), drop, Policy(uncertain)).outcome == outcome
     grade = replace(GRADE, curve=None, groups=7)
-    assert decide(replace(LETTER, threshold="F"), grade, Policy(uncertain)).outcome == outcome
+    assert decide(replace(LETTER, bound="F"), grade, Policy(uncertain)).outcome == outcome
     verdict = decide(CORRUPTION, few, Policy(uncertain))
     assert verdict.outcome == outcome
     if outcome == "unmeasurable":
@@ -240,20 +237,20 @@ def test_few_decided_groups_are_judged_by_their_exact_limits(value: float, outco
     assert decide(CORRUPTION, decided, Policy("fail")).outcome == outcome
 
 
-WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", limit=0.4)
+WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", bound=0.4)
 WAIVED = replace(CORRUPTION, waiver=WAIVER)
 
 
 @settings(deadline=None, derandomize=True)
 @given(st.floats(-1, 1), st.floats(0.01, 0.99), st.sampled_from(["min", "max"]))
-def test_a_waiver_covers_values_down_to_its_own(value, slack, bound):
-    sign = 1 if bound == "min" else -1
-    waiver = WAIVER.model_copy(update={"limit": 0.5 - sign * slack})
-    verdict = decide(replace(WAIVED, bound=bound, waiver=waiver), corruption(value))
+def test_a_waiver_covers_values_down_to_its_own(value, slack, key):
+    sign = 1 if key == "min" else -1
+    waiver = WAIVER.model_copy(update={"bound": 0.5 - sign * slack})
+    verdict = decide(replace(WAIVED, key=key, waiver=waiver), corruption(value))
     if sign * value >= sign * 0.5:
         assert (verdict.outcome, verdict_row(verdict, "x").has_needless_waiver) == ("pass", True)
     else:
-        assert verdict.outcome == ("waived" if sign * value >= sign * waiver.limit else "fail")
+        assert verdict.outcome == ("waived" if sign * value >= sign * waiver.bound else "fail")
         assert not verdict_row(verdict, "x").has_needless_waiver
 
 
@@ -273,7 +270,7 @@ def test_waivers_under_policies(value, point, fail, allow):
 
 
 def test_letters_can_be_waived():
-    demand = replace(LETTER, threshold="B", waiver=WAIVER.model_copy(update={"limit": "D"}))
+    demand = replace(LETTER, bound="B", waiver=WAIVER.model_copy(update={"bound": "D"}))
     outcomes = [decide(demand, replace(GRADE, letter=letter)).outcome for letter in "ABCDF"]
     assert outcomes == ["pass", "pass", "waived", "waived", "fail"]
 
@@ -288,7 +285,7 @@ def test_what_has_no_value_cannot_be_waived():
 
 def test_a_value_is_never_judged_as_a_drop():
     with pytest.raises(InvariantError):
-        decide(replace(CORRUPTION, bound="max_drop", threshold=0.9), corruption(0.6))
+        decide(replace(CORRUPTION, key="max_drop", bound=0.9), corruption(0.6))
 
 
 def test_rows():
@@ -319,13 +316,13 @@ def test_rows():
     row = replace(CORRUPTION, request=request).verdict_row("x", "not run")
     assert (row.metric, row.conditions, row.set) == ("recall", "@probability=0.3,set=night", "night")
     assert verdict_row(decide(CORRUPTION, corruption(0.6)), "x").message == ""
-    assert verdict_row(decide(LETTER, GRADE), "x").limit == "C"
+    assert verdict_row(decide(LETTER, GRADE), "x").bound == "C"
 
 
 @pytest.mark.parametrize(("hits", "n", "bound"), [(20, 20, 0.99), (60, 100, 0.55), (1, 200, 0.01)])
 def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bound):
     """The limit of the same share of so many images lies at the bound; a fifth more clear it."""
-    demand = replace(CORRUPTION, request=value("accuracy"), threshold=bound)
+    demand = replace(CORRUPTION, request=value("accuracy"), bound=bound)
     curve = ConfidenceCurve(tuple(share_limits(hits, n, np.array(SCORES)).tolist()))
     enough = decide(demand, Measurement("accuracy", hits / n, "fraction", n, curve)).enough_images
     assert enough is not None

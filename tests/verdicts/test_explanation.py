@@ -48,16 +48,16 @@ FOG = demanded(value("corruption_robustness", "fog", unit="ratio"))
 WEIGHTS = replace(
     PARAMETERS,
     request=value("size", unit="megabytes", better="low"),
-    threshold=5.0,
+    bound=5.0,
     parts=(Part("file", "megabytes", "low", ""),),
 )
 TOP5 = replace(
-    CORRUPTION, request=value("accuracy"), threshold=0.8, parts=(Part("top5", "fraction", "high", ""),)
+    CORRUPTION, request=value("accuracy"), bound=0.8, parts=(Part("top5", "fraction", "high", ""),)
 )
 LOST = Drop(0.03, "fraction", 50, before=0.02, after=0.05, baseline="base.json", paired=True)
 SIZE = Measurement("size", 7.1, "megabytes", None, parts={"file": Quantity(7.2, "megabytes", None)})
 FIVE = Measurement("accuracy", 0.6, "fraction", 50, parts={"top5": Quantity(0.9, "fraction", 50)})
-DROP = replace(CORRUPTION, bound="max_drop", threshold=0.1)
+DROP = replace(CORRUPTION, key="max_drop", bound=0.1)
 FOCUS = replace(CORRUPTION, request=value("object_focus"))
 ABSENT = Unmeasurable("object_focus", "the suite has no mixed_same set", missing_data=True)
 UNGRADED = Grade(
@@ -77,7 +77,7 @@ CALIBRATION_PARTS = (Part("ece", "fraction", "low", ""), Part("ace", "fraction",
 MASKED = replace(
     noisy(0.95, 0.02), masked=("FGSM helps the model",), notes=("masked: FGSM helps the model", "a remark")
 )
-WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", limit=0.4)
+WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", bound=0.4)
 WAIVED = replace(CORRUPTION, waiver=WAIVER)
 
 
@@ -177,7 +177,7 @@ CASES = {
     "a file is no worse part": decide(WEIGHTS, SIZE),
     "five classes hold the label at least as often as one": decide(TOP5, FIVE),
     "a part": decide(FOG, corruption(0.6, fog=0.4, snow=0.1)),
-    "a worsening": decide(replace(CALIBRATION, bound="max_drop", threshold=0.01), LOST),
+    "a worsening": decide(replace(CALIBRATION, key="max_drop", bound=0.01), LOST),
     "a letter that is missed": decide(LETTER, replace(GRADE, notes=("cross-protocol: flops",))),
     "a score": decide(SCORE, GRADE),
     "optional is about missing data alone": decide(
@@ -223,7 +223,7 @@ CASES = {
         CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail")
     ),
     "a masked value": decide(CORRUPTION, MASKED),
-    "an allowed one": decide(replace(CORRUPTION, allow_masked=True, threshold=0.99), MASKED),
+    "an allowed one": decide(replace(CORRUPTION, allow_masked=True, bound=0.99), MASKED),
     "a letter among models of another suite": decide(LETTER, OTHER_SUITE),
     "a score among models of another suite": decide(SCORE, OTHER_SUITE),
     "the three largest confusions": confused(value("accuracy")),
@@ -244,7 +244,7 @@ CASES = {
     "waived within the noise": decide(WAIVED, noisy(0.51, 0.02), Policy("fail")),
     "no waiver is needed within the noise": decide(WAIVED, noisy(0.49, 0.02), Policy("allow")),
     "no waiver is needed for a letter": decide(
-        replace(LETTER, waiver=WAIVER.model_copy(update={"limit": "F"})), replace(GRADE, letter="B")
+        replace(LETTER, waiver=WAIVER.model_copy(update={"bound": "F"})), replace(GRADE, letter="B")
     ),
 }
 
@@ -274,7 +274,7 @@ def test_a_drop_behind_a_pipeline_needs_the_value_in_front_of_it(slice_name: str
     if slice_name:
         numbers["cat.precision"] = Quantity(0.5, "fraction", 100, slices={"light": own})
     evidence = Measurement("classes", 0.5, "fraction", 100, parts=numbers, unmeasured=unmeasured)
-    demand = replace(CORRUPTION, request=request, bound="max_drop", threshold=0.1, optional=True)
+    demand = replace(CORRUPTION, request=request, key="max_drop", bound=0.1, optional=True)
     verdict = decide(demand, evidence_of(demand, evidence, lambda _: pytest.fail("there is no drop")))
     assert verdict.outcome == "unmeasurable"
     assert verdict.reason.endswith("no image is called cat")

@@ -23,7 +23,7 @@ from quba_check.verdicts.slices import size_note
 WORST = Demand(
     on_slices("accuracy", "light", "worst"), "min", 0.7, "block", False, "t.yaml", 4, min_images=50
 )
-GAP = replace(WORST, request=on_slices("accuracy", "light", "gap"), bound="max", threshold=0.1)
+GAP = replace(WORST, request=on_slices("accuracy", "light", "gap"), key="max", bound=0.1)
 NIGHT = replace(WORST, request=on_slices("accuracy", "light=night"))
 
 
@@ -117,7 +117,7 @@ REASONS = {
     "a misspelt slice": (named("light=nigt"), accuracy()),
     "an unknown slice": (named("light=zzzzzz"), of_day()),
     "a small slice": (named("light=dusk"), accuracy()),
-    "a small slice of a drop": (named("light=dusk", bound="max_drop"), DROP),
+    "a small slice of a drop": (named("light=dusk", key="max_drop"), DROP),
     "a small slice of a decided set": (named("light=day"), of_day(9, groups=9)),
     "a small slice of a decided corruption": (named("light=day"), of_day(45, images=9, groups=9)),
     "few images of the rarer side": (
@@ -166,7 +166,7 @@ def test_enough_images_of_every_slice_need_no_note():
     row = verdict_row(verdict_on(replace(WORST, min_images=12), accuracy()), "x")
     assert (row.outcome, row.judged.value, row.note) == ("fail", 0.1, "")
     drop = Drop(0.0, "fraction", 50, before=0.5, after=0.5, baseline="b.json", paired=False)
-    assert verdict_on(replace(NIGHT, bound="max_drop"), drop).outcome == "pass"
+    assert verdict_on(replace(NIGHT, key="max_drop"), drop).outcome == "pass"
 
 
 def test_one_slice_is_judged_as_a_part():

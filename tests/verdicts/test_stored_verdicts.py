@@ -122,15 +122,15 @@ def digest_terms(rows: list[VerdictRow]) -> list[list[object]]:
     """Return what the digest states of demands without slices and conditions."""
     return [
         [
-            *(row.target, row.bound, row.limit, row.tier, row.optional, row.allow_masked),
-            *((str(row.waiver.until), row.waiver.limit) if row.waiver else ()),
+            *(row.target, row.key, row.bound, row.tier, row.optional, row.allow_masked),
+            *((str(row.waiver.until), row.waiver.bound) if row.waiver else ()),
         ]
         for row in sorted(rows, key=lambda row: row.target)
     ]
 
 
 def set_limit(content: dict[str, Any]) -> None:
-    content["verdicts"][0]["limit"] = 0.1
+    content["verdicts"][0]["bound"] = 0.1
 
 
 def remove_a_demand(content: dict[str, Any]) -> None:
@@ -165,13 +165,13 @@ def judge_other_attacks(content: dict[str, Any]) -> None:
 def state_the_demands_as_a_setting(content: dict[str, Any]) -> None:
     rows = [VerdictRow.model_validate(row) for row in content["verdicts"]]
     content["inputs"][0]["settings"]["demands"] = digest_terms(rows)
-    content["verdicts"][0]["limit"] = 0.1
+    content["verdicts"][0]["bound"] = 0.1
 
 
 def repeat_a_demand_with_a_letter(content: dict[str, Any]) -> None:
-    grade = {"dimension": "quba", "part": "grade", "number": "grade", "bound": "min"}
-    content["verdicts"][2] |= grade | {"limit": "C"}
-    content["verdicts"][3] |= grade | {"limit": 0.5}
+    grade = {"dimension": "quba", "part": "grade", "number": "grade", "key": "min"}
+    content["verdicts"][2] |= grade | {"bound": "C"}
+    content["verdicts"][3] |= grade | {"bound": 0.5}
 
 
 def require_fresh_predictions(content: dict[str, Any]) -> None:
