@@ -15,9 +15,18 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.demands.profiles import display_name, find_thresholds
 from quba_check.demands.schema import BY_NAME, CONDITIONS, ThresholdFile, is_entry
 from quba_check.errors import ThresholdError
-from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml, schema_problems, typed
+from quba_check.strict_yaml import (
+    Document,
+    Location,
+    check_schema,
+    dotted_path,
+    read_yaml,
+    schema_problems,
+    typed,
+)
 
 SCHEMA = 1
+"""Version of threshold files."""
 MOST_FILES = 20
 
 
@@ -198,7 +207,7 @@ def _extended_files(path: Path, label: str) -> Iterator[Document]:
     seen: dict[Path, str] = {}
     while True:
         document = read_yaml(path, label, ThresholdError)
-        _check_version(document)
+        check_schema(document.data, SCHEMA, document.at(("schema",)), ThresholdError)
         yield document
         seen[Path(os.path.realpath(path))] = label
         extends = document.data.get("extends")
@@ -317,11 +326,3 @@ def _check_cycle(document: Document, parent: Path, seen: Mapping[Path, str]) -> 
         raise ThresholdError(text, where=where)
     if len(seen) >= MOST_FILES:
         raise ThresholdError(f"more than {MOST_FILES} files extend each other.", where=where)
-
-
-def _check_version(document: Document) -> None:
-    """Check the version before any keys; they differ between versions."""
-    version = document.data.get("schema")
-    if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA:
-        text = f"schema {version} is newer than this version of quba-check reads"
-        raise ThresholdError(text, where=document.at(("schema",)), allowed=str(SCHEMA))

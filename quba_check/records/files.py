@@ -18,8 +18,10 @@ from quba_check.messages import nearest
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, os_errors, read_bytes
+from quba_check.strict_yaml import check_schema
 
 SCHEMA = 1
+"""Version of records."""
 SUFFIX = ".json"
 LONGEST = 100
 """Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
@@ -202,15 +204,15 @@ def load_record(path: Path, label: str | None = None) -> tuple[Record, str]:
         data = read_bytes(path, where, UserError, LARGEST_JSON)
         return parse_record(data, where), hashlib.sha256(data).hexdigest()
     except UserError as why:
+        if why.allowed:
+            raise
         raise UserError(f"{why}", hint=_allowed(path)) from why
 
 
 def parse_record(data: bytes, where: str) -> Record:
     """Return the record in the content of a file; see `load_record`."""
     content = decode_json(data, where, UserError)
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise UserError(f"schema {schema} is newer than this version reads.", where=where)
+    check_schema(content, SCHEMA, where, UserError)
     try:
         return Record.model_validate(content)
     except ValidationError as why:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from quba_check.errors import UserError
 from quba_check.messages import did_you_mean, listed, one_line
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 
@@ -44,6 +45,26 @@ def _check_whole(value: Any) -> Any:
 
 SchemaVersion = Annotated[Literal[1], BeforeValidator(_check_whole)]
 """Version of a file format: the integer 1, not `true` or `1.0`."""
+
+
+def check_schema(content: Any, number: int, where: str, error: type[UserError]) -> None:
+    """Check the version of a file's format before any other key; keys differ between versions.
+
+    A version that is missing or no whole number is left to the check of all keys.
+
+    Args:
+        content: the content of the file.
+        number: the version that is read.
+        where: the file and the line of its version, for messages.
+        error: the class of the error to raise.
+
+    Raises:
+        UserError: of the class `error`, for another version.
+    """
+    version = content.get("schema") if isinstance(content, dict) else None
+    if type(version) is int and version != number:
+        hint = "Use the version of quba-check that the file was written for."
+        raise error(where=f"{where}: schema", got=str(version), allowed=str(number), hint=hint)
 
 
 def _words(value: Any) -> str:

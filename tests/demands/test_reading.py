@@ -206,7 +206,14 @@ def test_a_long_chain_of_files() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("schema: 2\nfuture: 1\n", "1: schema 2 is newer than this version of quba-check reads. Allowed: 1."),
+        (
+            "schema: 2\nfuture: 1\n",
+            "1: schema: got 2. Allowed: 1. Use the version of quba-check that the file was written for.",
+        ),
+        (
+            "future: 1\nschema: 0\n",
+            "2: schema: got 0. Allowed: 1. Use the version of quba-check that the file was written for.",
+        ),
         ("schema: true\n", "1: schema: got true. Allowed: 1."),
         ("dimensions: {}\n", "1: the key 'schema' is missing."),
         ("", "1: the file is empty. Allowed: keys with values."),

@@ -154,7 +154,7 @@ classes: {each: {tier: warn}}
     ("text", "message"),
     [
         ("- 1\n", "x.yaml:1: got a list. Allowed: keys with values."),
-        ("schema: 2\nnme: x\n", "x.yaml:1: schema 2 is newer than this version of quba-check reads."),
+        ("schema: 2\nnme: x\n", "x.yaml:1: schema: got 2. Allowed: 1. "),
         (
             "schema: 1\nprotocol: released\ndimensions: {accuracy: {min: 0.5}}\n",
             "x.yaml: states protocol released, but the values of r50 are of protocol standard. "

@@ -20,7 +20,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import listed, one_line
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import os_errors
-from quba_check.strict_yaml import Document, Location, read_yaml, validate
+from quba_check.strict_yaml import Document, Location, check_schema, read_yaml, validate
 from quba_check.strict_yaml.round_trip import append, edit, flow_mapping
 from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.manifest.decided import define_decided
@@ -45,6 +45,8 @@ _WITHOUT_SPACE = {
     "unknown": "images of no class have no labels",
 }
 """Reasons against a label space, by the beginning of a set's name."""
+SCHEMA = 1
+"""Version of manifests."""
 _NEW_KINDS = ("other", "decided")
 """Sets with names that nothing else has; a shift may be called as a corruption or an unknown set."""
 _SHIFT_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -92,6 +94,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
         SuiteError: the manifest has an error; the message has file and line.
     """
     document = read_yaml(path, label, SuiteError)
+    check_schema(document.data, SCHEMA, document.at(("schema",)), SuiteError)
     entry = validate(document, ManifestEntry)
     classes = define_classes(document, entry)
     prompts = define_prompts(document, entry, classes)

@@ -257,10 +257,11 @@ def test_sets_of_no_class(tmp_path: Path) -> None:
     assert manifest(tmp_path, "sets: {}").entry.sets.unknown.score == "max_probability"
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+def test_another_schema_is_refused_first(tmp_path: Path) -> None:
     path = write_manifest(tmp_path, "sets: {}")
-    path.write_text(path.read_text().replace("schema: 1", "schema: 2"))
-    assert error_text(read_manifest, path, "x.yaml") == "x.yaml:1: schema: got 2. Allowed: 1."
+    path.write_text(path.read_text().replace("schema: 1", "future: 1\nschema: 2"))
+    advice = "Use the version of quba-check that the file was written for."
+    assert error_text(read_manifest, path, "x.yaml") == f"x.yaml:2: schema: got 2. Allowed: 1. {advice}"
 
 
 def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
