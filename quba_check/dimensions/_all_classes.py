@@ -174,7 +174,7 @@ def class_table(clean: Predictions, suite: SuiteFacts) -> Table:
     means: list[Cell] = [
         2 * hits / (n + hits) if n else "" for hits, n in zip(f1.hits.tolist(), f1.n.tolist(), strict=True)
     ]
-    columns = (f"{rate}{end}" for rate in ("recall", "precision") for end in ("", "_low", "_high"))
+    columns = (f"{rate}{end}" for rate in ("recall", "precision") for end in ("", "_lower", "_upper"))
     names = table_class_names(suite.class_names, classes)
     images = recall.counts.n.tolist()
     cells = zip(names, images, _rates(recall), _rates(precision), means, strict=True)

@@ -113,7 +113,7 @@ def _advice(
         "reliability_scaled": _reliability(confidence, clean.correct, HELD_OUT),
         "temperature": Table(columns, (tuple(row),), HELD_OUT),
         "held_out": Table(
-            ("name", "value", "low", "high"),
+            ("name", "value", "lower", "upper"),
             tuple((name, one.value, *(one.interval or ("", ""))) for name, one in grouped.items()),
             f"{HELD_OUT}; with 95 % intervals",
         ),

@@ -194,8 +194,8 @@ def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | s
     """Return the JUnit properties of a verdict, with the interval of its message."""
     properties: dict[str, float | str | None] = {"value": verdict.value}
     if verdict.curve is not None and not isinstance(verdict.value, str):
-        low, high = verdict.curve.interval(verdict.policy.confidence)
-        properties |= {"interval_low": low, "interval_high": high}
+        lower, upper = verdict.curve.interval(verdict.policy.confidence)
+        properties |= {"interval_lower": lower, "interval_upper": upper}
     if verdict.outcome == "waived":
         properties["waiver"] = str(verdict.demand.waiver)
     properties |= {"groups": verdict.groups, "effective_images": verdict.effective}

@@ -159,7 +159,7 @@ class LoadedModels:
             protocol=key[1],
             store=store,
             run=RunSettings(
-                BatchSettings(options.batch_size, options.workers, options.cache_gb),
+                BatchSettings(options.batch_size, options.threads, options.cache_gb),
                 self._labelled(key, keys),
                 workers=workers,
                 plan=options.plan,

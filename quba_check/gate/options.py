@@ -19,7 +19,7 @@ from quba_check.storage.user_files import is_url, user_location, user_path
 if TYPE_CHECKING:
     from quba_check.models.request import LoadRequest
 
-MOST_WORKERS = 256
+MOST_READING_THREADS = 256
 MOST_GIGABYTES = 1_000_000
 MOST_PICTURES = 1_000
 MOST_DIGITS = 15
@@ -250,11 +250,11 @@ class Options:
     batch_size: int | None = option(
         "N", "images per forward pass, or auto (default)", whole_number(1, auto=True)
     )
-    workers: int | None = option(
+    threads: int | None = option(
         "N",
         "threads per process that read images (default: one per core that it may use, at most 16; with the "
         "model on the CPU at most 4; the processes of -n share the cores)",
-        whole_number(0, MOST_WORKERS),
+        whole_number(0, MOST_READING_THREADS),
     )
     seed: int = option(
         "N",

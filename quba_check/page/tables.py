@@ -125,11 +125,11 @@ def answer_thresholds(column: Column) -> list[Marked]:
 def rates(column: Column, rate: str) -> dict[str, tuple[int, Point]]:
     """Return number of images and `recall` or `precision` of each class that has it."""
     rows = {}
-    columns = ("class", "images", rate, f"{rate}_low", f"{rate}_high")
+    columns = ("class", "images", rate, f"{rate}_lower", f"{rate}_upper")
     for name, *cells in column.table_rows("classes", "classes", *columns):
-        images, value, low, high = map(number_of, cells)
+        images, value, lower, upper = map(number_of, cells)
         if value is not None:
-            ends = None if low is None or high is None else (low, high)
+            ends = None if lower is None or upper is None else (lower, upper)
             rows[str(name)] = int(images or 0), Point(value, ends)
     return rows
 

@@ -208,7 +208,7 @@ def wrap_name_cell(cell: str, width: int) -> str:
 CLASS_HEADINGS = ("class", "images", "recall", "interval", "precision", "F1")
 MOST_CLASSES = 30
 """Largest number of classes in the table; of more, those with the lowest recall are shown."""
-_NEEDED = ("class", "images", "recall", "recall_low", "recall_high", "precision", "f1")
+_NEEDED = ("class", "images", "recall", "recall_lower", "recall_upper", "precision", "f1")
 
 
 def class_table(record: Record) -> tuple[str, list[tuple[str, ...]]]:
@@ -224,9 +224,9 @@ def class_table(record: Record) -> tuple[str, list[tuple[str, ...]]]:
 
 def _class_texts(cells: tuple[Cell, ...]) -> tuple[str, ...]:
     """Return the cells of a class below `CLASS_HEADINGS`."""
-    name, images, recall, low, high, precision, f1 = cells
-    is_known = isinstance(low, float | int) and isinstance(high, float | int)
-    interval = interval_text((float(low), float(high)), "fraction", None) if is_known else NONE
+    name, images, recall, lower, upper, precision, f1 = cells
+    is_known = isinstance(lower, float | int) and isinstance(upper, float | int)
+    interval = interval_text((float(lower), float(upper)), "fraction", None) if is_known else NONE
     return (str(name), f"{images:,}", _number(recall), interval, _number(precision), _number(f1))
 
 

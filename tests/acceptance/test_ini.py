@@ -22,7 +22,7 @@ quba_protocol = released
 quba_device = cpu
 quba_precision = fp32
 quba_batch_size = 2
-quba_workers = 0
+quba_threads = 0
 quba_seed = 5
 quba_thresholds = gates/own.yaml mobile
 """,

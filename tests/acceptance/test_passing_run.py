@@ -124,9 +124,9 @@ def test_junit_carries_value_interval_bound_unit_and_protocol(run: Finished, pro
     assert {case.attrib["classname"] for case in cases} == {"thresholds.x.yaml"}
     fog = project.record()["measurements"]["corruption_robustness"]["parts"]["fog"]
     common = {"protocol": "standard"}
-    low, high = map(str, fog["interval"])
+    lower, upper = map(str, fog["interval"])
     assert found["corruption_robustness.fog[min]"] == common | {
-        "value": str(fog["value"]), "interval_low": low, "interval_high": high, "min": "0.2", "unit": "ratio"
+        "value": str(fog["value"]), "interval_lower": lower, "interval_upper": upper, "min": "0.2", "unit": "ratio"
     }  # fmt: skip
     assert found["parameters[max]"] == common | {"value": "3.6e-05", "max": "1.0", "unit": "millions"}
     assert found["quba.grade[min]"] == common | {"value": "F", "min": "F", "unit": "grade"}

@@ -106,7 +106,7 @@ def test_settings_that_cannot_be_used(here, run: Run, settings: str, message: st
 
 
 def test_a_command_of_the_gate_can_be_repeated(here, run: Run) -> None:
-    words = "--quba-data=data --quba-store=store --quba-report=r.json --quba-workers=1"
+    words = "--quba-data=data --quba-store=store --quba-report=r.json --quba-threads=1"
     code, out, _ = run(f"doctor g.yaml --model={NETS}:net {words}")
     assert (code, "healthy" in out) == (0, True)
     assert not (here / "r.json").exists()

@@ -48,7 +48,7 @@ def test_class_table_by_hand():
     assert [row["f1"] for row in rows] == pytest.approx([2 / 5, 2 / 3, 0, 0])
     for name, (count, n) in {"recall": (1, 3), "precision": (1, 2)}.items():
         limits = binomtest(count, n).proportion_ci(method="exact")
-        ends = rows[0][f"{name}_low"], rows[0][f"{name}_high"]
+        ends = rows[0][f"{name}_lower"], rows[0][f"{name}_upper"]
         assert ends == pytest.approx((limits.low, limits.high))
 
 

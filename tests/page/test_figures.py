@@ -23,11 +23,11 @@ CLASSES = [
     "class",
     "images",
     "recall",
-    "recall_low",
-    "recall_high",
+    "recall_lower",
+    "recall_upper",
     "precision",
-    "precision_low",
-    "precision_high",
+    "precision_lower",
+    "precision_upper",
     "f1",
 ]
 CAT = ["cat", 10, 0.4, 0.2, 0.6, 1.0, 0.5, 1.0, 0.571]

@@ -83,7 +83,7 @@ def test_a_demand_has_the_value_that_was_judged() -> None:
     assert (row.outcome, demand_cells(row, record(measurements={}))) == ("pass", texts)
 
 
-COLUMNS = ["class", "images", "recall", "recall_low", "recall_high", "precision", "f1"]
+COLUMNS = ["class", "images", "recall", "recall_lower", "recall_upper", "precision", "f1"]
 ROWS = [
     ["cat", 1200, 0.775, 0.7505, 0.7976, 1.0, 0.873239],
     ["d|og", 2, 0.0, 0.0, 0.98, "", 0.0],

@@ -115,7 +115,7 @@ def advised(value: float, note: str = "", interval: tuple[float | str, ...] = (0
     rows = (("calibration_error", value, *interval), ("ece", 0.0125, "", ""))
     tables = {"temperature": Table(("temperature",), () if note else ((2.71828,),), note)}
     if not note:
-        tables["held_out"] = Table(("name", "value", "low", "high"), rows)
+        tables["held_out"] = Table(("name", "value", "lower", "upper"), rows)
     parts = {"ece": Quantity(0.02, "fraction", 100)}
     return Measurement("calibration_error", 0.02, "fraction", 100, parts=parts, tables=tables)
 

@@ -81,7 +81,7 @@ def options_page() -> str:
         "`--model` is short for `--quba-model`. If a `conftest.py` or another plugin of your project has an "
         "option `--model`, the name is its own, and only `--quba-model` names the model to judge.",
         _pytest_options(),
-        "Batch size and workers change at most the last bits of scores, except in "
+        "Batch size and threads change at most the last bits of scores, except in "
         "[some models](models.md#what-happens-to-a-quantised-model).",
         "## Which commands does quba-check have?",
         "`quba-check COMMAND --help` prints more, with an example. Commands that read records take "
