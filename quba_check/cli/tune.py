@@ -47,7 +47,7 @@ _WHERE = "quba-check tune"
 LIST = "list"
 """Value of `--like` that prints the names of the published models."""
 Z = 1.645
-"""Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
+"""Standard errors between value and tuned bound: 5 % of samples of this size then fail."""
 STANDARD_ERRORS = Checked(number_within(0, 4))
 PERCENT = Checked(number_within(0, 100))
 
@@ -65,7 +65,7 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 @output_option(".yaml", ".yml", required=True, text="file to write or edit")
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @value_option(
-    "--z", "VALUE", f"standard errors from value to threshold (default: {Z})", STANDARD_ERRORS, default=Z
+    "--z", "VALUE", f"standard errors from value to bound (default: {Z})", STANDARD_ERRORS, default=Z
 )
 @value_option(
     "--percentile", "P", "the value that P % of a population do not reach, in place of records", PERCENT
@@ -120,18 +120,18 @@ def tune(
     else:
         text = change = new_threshold_file(limits, name=output.stem, protocol=protocol)
     if useless:
-        notes.append(f"a limit of 0 or less, which every model meets: {listed(useless)}")
+        notes.append(f"a bound of 0 or less, which every model meets: {listed(useless)}")
     write_text(text, output)
     sys.stdout.write(change or f"{output}: nothing to change\n")
     sys.stderr.writelines(f"{note}\n" for note in notes)
 
 
 def _notes_on_edit(edit: Edit, output: Path, add: bool) -> Iterator[str]:
-    """Yield notes on dimensions that were measured and are not in the file, or have no limit there."""
+    """Yield notes on dimensions that were measured and are not in the file, or have no bound there."""
     if edit.absent and not add:
         yield f"{output}: does not name {listed(edit.absent)}; --add demands them too"
     if edit.unlimited:
-        yield f"{output}: has no limit of {listed(edit.unlimited)}, so nothing was changed there"
+        yield f"{output}: has no bound of {listed(edit.unlimited)}, so nothing was changed there"
 
 
 def _check_sources(sources: Sequence[str]) -> None:

@@ -23,11 +23,11 @@ from quba_check.strict_yaml import Location, dotted_path
 SHARES = ("fraction", "ratio")
 """Units whose bounds may be percentages."""
 RATIO_REACH = 10.0
-"""Ratios (relative accuracies) are near 1; a threshold from here on was meant as percent."""
+"""Ratios (relative accuracies) are near 1; a bound from here on was meant as percent."""
 SCALES = {"millions": 1e6, "megabytes": 1e6, "gigaflops": 1e9}
 """Size of the units of counts."""
 COUNTS_REACH = 1e5
-"""A threshold from here on was meant as a count, not in such a unit."""
+"""A bound from here on was meant as a count, not in such a unit."""
 ENDS = {"fraction": 1.0, "squared error": 2.0} | dict.fromkeys(("ratio", "nats", *SCALES), math.inf)
 """Largest value by unit, of the units whose values begin at 0."""
 BOUNDS: Mapping[str, BoundKey] = {"min": "min", "max": "max", **{drop: drop for drop in DROPS}}

@@ -156,7 +156,7 @@ class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
     allow_masked: bool | None = _key(
-        "Judge a masked value by its threshold; else it fails as no evidence of robustness."
+        "Judge a masked value by its bound; else it fails as no evidence of robustness."
     )
 
 

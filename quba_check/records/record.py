@@ -1,6 +1,6 @@
 """The record of a run, as JSON; every report is rendered from it alone.
 
-Later versions of schema 1 may add keys; a reader ignores unknown keys.
+A reader ignores unknown keys, which later versions may add.
 """
 
 from __future__ import annotations

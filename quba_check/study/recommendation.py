@@ -38,7 +38,7 @@ class DemandCheck:
         decision: `undecided` if the population has no trustworthy value for it.
         value: the value, score or letter of the model; None if there is none. An undecided demand can have a
             value: a suspect one.
-        margin: distance to the threshold in standard deviations of the population, negative if the value
+        margin: distance to the bound in standard deviations of the population, negative if the value
             misses it; None without a value or spread.
         reason: reason for an undecided demand.
         is_suspect: it is undecided because of a suspect value.
@@ -206,7 +206,7 @@ def _unmeasurable_reason(demand: Demand, population: Population, protocol: Proto
     if demand.dimension not in population.dimensions:
         return f"the population has no values of {demand.dimension}"
     if demand.dimension in CROSS_PROTOCOL and population.protocol != protocol:
-        return f"its threshold is for protocol {protocol}, the values are of protocol {population.protocol}"
+        return f"its bound is for protocol {protocol}, the values are of protocol {population.protocol}"
     return ""
 
 
@@ -238,7 +238,7 @@ def _check_value(
     difference = value - float(demand.bound)
     sigma = population.sigma.get(name)
     if demand.key == "max":
-        difference = 0.0 - difference  # not -0.0 at the threshold
+        difference = 0.0 - difference  # not -0.0 at the bound
     margin = difference / sigma if sigma else None
     if name in doubtful:
         return DemandCheck(demand, "undecided", value, margin, SUSPECT, is_suspect=True)

@@ -235,7 +235,7 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     evidence = verdict.evidence
     is_masked = verdict.outcome == "fail" and bool(verdict.reason)
     if is_masked:
-        yield "allow_masked: true accepts masked values; the threshold then decides"
+        yield "allow_masked: true accepts masked values; the bound then decides"
     if isinstance(evidence, Grade) and evidence.other_suite and verdict.value is not None:
         yield f"other suite: {evidence.other_suite}"
     if not isinstance(evidence, Unmeasurable):

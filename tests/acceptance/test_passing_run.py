@@ -126,8 +126,12 @@ def test_junit_carries_value_interval_bound_unit_and_protocol(run: Finished, pro
     common = {"protocol": "standard"}
     lower, upper = map(str, fog["interval"])
     assert found["corruption_robustness.fog[min]"] == common | {
-        "value": str(fog["value"]), "interval_lower": lower, "interval_upper": upper, "min": "0.2", "unit": "ratio"
-    }  # fmt: skip
+        "value": str(fog["value"]),
+        "interval_lower": lower,
+        "interval_upper": upper,
+        "min": "0.2",
+        "unit": "ratio",
+    }
     assert found["parameters[max]"] == common | {"value": "3.6e-05", "max": "1.0", "unit": "millions"}
     assert found["quba.grade[min]"] == common | {"value": "F", "min": "F", "unit": "grade"}
 

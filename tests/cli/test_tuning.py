@@ -164,7 +164,7 @@ def test_tune_says_which_limit_every_model_meets(run) -> None:
     row = quantity(0.01, 0.02, "ratio", better="high", parts={})
     Path("a.json").write_text(record(measurements={"object_focus": row}).to_json(), encoding="utf-8")
     assert run("tune", "a.json", "-o", "x.yaml")[2].splitlines()[-1] == (
-        "a limit of 0 or less, which every model meets: object_focus"
+        "a bound of 0 or less, which every model meets: object_focus"
     )
 
 
@@ -176,7 +176,7 @@ def test_tune_names_the_bounds_on_parts_that_every_model_meets(run) -> None:
         "schema: 1\ndimensions: {accuracy: [{set: fog, min: 0.5}, {set: snow, min: 0.5}]}\n", encoding="utf-8"
     )
     code, _, err = run("tune", "parts.json", "-o", "parts.yaml")
-    note = "a limit of 0 or less, which every model meets: accuracy@set=fog"
+    note = "a bound of 0 or less, which every model meets: accuracy@set=fog"
     assert (code, err.splitlines()[-1]) == (0, note)
 
 

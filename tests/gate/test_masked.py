@@ -34,7 +34,7 @@ def test_misleading_gradients_fail_the_dimension_and_its_parts(
     assert record.verdicts[1].message == (
         f"adversarial_robustness.pgd 1.000 is no evidence of robustness: {'; '.join(signs)}\n"
         "  n = 9 images\n"
-        "  allow_masked: true accepts masked values; the threshold then decides\n"
+        "  allow_masked: true accepts masked values; the bound then decides\n"
         "  demanded by x.yaml:3"
     )
 

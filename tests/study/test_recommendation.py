@@ -75,7 +75,7 @@ def test_what_the_table_cannot_answer_is_named_and_not_counted() -> None:
     assert reasons == {
         "accuracy[max_drop]": NO_BASELINE,
         "adversarial_robustness[min]": (
-            "its threshold is for protocol standard, the values are of protocol released"
+            "its bound is for protocol standard, the values are of protocol released"
         ),
         "corruption_robustness.fog[min]": NO_PARTS,
     }

@@ -60,7 +60,7 @@ def record_page() -> str:
     return page(
         "Record: keys",
         "The JSON that a run writes: [the result](../result.md#where-is-the-result-kept). "
-        "`quba-check schema record` prints this as JSON Schema. Later versions of schema 1 may add keys, "
-        "which are `null` in older records, and rename or remove none.",
+        "`quba-check schema record` prints this as JSON Schema. "
+        "[What may change](../compatibility.md) states what later versions keep.",
         *(re.sub(r"; required|[;,] `null` in older records", "", section) for section in sections),
     )
