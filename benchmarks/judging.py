@@ -37,7 +37,7 @@ def model():
     manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(3072, {}))
 """
-OPTIONS = "--quba-data=data --quba-store=store --quba-report=record.json -q -p no:cacheprovider demands.yaml"
+OPTIONS = "--quba-data=data --quba-store=store --quba-record=record.json -q -p no:cacheprovider demands.yaml"
 STAGES = "load _list_examples shard_keys settle predictions _measure judge records images_of examine_model"
 """Functions whose time is shown, without that of inner ones; of `_measure` by dimension."""
 

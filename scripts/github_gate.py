@@ -40,7 +40,7 @@ def arguments(inputs: Mapping[str, str], record: Path, summary: Path) -> list[st
         *(f"--model={model}" for model in lines(inputs["model"])),
         *(f"--quba-thresholds={file}" for file in lines(inputs["thresholds"])),
         *(f"{option}={value.strip()}" for option, value in single.items() if value.strip()),
-        f"--quba-report={record}",
+        f"--quba-record={record}",
         f"--quba-markdown={summary}",
         *lines(inputs["args"]),
     ]

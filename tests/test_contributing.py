@@ -38,7 +38,7 @@ def test_a_dimension_of_your_own_in_five_steps(pytester: pytest.Pytester) -> Non
     )
     pytester.syspathinsert()
     result = pytester.runpytest_subprocess(
-        "gate.yaml", "--model=tiny_models:net", "--quba-data=data", "--quba-report=report.json", "-v"
+        "gate.yaml", "--model=tiny_models:net", "--quba-data=data", "--quba-record=report.json", "-v"
     )
     assert result.ret == 0
     result.stdout.fnmatch_lines(["gate.yaml::confidence[[]min[]] PASSED*", "confidence * >= 0.5 * PASS*"])

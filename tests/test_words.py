@@ -85,7 +85,7 @@ def test_keys(name: str) -> None:
 
 def test_options() -> None:
     flags = {option.flag for option in OPTIONS}
-    assert not flags & {f"--quba-{word}" for word in ("bound", "preparation", "workers")}
+    assert not flags & {f"--quba-{word}" for word in ("bound", "preparation", "report", "workers")}
     assert {place: words for place, text in help_texts() if (words := hits(text))} == {}
 
 

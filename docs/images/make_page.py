@@ -39,7 +39,7 @@ def write_page(folder: Path) -> Path:
     """Judge both models of the demo, and write the page that compares them."""
     for model in (FAILS, PASSES):
         subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "pytest", f"--model={model}", f"--quba-report={model}.json", "-q"],
+            [sys.executable, "-m", "pytest", f"--model={model}", f"--quba-record={model}.json", "-q"],
             cwd=folder,
             check=model == PASSES,
             stdout=subprocess.DEVNULL,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PROBLEMS = 1
 """Exit code for at least one problem."""
-WITHOUT_EFFECT = ("--quba-report", "--quba-batch-size", "--quba-threads")
+WITHOUT_EFFECT = ("--quba-record", "--quba-batch-size", "--quba-threads")
 """Options of the gate that are accepted, so that its command can be repeated, and ignored here."""
 ESTIMATE = ""
 """The value of `--order` without a file."""

@@ -45,14 +45,14 @@ from quba_check.verdicts.explanation import grade_row, verdict_row
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
 
-_OF_PYTEST = {"models", "thresholds", "data", "plan", "classes", "html", "markdown", "pictures", "report"}
+_OF_PYTEST = {"models", "thresholds", "data", "plan", "classes", "html", "markdown", "pictures", "record"}
 """Fields of `Options` with an argument of their own, and those of pytest's output."""
 _ARGUMENTS = {option.flag: f"Options.{option.field}" for option in OPTIONS} | {
     SHORT_FLAG: "model",
     "--quba-model": "model",
     "--quba-data": "data",
     "--quba-thresholds": "thresholds",
-    "--quba-report": "record",
+    "--quba-record": "record",
 }
 """Arguments of `judge` and fields of `Options` by pytest's option."""
 _FLAG = re.compile("--[a-z-]+[a-z]")
@@ -256,10 +256,10 @@ def judge(
             raise OptionError("judge does not read it", where=f"Options.{name}", got=f"{value!r}", hint=hint)
     root = Path.cwd()
     given = {option.key: getattr(options, option.field) for option in OPTIONS}
-    given |= {"quba_model": [model], "quba_data": data, "quba_report": record}
+    given |= {"quba_model": [model], "quba_data": data, "quba_record": record}
     checked = Options.parse(given, root)
-    if checked.report is not None:
-        remove_stale_records(checked.report, [model], checked.baseline)
+    if checked.record is not None:
+        remove_stale_records(checked.record, [model], checked.baseline)
     named = default_files(checked, root) if thresholds is None else [find_thresholds(str(thresholds), root)]
     gate = GateSession(checked, root, files=tuple(named))
     try:
@@ -282,7 +282,7 @@ def _record(gate: GateSession) -> Record:
             collector.crashed[planned.node_id] = str(error)
     selected = {planned.node_id for planned in demands}
     (record,) = collector.records(gate, demands, selected, interrupted=False, stopped=False)
-    path = gate.options.report
+    path = gate.options.record
     if path is not None:
         write_record(record, path)
         write_images(collector.images_of(record), path)

@@ -302,7 +302,7 @@ class Options:
         None, "refuse demands that are looser than those of the baseline, and other images"
     )
     reference: str | None = option("SPEC", "model that parity and, without a baseline, drops compare with")
-    report: Path | None = option("FILE.json", "also write the record here", file_ending_in(".json"))
+    record: Path | None = option("FILE.json", "also write the record here", file_ending_in(".json"))
     html: Path | None = option("FILE.html", "also write a page on the run here: one HTML file")
     markdown: Path | None = option("FILE.md", "also write a summary here, for pull requests and CI pages")
     pictures: int | None = option(

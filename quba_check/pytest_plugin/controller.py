@@ -87,11 +87,11 @@ class Controller:
         """Check that the files can be written; remove page and summary of an earlier run."""
         if self._config.option.collectonly or self._gate.options.plan:
             return
-        for name in ("markdown", "html", "report"):
+        for name in ("markdown", "html", "record"):
             path = getattr(self._gate.options, name)
             if path is not None:
                 # An earlier record was removed at the start of the process.
-                check_writable(path, f"--quba-{name}", removes=name != "report")
+                check_writable(path, f"--quba-{name}", removes=name != "record")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -319,9 +319,9 @@ class Controller:
         for number, record in enumerate(self.records):
             # The process id keeps apart runs that end in the same second.
             yield _unused(self._gate.store / "runs" / f"{record.stem}-{os.getpid()}.json"), number
-        report = self._gate.options.report
-        if report is not None:
-            yield from zip(record_paths(report, self.records), range(len(self.records)), strict=True)
+        path = self._gate.options.record
+        if path is not None:
+            yield from zip(record_paths(path, self.records), range(len(self.records)), strict=True)
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

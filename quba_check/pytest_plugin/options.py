@@ -133,13 +133,13 @@ def config_of(given: Mapping[str, Any]) -> pytest.Config:
     Raises:
         OptionError: pytest refuses the options in its settings file.
     """
-    words = ["-pquba", "-s", "--assert=plain", "--override-ini=quba_report="]
+    words = ["-pquba", "-s", "--assert=plain", "--override-ini=quba_record="]
     for one in OPTIONS:
         values = given[one.key] if one.repeatable else filter(None, [given[one.key]])
         words += [one.flag if one.metavar is None else f"{one.flag}={value}" for value in values]
     config = get_config()
     try:
-        config.parse([*words, "--quba-report="])
+        config.parse([*words, "--quba-record="])
     except pytest.UsageError as error:
         problem = str(error).rpartition("error: ")[2].partition("\n")[0]
         raise OptionError(f"{problem}.", where=f"{config.inipath}") from None
@@ -172,7 +172,7 @@ def device_of(config: pytest.Config) -> str:
 def early_options(config: pytest.Config, models: Sequence[str]) -> dict[str, Any]:
     """Return report, baseline and models, before pytest has checked its command line.
 
-    Other options may be wrong. Wrong values of these are None: they are refused later. A report that only the
+    Other options may be wrong. Wrong values of these are None: they are refused later. A record that only the
     ini file names is left out of runs without a model, which are no runs of the gate.
 
     Args:
@@ -181,14 +181,14 @@ def early_options(config: pytest.Config, models: Sequence[str]) -> dict[str, Any
     """
     given = vars(config.known_args_namespace)
     given = given | {"quba_model": [*(given["quba_model"] or ()), *models]}
-    values: dict[str, Any] = {"models": None, "report": None, "baseline": None}
+    values: dict[str, Any] = {"models": None, "record": None, "baseline": None}
     for option in OPTIONS:
         if option.field in values:
             value = Given(option.flag, _value(config, option, given), config.invocation_params.dir)
             with suppress(OptionError):
                 values[option.field] = option.parse(value)
-    if not (values["models"] or given["quba_report"]):
-        values["report"] = None
+    if not (values["models"] or given["quba_record"]):
+        values["record"] = None
     return values
 
 

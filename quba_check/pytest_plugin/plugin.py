@@ -93,11 +93,11 @@ def pytest_load_initial_conftests(
     if options["models"] and _PlainFinder not in sys.meta_path:
         sys.meta_path.insert(0, _PlainFinder)
     # In a worker the controller has removed it.
-    if options["report"] is not None and "PYTEST_XDIST_WORKER" not in os.environ:
+    if options["record"] is not None and "PYTEST_XDIST_WORKER" not in os.environ:
         from quba_check.records.files import remove_stale_records
 
         with one_line_errors():
-            remove_stale_records(options["report"], options["models"] or (), options["baseline"])
+            remove_stale_records(options["record"], options["models"] or (), options["baseline"])
     yield
     if not add_short_flag(early_config, parser, models) and options["models"]:
         sys.meta_path.remove(_PlainFinder)

@@ -118,17 +118,17 @@ def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
     """
     if (path.parent / HISTORY).exists():
         raise OptionError(
-            f"--quba-report: {path} is in the folder of an approved record. Allowed: another folder. "
+            f"--quba-record: {path} is in the folder of an approved record. Allowed: another folder. "
             "'quba-check approve' replaces the approved record."
         )
     files = (path, path.with_suffix(IMAGES_SUFFIX))
     if baseline is not None and any(map(_is_same, files, (baseline, baseline.with_suffix(IMAGES_SUFFIX)))):
         raise OptionError(
-            f"--quba-report: {path} is the file of --quba-baseline, which the record of this run would "
+            f"--quba-record: {path} is the file of --quba-baseline, which the record of this run would "
             "replace. Allowed: another file."
         )
     for file in files:
-        check_replaceable(file, "--quba-report")
+        check_replaceable(file, "--quba-record")
 
 
 def _is_same(path: Path, other: Path | None) -> bool:
@@ -161,7 +161,7 @@ def write_images(content: bytes | None, record: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Remove a file of an earlier run, if it exists."""
-    hint = "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+    hint = "Allowed: a folder that you may write to. Remove the file, or name another --quba-record."
     problem = "belongs to another run and cannot be removed"
     with os_errors(problem, UserError, where=str(path), hint=hint):
         path.unlink(missing_ok=True)
@@ -230,7 +230,7 @@ def _allowed(path: Path) -> str:
         files = path.parent.glob(f"*{SUFFIX}")
         others = sorted(file.stem for file in files if file.is_file() and file != path)
     near = nearest(path.stem, others)
-    return "Allowed: a file that --quba-report wrote." + (f" Did you mean '{near}{SUFFIX}'?" if near else "")
+    return "Allowed: a file that --quba-record wrote." + (f" Did you mean '{near}{SUFFIX}'?" if near else "")
 
 
 def _file_name(name: str) -> str:

@@ -180,7 +180,7 @@ class PerImage:
             raise
         except Exception as why:  # of zipfile, numpy and JSON, for damaged or foreign files
             raise UserError(
-                f"{where}: not a file of predictions per image. Allowed: one that --quba-report wrote "
+                f"{where}: not a file of predictions per image. Allowed: one that --quba-record wrote "
                 "next to a record."
             ) from why
 
@@ -196,7 +196,7 @@ def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) 
         raise UserError(text, where=where, allowed=f"{FORMAT}")
     if record is not None and metadata.get("of", identity(record)) != identity(record):
         text = "it belongs to another run than the record next to it"
-        allowed = "the two files that one --quba-report wrote, or the record alone"
+        allowed = "the two files that one --quba-record wrote, or the record alone"
         raise UserError(text, where=where, allowed=allowed)
 
 

@@ -114,7 +114,7 @@ class Folder:
         return passes(self.root / "passes")
 
     def record(self, name: str = "record.json") -> dict[str, Any]:
-        """A record that `--quba-report` named."""
+        """A record that `--quba-record` named."""
         content: dict[str, Any] = json.loads((self.root / name).read_text(encoding="utf-8"))
         return content
 

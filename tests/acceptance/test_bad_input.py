@@ -18,9 +18,9 @@ from syrupy.assertion import SnapshotAssertion
         ("net.pt", ["-n2"]),
         (None, []),
         ("nets:net", ["--quba-data=dat"]),
-        ("nets:net", ["--quba-report=file/record.json"]),
-        ("nets:net", ["--quba-report=runs.json"]),
-        ("nets:net", ["--quba-report=./old.json", "--quba-baseline=old.json"]),
+        ("nets:net", ["--quba-record=file/record.json"]),
+        ("nets:net", ["--quba-record=runs.json"]),
+        ("nets:net", ["--quba-record=./old.json", "--quba-baseline=old.json"]),
         ("nets:net", ["thresholds/typo.yaml"]),
     ],
     ids=[
@@ -56,7 +56,7 @@ def test_an_output_that_is_not_finite(judge_cold: Judge, arguments: list[str]) -
 def test_a_report_that_cannot_be_written_any_more(judge: Judge) -> None:
     spoil = "from pathlib import Path\ndef test_spoil(): Path('out').rmdir(); Path('out').touch()\n"
     path = judge.write("test_spoil.py", spoil)
-    result = judge("thresholds/x.yaml", "test_spoil.py", "--quba-report=out/record.json")
+    result = judge("thresholds/x.yaml", "test_spoil.py", "--quba-record=out/record.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "released: yes; 13 of 13 demands passed" in result.outlines
     assert (

@@ -39,7 +39,7 @@ def record(path: Path) -> dict:
 
 
 def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store: Path) -> None:
-    first = run(tmp_path, store, "--model=demo", "--quba-report=first.json", "--quba-html=first.html")
+    first = run(tmp_path, store, "--model=demo", "--quba-record=first.json", "--quba-html=first.html")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "11 of 11 demands passed" in first.stdout
     assert "a demonstration: small models on generated images" in first.stdout
@@ -50,7 +50,7 @@ def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store
         "next, your own model: pytest --model=my_model.pt --quba-data=DIR",
     ]
     assert max(len(line) for line in lines[1:]) <= 80
-    second = run(tmp_path, store, "--model=demo", "--quba-report=second.json")
+    second = run(tmp_path, store, "--model=demo", "--quba-record=second.json")
     assert second.returncode == 0
     assert "plan: 86 views, 32,820 images\nall predictions are in the store\n" in second.stdout
     assert "images/s" not in second.stdout
@@ -85,7 +85,7 @@ def test_the_textured_demo_fails_for_what_it_learned(
     monkeypatch.delenv("CI", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    result = run(tmp_path, store, "--model=demo-textured", "--quba-report=record.json")
+    result = run(tmp_path, store, "--model=demo-textured", "--quba-record=record.json")
     assert result.returncode == 1
     verdicts = record(tmp_path / "record.json")["verdicts"]
     failed = {verdict["dimension"] for verdict in verdicts if verdict["outcome"] != "pass"}

@@ -66,7 +66,7 @@ JOINS_CODES = hook("pytest_sessionfinish(session, exitstatus)", "session.exitsta
 def test_a_demand_without_a_verdict_blocks(judge: Judge, text: str, reason: str) -> None:
     judge.write("thresholds/x.yaml", MET)
     judge.write("conftest.py", text)
-    result = judge(FILE, "--quba-report=record.json")
+    result = judge(FILE, "--quba-record=record.json")
     assert result.ret == 1
     assert f"Not run: {reason}\n" in text_of(result)
     assert "released: no; 0 of 1 demand passed, 1 not run" in result.outlines
@@ -102,7 +102,7 @@ def test_a_demand_without_a_verdict_blocks(judge: Judge, text: str, reason: str)
 def test_a_failed_demand_stays_failed(judge: Judge, text: str, arguments: tuple[str, ...], code: int) -> None:
     judge.write("thresholds/x.yaml", MISSED)
     judge.write("conftest.py", text)
-    result = judge(FILE, "--quba-report=record.json", *arguments)
+    result = judge(FILE, "--quba-record=record.json", *arguments)
     assert result.ret == code
     if "xfail" in text:
         result.assert_outcomes(xfailed=1)
@@ -194,20 +194,20 @@ def test_no_end_of_a_run_leaves_an_earlier_record(
     earlier = judge.write("record.json", record().to_json())
     for name, text in files.items():
         judge.write(name, text)
-    assert judge(FILE, "--quba-report=record.json", *arguments).ret == code
+    assert judge(FILE, "--quba-record=record.json", *arguments).ret == code
     assert not earlier.exists() or judge.record()["overall_verdict"] == "incomplete"
 
 
 def test_a_file_that_is_no_record_stays(judge: Judge) -> None:
     own = judge.write("package.json", "{}")
-    judge(FILE, "--quba-report=package.json", "--help")
+    judge(FILE, "--quba-record=package.json", "--help")
     assert own.exists()
 
 
 def test_a_conftest_that_ends_the_process_leaves_no_earlier_record(judge: Judge) -> None:
     earlier = judge.write("record.json", record().to_json())
     judge.write("conftest.py", "import sys\nsys.exit(0)\n")
-    assert judge.pytester.runpytest_subprocess(FILE, "--model=demo", "--quba-report=record.json").ret == 0
+    assert judge.pytester.runpytest_subprocess(FILE, "--model=demo", "--quba-record=record.json").ret == 0
     assert not earlier.exists()
 
 
@@ -242,7 +242,7 @@ def test_a_removed_item_is_a_demand_without_a_verdict(judge: Judge) -> None:
 
 
 def test_a_selection_passes_and_its_record_is_no_release(judge: Judge) -> None:
-    result = judge(FILE, "-k", "accuracy", "--quba-report=record.json")
+    result = judge(FILE, "-k", "accuracy", "--quba-record=record.json")
     assert result.ret == 0
     line = "released: not decided; demands that were not selected: 12; 1 of 1 demand passed, 12 not selected"
     assert line in " ".join(text_of(result).split())
@@ -262,7 +262,7 @@ def saved_traceback(line: str) -> str:
 
 def test_a_bug_in_judging_is_one_line(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DemandJudge, "judge", raised)
-    result = judge(FILE, "--quba-report=record.json")
+    result = judge(FILE, "--quba-record=record.json")
     assert result.ret == 3
     assert "Traceback" not in result.stdout.str()
     (line,) = [line for line in result.outlines if line.startswith("ERROR: ")]
@@ -322,7 +322,7 @@ def test_a_model_that_ends_the_process_leaves_no_record(tiny_data: Path, tmp_pat
         "    return module\n"
     )
     (project.root / "record.json").write_text(record().to_json())
-    process = project.start("--model=ends:net", "--quba-report=record.json", "-k", "ends")
+    process = project.start("--model=ends:net", "--quba-record=record.json", "-k", "ends")
     assert ended(process).code == 0
     assert not list(project.root.glob("record*.json"))
     command = [sys.executable, "-m", "quba_check", "verdict", "record.json"]

@@ -28,7 +28,7 @@ def test_a_turned_model_is_judged_by_its_own_answers(judge_cold: Judge) -> None:
     judge_cold.pytester.syspathinsert()
 
     def judged() -> tuple[int, int, float, list[str]]:
-        result = judge_cold("thresholds/x.yaml", "--quba-report=record.json", model="shop:Shop")
+        result = judge_cold("thresholds/x.yaml", "--quba-record=record.json", model="shop:Shop")
         record = judge_cold.record()
         notes = [note for note in record["notes"] if "generation" in note]
         return (

@@ -36,7 +36,7 @@ def test_models_whose_names_collide_leave_a_record_each(judge_cold: Judge) -> No
         (folder / path).parent.mkdir(exist_ok=True)
         torch.save(state, folder / path)
     first, *others = paths
-    options = ("--quba-arch=test_resnet", "--quba-report=record.json")
+    options = ("--quba-arch=test_resnet", "--quba-record=record.json")
     result = judge_cold("gate.yaml", *(f"--model={path}" for path in others), *options, model=first)
     assert result.ret == pytest.ExitCode.OK, result.outlines
     result.stdout.fnmatch_lines(["*= quba-check net =*", "*= quba-check net~2 =*"])

@@ -17,7 +17,7 @@ def test_each_option_has_its_twin(judge: Judge, tiny_data: Path, monkeypatch: py
 [pytest]
 quba_data = {tiny_data}
 quba_store = store
-quba_report = out/record.json
+quba_record = out/record.json
 quba_protocol = released
 quba_device = cpu
 quba_precision = fp32

@@ -33,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Project:
 
 @pytest.fixture(scope="module")
 def undisturbed(whole: Project) -> Finished:
-    return whole.run("--quba-report=record.json")
+    return whole.run("--quba-record=record.json")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_undisturbed(undisturbed: Finished, whole: Project, examined: Counter[st
 
 def test_a_run_that_was_killed_goes_on(project: Project, whole: Project, examined: Counter[str]) -> None:
     flag = project.root / "half-way"
-    process = project.start("--quba-report=record.json", NETS_TRAP=f"wait {MEASURED // 2} {flag}")
+    process = project.start("--quba-record=record.json", NETS_TRAP=f"wait {MEASURED // 2} {flag}")
     wait_for(flag, process)
     process.send_signal(signal.SIGKILL)
     assert ended(process).code == -signal.SIGKILL
@@ -68,7 +68,7 @@ def test_a_run_that_was_killed_goes_on(project: Project, whole: Project, examine
     before = project.passes()["forward"]
     assert 0 < before < MEASURED
 
-    assert project.run("--quba-report=record.json").code == 0
+    assert project.run("--quba-record=record.json").code == 0
     assert same_findings(project.record(), whole.record())
     expected = (whole.passes() + examined)["forward"]
     assert expected < project.passes()["forward"] <= expected + PASSES_OF_A_SHARD
@@ -76,7 +76,7 @@ def test_a_run_that_was_killed_goes_on(project: Project, whole: Project, examine
 
 
 def test_two_runs_at_once_share_the_work(project: Project, whole: Project, examined: Counter[str]) -> None:
-    first, second = (project.start(f"--quba-report={name}.json") for name in ("first", "second"))
+    first, second = (project.start(f"--quba-record={name}.json") for name in ("first", "second"))
     assert (ended(first).code, ended(second).code) == (0, 0)
     assert are_passes(project.passes(), whole.passes() + examined, processes=2)
     assert same_findings(project.record("first.json"), whole.record())
@@ -90,7 +90,7 @@ def test_what_was_measured_before_an_interrupt_is_kept(
     flag = project.root / "half-way"
     # In the middle of the corruptions, which come after the doctor's look and the attacks.
     images = whole.passes()["forward"] - OTHER_IMAGES + 100
-    process = project.start("--quba-report=record.json", NETS_TRAP=f"wait {images} {flag}")
+    process = project.start("--quba-record=record.json", NETS_TRAP=f"wait {images} {flag}")
     wait_for(flag, process)
     process.send_signal(signal.SIGINT)
     stopped = ended(process)

@@ -11,7 +11,7 @@ DROPS = "schema: 1\nuncertain: fail\ndimensions: {accuracy: {max_drop: 0.01, max
 
 
 def test_the_record_is_that_of_the_command(judge: Judge, capfd: pytest.CaptureFixture[str]) -> None:
-    assert judge("thresholds/x.yaml", "--quba-report=command.json").ret == pytest.ExitCode.OK
+    assert judge("thresholds/x.yaml", "--quba-record=command.json").ret == pytest.ExitCode.OK
     capfd.readouterr()
     record = quba_check.judge("nets:net", thresholds="thresholds/x.yaml", record="python.json")
     assert capfd.readouterr() == ("", "")
@@ -26,7 +26,7 @@ def test_drops_from_a_baseline_are_those_that_workers_find(judge: Judge) -> None
     quba_check.judge("nets:other", thresholds="drops.yaml", record="other.json")
     compared = quba_check.Options(baseline=judge.root / "other.json")
     alone = quba_check.judge("nets:net", thresholds="drops.yaml", options=compared)
-    options = ("--quba-baseline=other.json", "--quba-report=record.json", "-n2", "-o", f"pythonpath={HERE}")
+    options = ("--quba-baseline=other.json", "--quba-record=record.json", "-n2", "-o", f"pythonpath={HERE}")
     assert judge("drops.yaml", *options).ret == 6
     assert set(judge.outcomes().values()) == {"uncertain"}
     assert same_findings(judge.record(), json.loads(alone.to_json()))

@@ -45,7 +45,7 @@ def test_a_run_obeys_no_name(names_of_outside: Judge) -> None:
         "--quba-data=data",
         "-rA",
         "--junitxml=junit.xml",
-        "--quba-report=record.json",
+        "--quba-record=record.json",
         "--quba-markdown=summary.md",
         "--quba-html=page.html",
         model=f"./{OBEYED}.pt",

@@ -97,7 +97,7 @@ def project(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 @pytest.fixture(scope="module")
 def ran(project: Project) -> Finished:
-    return project.run("-v", "--quba-report=record.json")
+    return project.run("-v", "--quba-record=record.json")
 
 
 def test_they_are_items_rows_and_record_entries(project: Project, ran: Finished) -> None:
@@ -145,7 +145,7 @@ def test_errors_of_custom_dimensions_are_reported(project: Project, ran: Finishe
 
 @pytest.mark.slow
 def test_workers_find_the_same(project: Project, ran: Finished) -> None:
-    result = project.run("-n", "2", "--quba-report=two.json")
+    result = project.run("-n", "2", "--quba-record=two.json")
     assert result.code == 0, result.out
     assert same_findings(project.record(), project.record("two.json"))
 

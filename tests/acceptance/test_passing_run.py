@@ -36,7 +36,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, workers: 
 
 @pytest.fixture(scope="module")
 def run(project: Project, workers: str) -> Finished:
-    return project.run(workers, "--junitxml=junit.xml", "--quba-report=record.json")
+    return project.run(workers, "--junitxml=junit.xml", "--quba-record=record.json")
 
 
 def test_the_summary_is_plain_text_of_eighty_columns_and_printed_once(run: Finished) -> None:
@@ -142,7 +142,7 @@ def test_a_worker_that_dies_fails_its_demand_alone(
 ) -> None:
     project = Project.at(tmp_path / "project", tiny_data)
     flag = project.root / "died"
-    died = project.run("-n2", "--quba-report=record.json", NETS_TRAP=f"exit 60 {flag}")
+    died = project.run("-n2", "--quba-record=record.json", NETS_TRAP=f"exit 60 {flag}")
     assert flag.exists()
     assert died.code == pytest.ExitCode.TESTS_FAILED
     assert "Traceback" not in died.out + died.err

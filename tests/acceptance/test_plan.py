@@ -6,7 +6,7 @@ from acceptance.runs import Judge
 
 def test_the_table_is_shown_and_nothing_is_run(judge_cold: Judge) -> None:
     record = judge_cold.write("record.json", "")
-    result = judge_cold("thresholds/x.yaml", "--quba-plan", "--quba-report=record.json", "-n2")
+    result = judge_cold("thresholds/x.yaml", "--quba-plan", "--quba-record=record.json", "-n2")
     assert result.ret == 0
     lines = result.outlines
     first = lines.index("nets:net on tiny, protocol standard, cpu")

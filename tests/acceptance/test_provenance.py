@@ -19,11 +19,11 @@ def test_secrets_of_other_plugins_and_the_environment_are_not_stored(
     judge.pytester.makeconftest(
         "def pytest_addoption(parser):\n    parser.addoption('--api-token')\n    parser.addini('token', '')\n"
     )
-    result = judge("--api-token", "s3cret", "gate.yaml", "-o", "token=s3cret", "--quba-report", "record.json")
+    result = judge("--api-token", "s3cret", "gate.yaml", "-o", "token=s3cret", "--quba-record", "record.json")
     assert result.ret == 0
     assert "s3cret" not in (judge.pytester.path / "record.json").read_text(encoding="utf-8")
     assert judge.record()["command"] == [
-        *("pytest", *QUICK, "--api-token", "***", "gate.yaml", "-o", "***", "--quba-report", "record.json"),
+        *("pytest", *QUICK, "--api-token", "***", "gate.yaml", "-o", "***", "--quba-record", "record.json"),
         "--model=nets:net",
     ]
     read_record(judge.pytester.path / "record.json")
@@ -33,7 +33,7 @@ def test_digest_of_a_model_file(judge: Judge) -> None:
     judge.write("gate.yaml", "schema: 1\ndimensions: {parameters: {max: 1}}\n")
     path = judge.pytester.path / "net.pt"
     torch.jit.script(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))).save(path)
-    judge("gate.yaml", "--quba-report=record.json", model="net.pt")
+    judge("gate.yaml", "--quba-record=record.json", model="net.pt")
     assert judge.record()["model"]["files"] == {"net.pt": sha(path)}
 
 

@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Project:
     project = Project.at(tmp_path_factory.mktemp("serial") / "project", data, GATE)
-    assert project.run("--quba-report=record.json").code == 0
+    assert project.run("--quba-record=record.json").code == 0
     return project
 
 
@@ -50,7 +50,7 @@ def run(project: Project) -> Iterator[Finished]:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         nodes = [cluster.add_node(num_cpus=1, env_vars=settings) for _ in range(2)]
-        process = project.start("--quba-report=record.json", f"--quba-executor=ray:{cluster.address}")
+        process = project.start("--quba-record=record.json", f"--quba-executor=ray:{cluster.address}")
         wait_for(flag, process)
         while not (parent := flag.read_text(encoding="utf-8")).endswith("\n"):
             pass

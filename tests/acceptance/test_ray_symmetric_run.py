@@ -39,7 +39,7 @@ def test_the_demo_on_a_cluster_of_its_own(temporary: Path) -> None:
     run = subprocess.run(
         [
             *(*ALONE, "ray", "symmetric-run", "--address", address, "--num-cpus=1", "--"),
-            *(*command, f"--quba-report={record}"),
+            *(*command, f"--quba-record={record}"),
         ],
         cwd=temporary,
         env=os.environ

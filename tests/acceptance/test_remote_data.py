@@ -14,7 +14,7 @@ def test_two_workers_copy_each_file_once_and_find_the_values_of_the_folder(
     files = sorted(path.relative_to(tiny_data).as_posix() for path in tiny_data.rglob("*") if path.is_file())
     project = Project.at(tmp_path / "project", tiny_data)
     before = len(s3.requests)
-    first = project.run("-n2", "--quba-report=record.json", QUBA_DATA=url)
+    first = project.run("-n2", "--quba-record=record.json", QUBA_DATA=url)
     requests = s3.requests[before:]
     assert (first.code, first.err) == (0, ""), first
     assert project.record()["suite"]["root"] == url

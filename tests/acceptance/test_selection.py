@@ -8,13 +8,13 @@ STRICT = GATE.replace("ood_robustness: {min: 0.1}", "ood_robustness: {min: 0.9}"
 
 
 def test_no_demand_selected(judge: Judge) -> None:
-    result = judge("thresholds/x.yaml", "-k", "nothing_is_called_so", "--quba-report=record.json")
+    result = judge("thresholds/x.yaml", "-k", "nothing_is_called_so", "--quba-record=record.json")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     assert not (judge.pytester.path / "record.json").exists()
 
 
 def test_a_keyword_measures_only_what_it_selects(judge_cold: Judge) -> None:
-    result = judge_cold("thresholds/x.yaml", "-k", "object_focus", "--quba-report=record.json")
+    result = judge_cold("thresholds/x.yaml", "-k", "object_focus", "--quba-record=record.json")
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=1, deselected=12)
     # The first shard of the clean set is what a model is tried on.
@@ -30,7 +30,7 @@ def test_a_keyword_measures_only_what_it_selects(judge_cold: Judge) -> None:
 
 
 def test_an_id_selects_one_demand(judge: Judge) -> None:
-    result = judge("thresholds/x.yaml::accuracy[min]", "--quba-report=record.json")
+    result = judge("thresholds/x.yaml::accuracy[min]", "--quba-record=record.json")
     assert result.ret == pytest.ExitCode.OK
     assert judge.outcomes() == {"accuracy[min]": "pass"}
     assert judge.record()["suite"]["sets"].keys() == {"clean"}
@@ -57,14 +57,14 @@ def test_a_failed_demand_is_explained_once_and_is_what_last_failed_repeats(judge
     assert "released: no; 12 of 13 demands passed, 1 failed" in first.outlines
     assert not any("Traceback" in line for line in [*first.outlines, *first.errlines])
 
-    again = judge("thresholds/x.yaml", "--lf", "--quba-report=record.json", "-rf")
+    again = judge("thresholds/x.yaml", "--lf", "--quba-record=record.json", "-rf")
     assert again.ret == pytest.ExitCode.TESTS_FAILED
     assert any(line.startswith("FAILED thresholds/x.yaml::ood_robustness[min] ") for line in again.outlines)
     assert judge.outcomes() == {"ood_robustness[min]": "fail"}
 
     # Tuning the limit keeps the demand's identity.
     judge.write("thresholds/x.yaml", GATE)
-    tuned = judge("thresholds/x.yaml", "--lf", "--quba-report=record.json")
+    tuned = judge("thresholds/x.yaml", "--lf", "--quba-record=record.json")
     assert tuned.ret == pytest.ExitCode.OK
     assert judge.outcomes() == {"ood_robustness[min]": "pass"}
     assert judge.passes() == {"forward": 3 * examined()}
@@ -72,7 +72,7 @@ def test_a_failed_demand_is_explained_once_and_is_what_last_failed_repeats(judge
 
 def test_the_first_failure_stops_the_run(judge: Judge) -> None:
     judge.write("thresholds/x.yaml", STRICT)
-    result = judge("thresholds/x.yaml", "-x", "--quba-report=record.json")
+    result = judge("thresholds/x.yaml", "-x", "--quba-record=record.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=5, failed=1)
     outcomes = list(judge.outcomes().values())
@@ -88,7 +88,7 @@ def test_the_first_failure_stops_the_run(judge: Judge) -> None:
 @pytest.mark.slow
 def test_the_first_failure_stops_workers_and_is_no_interrupt(judge: Judge) -> None:
     judge.write("test_first.py", "def test_first():\n    raise ValueError\n")
-    result = judge("test_first.py", "thresholds/x.yaml", "-x", "-n1", "--quba-report=record.json")
+    result = judge("test_first.py", "thresholds/x.yaml", "-x", "-n1", "--quba-record=record.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert judge.outcomes()["quba.grade[min]"] == "not run"
     assert judge.record()["interrupted"] is False

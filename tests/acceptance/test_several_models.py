@@ -10,7 +10,7 @@ MIXED_IMAGES = 12
 @pytest.mark.usefixtures("without_stored_check")
 def test_each_is_measured_judged_and_recorded(judge_cold: Judge) -> None:
     judge_cold.write("thresholds/x.yaml", DEMANDS)
-    options = ("--model=nets:other", "--quba-report=record.json", "--quba-classes", "-v")
+    options = ("--model=nets:other", "--quba-record=record.json", "--quba-classes", "-v")
     result = judge_cold("thresholds/x.yaml", *options)
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=4)

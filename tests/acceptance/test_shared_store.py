@@ -39,7 +39,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, data: Path, s3_of_session: S
 
 @pytest.fixture(scope="module")
 def run(first: Project) -> Finished:
-    return first.run("--quba-report=record.json")
+    return first.run("--quba-record=record.json")
 
 
 def objects(s3: S3Server, url: str) -> Counter[str]:
@@ -61,7 +61,7 @@ def test_a_second_machine_predicts_nothing(
     second = machine(tmp_path / "second", data, s3_of_session, url)
     before = objects(s3_of_session, url)
     earlier = len(s3_of_session.requests)
-    finished = second.run("--quba-report=record.json")
+    finished = second.run("--quba-record=record.json")
     requests = s3_of_session.requests[earlier:]
     assert (finished.code, finished.err) == (0, "")
     assert 0 < second.passes()["forward"] < EXAMINED
@@ -88,7 +88,7 @@ def test_a_driver_that_was_killed_is_continued_by_another(
     process.send_signal(signal.SIGKILL)
     assert ended(process).code == -signal.SIGKILL
     second = machine(tmp_path / "second", data, s3_of_session, url)
-    finished = second.run("--quba-report=record.json")
+    finished = second.run("--quba-record=record.json")
     assert (finished.code, finished.err) == (0, "")
     assert same_findings(second.record(), first.record())
     assert second.passes()["forward"] < OTHER_IMAGES + EXAMINED
@@ -101,7 +101,7 @@ def test_two_machines_at_once_agree_and_leave_one_copy(
 ) -> None:
     url = f"{s3_of_session.new_bucket()}/store"
     machines = [machine(tmp_path / name, data, s3_of_session, url) for name in ("one", "other")]
-    processes = [each.start("--quba-report=record.json") for each in machines]
+    processes = [each.start("--quba-record=record.json") for each in machines]
     for process in processes:
         finished = ended(process)
         assert (finished.code, finished.err) == (0, "")

@@ -27,7 +27,7 @@ def collected(judge: Judge):
 
 def test_what_is_printed_for_a_shipped_file_can_be_typed(judge: Judge, collected) -> None:
     assert files(collected("quba_check/thresholds/mobile.yaml")) == {"quba_check/thresholds/mobile.yaml"}
-    result = judge("quba_check/thresholds/mobile.yaml::accuracy[min]", "--quba-report=record.json")
+    result = judge("quba_check/thresholds/mobile.yaml::accuracy[min]", "--quba-record=record.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert [row["id"] for row in judge.record()["verdicts"]] == [
         "quba_check/thresholds/mobile.yaml::accuracy[min]"
@@ -52,7 +52,7 @@ def test_a_folder_is_every_profile_and_measures_once(judge_cold: Judge) -> None:
     judge_cold.write("thresholds/x.yaml", ACCURACY)
     judge_cold.write("thresholds/y.yaml", f"extends: x.yaml\n{ACCURACY.replace('0.5', '0.4')}")
     judge_cold.write("other/z.yaml", "no threshold file")
-    result = judge_cold("thresholds/", "--quba-report=record.json")
+    result = judge_cold("thresholds/", "--quba-record=record.json")
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=2)
     assert judge_cold.passes() == {"forward": CLEAN_IMAGES + examined()}
@@ -77,7 +77,7 @@ def test_testpaths_are_for_runs_without_a_model(judge: Judge) -> None:
 def test_files_of_two_protocols_make_two_records(judge_cold: Judge) -> None:
     judge_cold.write("thresholds/x.yaml", ACCURACY)
     judge_cold.write("thresholds/y.yaml", RELEASED)
-    result = judge_cold("thresholds/x.yaml", "thresholds/y.yaml", "--quba-report=out/record.json")
+    result = judge_cold("thresholds/x.yaml", "thresholds/y.yaml", "--quba-record=out/record.json")
     assert result.ret == pytest.ExitCode.OK
     out: Path = judge_cold.pytester.path / "out"
     assert sorted(path.name for path in out.glob("*.json")) == [

@@ -86,7 +86,7 @@ def test_what_the_time_left_out_is_said(doctor, monkeypatch, snapshot: SnapshotA
 
 def test_the_settings_of_pytest_are_read_as_in_a_run(here, run: Run) -> None:
     (here / "old.json").write_text("of an earlier run", encoding="utf-8")
-    settings = f"addopts = --model={NETS}:net g.yaml -x\nquba_data = data\nquba_report = old.json\n"
+    settings = f"addopts = --model={NETS}:net g.yaml -x\nquba_data = data\nquba_record = old.json\n"
     (here / "pytest.ini").write_text(f"[pytest]\n{settings}", encoding="utf-8")
     code, out, _ = run("doctor --store=store")
     assert (code, "healthy" in out) == (0, True)
@@ -106,7 +106,7 @@ def test_settings_that_cannot_be_used(here, run: Run, settings: str, message: st
 
 
 def test_a_command_of_the_gate_can_be_repeated(here, run: Run) -> None:
-    words = "--quba-data=data --quba-store=store --quba-report=r.json --quba-threads=1"
+    words = "--quba-data=data --quba-store=store --quba-record=r.json --quba-threads=1"
     code, out, _ = run(f"doctor g.yaml --model={NETS}:net {words}")
     assert (code, "healthy" in out) == (0, True)
     assert not (here / "r.json").exists()

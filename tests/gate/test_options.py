@@ -31,7 +31,7 @@ GIVEN = {
     "store": ("/elsewhere", Path("/elsewhere")),
     "cache_gb": ("0.5", 0.5),
     "plan": (True, True),
-    "report": ("out/r.json", BASE / "out" / "r.json"),
+    "record": ("out/r.json", BASE / "out" / "r.json"),
     "trust_pickle": (True, True),
 }
 
@@ -80,7 +80,7 @@ def test_auto_is_a_batch_size() -> None:
         ("limit", "²"),
         ("store", "~nobody-here/x"),
         ("baseline", "/dev/null"),
-        ("report", "r.yaml"),
+        ("record", "r.yaml"),
         ("pictures", "5"),
     ],
 )

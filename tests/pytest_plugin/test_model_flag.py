@@ -146,7 +146,7 @@ def test_an_option_of_another_plugin_or_of_a_conftest_that_is_imported_later(
 def test_an_earlier_record_is_removed_before_a_conftest_is_imported(
     project: pytest.Pytester, arguments: tuple[str, ...]
 ) -> None:
-    project.makeini("[pytest]\nquba_report = record.json\n")
+    project.makeini("[pytest]\nquba_record = record.json\n")
     seen = "pathlib.Path('seen').write_text(str(pathlib.Path('record.json').exists()))"
     project.makeconftest(f"import pathlib\n{seen}\n1 / 0\n")
     (project.path / "typed").write_text("--model=demo\n", encoding="utf-8")
@@ -156,7 +156,7 @@ def test_an_earlier_record_is_removed_before_a_conftest_is_imported(
 
 
 def test_an_option_of_the_project_that_should_name_the_model(project: pytest.Pytester) -> None:
-    result = run(project, "--model=m.pt", "--quba-report=record.json")
+    result = run(project, "--model=m.pt", "--quba-record=record.json")
     assert (result.ret, result.errlines[0]) == (
         4,
         "ERROR: --model: is an option of this project here, so that no model is judged. Name one with "

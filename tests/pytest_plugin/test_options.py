@@ -84,16 +84,16 @@ def test_the_device() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "report"),
+    ("line", "record"),
     [
-        ({"quba_model": ["demo"], "quba_report": "r.json"}, STARTED / "r.json"),
+        ({"quba_model": ["demo"], "quba_record": "r.json"}, STARTED / "r.json"),
         ({"quba_model": ["demo"]}, INI.parent / "ini.json"),
         ({}, None),  # a run without a model, which is no run of the gate
-        ({"quba_report": "r.json"}, STARTED / "r.json"),
-        ({"quba_report": "r.txt", "quba_limit": "no"}, None),
+        ({"quba_record": "r.json"}, STARTED / "r.json"),
+        ({"quba_record": "r.txt", "quba_limit": "no"}, None),
     ],
 )
-def test_options_before_pytest_has_checked_them(line: dict[str, object], report: Path | None) -> None:
-    read = config(line, {"quba_report": "ini.json"})
+def test_options_before_pytest_has_checked_them(line: dict[str, object], record: Path | None) -> None:
+    read = config(line, {"quba_record": "ini.json"})
     values = early_options(SimpleNamespace(**vars(read), known_args_namespace=read.option), ())  # type: ignore[arg-type]
-    assert (values["report"], values["baseline"]) == (report, None)
+    assert (values["record"], values["baseline"]) == (record, None)

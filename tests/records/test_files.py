@@ -89,7 +89,7 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["r.json"]
 
 
-ALLOWED = "Allowed: a file that --quba-report wrote."
+ALLOWED = "Allowed: a file that --quba-record wrote."
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
     (tmp_path / "r.npz").mkdir()
     assert error(write_images, None, tmp_path / "r.json") == (
         f"{tmp_path}/r.npz: belongs to another run and cannot be removed (Is a directory). "
-        "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+        "Allowed: a folder that you may write to. Remove the file, or name another --quba-record."
     )
 
 
@@ -206,7 +206,7 @@ def test_a_link_and_its_record_stay(tmp_path, target):
     write_record(record(), tmp_path / "run.json")
     (tmp_path / "r.json").symlink_to(target)
     assert error(remove_stale_records, tmp_path / "r.json", ["x.pt"]) == (
-        f"--quba-report: {tmp_path}/r.json is a link, or no file of quba-check. Allowed: another file name."
+        f"--quba-record: {tmp_path}/r.json is a link, or no file of quba-check. Allowed: another file name."
     )
     assert (tmp_path / "r.json").is_symlink()
     assert (tmp_path / "run.json").exists()
@@ -222,7 +222,7 @@ def test_one_of_several_records_that_is_a_link_to_another(tmp_path):
 def test_images_of_a_data_set_are_not_replaced(tmp_path):
     np.savez(tmp_path / "val.npz", images=np.zeros((2, 4, 4, 3), np.uint8), labels=np.zeros(2))
     assert error(check_is_no_baseline, tmp_path / "val.json", None) == (
-        f"--quba-report: {tmp_path}/val.npz is a link, or no file of quba-check. Allowed: another file name."
+        f"--quba-record: {tmp_path}/val.npz is a link, or no file of quba-check. Allowed: another file name."
     )
     (tmp_path / "val.npz").write_bytes(PerImage().to_bytes(record()))
     check_is_no_baseline(tmp_path / "val.json", None)
@@ -264,7 +264,7 @@ def test_a_record_that_would_replace_the_baseline(tmp_path, spelling):
     write_record(record(), tmp_path / "images.json")  # its per-image results would be replaced
     (tmp_path / "images.npz").symlink_to("r.npz")
     assert error(remove_stale_records, report, ["x.pt"], tmp_path / spelling) == (
-        f"--quba-report: {report} is the file of --quba-baseline, which the record of this run would "
+        f"--quba-record: {report} is the file of --quba-baseline, which the record of this run would "
         "replace. Allowed: another file."
     )
     assert report.exists()
@@ -276,7 +276,7 @@ def test_one_of_several_records_that_would_replace_the_baseline(tmp_path):
     write_record(record("a"), tmp_path / "r.json")
     remove_stale_records(tmp_path / "r.json", ["x.pt"], baseline)
     assert [path.name for path in tmp_path.iterdir()] == [baseline.name]  # one record would not replace it
-    with pytest.raises(UserError, match=f"^--quba-report: {baseline} is the file of --quba-baseline, "):
+    with pytest.raises(UserError, match=f"^--quba-record: {baseline} is the file of --quba-baseline, "):
         remove_stale_records(tmp_path / "r.json", ["x.pt", "y.pt"], baseline)
     assert baseline.exists()
 

@@ -157,7 +157,7 @@ def test_a_file_of_an_earlier_version() -> None:
 
 
 NO_FILE = (
-    "a.npz: not a file of predictions per image. Allowed: one that --quba-report wrote next to a record."
+    "a.npz: not a file of predictions per image. Allowed: one that --quba-record wrote next to a record."
 )
 
 
@@ -197,7 +197,7 @@ def test_a_file_of_another_run() -> None:
     content = PerImage().to_bytes(record(protocol="released"))
     assert error(content, record()) == (
         "a.npz: it belongs to another run than the record next to it. Allowed: the two files that one "
-        "--quba-report wrote, or the record alone."
+        "--quba-record wrote, or the record alone."
     )
     later = answers_file({"format": 2})
     assert error(later) == "a.npz: format 2 is newer than this version reads. Allowed: 1."

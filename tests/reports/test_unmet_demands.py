@@ -8,7 +8,7 @@ from quba_check.core.explanation import Explanation
 from quba_check.reports.notes import record_notes
 from quba_check.reports.unmet_demands import next_step, unmet_lines
 
-COMMAND = ["pytest", "-q", "--model", "m.pt", "--quba-data=my photos", "--quba-report=r.json", "gate.yaml"]
+COMMAND = ["pytest", "-q", "--model", "m.pt", "--quba-data=my photos", "--quba-record=r.json", "gate.yaml"]
 PATH = "runs/a.json"
 INPUTS = [{"kind": "baseline", "path": "baselines/release/record.json", "sha256": "0" * 64}]
 
@@ -56,7 +56,7 @@ def step(name, outcome="fail", *, inputs=(), command=COMMAND, path=PATH, **expla
         ({"name": "accuracy", "within_noise": True, "policy": "fail"}, "lint gate.yaml --record runs/a.json"),
         (
             {"name": "object_focus", "outcome": "unmeasurable", "reason": "no images"},
-            "doctor --model m.pt '--quba-data=my photos' --quba-report=r.json gate.yaml",
+            "doctor --model m.pt '--quba-data=my photos' --quba-record=r.json gate.yaml",
         ),
         (
             {

@@ -22,10 +22,10 @@ OTHER_PROCESSOR = TESTS / "acceptance/other_processor"
 DATA = "/data"
 """Stands in records for the folders of this machine."""
 RUNS = {
-    "demo": ["--model=demo", "--quba-report=demo.json"],
-    "textured": ["--model=demo-textured", "--quba-report=textured.json", "--quba-baseline=demo.json"],
+    "demo": ["--model=demo", "--quba-record=demo.json"],
+    "textured": ["--model=demo-textured", "--quba-record=textured.json", "--quba-baseline=demo.json"],
 }
-APPROVED = "--model=colours:network --quba-data=. --quba-first-release --quba-report=r.json thresholds.yaml"
+APPROVED = "--model=colours:network --quba-data=. --quba-first-release --quba-record=r.json thresholds.yaml"
 
 
 def gate(folder: Path, words: list[str], **variables: str) -> None:

@@ -33,7 +33,7 @@ PAGES: Mapping[str, str] = {
     "--quba-baseline": "[baseline](comparing.md#how-do-i-keep-the-last-release-as-a-baseline)",
     "--quba-first-release": "[baseline](comparing.md#how-do-i-keep-the-last-release-as-a-baseline)",
     "--quba-no-looser": "[baseline](comparing.md#how-do-i-notice-demands-that-vanish)",
-    "--quba-report": "[record](result.md#where-is-the-result-kept)",
+    "--quba-record": "[record](result.md#where-is-the-result-kept)",
     "--quba-markdown": "[summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
     "--quba-html": "[page](result.md#how-do-i-make-a-page)",
     "--quba-pictures": "[pictures](result.md#which-images-did-a-demand-fail-on)",
