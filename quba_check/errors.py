@@ -12,6 +12,7 @@
     │   ├── DimensionError   a custom dimension: its declaration, or its values
     │   ├── PopulationError  a reference population that cannot grade anything
     │   └── StoreError       the folder of stored predictions
+    ├── InvalidValueError    a value that is not allowed; the reader of its file adds the line
     ├── UnmeasurableError    a dimension has no value here, with the reason
     └── InvariantError       a guard detected that a number would be wrong; the value is withheld
 
@@ -65,6 +66,11 @@ class QubaError(Exception):
             text = f"{text}."
         sentences = [text, allowed and f"Allowed: {self.allowed}.", self.hint]
         super().__init__(_shown(" ".join(filter(None, sentences))))
+
+    @property
+    def pieces(self) -> dict[str, str]:
+        """The pieces of the message, for an error of another class or place."""
+        return {name: getattr(self, name) for name in ("problem", "where", "got", "allowed", "hint")}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.args, self.__dict__)
@@ -168,6 +174,10 @@ def extra_needed(what: str, package: str, error: type[UserError], *, extra: str)
         yield
     except ImportError as missing:
         raise error(f"{what} {needs(package, extra=extra)}") from missing
+
+
+class InvalidValueError(QubaError, ValueError):
+    """A value that is not allowed; whoever reads its file adds the place."""
 
 
 class UnmeasurableError(QubaError):

@@ -77,8 +77,10 @@ class Evaluation(Predictor):
     ) -> None:
         if not isinstance(model, str | Classifier):
             raise OptionError(
-                f"model: got a value of type {type(model).__name__}. Allowed: a model spec, such as "
-                "'model.pt' or 'package.module:callable', or a loaded Classifier."
+                where="model",
+                got=f"a value of type {type(model).__name__}",
+                allowed="a model spec, such as 'model.pt' or 'package.module:callable', or a loaded "
+                "Classifier",
             )
         registry.load_entry_points()
         if not isinstance(store, Store):
@@ -102,8 +104,9 @@ class Evaluation(Predictor):
         classes = model.head.classes
         if classes != len(suite.classes):
             raise HeadError(
-                f"{model.spec}: the classifier was loaded for {classes} classes, "
-                f"the suite has {len(suite.classes)}. Load it with the suite's classes and head.",
+                f"the classifier was loaded for {classes} classes, the suite has "
+                f"{len(suite.classes)}. Load it with the suite's classes and head.",
+                where=model.spec,
                 theirs=classes,
                 classes=len(suite.classes),
             )

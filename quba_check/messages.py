@@ -55,15 +55,15 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return the suggestion of a similar word for the end of a message.
 
     Returns:
-        `" Did you mean 'accuracy'?"`, or an empty string if no word is similar.
+        `"Did you mean 'accuracy'?"`, or an empty string if no word is similar.
 
     >>> did_you_mean("acuracy", ["accuracy", "parameters"])
-    " Did you mean 'accuracy'?"
+    "Did you mean 'accuracy'?"
     >>> did_you_mean("zzz", ["accuracy"])
     ''
     """
     near = nearest(word, allowed)
-    return f" Did you mean '{near}'?" if near else ""
+    return f"Did you mean '{near}'?" if near else ""
 
 
 def needs(package: str, *, extra: str) -> str:
@@ -105,7 +105,26 @@ def allowed_names(name: str, names: Iterable[str]) -> str:
     "Allowed: accuracy, parameters. Did you mean 'accuracy'?"
     """
     names = list(names)
-    return f"Allowed: {listed(names)}.{did_you_mean(name, names)}"
+    return f"Allowed: {listed(names)}. {did_you_mean(name, names)}".strip()
+
+
+def known_names(name: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the pieces of an error about an unknown name.
+
+    >>> known_names("acuracy", ["accuracy", "parameters"])
+    {'allowed': 'accuracy, parameters', 'hint': "Did you mean 'accuracy'?"}
+    """
+    names = list(names)
+    return {"allowed": listed(names), "hint": did_you_mean(name, names)}
+
+
+def allowing(reason: str, allowed: str) -> str:
+    """Return the reason of a missing value with what is allowed; reports end the sentence.
+
+    >>> allowing("2 groups of images", "at least 10")
+    '2 groups of images. Allowed: at least 10'
+    """
+    return f"{reason}. Allowed: {allowed}"
 
 
 def one_line(text: str, most: int = MOST_CHARACTERS) -> str:

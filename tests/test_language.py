@@ -150,6 +150,18 @@ def test_first_lines_are_short_and_no_questions() -> None:
     assert {path: found for path, text in texts.items() if (found := [*unclear_docstrings(text)])} == {}
 
 
+def test_only_errors_and_messages_write_what_is_allowed() -> None:
+    """All others pass it to an error as `allowed`, or to `messages.allowing`."""
+    composers = {ROOT / "quba_check" / name for name in ("errors.py", "messages.py")}
+    assert [
+        f"{path.relative_to(ROOT)}:{prose.line}"
+        for path in MODULES
+        if path not in composers
+        for prose in strings(parsed(path.read_text(encoding="utf-8")))
+        if "Allowed:" in prose.text
+    ] == []
+
+
 # The checker itself.
 
 

@@ -11,10 +11,10 @@ from quba_check.messages import did_you_mean, paths_as_typed
 @pytest.mark.parametrize(
     ("word", "meant"),
     [
-        ("resnet5", " Did you mean 'resnet50'?"),
-        ("RESNET50", " Did you mean 'resnet50'?"),
-        ("ReSNet50", " Did you mean 'resnet50'?"),
-        ("clip-resnet5", " Did you mean 'clip-resnet50'?"),
+        ("resnet5", "Did you mean 'resnet50'?"),
+        ("RESNET50", "Did you mean 'resnet50'?"),
+        ("ReSNet50", "Did you mean 'resnet50'?"),
+        ("clip-resnet5", "Did you mean 'clip-resnet50'?"),
         ("zzz", ""),
         ("", ""),
     ],

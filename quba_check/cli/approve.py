@@ -92,7 +92,9 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:
-        raise OptionError("--by: the user of this machine has no name. State who approves it.") from error
+        raise OptionError(
+            "the user of this machine has no name. State who approves it.", where="--by"
+        ) from error
 
 
 def _earlier(folder: Path) -> tuple[Record | None, list[str]]:

@@ -19,7 +19,7 @@ from quba_check.core.facts import short_class_names, whole_class_names
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import file_ending_in
-from quba_check.messages import allowed_names, one_line
+from quba_check.messages import known_names, one_line
 from quba_check.reports.explanation import LEAST_IMAGES, slices_text
 from quba_check.reports.tables import shorten, table_text, terminal_width
 from quba_check.storage.locations import default_location, local_folder
@@ -122,8 +122,8 @@ def _clean_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list[F
     label, predicted = (_class(given[name], name, answers.classes) for name in ("class", "predicted"))
     slices = [name for column in answers.slices.values() for name in column.names]
     if slice_name is not None and slice_name not in slices:
-        hint = allowed_names(slice_name, slices) if slices else "The run has none."
-        raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
+        pieces = known_names(slice_name, slices) if slices else {"hint": "The run has none."}
+        raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", **pieces)
     wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
     wrong = [image for image in wrong if image.is_of(label, predicted, slice_name)]
     verb = "is" if len(wrong) == 1 else "are"
@@ -138,9 +138,10 @@ def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list
     images = rejects(run.record)
     sets = [*dict.fromkeys(image.set.removeprefix(UNKNOWN_PREFIX) for image in images)]
     if name not in sets:
-        hint = allowed_names(name, sets) if sets else "The run did not measure unknown_detection."
+        none = {"hint": "The run did not measure unknown_detection."}
+        pieces = known_names(name, sets) if sets else none
         problem = f"none of the most confident unknown images is in '{name}'"
-        raise OptionError(problem, where="--set", hint=hint)
+        raise OptionError(problem, where="--set", **pieces)
     predicted = _class(given["predicted"], "predicted", [str(image.predicted) for image in images])
     of_set = rejects(run.record, name)
     shown = [image for image in of_set if predicted in (None, image.predicted)]
@@ -151,8 +152,8 @@ def _class(given: str | None, option: str, names: Sequence[str]) -> str | None:
     """Return the class with a whole or short name; None for None."""
     whole = whole_class_names(names)
     if given is not None and given not in whole:
-        hint = allowed_names(given, dict.fromkeys(short_class_names(names)))
-        raise OptionError(f"there is no class '{given}'", where=f"--{option}", hint=hint)
+        pieces = known_names(given, dict.fromkeys(short_class_names(names)))
+        raise OptionError(f"there is no class '{given}'", where=f"--{option}", **pieces)
     return whole.get(given or "")
 
 

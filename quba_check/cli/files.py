@@ -18,7 +18,7 @@ from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError, PopulationError, UserError
 from quba_check.gate.options import Given
 from quba_check.grading.population import Population
-from quba_check.grading.population_file import BUILT_IN, population
+from quba_check.grading.population_file import POPULATION_CHOICES, population
 from quba_check.grading.published import (
     TIMM_PREFIX,
     PublishedModel,
@@ -69,9 +69,9 @@ def parse_population(given: Given) -> Population:
     try:
         return population(given.value)
     except PopulationError as error:
-        problem = f"{given.flag}: {str(error).removeprefix('population: ')}"
-        allowed = f" Allowed: {', '.join(BUILT_IN)}, or a file that 'quba-check published population' made."
-        raise OptionError(problem if "Allowed: " in problem else problem + allowed) from None
+        where = given.flag if error.where == "population" else f"{given.flag}: {error.where}"
+        allowed = error.allowed or POPULATION_CHOICES
+        raise OptionError(**error.pieces | {"where": where, "allowed": allowed}) from None
 
 
 def parse_published_model(given: Given) -> PublishedModel:
@@ -81,10 +81,13 @@ def parse_published_model(given: Given) -> PublishedModel:
     if model:
         return model
     similar = ", ".join(f"'{other}'" for other in nearest_names(name))
-    near = f" Did you mean {similar}?" if similar else ""
+    near = f"Did you mean {similar}?" if similar else ""
     raise OptionError(
-        f"{given.flag}: there is no published model '{given.value}'. Allowed: one of the "
-        f"{len(published_models())} names in the published table, or the model's name in timm.{near}"
+        f"there is no published model '{given.value}'",
+        where=given.flag,
+        allowed=f"one of the {len(published_models())} names in the published table, or the model's "
+        "name in timm",
+        hint=near,
     )
 
 
@@ -132,7 +135,7 @@ def check_not_read(output: Path | None, records: Iterable[Path], option: str = "
     """
     inputs = (file for path in records for file in (path, path.with_suffix(IMAGES_SUFFIX)))
     if output is not None and output.absolute() in [file.absolute() for file in inputs]:
-        raise OptionError(f"got '{output}', which this command reads", where=option, allowed="another file")
+        raise OptionError(got=f"'{output}', which this command reads", where=option, allowed="another file")
 
 
 def progress_bars() -> Progress:

@@ -127,7 +127,7 @@ def _write_example(folder: Path) -> None:
     """
     where = f"{_WHERE}: {folder}"
     allowed = "a new folder, or an empty one, that you may write to"
-    with os_errors("cannot be written", OptionError, where=where, hint=f"Allowed: {allowed}."):
+    with os_errors("cannot be written", OptionError, where=where, allowed=allowed):
         if folder.is_dir() and any(folder.iterdir()):
             raise OptionError("example images need a folder of their own", where=where, allowed=allowed)
         write_digits(folder)
@@ -148,7 +148,9 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: s
     """
     layout = detect_layout(root)
     if layout.clean == PUBLISHED_CLEAN and layout.classes == tuple(sorted(imagenet_classes())):
-        raise OptionError(f"{_WHERE}: {root} has the published ImageNet layout and needs no {manifest.name}.")
+        raise OptionError(
+            f"{root} has the published ImageNet layout and needs no {manifest.name}.", where=_WHERE
+        )
     if layout.clean == "." and thresholds is not None and thresholds.is_relative_to(root):
         problem = f"{root} holds the class folders, and {THRESHOLDS} would lie among them"
         raise OptionError(problem, where=_WHERE, hint="Run it in another folder.")

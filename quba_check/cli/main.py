@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.parser import Group, usage_message
-from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
+from quba_check.errors import BUG_EXIT_CODE, OptionError, UserError, describe_bug
 from quba_check.messages import paths_as_typed
 
 COMMANDS: Mapping[str, str] = {
@@ -110,8 +110,9 @@ def _report(error: Exception) -> int:
     code = USER_ERROR
     if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
         _drop_output()
-        text = f"standard output: cannot be written ({error.strerror}). "
-        text += "Allowed: a terminal, a pipe, or a file on a disk with space."
+        problem = f"cannot be written ({error.strerror})"
+        allowed = "a terminal, a pipe, or a file on a disk with space"
+        text = str(OptionError(problem, where="standard output", allowed=allowed))
     elif isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("quba_check"):
         text = (
             f"quba-check: the module '{error.name}' is not installed. Install quba-check without --no-deps."

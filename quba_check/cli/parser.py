@@ -21,7 +21,7 @@ from quba_check.gate.options import (
     parse_place,
     whole_number,
 )
-from quba_check.messages import allowed_names, did_you_mean, one_line
+from quba_check.messages import did_you_mean, known_names
 
 Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
 
@@ -62,8 +62,8 @@ class Group(click.Group):
         name = args[0]
         names = self.list_commands(ctx)
         if name not in names and not name.startswith("-"):
-            hint = allowed_names(name, names)
-            raise OptionError("unknown command", where=ctx.command_path, got=f"'{name}'", hint=hint)
+            pieces = known_names(name, names)
+            raise OptionError("unknown command", where=ctx.command_path, got=f"'{name}'", **pieces)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -182,10 +182,11 @@ def usage_message(error: click.UsageError) -> str:
     param = getattr(error, "param", None)
     # click's parser does not name the command of an option without its value.
     command, helped = (error.ctx.command_path,) * 2 if error.ctx else ("quba-check", "quba-check COMMAND")
+    hint = f"See '{helped} --help'."
     match error:
         case click.NoSuchOption():
-            near = did_you_mean(error.option_name, error.possibilities or ())
-            problem = f"unknown option, got '{error.option_name}'.{near}"
+            problem = f"unknown option, got '{error.option_name}'."
+            hint = f"{did_you_mean(error.option_name, error.possibilities or ())} {hint}".strip()
         case click.MissingParameter() if param is not None:
             problem = f"{_name(param)}: is missing."
         case click.BadOptionUsage():
@@ -193,8 +194,7 @@ def usage_message(error: click.UsageError) -> str:
         case _:
             words = error.format_message().removesuffix(".").strip()
             problem = f"{words[:1].lower()}{words[1:]}."
-    tail = "" if "Allowed: " in problem else f" See '{helped} --help'."
-    return one_line(f"{command}: {problem}{tail}")
+    return str(OptionError(problem, where=command, hint=hint))
 
 
 def _name(param: click.Parameter) -> str:

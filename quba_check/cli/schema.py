@@ -15,7 +15,7 @@ from quba_check.demands import threshold_schema
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading.population_file import PopulationFile
-from quba_check.messages import allowed_names
+from quba_check.messages import known_names
 from quba_check.models.preprocessing.file import PreprocessingFile
 from quba_check.records.record import Record
 from quba_check.reports.tables import json_text
@@ -36,8 +36,8 @@ def schema(form: str | None, write: Path | None) -> None:
     """
     if form not in SCHEMAS and (form is not None or write is None):
         got = f"'{form}'" if form else "none"
-        hint = allowed_names(form or "", SCHEMAS)
-        raise OptionError("unknown format", where="quba-check schema", got=got, hint=hint)
+        pieces = known_names(form or "", SCHEMAS)
+        raise OptionError("unknown format", where="quba-check schema", got=got, **pieces)
     for name in [form] if form else SCHEMAS:
         write_output(schema_text(name), write and write / FILE.format(name))
 

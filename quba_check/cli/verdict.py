@@ -119,7 +119,9 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
             raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=RUN_AGAIN)
     for spec in specs:
         if not any(is_record_of(record, spec) for record in records.values()):
-            raise UserError(f"--model: there is no record of '{spec.text}'. Name all records of its run.")
+            raise UserError(
+                f"there is no record of '{spec.text}'. Name all records of its run.", where="--model"
+            )
 
 
 def _check_bounds(record: Record, path: Path, thresholds: Thresholds) -> None:

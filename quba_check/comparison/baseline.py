@@ -13,7 +13,7 @@ from quba_check.core.grade import LETTERS
 from quba_check.core.measurement import Drop, Sample, Unmeasurable
 from quba_check.core.request import Request, target_name
 from quba_check.core.view import UNKNOWN_PREFIX
-from quba_check.messages import listed
+from quba_check.messages import allowing, listed
 from quba_check.number_format import RELATIVE, limit_text
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.verdict import SIGNS, VerdictRow
@@ -71,7 +71,7 @@ def drop(
     dimension = request.dimension
     name = target_name(request.dimension, request.part)
     if before is None:
-        reason = f"{baseline} has no value of {name}. Allowed: a record of a run that measured it"
+        reason = allowing(f"{baseline} has no value of {name}", "a record of a run that measured it")
         return Unmeasurable(dimension, reason, missing_data=True)
     if after is None:
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
@@ -80,7 +80,7 @@ def drop(
         return Unmeasurable(dimension, reason)
     if before.score and after.score and before.score != after.score:
         reason = f"{baseline} has {name} with the score {before.score}, this run with {after.score}"
-        return Unmeasurable(dimension, f"{reason}. Allowed: the same score in both manifests")
+        return Unmeasurable(dimension, allowing(reason, "the same score in both manifests"))
     if relative and before.value <= 0 and not is_same(before, after):
         reason = f"{name} is {before.value:g} in {baseline}, so a relative drop is undefined. Use max_drop"
         return Unmeasurable(dimension, reason)
@@ -143,11 +143,9 @@ def incompatibility(
         reasons += [f"sets ({listed(sorted(others))})"] if others else []
     if not reasons:
         return None
-    return Unmeasurable(
-        request.dimension,
-        f"{baseline.file} cannot be its baseline: it differs in {listed(reasons)}. "
-        "Allowed: a record of the same protocol, images and classes",
-    )
+    reason = f"{baseline.file} cannot be its baseline: it differs in {listed(reasons)}"
+    allowed = "a record of the same protocol, images and classes"
+    return Unmeasurable(request.dimension, allowing(reason, allowed))
 
 
 def looser_demands(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) -> list[str]:

@@ -81,12 +81,14 @@ class StoredRun:
         record = f"{where}{self.file}"
         if self.record.suite.sets and CLEAN_SET not in self.record.suite.sets:
             raise UserError(
-                f"{record}: its run did not measure the clean set, only {listed(self.record.suite.sets)}. "
-                "Allowed: a record of a run that measured accuracy or another dimension of clean images."
+                f"its run did not measure the clean set, only {listed(self.record.suite.sets)}",
+                where=record,
+                allowed="a record of a run that measured accuracy or another dimension of clean images",
             )
         raise UserError(
-            f"{record}: its predictions on clean images are neither next to it nor in the store. "
-            "Allowed: a record with its predictions next to it, of a run that measured the clean set."
+            "its predictions on clean images are neither next to it nor in the store",
+            where=record,
+            allowed="a record with its predictions next to it, of a run that measured the clean set",
         )
 
     @property

@@ -41,7 +41,7 @@ class ConfidenceCurve:
 
     def __post_init__(self) -> None:
         if len(self.limits) != len(SCORES):
-            raise ValueError(f"confidence curve: {len(self.limits)} limits. Allowed: {len(SCORES)}.")
+            raise ValueError(f"confidence curve: {len(self.limits)} limits instead of {len(SCORES)}")
 
     def at(self, score: float) -> float:
         """Return the limit at a normal score; beyond ±4 that at ±4."""

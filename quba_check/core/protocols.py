@@ -53,7 +53,7 @@ class Protocol:
         """
         if name not in PROTOCOLS:
             near = did_you_mean(name, PROTOCOLS)
-            raise OptionError(f"protocol: unknown '{name}'. Allowed: {listed(PROTOCOLS)}.{near}")
+            raise OptionError(f"unknown '{name}'", where="protocol", allowed=listed(PROTOCOLS), hint=near)
         return {"standard": STANDARD, "released": RELEASED}[name]
 
 

@@ -159,8 +159,8 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
         number = getattr(asked.entry, keys[bound])
         shown = f"{target} {keys[bound]}"
         if isinstance(given, str) and unit not in SHARES and bound != "max_relative_drop":
-            text = f"got {given}, but the unit is {unit}"
-            raise file.error(place, text, shown=shown, is_on_key=False, allowed=f"a number in {unit}")
+            got = f"{given}, but the unit is {unit}"
+            raise file.error(place, shown=shown, is_on_key=False, got=got, allowed=f"a number in {unit}")
         problem = (_unreachable if bound == right else _useless)(bound, number, better, unit)
         if problem:
             raise file.error(place, f"{shown} {given} {problem}", shown="", is_on_key=False)

@@ -21,7 +21,7 @@ from quba_check.strict_yaml import (
     check_schema,
     dotted_path,
     read_yaml,
-    schema_problems,
+    schema_errors,
     typed,
 )
 
@@ -78,8 +78,9 @@ class Problems:
 
     def well_formed(self, document: Document) -> Document:
         """Collect the wrong keys and types of a document; return it without wrong entries."""
-        for location, message in schema_problems(document, ThresholdFile).items():
-            self.errors.append(ThresholdError(_margin_as_rule(document, location) or message))
+        for location, error in schema_errors(document, ThresholdFile).items():
+            margin = _margin_as_rule(document, location)
+            self.errors.append(ThresholdError(**{"problem": margin} if margin else error.pieces))
             self._wrong.add(location[: 2 if {*location[:1]} & {*BY_NAME} else 1])
         return replace(document, data=self.without_wrong(document.data))
 

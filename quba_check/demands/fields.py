@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
+from quba_check.errors import InvalidValueError
 from quba_check.strict_yaml.document import describe
 from quba_check.strict_yaml.schema import Words
 
@@ -36,7 +37,7 @@ def _number(value: Any) -> Any:
     number = as_share(value)
     if not isinstance(number, str):
         return number
-    raise ValueError(f"got text '{value}'. Allowed: a number, or a percentage such as 2%.")
+    raise InvalidValueError(got=f"text '{value}'", allowed="a number, or a percentage such as 2%")
 
 
 def _bound_schema(**limits: float) -> WithJsonSchema:
@@ -53,7 +54,7 @@ def _day(value: Any) -> Any:
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise ValueError(f"got {describe(value)}. Allowed: a day, such as 2027-01-31.") from None
+        raise InvalidValueError(got=describe(value), allowed="a day, such as 2027-01-31") from None
 
 
 LEAST_ATTACK = Fraction(1, 2550)
@@ -68,7 +69,7 @@ def _attack_size(value: Any) -> str:
         size = Fraction(0)
     if not LEAST_ATTACK <= size <= 1:
         allowed = f"a fraction from {LEAST_ATTACK} to 1, such as 4/255"
-        raise ValueError(f"got {describe(value)}. Allowed: {allowed}.")
+        raise InvalidValueError(got=describe(value), allowed=allowed)
     return str(size)
 
 

@@ -54,15 +54,18 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
     if text in shipped:
         return shipped[text]
     if text and kind == "folder":
-        raise ThresholdError(f"{text}: this is a folder. Allowed: a threshold file, or {listed(profiles)}.")
+        raise ThresholdError(
+            "this is a folder", where=text, allowed=f"a threshold file, or {listed(profiles)}"
+        )
     candidates = {name: name for name in profiles}
     candidates |= {file.stem: file.name for file in neighbours(path) if file.suffix in _SUFFIXES}
     word = Path(text).stem if text.endswith(_SUFFIXES) else Path(text).name
     near = nearest(word, candidates, cutoff=_SIMILAR)
-    suggestion = f" Did you mean '{candidates[near]}'?" if near else ""
+    suggestion = f"Did you mean '{candidates[near]}'? " if near else ""
     raise ThresholdError(
-        f"{text}: there is no such threshold file, and no shipped profile of that name.{suggestion} "
-        f"Shipped: {listed(profiles)}."
+        "there is no such threshold file, and no shipped profile of that name",
+        where=text,
+        hint=f"{suggestion}Shipped: {listed(profiles)}.",
     )
 
 

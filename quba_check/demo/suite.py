@@ -136,8 +136,9 @@ def demo_root(store: Path) -> Path:
                     _draw(root)
     except OSError as why:
         raise StoreError(
-            f"{home}: the demonstration images cannot be written, got: {why.strerror or why}. "
-            "Allowed: a store folder that can be written (--quba-store)."
+            f"the demonstration images cannot be written ({why.strerror or why})",
+            where=f"{home}",
+            allowed="a store folder that can be written (--quba-store)",
         ) from why
     return root
 

@@ -181,7 +181,9 @@ def clean_probabilities(predictions: Tables) -> NDArray[np.float32]:
     """
     probabilities = predictions[CLEAN].probabilities
     if probabilities is None:
-        raise InvariantError("clean: the predictions came without the probabilities that the view asks for")
+        raise InvariantError(
+            "the predictions came without the probabilities that the view asks for", where="clean"
+        )
     return probabilities
 
 

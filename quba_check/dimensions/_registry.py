@@ -33,8 +33,9 @@ class Registry:
         other = self._dimensions.get(dimension.name)
         if other is not None and origin(other.measure) != origin(dimension.measure):
             raise DimensionError(
-                f"{origin(dimension.measure)}: the dimension '{dimension.name}' is already registered by "
-                f"{origin(other.measure)}. Give yours another name."
+                f"the dimension '{dimension.name}' is already registered by {origin(other.measure)}. "
+                "Give yours another name.",
+                where=origin(dimension.measure),
             )
         self._dimensions[dimension.name] = validated_dimension(dimension)
 
@@ -47,7 +48,7 @@ class Registry:
     def __getitem__(self, name: str) -> Dimension:
         if name not in self._dimensions:
             raise UserError(
-                f"unknown dimension '{name}'.{did_you_mean(name, self.names)} Allowed: {listed(self.names)}."
+                f"unknown dimension '{name}'", allowed=listed(self.names), hint=did_you_mean(name, self.names)
             )
         return self._dimensions[name]
 
@@ -71,8 +72,9 @@ class Registry:
             except Exception as error:
                 package = entry_point.dist.name if entry_point.dist else entry_point.module
                 raise DimensionError(
-                    f"{package}: its entry point '{entry_point.name}' ({ENTRY_POINTS}) cannot be loaded: "
-                    f"{type(error).__name__}: {error}. Fix or uninstall {package}."
+                    f"its entry point '{entry_point.name}' ({ENTRY_POINTS}) cannot be loaded: "
+                    f"{type(error).__name__}: {error}. Fix or uninstall {package}.",
+                    where=package,
                 ) from error
 
 

@@ -152,7 +152,9 @@ class Rows:
             InvariantError: the predictions came without them.
         """
         if self.table.probabilities is None:
-            raise InvariantError(f"{self.view}: the predictions came without the probabilities of the view")
+            raise InvariantError(
+                "the predictions came without the probabilities of the view", where=f"{self.view}"
+            )
         return self.table.probabilities
 
     @property

@@ -78,23 +78,29 @@ def validated_dimension(dimension: Dimension) -> Dimension:
 def _check_declaration(dimension: Dimension, where: str) -> None:
     if not _NAME.fullmatch(dimension.name) or dimension.name in RESERVED:
         raise DimensionError(
-            f"{where}: the name cannot be used. Allowed: small letters, digits and underscores, beginning "
-            f"with a letter; not {', '.join(RESERVED)}."
+            "the name cannot be used",
+            where=where,
+            allowed="small letters, digits and underscores, beginning with a letter; not "
+            f"{', '.join(RESERVED)}",
         )
     _check_better(where, dimension.better)
     if not dimension.unit:
-        raise DimensionError(f"{where}: unit is empty. Allowed: fraction, ratio, millions, or another word.")
+        raise DimensionError(
+            "unit is empty", where=where, allowed="fraction, ratio, millions, or another word"
+        )
     if dimension.weight and dimension.name not in PUBLISHED_DIMENSIONS:
         raise DimensionError(
-            f"{where}: weight, got {dimension.weight:g}. Allowed: 0; the QUBA score is over the nine "
-            "published dimensions."
+            "weight",
+            where=where,
+            got=f"{dimension.weight:g}",
+            allowed="0; the QUBA score is over the nine published dimensions",
         )
 
 
 def _check_better(where: str, better: str | None) -> None:
     if better not in get_args(Better):
         near = did_you_mean(str(better), get_args(Better))
-        raise DimensionError(f"{where}: better, got {better!r}. Allowed: 'high', 'low'.{near}")
+        raise DimensionError("better", where=where, got=f"{better!r}", allowed="'high', 'low'", hint=near)
 
 
 def _with_check(
@@ -107,7 +113,7 @@ def _with_check(
     def checked(suite: SuiteFacts) -> tuple[Declared, ...]:
         items = _call(where, function, suite)
         if not isinstance(items, (tuple, list)) or not all(isinstance(item, kind) for item in items):
-            raise DimensionError(f"{where}, got {items!r}. Allowed: a tuple of {kind.__name__}.")
+            raise DimensionError(where, got=f"{items!r}", allowed=f"a tuple of {kind.__name__}")
         for item in items:
             check(where, item)
         return tuple(items)
@@ -123,8 +129,10 @@ def _check_view(where: str, view: View) -> None:
         is_possible = view.corruption is None and view.severity is None
     if not is_possible:
         raise DimensionError(
-            f"{where}, got {(view.set, view.corruption, view.severity)}. Allowed: the name of a set alone, "
-            f"or '{CORRUPTIONS_SET}' with a corruption ({listed(names)}) and a severity (1 to 5)."
+            where,
+            got=f"{(view.set, view.corruption, view.severity)}",
+            allowed=f"the name of a set alone, or '{CORRUPTIONS_SET}' with a corruption ({listed(names)}) "
+            "and a severity (1 to 5)",
         )
 
 
@@ -141,10 +149,10 @@ def _with_checked_result(
         measurement = _call(where, dimension.measure, predictions, facts)
         if not isinstance(measurement, Measurement):
             raise DimensionError(
-                f"{where}: returned {measurement!r}. Allowed: a quba_check.core.measurement.Measurement."
+                f"returned {measurement!r}", where=where, allowed="a quba_check.core.measurement.Measurement"
             )
         if measurement.dimension != dimension.name:
-            raise DimensionError(f"{where}: returned a measurement of '{measurement.dimension}'.")
+            raise DimensionError(f"returned a measurement of '{measurement.dimension}'.", where=where)
         is_custom = dimension.name not in PUBLISHED_DIMENSIONS  # object_focus is a fraction and can exceed 1
         whole = _checked_quantity(measurement, dimension.unit, f"{where}: the value", check_range=is_custom)
         units = {part.name: part.unit for part in dimension.parts(facts.suite)}
@@ -152,14 +160,13 @@ def _with_checked_result(
         for name, part in measurement.parts.items():
             if name not in units:
                 raise DimensionError(
-                    f"{where}: returned the part '{name}', which is not declared.{did_you_mean(name, units)} "
-                    f"Declared: {listed(units) or 'no parts'}."
+                    f"returned the part '{name}', which is not declared",
+                    where=where,
+                    hint=f"{did_you_mean(name, units)} Declared: {listed(units) or 'no parts'}.".strip(),
                 )
             label = f"{where}: the part '{name}'"
             if not isinstance(part, Quantity) or isinstance(part, Measurement):
-                raise DimensionError(
-                    f"{label}, got {part!r}. Allowed: a quba_check.core.measurement.Quantity."
-                )
+                raise DimensionError(label, got=f"{part!r}", allowed="a quba_check.core.measurement.Quantity")
             parts[name] = _checked_quantity(part, units[name], label, check_range=is_custom)
         return replace(whole, parts=parts, tables=checked_tables(measurement.tables, where))
 
@@ -170,20 +177,22 @@ def _checked_quantity(quantity: Number, unit: str, where: str, *, check_range: b
     """Check a quantity; return it with Python numbers instead of those of numpy or torch."""
     if not isinstance(quantity.value, Real) or not math.isfinite(quantity.value):
         raise DimensionError(
-            f"{where} is not a finite number, got {quantity.value!r}. If there is no value, raise "
-            "UnmeasurableError('why')."
+            f"{where} is not a finite number",
+            got=f"{quantity.value!r}",
+            hint="If there is no value, raise UnmeasurableError('why').",
         )
     if quantity.unit != unit:
         raise DimensionError(f"{where} is in '{quantity.unit}', but '{unit}' is declared.")
     if not isinstance(quantity.curve, ConfidenceCurve | None) or not isinstance(quantity.n, Integral | None):
         raise DimensionError(
-            f"{where} has n = {quantity.n!r} and the curve {quantity.curve!r}. Allowed: a whole number of "
-            "images, and a ConfidenceCurve as from quba_check.dimensions.share, or None."
+            f"{where} has n = {quantity.n!r} and the curve {quantity.curve!r}",
+            allowed="a whole number of images, and a ConfidenceCurve as from "
+            "quba_check.dimensions.share, or None",
         )
     value = float(quantity.value)
     if check_range and unit == "fraction" and not -ROUNDING <= value <= 1 + ROUNDING:  # such as a percentage
         raise DimensionError(
-            f"{where} is not a fraction, got {value:g}. Allowed: a number from 0 to 1, or another unit."
+            f"{where} is not a fraction", got=f"{value:g}", allowed="a number from 0 to 1, or another unit"
         )
     return replace(quantity, value=value, n=None if quantity.n is None else int(quantity.n))
 
@@ -198,7 +207,7 @@ def _call(where: str, function: Callable[..., Any], *arguments: Any) -> Any:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise DimensionError(
-            f"{where}: raised {text} ({_location(frame.filename, frame.lineno)})."
+            f"raised {text} ({_location(frame.filename, frame.lineno)}).", where=where
         ) from error
 
 
@@ -214,9 +223,11 @@ def checked_tables(tables: object, where: str) -> dict[str, Table]:
         isinstance(name, str) and _TABLE_NAME.fullmatch(name) for name in tables
     ):
         raise DimensionError(
-            f"{where}: tables, got {_shown(tables)}. Allowed: a dict of names "
-            "(small letters, digits and underscores, beginning with a letter; any text after a dot) and "
-            "tables."
+            "tables",
+            where=where,
+            got=_shown(tables),
+            allowed="a dict of names (small letters, digits and underscores, beginning with a letter; "
+            "any text after a dot) and tables",
         )
     return {name: _checked_table(table, f"{where}: the table '{name}'") for name, table in tables.items()}
 
@@ -224,8 +235,10 @@ def checked_tables(tables: object, where: str) -> dict[str, Table]:
 def _checked_table(table: object, where: str) -> Table:
     if not isinstance(table, Table) or not _is_well_formed(table):
         raise DimensionError(
-            f"{where}, got {_shown(table)}. Allowed: a quba_check.Table with different column names, rows "
-            f"with one cell for each column, at most {MOST_CELLS:,} cells, and text as the note."
+            where,
+            got=_shown(table),
+            allowed="a quba_check.Table with different column names, rows with one cell for each "
+            f"column, at most {MOST_CELLS:,} cells, and text as the note",
         )
     rows = []
     for number, row in enumerate(table.rows, start=1):
@@ -252,14 +265,14 @@ def _cell(cell: Any, where: str) -> Cell:
         return cell.encode(errors="backslashreplace").decode()
     if isinstance(cell, str):
         raise DimensionError(
-            f"{where} has {len(cell):,} characters. Allowed: text of at most {LONGEST_TEXT:,}."
+            f"{where} has {len(cell):,} characters", allowed=f"text of at most {LONGEST_TEXT:,}"
         )
     number = None if isinstance(cell, bool) else cell  # a bool is an int to Python
     if isinstance(number, Integral):
         return operator.index(number)
     if isinstance(number, Real) and math.isfinite(number):
         return float(number)
-    raise DimensionError(f"{where}, got {_shown(cell)}. Allowed: text, a whole number, or a finite number.")
+    raise DimensionError(where, got=_shown(cell), allowed="text, a whole number, or a finite number")
 
 
 def _is_list(value: object) -> bool:

@@ -117,7 +117,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
             at_size = _measured({CLEAN: rows.table, **attacked}, epsilon)
         quantity = at_size.quantity(request.metric or None)
         if quantity is None:
-            raise InvariantError(f"{_NAME}: there is no part {request.metric}")
+            raise InvariantError(f"there is no part {request.metric}", where=_NAME)
         return quantity
 
     notes = dict.fromkeys(note for one in (measured, *sizes.values()) for note in one.notes)
@@ -135,7 +135,7 @@ def _measured(predictions: Tables, epsilon: Fraction) -> Measurement:
     fgsm = predictions[FGSM]
     pgd = predictions[PGD]
     if not (np.array_equal(clean.index, fgsm.index) and np.array_equal(clean.index, pgd.index)):
-        raise InvariantError(f"{_NAME}: clean, FGSM and PGD predictions are of different images")
+        raise InvariantError("clean, FGSM and PGD predictions are of different images", where=_NAME)
     relative = ratios(predictions, (FGSM, PGD))
     whole = geometric_mean_ratio(list(relative.values()))
     parts = {

@@ -236,7 +236,7 @@ def _agreement(rows: Rows) -> Quantity:
 
 def _pairs(rows: Rows) -> AnswerPairs:
     if rows.reference is None:
-        raise InvariantError("parity: there are no answers to compare with")
+        raise InvariantError("there are no answers to compare with", where="parity")
     return AnswerPairs(rows, rows.reference)
 
 

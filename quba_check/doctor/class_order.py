@@ -237,7 +237,9 @@ def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
         f"got {len(order)} names, {len({*order})} of them different; the suite has {len(classes)} classes."
     )
     if unknown is not None:
-        problem = f"'{unknown}' is not a class of the suite.{did_you_mean(unknown, [*classes, *names])}"
+        problem = (
+            f"'{unknown}' is not a class of the suite. {did_you_mean(unknown, [*classes, *names])}".rstrip()
+        )
     return Finding(
         check="class order",
         problem=f"--order: {problem}",

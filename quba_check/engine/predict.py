@@ -234,10 +234,11 @@ class Passes:
             is_other = SPECIFIC_TO_GENERAL.index(kind) > SPECIFIC_TO_GENERAL.index(classifier.outputs)
             if is_other and (stated is None or kind == "logits"):
                 raise ModelError(
-                    f"{classifier.spec}: the outputs were taken for {classifier.outputs}"
-                    f"{' as stated' if stated else ''}, but those for {view} are {kind}. State outputs: "
+                    f"the outputs were taken for {classifier.outputs}{' as stated' if stated else ''}, "
+                    f"but those for {view} are {kind}. State outputs: "
                     f"{kind if stated else ', '.join(OUTPUT_KINDS)}, in quba_config or the "
-                    "preprocessing file."
+                    "preprocessing file.",
+                    where=classifier.spec,
                 )
         return classifier.logits(raw)
 

@@ -88,8 +88,9 @@ class StoredCheck:
             self.own.clear()
             if self.of_workers:
                 raise ModelError(
-                    f"{self.classifier.spec}: workers elsewhere answer differently than this process: "
-                    f"{difference}. Give them the same files, environment variables and libraries."
+                    f"workers elsewhere answer differently than this process: {difference}. Give them "
+                    "the same files, environment variables and libraries.",
+                    where=self.classifier.spec,
                 )
             number = self.cache_keys.generation
             self.cache_keys.generation = number + 1
@@ -223,10 +224,11 @@ class StoredCheck:
         repeated = _largest_difference(answers, self.worker.predict_again(view, examples, True)[0]).max()
         if repeated > self._tolerance:
             raise InvariantError(
-                f"{self.classifier.spec}: two passes over the same {len(examples)} images differ by "
-                f"{repeated:.3g} in a probability, allowed {self._tolerance:g}, so that stored predictions "
-                "cannot be compared with the model. Draw no random numbers in forward(), or name an empty "
-                "store with --quba-store."
+                f"two passes over the same {len(examples)} images differ by {repeated:.3g} in a "
+                f"probability, allowed {self._tolerance:g}, so that stored predictions cannot be "
+                "compared with the model. Draw no random numbers in forward(), or name an empty "
+                "store with --quba-store.",
+                where=self.classifier.spec,
             )
         return (
             f"{changed.sum()} of {len(examples)} images of {view} have another answer now (a probability "

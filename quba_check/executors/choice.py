@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 INLINE = "inline"
 """The choice of this process."""
-ON_SLURM = " On SLURM, start Ray: srun ray symmetric-run … -- pytest … --quba-executor=ray:auto."
+ON_SLURM = "On SLURM, start Ray: srun ray symmetric-run … -- pytest … --quba-executor=ray:auto."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +65,4 @@ def parse_executor(text: str) -> ExecutorChoice | None:
         if name == executor.name and (address or not colon):
             return replace(executor, address=address)
     hint = ON_SLURM if name == "slurm" else did_you_mean(text, FORMS)
-    raise OptionError(where="--quba-executor", got=f"'{text}'", allowed=", ".join(FORMS), hint=hint.strip())
+    raise OptionError(where="--quba-executor", got=f"'{text}'", allowed=", ".join(FORMS), hint=hint)

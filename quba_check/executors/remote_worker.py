@@ -67,8 +67,9 @@ class WorkerSpec:
         """
         if classifier.request is None:
             raise OptionError(
-                f"--quba-executor: {classifier.spec} exists in this process alone; no worker can load it. "
-                "Allowed: a model spec, such as package.module:callable."
+                f"{classifier.spec} exists in this process alone; no worker can load it",
+                where="--quba-executor",
+                allowed="a model spec, such as package.module:callable",
             )
         request = replace(classifier.request, progress=None, cache=None, worker=None)
         identity = model_identity(classifier)

@@ -39,9 +39,12 @@ def statement(record: Record, *, file: str, digest: str, url: str | None = None)
     """
     if not record.model.files:
         raise UserError(
-            f"{file}: the record has no digests of files of the model '{record.model.spec}', which an "
-            "attestation is about. Allowed: a record of this version, of a checkpoint, an ONNX file, another "
-            "model file or folder, or a timm model. Save the model, and run the gate with --model=FILE."
+            f"the record has no digests of files of the model '{record.model.spec}', which an "
+            "attestation is about",
+            where=file,
+            allowed="a record of this version, of a checkpoint, an ONNX file, another model file or "
+            "folder, or a timm model",
+            hint="Save the model, and run the gate with --model=FILE.",
         )
     tests: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
     for row in record.verdicts:

@@ -65,8 +65,11 @@ class SessionBaseline:
         if path is None and self.stated:
             if len(self.stated) > 1:
                 raise OptionError(
-                    f"baseline: the threshold files state different ones, got {listed(self.stated)}. "
-                    "Allowed: one for all. Use two runs, or name one with --quba-baseline FILE.json."
+                    "the threshold files state different ones",
+                    where="baseline",
+                    got=listed(self.stated),
+                    allowed="one for all",
+                    hint="Use two runs, or name one with --quba-baseline FILE.json.",
                 )
             store = self._options.store_location
             path = approved_record(self.stated[0], self._root, store)
@@ -138,7 +141,8 @@ class SessionBaseline:
         demands = list(demands)
         if options.first_release and options.no_looser:
             raise OptionError(
-                "got --quba-first-release too, which has no demands to compare with. Allowed: one of both.",
+                got="--quba-first-release too, which has no demands to compare with",
+                allowed="one of both",
                 where="--quba-no-looser",
             )
         if run is None:
@@ -149,12 +153,16 @@ class SessionBaseline:
             return
         if options.first_release:
             raise OptionError(
-                f"there is a baseline, got {run.file}. Leave the option out.", where="--quba-first-release"
+                "there is a baseline",
+                got=run.file,
+                hint="Leave the option out.",
+                where="--quba-first-release",
             )
         if options.no_looser and (looser := self.looser(demands, run.record.protocol)):
             raise OptionError(
-                f"--quba-no-looser: the demands are looser than those of {run.file}: {'; '.join(looser)}. "
-                "Restore them, or approve a record of a run without the option."
+                f"the demands are looser than those of {run.file}: {'; '.join(looser)}. Restore "
+                "them, or approve a record of a run without the option.",
+                where="--quba-no-looser",
             )
 
     def check_images(self, evaluation: Evaluation) -> None:
@@ -184,7 +192,8 @@ class SessionBaseline:
             reasons += [f"slices of {name}"] if sets[name].slices not in (None, counts[name].slices) else []
         if reasons:
             raise OptionError(
-                f"--quba-no-looser: this run differs from {run.file} in {listed(reasons)}. Allowed: the same "
-                "images and labels, and the same --quba-limit and --quba-seed. Restore them, or "
-                "approve a record of a run without the option."
+                f"this run differs from {run.file} in {listed(reasons)}",
+                where="--quba-no-looser",
+                allowed="the same images and labels, and the same --quba-limit and --quba-seed",
+                hint="Restore them, or approve a record of a run without the option.",
             )

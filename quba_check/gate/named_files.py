@@ -39,7 +39,9 @@ def threshold_files(arguments: Sequence[str], base: Path) -> tuple[Path, ...]:
             files |= dict.fromkeys(_files_below(path))
     for path in files:
         if not is_utf8(str(path)):
-            raise ThresholdError(f"{path}: the path is not UTF-8 text. Rename the file or its folder.")
+            raise ThresholdError(
+                "the path is not UTF-8 text. Rename the file or its folder.", where=f"{path}"
+            )
     return tuple(files)
 
 

@@ -58,15 +58,18 @@ def is_demo_run(options: Options, root: Path) -> bool:
     others = [spec for spec in options.models if spec not in DEMO_MODELS]
     if demos and others:
         raise OptionError(
-            f"--model: '{demos[0]}' brings its own images and thresholds; it cannot be judged together "
-            f"with '{others[0]}'. Use two runs."
+            f"'{demos[0]}' brings its own images and thresholds; it cannot be judged together "
+            f"with '{others[0]}'. Use two runs.",
+            where="--model",
         )
     if demos and options.data is not None and not options.data_is_default:
         location = options.data
         label = location if isinstance(location, str) else shown_path(location, root)
         raise OptionError(
-            f"--quba-data: got '{label}', but '{demos[0]}' brings its own images. "
-            "Allowed: a data folder for any other model. Leave the option out, or name another model."
+            where="--quba-data",
+            got=f"'{label}', but '{demos[0]}' brings its own images",
+            allowed="a data folder for any other model",
+            hint="Leave the option out, or name another model.",
         )
     return bool(demos)
 
@@ -110,16 +113,18 @@ def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredR
     given = options.protocol
     if None not in (thresholds.protocol, given) and thresholds.protocol != given:
         raise OptionError(
-            f"--quba-protocol: got '{given}', but {label} states protocol {thresholds.protocol}. "
-            "Leave the option out, or use a threshold file written for that protocol."
+            where="--quba-protocol",
+            got=f"'{given}', but {label} states protocol {thresholds.protocol}",
+            hint="Leave the option out, or use a threshold file written for that protocol.",
         )
     if baseline is not None and any(demand.needs_baseline for demand in thresholds.demands):
         theirs = baseline.record.protocol
         ours = thresholds.protocol or given or "standard"
         if theirs != ours:
             raise OptionError(
-                f"baseline: {baseline.file} is of protocol {theirs}, but {label} is about protocol "
-                f"{ours}. Allowed: a record of a run under {ours}."
+                f"{baseline.file} is of protocol {theirs}, but {label} is about protocol {ours}",
+                where="baseline",
+                allowed=f"a record of a run under {ours}",
             )
     population_of(thresholds).scores(thresholds.quba.weights)
 

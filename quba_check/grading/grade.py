@@ -28,7 +28,7 @@ from quba_check.grading.notes import (
 )
 from quba_check.grading.population import Population, check_names, full_weights
 from quba_check.grading.population_file import population as named_population
-from quba_check.messages import listed
+from quba_check.messages import allowing, listed
 from quba_check.stats.clusters import group_effect, limits_in_groups
 from quba_check.stats.estimate import Estimate, delta_method
 from quba_check.stats.intervals import Limits, Scores
@@ -73,7 +73,9 @@ def quba_score(
     missing = [name for name in PUBLISHED_DIMENSIONS if name not in values]
     if missing:
         raise UserError(
-            f"quba_score: missing {listed(missing)}. Allowed: a value for each of the nine dimensions."
+            f"missing {listed(missing)}",
+            where="quba_score",
+            allowed="a value for each of the nine dimensions",
         )
     return _population(population).score(values, full_weights(weights))
 
@@ -264,7 +266,7 @@ def ungraded(
         complete=False,
         missing=tuple(missing),
         notes=tuple(notes),
-        not_graded=f"{other_suite}. {ALLOWED_SUITES}" if other_suite else not_graded,
+        not_graded=allowing(other_suite, ALLOWED_SUITES) if other_suite else not_graded,
         other_suite=other_suite,
     )
 
@@ -328,7 +330,9 @@ def check_values(values: Mapping[str, float]) -> None:
     check_names("values", values)
     for name, value in values.items():
         if not math.isfinite(value):
-            raise UserError(f"values: {name} cannot be scored, got {value!r}. Allowed: a finite number.")
+            raise UserError(
+                f"{name} cannot be scored", where="values", got=f"{value!r}", allowed="a finite number"
+            )
 
 
 def _population(population: str | Path | Population) -> Population:

@@ -18,10 +18,8 @@ rounding, too little to be marked.
 STORED_CORRUPTIONS = ("published", "screened")
 """The populations with corruption_robustness from the stored ImageNet-C."""
 _ATTACKED = {"standard": "pixels", "released": "the normalised input"}
-ALLOWED_SUITES = (
-    "Allowed: a population of this suite (quba-check published population), or allow_other_suite: true"
-)
-"""Advice on a population of another suite, after the text of `suite_difference`."""
+ALLOWED_SUITES = "a population of this suite (quba-check published population), or allow_other_suite: true"
+"""What is allowed in place of a population of another suite."""
 LEAST_SHIFT = 0.05
 """Smallest shift of the score by few images that gets a note."""
 

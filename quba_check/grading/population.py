@@ -14,7 +14,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError, UserError
-from quba_check.messages import allowed_names, listed
+from quba_check.messages import known_names, listed
 
 LEAST_SPREAD = 1e-9
 """Largest difference of values that counts as rounding."""
@@ -227,8 +227,10 @@ def _sorted_scores(population: Population, weights: tuple[tuple[str, float], ...
     complete = [row for row in population.rows if positive.keys() <= row.values.keys()]
     if len(complete) < LEAST_MODELS:
         raise PopulationError(
-            f"population '{population.name}': too few models have all of {listed(positive)}, "
-            f"got {len(complete)}. Allowed: {LEAST_MODELS} or more."
+            f"too few models have all of {listed(positive)}",
+            where=f"population '{population.name}'",
+            got=f"{len(complete)}",
+            allowed=f"{LEAST_MODELS} or more",
         )
     return tuple(sorted(population._score(row.values, positive) for row in complete))
 
@@ -256,7 +258,9 @@ def full_weights(weights: Mapping[str, float] | None = None) -> dict[str, float]
     check_names("weights", overrides)
     for name, weight in overrides.items():
         if not is_weight(weight):
-            raise UserError(f"weights: {name} is not a valid weight, got {weight!r}. Allowed: {WEIGHTS}.")
+            raise UserError(
+                f"{name} is not a valid weight", where="weights", got=f"{weight!r}", allowed=WEIGHTS
+            )
     full = {name: float(overrides.get(name, registry[name].weight)) for name in PUBLISHED_DIMENSIONS}
     if not any(full.values()):
         raise UserError("all nine are 0", where="weights", allowed="at least one above 0")
@@ -271,5 +275,5 @@ def check_names(where: str, names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in registry:
-            hint = allowed_names(name, PUBLISHED_DIMENSIONS)
-            raise UserError(f"unknown dimension '{name}'", where=where, hint=hint)
+            pieces = known_names(name, PUBLISHED_DIMENSIONS)
+            raise UserError(f"unknown dimension '{name}'", where=where, **pieces)

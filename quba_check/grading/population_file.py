@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError, model_validator
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError
+from quba_check.errors import InvalidValueError, PopulationError
 from quba_check.grading.population import LEAST_MODELS, Population, PopulationRow, has_spread
 from quba_check.grading.published import published_population, screened_population
-from quba_check.messages import allowed_names, did_you_mean
+from quba_check.messages import did_you_mean, known_names
 from quba_check.records.measurement import JsonRow, Number, measurements_of
 from quba_check.records.record import Record
 from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, read_bytes
@@ -54,8 +54,8 @@ class FileRow(JsonRow):
     def _check_values(self) -> FileRow:
         for name, value in self.values.items():
             if name not in PUBLISHED_DIMENSIONS:
-                allowed = allowed_names(name, PUBLISHED_DIMENSIONS)
-                raise ValueError(f"unknown dimension '{name}' in the values of '{self.id}'. {allowed}")
+                problem = f"unknown dimension '{name}' in the values of '{self.id}'"
+                raise InvalidValueError(problem, **known_names(name, PUBLISHED_DIMENSIONS))
             least, most = possible_values(name)
             if not least <= value <= most:
                 allowed = f"from {least:g} to {most:g}" if most < LARGEST else f"from {least:g}"
@@ -119,8 +119,9 @@ def read_population(path: Path, sha256: str | None = None) -> Population:
         return PopulationFile.model_validate(content).population
     except ValidationError as why:
         raise PopulationError(
-            f"{path}: not a population: {first_error(why)} "
-            "Allowed: a file that 'quba-check published population' made."
+            f"not a population: {first_error(why)}",
+            where=f"{path}",
+            allowed="a file that 'quba-check published population' made",
         ) from why
 
 
@@ -146,7 +147,9 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
     """
     if len(records) < LEAST_MODELS:
         raise PopulationError(
-            f"too few records to compare with, got {len(records)}. Allowed: {LEAST_MODELS} or more.",
+            "too few records to compare with",
+            got=f"{len(records)}",
+            allowed=f"{LEAST_MODELS} or more",
             where="population",
         )
     first_name, first = next(iter(records.items()))
@@ -158,14 +161,16 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
         ):
             if value != first_value:
                 raise PopulationError(
-                    f"a population has one {quantity}, got '{value}' where {first_name} has '{first_value}'.",
+                    f"a population has one {quantity}",
+                    got=f"'{value}' where {first_name} has '{first_value}'",
                     where=file,
                 )
         fingerprint = record.model.fingerprint
         if fingerprint in seen:
             raise PopulationError(
-                f"{file}: the model '{record.model.name}' is in {seen[fingerprint]} already "
-                f"(fingerprint {fingerprint})."
+                f"the model '{record.model.name}' is in {seen[fingerprint]} already (fingerprint "
+                f"{fingerprint}).",
+                where=file,
             )
         seen[fingerprint] = file
     try:
@@ -210,6 +215,8 @@ BUILT_IN: Mapping[str, Callable[[], Population]] = {
     "demo": lambda: read_population(DEMO_FILE),
 }
 """`published`: the 326 published models; `screened`: the same without suspect values; `demo`: the demo's."""
+POPULATION_CHOICES = f"{', '.join(BUILT_IN)}, or a file that 'quba-check published population' made"
+"""The populations that an option may name, as messages show them."""
 
 
 def population(name_or_path: str | Path) -> Population:
@@ -229,8 +236,10 @@ def population(name_or_path: str | Path) -> Population:
     path = Path(name_or_path)
     if file_kind(path, f"population: {path}", PopulationError) is None:
         raise PopulationError(
-            f"no such name or file, got '{name_or_path}'. Allowed: {', '.join(BUILT_IN)}, or a file that "
-            f"'quba-check published population' made.{did_you_mean(str(name_or_path), BUILT_IN)}",
+            "no such name or file",
+            got=f"'{name_or_path}'",
+            allowed=POPULATION_CHOICES,
+            hint=did_you_mean(str(name_or_path), BUILT_IN),
             where="population",
         )
     return read_population(path)

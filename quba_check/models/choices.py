@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeVar, cast
 
 from quba_check.errors import OptionError
-from quba_check.messages import allowed_names
+from quba_check.messages import known_names
 
 Word = TypeVar("Word", bound=str)
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -38,5 +38,5 @@ def check_choice(option: str, text: str, allowed: Sequence[Word]) -> Word:
         OptionError: it is not one of the allowed ones.
     """
     if text not in allowed:
-        raise OptionError(where=option, got=f"'{text}'", hint=allowed_names(text, allowed))
+        raise OptionError(where=option, got=f"'{text}'", **known_names(text, allowed))
     return cast(Word, text)

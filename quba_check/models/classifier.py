@@ -276,9 +276,11 @@ class Classifier:
         temperature = self.preprocessing.temperature
         if temperature != 1 and self.outputs not in (None, "logits"):
             raise ModelError(
-                f"{self.spec}: temperature divides logits, and this model's outputs are {self.outputs}, got "
-                f"{temperature:g} from {self.preprocessing.source}. Allowed: a model with logits. Remove "
-                "temperature, or state outputs: logits if they are."
+                f"temperature divides logits, and this model's outputs are {self.outputs}",
+                where=self.spec,
+                got=f"{temperature:g} from {self.preprocessing.source}",
+                allowed="a model with logits",
+                hint="Remove temperature, or state outputs: logits if they are.",
             )
 
     def select_classes(self, scores: Tensor) -> Tensor:

@@ -138,7 +138,9 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
         return torch.device("cpu")
     if check_device(text) not in ("auto", *available):
         names = ", ".join(["auto", *available])
-        raise OptionError(f"--quba-device: torch {torch.__version__} finds no {text} here. Allowed: {names}.")
+        raise OptionError(
+            f"torch {torch.__version__} finds no {text} here", where="--quba-device", allowed=names
+        )
     name = available[0] if text == "auto" else text
     return torch.device("cuda", (worker or 0) % gpus) if name == "cuda" else torch.device(name)
 
@@ -155,7 +157,9 @@ def resolve_precision(text: str, device: torch.device) -> Precision:
     """
     precision = check_choice("--quba-precision", text, PRECISIONS)
     if precision == "fp16" and device.type == "cpu":
-        raise OptionError("--quba-precision: fp16 needs a GPU, got device cpu. Allowed: auto, fp32, bf16.")
+        raise OptionError(
+            "fp16 needs a GPU", where="--quba-precision", got="device cpu", allowed="auto, fp32, bf16"
+        )
     return "fp32" if precision == "auto" else precision
 
 

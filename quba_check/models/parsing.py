@@ -86,8 +86,9 @@ def check_takes_architecture(arch: str, specs: Sequence[ModelSpec]) -> None:
     """
     if not any(spec.kind.takes_architecture for spec in specs):
         raise OptionError(
-            f"--quba-arch: got '{arch}', but '{specs[0].text}' is not a checkpoint file and brings its own "
-            "architecture. Leave the option out (also in the ini file)."
+            where="--quba-arch",
+            got=f"'{arch}', but '{specs[0].text}' is not a checkpoint file and brings its own architecture",
+            hint="Leave the option out (also in the ini file).",
         )
 
 
@@ -136,7 +137,7 @@ def _refusal(text: str, path: Path) -> ModelError:
         )
     else:
         suggestion = _suggestion(text)
-    return ModelError(problem, where=text, allowed=ALLOWED, hint=suggestion.strip())
+    return ModelError(problem, where=text, allowed=ALLOWED, hint=suggestion)
 
 
 def _suggestion(text: str) -> str:
@@ -148,7 +149,7 @@ def _suggestion(text: str) -> str:
     from timm import list_models
 
     near = nearest(text.partition(".")[0], list_models())
-    return f" Did you mean 'timm:{near}'?" if near else ""
+    return f"Did you mean 'timm:{near}'?" if near else ""
 
 
 def _could_be_model(path: Path) -> bool:
@@ -160,7 +161,7 @@ def _kind_of_file(text: str, path: Path, suffix: str) -> ModelKind:
     """Return the kind of an existing model file, by its suffix and archive members."""
     if not path.exists():
         near = did_you_mean(str(path), [str(file) for file in neighbours(path, _could_be_model)])
-        raise ModelError(f"no such file in {path.parent.resolve()}.", where=text, hint=near.strip())
+        raise ModelError(f"no such file in {path.parent.resolve()}.", where=text, hint=near)
     if not path.is_file():  # opening it could block forever
         raise ModelError("is a pipe, a socket or a device", where=text, allowed="a regular file")
     if suffix not in CHECKPOINT.suffixes:

@@ -89,8 +89,8 @@ def options_of(config: pytest.Config) -> Options:
     """Return the checked options of a run.
 
     Raises:
-        OptionError: a value is not allowed, or a key of the ini file is unknown.
-        pytest.UsageError: an executor is requested together with processes of xdist.
+        OptionError: a value is not allowed, a key of the ini file is unknown, or an executor is requested
+            together with processes of xdist.
     """
     _check_ini_keys(config)
     given = vars(config.option)
@@ -99,26 +99,26 @@ def options_of(config: pytest.Config) -> Options:
     options = Options.parse(values, config.invocation_params.dir, defaults)
     executor = options.executor_choice
     if executor is not None and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError(
-            f"--quba-executor: got '{executor.name}' together with -n, which starts processes that predict "
-            f"too. Leave -n out: {executor.workers}."
+        raise OptionError(
+            where="--quba-executor",
+            got=f"'{executor.name}' together with -n, which starts processes that predict too",
+            hint=f"Leave -n out: {executor.workers}.",
         )
     return options
 
 
 def _check_ini_keys(config: pytest.Config) -> None:
-    """Raise an error if the ini file has an unknown key of ours.
-
-    pytest itself would only warn.
-    """
+    """Refuse unknown keys of ours in the ini file; pytest would only warn."""
     prefix = f"{_GROUP}_"
     # Private, as pytest has no public list of the keys of its file.
     unknown = sorted(key for key in config._get_unknown_ini_keys() if key.startswith(prefix))
     if unknown:
         keys = [option.key for option in OPTIONS if option.has_ini]
         raise OptionError(
-            f"{config.inipath}: unknown key '{unknown[0]}'.{did_you_mean(unknown[0], keys)} "
-            "Allowed: the keys in docs/options.md."
+            f"unknown key '{unknown[0]}'",
+            where=f"{config.inipath}",
+            allowed="the keys in docs/options.md",
+            hint=did_you_mean(unknown[0], keys),
         )
 
 

@@ -8,16 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from quba_check.comparison.stored_run import THIS_RUN, StoredRun, stored_run
-from quba_check.errors import UserError
+from quba_check.errors import OptionError, UserError
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import shown_path
 from quba_check.pytest_plugin.options import one_line_errors
-from quba_check.records.files import check_replaceable, write_text
+from quba_check.records.files import WRITABLE_FILE, check_replaceable, write_text
 from quba_check.records.record import Record
 from quba_check.reports.markdown import compared_run, markdown_summary
+from quba_check.storage.user_files import os_errors
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Environment variable with the path of the summary page of a job's step."""
@@ -33,17 +32,12 @@ def check_writable(path: Path, flag: str, *, removes: bool = False) -> None:
     """
     with one_line_errors():
         check_replaceable(path, flag)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-        if removes:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise pytest.UsageError(
-            f"{flag}: {path} cannot be written ({error.strerror}). "
-            "Allowed: a file in a folder that you may write to."
-        ) from None
+        with os_errors(f"{path} cannot be written", OptionError, where=flag, allowed=WRITABLE_FILE):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+            if removes:
+                path.unlink(missing_ok=True)
 
 
 def write_results(

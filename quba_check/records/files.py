@@ -31,6 +31,8 @@ _OURS = re.compile(r'about\.npy|<meta name="generator" content="quba-check">|\A#
 """What a per-image file and a page hold, and the start of a summary."""
 HISTORY = "approvals.jsonl"
 """File next to an approved record, with a line for each approval."""
+WRITABLE_FILE = "a file in a folder that you may write to"
+"""What is allowed in place of a file that cannot be written."""
 
 
 def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
@@ -106,7 +108,9 @@ def check_replaceable(path: Path, flag: str) -> None:
         is_record = path.suffix == SUFFIX and content and parse_record(content, "")
         is_ours = not content or bool(is_record or _OURS.search(content))
     if path.is_symlink() or not is_ours:
-        raise OptionError(f"{flag}: {path} is a link, or no file of quba-check. Allowed: another file name.")
+        raise OptionError(
+            f"{path} is a link, or no file of quba-check", where=flag, allowed="another file name"
+        )
 
 
 def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
@@ -118,14 +122,17 @@ def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
     """
     if (path.parent / HISTORY).exists():
         raise OptionError(
-            f"--quba-record: {path} is in the folder of an approved record. Allowed: another folder. "
-            "'quba-check approve' replaces the approved record."
+            f"{path} is in the folder of an approved record",
+            where="--quba-record",
+            allowed="another folder",
+            hint="'quba-check approve' replaces the approved record.",
         )
     files = (path, path.with_suffix(IMAGES_SUFFIX))
     if baseline is not None and any(map(_is_same, files, (baseline, baseline.with_suffix(IMAGES_SUFFIX)))):
         raise OptionError(
-            f"--quba-record: {path} is the file of --quba-baseline, which the record of this run would "
-            "replace. Allowed: another file."
+            f"{path} is the file of --quba-baseline, which the record of this run would replace",
+            where="--quba-record",
+            allowed="another file",
         )
     for file in files:
         check_replaceable(file, "--quba-record")
@@ -161,9 +168,10 @@ def write_images(content: bytes | None, record: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Remove a file of an earlier run, if it exists."""
-    hint = "Allowed: a folder that you may write to. Remove the file, or name another --quba-record."
     problem = "belongs to another run and cannot be removed"
-    with os_errors(problem, UserError, where=str(path), hint=hint):
+    allowed = "a folder that you may write to"
+    hint = "Remove the file, or name another --quba-record."
+    with os_errors(problem, UserError, where=str(path), allowed=allowed, hint=hint):
         path.unlink(missing_ok=True)
 
 
@@ -183,8 +191,7 @@ def write_bytes(content: bytes, path: Path) -> None:
         UserError: the file cannot be written.
     """
     target = _target(path)
-    hint = "Allowed: a file in a folder that you may write to."
-    with os_errors("cannot be written", UserError, where=str(path), hint=hint):
+    with os_errors("cannot be written", UserError, where=str(path), allowed=WRITABLE_FILE):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, content)
 
@@ -206,7 +213,7 @@ def load_record(path: Path, label: str | None = None) -> tuple[Record, str]:
     except UserError as why:
         if why.allowed:
             raise
-        raise UserError(f"{why}", hint=_allowed(path)) from why
+        raise UserError(f"{why}", allowed="a file that --quba-record wrote", hint=_hint(path)) from why
 
 
 def parse_record(data: bytes, where: str) -> Record:
@@ -223,14 +230,14 @@ def parse_record(data: bytes, where: str) -> Record:
         raise UserError(f"not a record: {problem}.", where=where) from why
 
 
-def _allowed(path: Path) -> str:
-    """Return the end of a message about an invalid record, with the nearest name."""
+def _hint(path: Path) -> str:
+    """Return a question with the nearest name of a record next to an invalid one."""
     others: list[str] = []
     with suppress(OSError):
         files = path.parent.glob(f"*{SUFFIX}")
         others = sorted(file.stem for file in files if file.is_file() and file != path)
     near = nearest(path.stem, others)
-    return "Allowed: a file that --quba-record wrote." + (f" Did you mean '{near}{SUFFIX}'?" if near else "")
+    return f"Did you mean '{near}{SUFFIX}'?" if near else ""
 
 
 def _file_name(name: str) -> str:
@@ -247,5 +254,7 @@ def _target(path: Path) -> Path:
     is_open_file = path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")
     if kind not in ("file", None) or is_open_file:
         description = "a folder" if kind == "folder" else "a pipe or a device"
-        raise UserError(f"{path}: is {description}. Allowed: a file, which is replaced, or a new one.")
+        raise UserError(
+            f"is {description}", where=f"{path}", allowed="a file, which is replaced, or a new one"
+        )
     return Path(os.path.realpath(path)) if path.is_symlink() else path

@@ -180,8 +180,9 @@ class PerImage:
             raise
         except Exception as why:  # of zipfile, numpy and JSON, for damaged or foreign files
             raise UserError(
-                f"{where}: not a file of predictions per image. Allowed: one that --quba-record wrote "
-                "next to a record."
+                "not a file of predictions per image",
+                where=where,
+                allowed="one that --quba-record wrote next to a record",
             ) from why
 
 

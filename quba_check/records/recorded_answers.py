@@ -10,6 +10,7 @@ import numpy as np
 from quba_check.core.predictions import Tables
 from quba_check.core.view import CLEAN
 from quba_check.errors import UnmeasurableError
+from quba_check.messages import allowing
 from quba_check.records.per_image import CleanAnswers
 
 
@@ -45,9 +46,8 @@ class RecordedAnswers:
         if self.answers is None:
             raise UnmeasurableError(self.missing)
         if self.content != content:
-            raise UnmeasurableError(
-                f"{self.file} is of other clean images. Allowed: a record of a run on the same images"
-            )
+            reason = f"{self.file} is of other clean images"
+            raise UnmeasurableError(allowing(reason, "a record of a run on the same images"))
         clean = {view: table for view, table in own.items() if view.images == CLEAN.images}
         if self.answers.outputs == outputs is not None:
             return clean

@@ -48,8 +48,9 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
     if row is None or not gaps:
         measured = [name for name, one in record.measured.items() if one.slice_gaps]
         raise UserError(
-            f"{record.model.name}: the record has no slices of {dimension}. Allowed: "
-            f"{listed(measured) or 'a run on a suite whose manifest declares slices'}."
+            f"the record has no slices of {dimension}",
+            where=record.model.name,
+            allowed=listed(measured) or "a run on a suite whose manifest declares slices",
         )
     p_values = worst_slices(row, least)
     values = row.slice_values

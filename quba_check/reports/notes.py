@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from quba_check.core.grade import Grade
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
-from quba_check.messages import listed
+from quba_check.messages import allowing, listed
 from quba_check.number_format import counted, format_distinct, format_value, images_text, ordinal
 from quba_check.records.measurement import MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record, SetRow
@@ -155,7 +155,7 @@ def _groups_text(row: SetRow, accuracy: QuantityRow | None) -> str:
     groups = row.groups or 0
     counts = f"{row.images:,} images in {counted(groups, 'group')}"
     if groups < LEAST_GROUPS:
-        return f"{counts}, too few for intervals. Allowed: {LEAST_GROUPS} groups or more"
+        return allowing(f"{counts}, too few for intervals", f"{LEAST_GROUPS} groups or more")
     if accuracy is None or accuracy.n is None or accuracy.effective is None:
         return f"{counts}, which count as one observation each"
     return f"{images_text(accuracy.n, groups, accuracy.effective)} independent ones, for accuracy"

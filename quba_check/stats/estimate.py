@@ -144,10 +144,8 @@ def delta_method(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estim
             elif len(influences[sample]) == len(influence):
                 influences[sample] = influences[sample] + slope * influence
             else:
-                raise ValueError(
-                    f"sample {sample!r}: {len(influences[sample])} and {len(influence)} images. "
-                    "Allowed: the same images in the same order."
-                )
+                counts = f"{len(influences[sample])} and {len(influence)}"
+                raise ValueError(f"sample {sample!r}: {counts} images instead of the same")
     return Estimate(value, influences, bounds)
 
 

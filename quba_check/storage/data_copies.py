@@ -30,10 +30,8 @@ ANNOUNCED_BYTES = 10**6
 """Copying less takes no noticeable time."""
 DOWNLOADS = 16
 """Files that are copied at the same time. A request takes longer than a small file."""
-_ADVICE = (
-    "Allowed: a larger disk. Name another store with --quba-store DIR, or another TMPDIR for workers, or "
-    "free some space."
-)
+_ALLOWED = "a larger disk"
+_HINT = "Name another store with --quba-store DIR, or another TMPDIR for workers, or free some space."
 
 
 def _ignore(_step: str) -> None:
@@ -150,8 +148,11 @@ class DataCopies:
         free = shutil.disk_usage(self._home).free
         if total > free:
             raise StoreError(
-                f"{self._home.parent}: {title} of {self.label} takes {format_bytes(total)}, and "
-                f"{format_bytes(free)} are free on this disk. {_ADVICE}"
+                f"{title} of {self.label} takes {format_bytes(total)}, and {format_bytes(free)} are "
+                "free on this disk",
+                where=f"{self._home.parent}",
+                allowed=_ALLOWED,
+                hint=_HINT,
             )
         if total >= ANNOUNCED_BYTES:
             amount = counted(len(names), "file")
@@ -189,4 +190,4 @@ class DataCopies:
     def _writing(self) -> AbstractContextManager[None]:
         problem = f"copies of {self.label} cannot be written"
         where = f"{self._home.parent}"
-        return os_errors(problem, StoreError, where=where, hint=_ADVICE)
+        return os_errors(problem, StoreError, where=where, allowed=_ALLOWED, hint=_HINT)

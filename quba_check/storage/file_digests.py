@@ -135,8 +135,9 @@ class ContentDigests:
                 yield connection
         except sqlite3.DatabaseError as error:
             raise StoreError(
-                f"{self.path}: digests and values of files cannot be kept here ({error}). If the file is "
-                "damaged, remove it: it is a cache."
+                f"digests and values of files cannot be kept here ({error}). If the file is "
+                "damaged, remove it: it is a cache.",
+                where=f"{self.path}",
             ) from None
 
     def _set_up(self) -> None:

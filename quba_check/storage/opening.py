@@ -26,8 +26,10 @@ def open_store(location: str | Path) -> Store:
         StoreError: it cannot be used, or was written by another version.
     """
     folder = local_folder(location)
-    advice = "Allowed: a folder that you may write to. Name another with --quba-store DIR."
-    with os_errors(f"{folder} cannot be written", StoreError, where="--quba-store", hint=advice):
+    problem = f"{folder} cannot be written"
+    allowed = "a folder that you may write to"
+    hint = "Name another with --quba-store DIR."
+    with os_errors(problem, StoreError, where="--quba-store", allowed=allowed, hint=hint):
         for name in ("predictions", "locks", "runs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -74,7 +76,10 @@ def _check_format(objects: ObjectStore) -> None:
             objects.create(FORMAT_NAME, content := _CONTENT)
     if content != _CONTENT:
         raise StoreError(
-            f"--quba-store: {objects.label} was written by another version of quba-check, or its file "
-            f"'{FORMAT_NAME}' is damaged. Allowed: a store of this version. Remove that file and the folder "
-            "'predictions', which are a cache, or name another store; records stay."
+            f"{objects.label} was written by another version of quba-check, or its file '{FORMAT_NAME}' "
+            "is damaged",
+            where="--quba-store",
+            allowed="a store of this version",
+            hint="Remove that file and the folder 'predictions', which are a cache, or name another "
+            "store; records stay.",
         )

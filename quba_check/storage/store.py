@@ -255,8 +255,9 @@ class Store:
             return
         except (OSError, NotImplementedError) as error:
             raise StoreError(
-                f"--quba-store: {path} cannot be locked ({reason(error)}). Remove it, or name another folder "
-                "with --quba-store DIR."
+                f"{path} cannot be locked ({reason(error)}). Remove it, or name another folder with "
+                "--quba-store DIR.",
+                where="--quba-store",
             ) from None
         try:
             yield True

@@ -94,8 +94,10 @@ class UrlObjects(ObjectStore):
             parts = each["path"].split("/")
             if {"", ".", ".."} & set(parts) or {"\0", "\\"} & {*each["path"]} or Path(each["path"]).anchor:
                 raise self._error(
-                    f"{self._option}: {self.label} has a file with the name {each['path']!r}. Allowed: names "
-                    "that are paths below a folder, without empty parts, '.', '..' and '\\'. Rename it."
+                    f"{self.label} has a file with the name {each['path']!r}",
+                    where=self._option,
+                    allowed="names that are paths below a folder, without empty parts, '.', '..' and '\\'",
+                    hint="Rename it.",
                 )
             modified = each["last_modified"].timestamp()
             version = str(each["e_tag"])
@@ -137,7 +139,8 @@ class UrlObjects(ObjectStore):
 
     def _not_opened(self, problem: str) -> UserError:
         return self._error(
-            f"{self.label} cannot be opened: {problem}. Allowed: a folder, or a URL such as {_EXAMPLES}.",
+            f"{self.label} cannot be opened: {problem}",
+            allowed=f"a folder, or a URL such as {_EXAMPLES}",
             where=self._option,
         )
 
@@ -161,9 +164,9 @@ class UrlObjects(ObjectStore):
             if isinstance(error, OSError) and not is_missing:  # of the disk
                 raise
             raise self._error(
-                f"{self._option}: {self.label}{'/' if name else ''}{name} cannot be used: "
-                f"{self._message(error)}. Allowed: a place that exists and that this machine's credentials "
-                "may read and write."
+                f"{self.label}{'/' if name else ''}{name} cannot be used: {self._message(error)}",
+                where=self._option,
+                allowed="a place that exists and that this machine's credentials may read and write",
             ) from error
         finally:
             timer.cancel()

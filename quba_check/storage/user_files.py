@@ -95,7 +95,7 @@ def expand_home(text: str | Path, where: str, error: type[UserError]) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise error(
-            f"got '{text}', but the home folder of '{Path(text).parts[0]}' is not known",
+            got=f"'{text}', but the home folder of '{Path(text).parts[0]}' is not known",
             where=where,
             allowed="a path without ~, or with the name of a user of this machine",
         ) from None
@@ -148,14 +148,14 @@ def reason(problem: Exception) -> str:
 
 
 @contextmanager
-def os_errors(problem: str, error: type[UserError], *, where: str, hint: str = "") -> Iterator[None]:
+def os_errors(problem: str, error: type[UserError], *, where: str, **pieces: str) -> Iterator[None]:
     """Raise errors of the operating system as errors of the user.
 
     Args:
         problem: what is wrong, such as `cannot be read`; the cause follows.
         error: class of error to raise.
         where: file or option with the problem.
-        hint: what to do.
+        pieces: `allowed` and `hint`, see `QubaError`.
 
     Raises:
         UserError: the block raised an OSError.
@@ -163,7 +163,7 @@ def os_errors(problem: str, error: type[UserError], *, where: str, hint: str = "
     try:
         yield
     except OSError as cause:
-        raise error(f"{problem} ({reason(cause)}).", where=where, hint=hint) from None
+        raise error(f"{problem} ({reason(cause)}).", where=where, **pieces) from None
 
 
 def remove(path: Path) -> None:

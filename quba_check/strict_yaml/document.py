@@ -173,7 +173,9 @@ def read_yaml(path: Path, label: str, error: type[UserError]) -> Document:
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = mark.line + 1 if mark else 1
-        raise error(f"{label}:{line}: this is not YAML: {problem.problem or problem.context}.") from None
+        raise error(
+            f"this is not YAML: {problem.problem or problem.context}.", where=f"{label}:{line}"
+        ) from None
     except RecursionError:
         raise error("the file is nested too deeply to be read.", where=f"{label}:1") from None
     except Exception as problem:  # noqa: BLE001  bugs of the parser, and forced types such as `!!int x`
@@ -238,7 +240,9 @@ class _Check:
     def _check_text(self, node: ScalarNode, where: str) -> None:
         control = _CONTROL.search(node.value)
         if control:
-            raise self._error(f"{where}: the text has the character U+{ord(control[0]):04X}. Allowed: text.")
+            raise self._error(
+                f"the text has the character U+{ord(control[0]):04X}", where=where, allowed="text"
+            )
 
     def _check_number(self, node: ScalarNode, where: str) -> None:
         is_whole = node.tag == _TAG + "int"

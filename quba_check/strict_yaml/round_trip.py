@@ -49,7 +49,9 @@ def edit(document: Document, change: Callable[[CommentedMap], None]) -> str:
         changed = text
     elif unchanged.count("#") < text.count("#"):
         raise document.error(
-            f"{document.label}: a comment inside braces would be lost. Allowed: comments outside of braces."
+            "a comment inside braces would be lost",
+            where=document.label,
+            allowed="comments outside of braces",
         )
     return changed.replace("\n", line_break)
 

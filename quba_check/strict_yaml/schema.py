@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from quba_check.errors import UserError
+from quba_check.errors import InvalidValueError, UserError
 from quba_check.messages import did_you_mean, listed, one_line
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 
@@ -39,7 +40,7 @@ _ALLOWED = {
 def _check_whole(value: Any) -> Any:
     """Refuse `true` and `1.0`, equal to 1 in Python."""
     if type(value) is not int:
-        raise ValueError(f"got {describe(value)}. Allowed: 1.")
+        raise InvalidValueError(got=describe(value), allowed="1")
     return value
 
 
@@ -70,13 +71,13 @@ def check_schema(content: Any, number: int, where: str, error: type[UserError]) 
 def _words(value: Any) -> str:
     if isinstance(value, str) and value.strip():
         return one_line(value.strip())
-    raise ValueError(f"got {describe(value)}. Allowed: text that is not empty.")
+    raise InvalidValueError(got=describe(value), allowed="text that is not empty")
 
 
 def _title(value: Any) -> str:
     title = _words(value)
     if len(title) > LONGEST_TITLE:
-        raise ValueError(f"got {len(title)} characters. Allowed: at most {LONGEST_TITLE}.")
+        raise InvalidValueError(got=f"{len(title)} characters", allowed=f"at most {LONGEST_TITLE}")
     return title
 
 
@@ -100,8 +101,8 @@ def validate(document: Document, model: type[Model]) -> Model:
 
     Args:
         document: the result of `read_yaml`.
-        model: the model, usually derived from `Strict`. Its validators raise `ValueError` with the text of a
-            message, which then gets the line of the value.
+        model: the model, usually derived from `Strict`. Its validators raise `InvalidValueError`, which then
+            gets the line of the value.
 
     Raises:
         UserError: of the document's class, for the first error in the file.
@@ -109,18 +110,18 @@ def validate(document: Document, model: type[Model]) -> Model:
     try:
         return typed(document.data, model)
     except ValidationError as problem:
-        raise document.error(next(iter(_problems(document, model, problem).values()))) from None
+        raise next(iter(_errors(document, model, problem).values())) from None
 
 
-def schema_problems(document: Document, model: type[BaseModel]) -> dict[Location, str]:
-    """Return the location and message of each wrong value, in the order of lines.
+def schema_errors(document: Document, model: type[BaseModel]) -> dict[Location, UserError]:
+    """Return the location and error of each wrong value, in the order of lines.
 
     The first one is that of `validate`; without any, it raises no error.
     """
     try:
         typed(document.data, model)
     except ValidationError as problem:
-        return _problems(document, model, problem)
+        return _errors(document, model, problem)
     return {}
 
 
@@ -134,7 +135,9 @@ def typed(data: dict[str, Any], model: type[Model]) -> Model:
     return model.model_validate_json(json.dumps(data), strict=True)
 
 
-def _problems(document: Document, model: type[BaseModel], problem: ValidationError) -> dict[Location, str]:
+def _errors(
+    document: Document, model: type[BaseModel], problem: ValidationError
+) -> dict[Location, UserError]:
     errors = [_SchemaError(document, model, error) for error in problem.errors(include_url=False)]
     # A list without valid entries is too short, too.
     errors = [error for error in errors if error.type != "too_short" or not error.value]
@@ -144,10 +147,7 @@ def _problems(document: Document, model: type[BaseModel], problem: ValidationErr
     by_location: dict[Location, list[_SchemaError]] = {}
     for error in sorted(errors, key=lambda error: error.line):
         by_location.setdefault(error.location, []).append(error)
-    return {
-        location: f"{document.label}:{same[0].line}: {_message(same)}"
-        for location, same in by_location.items()
-    }
+    return {location: _error(document, same) for location, same in by_location.items()}
 
 
 class _SchemaError:
@@ -193,24 +193,28 @@ class _SchemaError:
         return str(self.error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
 
 
-def _message(same: list[_SchemaError]) -> str:
-    """Return one line about the errors of one value."""
+def _error(document: Document, same: list[_SchemaError]) -> UserError:
+    """Return the error about one value."""
     first = same[0]
-    if first.type == "extra_forbidden":
+    is_unknown = first.type == "extra_forbidden"
+    path = dotted_path(first.location[:-1]) if is_unknown else first.path
+    place = ": ".join(filter(None, (f"{document.label}:{first.line}", path)))
+    error = partial(document.error, where=place)
+    if is_unknown:
         key = str(first.location[-1])
-        inside = f"{dotted_path(first.location[:-1])}: " if len(first.location) > 1 else ""
-        if first.owners:
-            return f"{inside}'{key}' {first.owners}. Allowed: {listed(first.known_keys)}."
-        near = did_you_mean(key, first.known_keys)
-        return f"{inside}unknown key '{key}'.{near} Allowed: {listed(first.known_keys)}."
-    prefix = f"{first.path}: " if first.path else ""
+        problem = f"'{key}' {first.owners}" if first.owners else f"unknown key '{key}'"
+        hint = "" if first.owners else did_you_mean(key, first.known_keys)
+        return error(problem, allowed=listed(first.known_keys), hint=hint)
     if first.type == "missing":
-        return f"{prefix}the key '{first.missing_key}' is missing."
+        return error(f"the key '{first.missing_key}' is missing.")
     if first.type == "value_error":
-        return prefix + str(first.error["ctx"]["error"])
-    allowed = " or ".join(dict.fromkeys(error.allowed for error in same))
-    near = did_you_mean(first.value, allowed.split(", ")) if isinstance(first.value, str) else ""
-    return f"{prefix}got {describe(first.value)}. Allowed: {allowed}.{near}"
+        cause = first.error["ctx"]["error"]
+        pieces = cause.pieces if isinstance(cause, InvalidValueError) else {"problem": str(cause)}
+        where = ": ".join(filter(None, (place, pieces.pop("where", ""))))
+        return document.error(where=where, **pieces)
+    allowed = " or ".join(dict.fromkeys(one.allowed for one in same))
+    hint = did_you_mean(first.value, allowed.split(", ")) if isinstance(first.value, str) else ""
+    return error(got=describe(first.value), allowed=allowed, hint=hint)
 
 
 def locate(data: Any, steps: Location) -> tuple[Location, Any]:

@@ -16,7 +16,7 @@ from quba_check.errors import UserError
 from quba_check.grading.grade import GradedRun, grade
 from quba_check.grading.population import Population, full_weights
 from quba_check.grading.published import PublishedModel, Suspect, published_details
-from quba_check.messages import allowed_names, grouped
+from quba_check.messages import grouped, known_names
 from quba_check.number_format import format_distinct, format_value
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, outcome_of
 
@@ -193,13 +193,15 @@ def check_groups(population: Population, constraints: Constraints) -> None:
     for group, values in constraints.groups.items():
         if not details:
             raise UserError(
-                f"{group}: it is not known for the models of population '{population.name}', "
-                f"got '{values[0]}'. Allowed: only with the populations published and screened."
+                f"it is not known for the models of population '{population.name}'",
+                where=group,
+                got=f"'{values[0]}'",
+                allowed="only with the populations published and screened",
             )
         allowed = group_names(details.values(), group)
         for value in values:
             if value not in allowed:
-                raise UserError(where=group, got=f"'{value}'", hint=allowed_names(value, allowed))
+                raise UserError(where=group, got=f"'{value}'", **known_names(value, allowed))
 
 
 def _population_models(

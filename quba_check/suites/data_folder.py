@@ -68,9 +68,8 @@ class DataFolder:
 
     def relocated(self, error: SuiteError, advice: str = "") -> SuiteError:
         """Return an error with the location for the path, and advice at its end."""
-        pieces = (error.problem, error.where, error.got, error.allowed, f"{error.hint} {advice}".strip())
-        problem, where, got, allowed, hint = map(self.with_location, pieces)
-        return SuiteError(problem, where=where, got=got, allowed=allowed, hint=hint)
+        pieces = error.pieces | {"hint": f"{error.hint} {advice}".strip()}
+        return SuiteError(**{name: self.with_location(text) for name, text in pieces.items()})
 
 
 class RemoteFolder(DataFolder):

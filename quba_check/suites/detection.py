@@ -193,9 +193,11 @@ def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
         raise SuiteError(problem, where=f"{root}", hint="Rename the one with the clean test images.")
     skipped = listed((f"{path} ({reason})" for path, reason in left_out.items()), _SHOWN)
     raise SuiteError(
-        f"{root}: no test images in folders of two or more classes{f', but {skipped}' if skipped else ''}. "
-        "Expected: val/<class>/<image>, <class>/<image>, or val.csv with the columns path and label. For "
-        "other layouts write quba-data.yaml by hand (arrays, parquet and others)."
+        f"no test images in folders of two or more classes{f', but {skipped}' if skipped else ''}. "
+        "Expected: val/<class>/<image>, <class>/<image>, or val.csv with the columns path "
+        "and label. For other layouts write quba-data.yaml by hand (arrays, parquet and "
+        "others).",
+        where=f"{root}",
     )
 
 

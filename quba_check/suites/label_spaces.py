@@ -92,14 +92,16 @@ class ClassList:
             if 0 <= label < len(self.names):
                 return label
             last = len(self.names) - 1
-            raise SuiteError(f"{where}: unknown class number {label}. Allowed: 0 to {last} ({self.label}).")
+            raise SuiteError(
+                f"unknown class number {label}", where=where, allowed=f"0 to {last} ({self.label})"
+            )
         text = label.strip()
         number = self.number(text)
         if number is not None:
             return number
         if text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < len(self.names):
             return int(text)
-        raise SuiteError(self.unknown_text("class", text), where=where)
+        raise SuiteError(where=where, **self.unknown("class", text))
 
     def positions(self, labels: object, where: str) -> tuple[int, ...]:
         """Return the positions of the classes in text such as `cat|dog`, each once; see `position`.
@@ -139,9 +141,10 @@ class ClassList:
 
         return [position(number, normal_form(name)) for number, name in enumerate(names)]
 
-    def unknown_text(self, what: str, name: str) -> str:
-        """Return the end of a message about an unknown name."""
-        return f"unknown {what} '{name}'.{did_you_mean(name, self.names)} Allowed: {self.label}."
+    def unknown(self, what: str, name: str) -> dict[str, str]:
+        """Return the pieces of an error about an unknown name."""
+        hint = did_you_mean(name, self.names)
+        return {"problem": f"unknown {what} '{name}'", "allowed": self.label, "hint": hint}
 
 
 @cache

@@ -52,8 +52,10 @@ def find_suite(
     folder = where if where is not None else os.environ.get("QUBA_DATA")
     if folder is None:
         raise SuiteError(
-            "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
-            "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
+            "no data folder is named",
+            where="--quba-data",
+            allowed="a folder with a quba-data.yaml, or with the ImageNet family's folders",
+            hint="Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data.",
         )
     if is_url(folder):
         return _open_remote_suite(str(folder), store, sampler, copies or CopySettings())
@@ -124,9 +126,13 @@ def data_folder(root: Path) -> Path:
     kind = file_kind(root, str(root), SuiteError)
     if kind is None:
         near = did_you_mean(root.name, [entry.name for entry in neighbours(root)])
-        raise SuiteError(f"there is no such data folder.{near} Allowed: an existing folder.", where=f"{root}")
+        raise SuiteError(
+            "there is no such data folder", where=f"{root}", allowed="an existing folder", hint=near
+        )
     if kind != "folder":
-        raise SuiteError(f"{root}: is a file, not a data folder. Allowed: a folder, such as {root.parent}.")
+        raise SuiteError(
+            "is a file, not a data folder", where=f"{root}", allowed=f"a folder, such as {root.parent}"
+        )
     return root
 
 

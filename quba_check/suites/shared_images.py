@@ -47,7 +47,9 @@ def check_sets_differ(suite: Suite, views: Iterable[View], requests: Iterable[Re
     for first, second, rule in pairs:
         are_there = suite.missing(first) is None and suite.missing(second) is None
         if are_there and (shared := shared_images(suite, first, second, cache)):
-            raise SuiteError(f"{suite.location}: {shared}, but {rule}. Allowed: less than a tenth of a set.")
+            raise SuiteError(
+                f"{shared}, but {rule}", where=suite.location, allowed="less than a tenth of a set"
+            )
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from quba_check.core.classes import Head, LabelSpace
 from quba_check.core.facts import SetLabels, SuiteFacts
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.errors import SuiteError
-from quba_check.messages import allowed_names
+from quba_check.messages import known_names
 from quba_check.storage.store import content_hash
 from quba_check.suites.data_folder import DataFolder
 from quba_check.suites.example import JPEG_SUFFIXES, Content, Example, SetCount, decode_image, open_file
@@ -134,8 +134,8 @@ class Suite:
             SuiteError: the suite declares no such set.
         """
         if set_name not in self.manifest.sets:
-            hint = allowed_names(set_name, self.manifest.sets)
-            raise SuiteError(f"unknown set '{set_name}'", where=self.manifest.document.label, hint=hint)
+            pieces = known_names(set_name, self.manifest.sets)
+            raise SuiteError(f"unknown set '{set_name}'", where=self.manifest.document.label, **pieces)
         return self.manifest.sets[set_name]
 
     def missing(self, view: View) -> str | None:

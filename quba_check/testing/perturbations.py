@@ -58,7 +58,9 @@ class Perturbation:
                 f"{pixels.dtype} of shape {pixels.shape}" if isinstance(pixels, np.ndarray) else repr(pixels)
             )
             raise UserError(
-                f"not an image, got {got}. Allowed: uint8 of shape (H, W, 3), or a PIL image.",
+                "not an image",
+                got=got,
+                allowed="uint8 of shape (H, W, 3), or a PIL image",
                 where=type(self).__name__,
             )
         return self._apply(pixels)
@@ -207,7 +209,10 @@ class Corruption(Perturbation):
         known = (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
         if self.name not in known:
             raise UserError(
-                f"unknown name, got '{self.name}'.{did_you_mean(self.name, known)} Allowed: {listed(known)}.",
+                "unknown name",
+                got=f"'{self.name}'",
+                allowed=listed(known),
+                hint=did_you_mean(self.name, known),
                 where="Corruption",
             )
 

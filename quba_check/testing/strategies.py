@@ -117,7 +117,9 @@ def chains(*changes: SearchStrategy[Any], most: int = 2) -> SearchStrategy[pertu
         UserError: no changes are given.
     """
     if not changes:
-        raise UserError("chains: no changes. Allowed: one strategy or more, such as flips(), rotations(5).")
+        raise UserError(
+            "no changes", where="chains", allowed="one strategy or more, such as flips(), rotations(5)"
+        )
     numbers = st.lists(st.sampled_from(range(len(changes))), min_size=1, max_size=most, unique=True)
     return numbers.flatmap(lambda chosen: st.tuples(*(changes[number] for number in chosen))).map(
         perturbations.Chain

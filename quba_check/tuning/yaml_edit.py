@@ -153,8 +153,10 @@ def _bound(dimension: str) -> str:
 def _check_anchors(document: Document, node: Node) -> None:
     if node.anchor:
         raise ThresholdError(
-            f"{document.label}:{line_of(node)}: the anchor '&{node.anchor}' lets several places share a "
-            "value, so that none of them can be tuned alone. Allowed: values without anchors."
+            f"the anchor '&{node.anchor}' lets several places share a value, so that none of "
+            "them can be tuned alone",
+            where=f"{document.label}:{line_of(node)}",
+            allowed="values without anchors",
         )
     for child in children(node):
         _check_anchors(document, child.node)

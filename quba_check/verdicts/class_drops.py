@@ -10,7 +10,7 @@ from quba_check.comparison.stored_run import THIS_RUN
 from quba_check.core.measurement import Drop, Unmeasurable
 from quba_check.demands.demand import Demand
 from quba_check.errors import UnmeasurableError
-from quba_check.messages import listed
+from quba_check.messages import allowing, listed
 from quba_check.verdicts.slices import MOST_NAMED, worst_note, worst_of
 
 
@@ -31,7 +31,7 @@ def largest_drop(
     request = demand.request
     for name, value in ((baseline, before), (THIS_RUN, after)):
         if value is not None and value.classes is None:
-            reason = f"{name} has no answers by image behind {demand.target}. Allowed: {_ALLOWED}"
+            reason = allowing(f"{name} has no answers by image behind {demand.target}", _ALLOWED)
             return Unmeasurable(demand.dimension, reason, missing_data=True)
     if before is None or after is None or before.classes is None or after.classes is None:
         return drop(baseline, request, before, after, relative=False)

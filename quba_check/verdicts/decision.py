@@ -14,7 +14,7 @@ from quba_check.core.measurement import NO_EVIDENCE, Drop, Measurement, Quantity
 from quba_check.demands import Demand
 from quba_check.demands.demand import POINT, Policy
 from quba_check.errors import InvariantError
-from quba_check.messages import listed
+from quba_check.messages import allowing, listed
 from quba_check.stats.clusters import LEAST_GROUPS
 from quba_check.stats.intervals import share_trials
 
@@ -148,10 +148,8 @@ def _judge(demand: Demand, evidence: Judged, policy: Policy, others: Iterable[fl
 def _without_interval(verdict: Verdict) -> Verdict:
     """Return the verdict on a value of too few groups for an interval."""
     if verdict.policy.uncertain == "fail":
-        reason = (
-            f"too few groups of images ({verdict.groups}) for an interval, which 'uncertain: fail' needs. "
-            f"Allowed: {LEAST_GROUPS} or more"
-        )
+        reason = f"too few groups of images ({verdict.groups}) for an interval, which 'uncertain: fail' needs"
+        reason = allowing(reason, f"{LEAST_GROUPS} or more")
         return replace(verdict, outcome="unmeasurable", value=None, reason=reason)
     if verdict.policy.uncertain == "allow" and verdict.outcome == "fail":
         reason = f"not shown to miss the bound: too few groups ({verdict.groups}) for an interval"
@@ -213,7 +211,7 @@ def masking_signs(demand: Demand, evidence: Judged) -> tuple[str, ...]:
 
 def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
     if demand.needs_baseline and isinstance(evidence, Measurement):
-        raise InvariantError(f"{demand.name}: a drop is judged by the value itself")
+        raise InvariantError("a drop is judged by the value itself", where=demand.name)
     if isinstance(evidence, Unmeasurable):
         skips = demand.optional and evidence.missing_data
         return Verdict(demand, "skipped" if skips else "unmeasurable", evidence, reason=evidence.reason)

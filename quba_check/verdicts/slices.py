@@ -13,7 +13,7 @@ from quba_check.core.predictions import column_of
 from quba_check.core.request import EACH, Better
 from quba_check.demands import Demand
 from quba_check.dimensions import worst_quantity
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowing, did_you_mean, listed
 from quba_check.number_format import format_value, interval_text
 from quba_check.stats.clusters import LEAST_GROUPS
 from quba_check.stats.intervals import LimitsAt
@@ -48,7 +48,7 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     judged = _judged(demand, sliced)
     note = size_note(demand, measurement)
     if not judged:
-        return Unmeasurable(demand.dimension, f"{note}. Allowed: {_least(demand, sliced)}", missing_data=True)
+        return Unmeasurable(demand.dimension, allowing(note, _least(demand, sliced)), missing_data=True)
     worst = worst_note("largest gaps" if request.kind == "gap" else "worst slices", judged, demand.better)
     number = measurement.quantity(request.on_all_images.part) or measurement
     notes = (worst, note, _interval_note(judged), *measurement.notes, *number.notes)
@@ -97,11 +97,11 @@ def shortage(demand: Demand, quantity: Quantity) -> str:
     """
     images, groups, of_side = _counts(quantity)
     if images < demand.min_images:
-        return (
-            f"{images:,} {row_noun(quantity)}{of_side}. Allowed: at least {demand.min_images:,} (min_images)"
-        )
+        text = f"{images:,} {row_noun(quantity)}{of_side}"
+        return allowing(text, f"at least {demand.min_images:,} (min_images)")
     if groups is not None and groups < demand.min_groups:
-        return f"{groups:,} groups of images{of_side}. Allowed: at least {demand.min_groups:,} (min_groups)"
+        text = f"{groups:,} groups of images{of_side}"
+        return allowing(text, f"at least {demand.min_groups:,} (min_groups)")
     return ""
 
 
@@ -139,8 +139,8 @@ def _named(demand: Demand, measurement: Measurement, sliced: SliceValues) -> Mea
         return replace(sliced.unmeasured[name], reason=f"{name}: {sliced.unmeasured[name].reason}")
     quantity = sliced.values.get(name)
     if quantity is None:
-        text = f"no image is in the slice {name}. Measured: {listed(sliced.values)}."
-        text += did_you_mean(name, sliced.values)
+        near = did_you_mean(name, sliced.values)
+        text = f"no image is in the slice {name}. Measured: {listed(sliced.values)}. {near}".rstrip()
     elif text := shortage(demand, quantity):
         text = f"{name} has {text}"
     else:

@@ -32,7 +32,7 @@ def test_bounds_beyond_the_curve():
 def test_a_curve_of_another_length_is_refused():
     with pytest.raises(ValueError) as caught:
         ConfidenceCurve((0.1, 0.2))
-    assert str(caught.value) == "confidence curve: 2 limits. Allowed: 33."
+    assert str(caught.value) == "confidence curve: 2 limits instead of 33"
 
 
 @given(rising, st.floats(0.01, 0.99), st.floats(0.01, 0.99))

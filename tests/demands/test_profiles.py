@@ -65,7 +65,7 @@ def test_neither_file_nor_profile(tmp_path, text, near):
     for name in ("gate.yaml", "gated.txt"):
         (tmp_path / "own" / name).touch()
     assert error_text(ThresholdError, find_thresholds, text, tmp_path) == (
-        f"{text}: there is no such threshold file, and no shipped profile of that name.{near} "
+        f"{text and f'{text}: '}there is no such threshold file, and no shipped profile of that name.{near} "
         "Shipped: default, mobile, own-data, safety-critical, server."
     )
 

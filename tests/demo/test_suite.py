@@ -126,7 +126,7 @@ def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
         broken.setattr(Image.Image, "save", full)
         text = error_text(demo_root, tmp_path)
     assert text == (
-        f"{tmp_path / 'demo'}: the demonstration images cannot be written, got: No space left on device. "
+        f"{tmp_path / 'demo'}: the demonstration images cannot be written (No space left on device). "
         "Allowed: a store folder that can be written (--quba-store)."
     )
     assert [path for path in (tmp_path / "demo").iterdir() if path.is_dir()] == []
@@ -137,7 +137,7 @@ def test_message_about_a_store_that_is_a_file(tmp_path: Path) -> None:
     store = tmp_path / "store"
     store.touch()
     assert error_text(demo_root, store) == (
-        f"{store / 'demo'}: the demonstration images cannot be written, got: Not a directory. "
+        f"{store / 'demo'}: the demonstration images cannot be written (Not a directory). "
         "Allowed: a store folder that can be written (--quba-store)."
     )
 

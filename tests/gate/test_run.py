@@ -65,8 +65,8 @@ def test_a_class_folder_that_is_unknown_is_found_before_the_long_work(
 ) -> None:
     (data / "night/brick").rename(data / "night/bricke")
     assert gate.error(ALL, data=data) == (
-        f"{data}/night/bricke: unknown class folder 'bricke'. Did you mean 'brick'? Allowed: apple, brick, "
-        "cloud."
+        f"{data}/night/bricke: unknown class folder 'bricke'. Allowed: apple, brick, cloud. Did you "
+        "mean 'brick'?"
     )
     assert passes() == {}
 

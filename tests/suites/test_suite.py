@@ -318,7 +318,7 @@ def test_members_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("dta", "there is no such data folder. Did you mean 'data'? Allowed: an existing folder."),
+        ("dta", "there is no such data folder. Allowed: an existing folder. Did you mean 'data'?"),
         ("no/such", "there is no such data folder. Allowed: an existing folder."),
         ("empty", f"the data folder is empty. {EXPECTED} Name another folder."),
         (

@@ -15,7 +15,7 @@ from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given, Parse
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import LARGEST, possible_values
-from quba_check.messages import allowed_names, grouped, listed
+from quba_check.messages import grouped, known_names, listed
 from quba_check.reports.ranking import Ranking, ranking_csv, ranking_json, ranking_table
 from quba_check.reports.tables import terminal_width
 from quba_check.study.ranking import GROUPS, Constraints, Group, check_groups
@@ -35,8 +35,8 @@ def parse_dimension(given: Given) -> tuple[str, str, float]:
         allowed = "DIMENSION=NUMBER, such as accuracy=2"
         raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
     if dimension not in PUBLISHED_DIMENSIONS:
-        hint = allowed_names(dimension, PUBLISHED_DIMENSIONS)
-        raise OptionError("unknown dimension", where=given.flag, got=f"'{dimension}'", hint=hint)
+        pieces = known_names(dimension, PUBLISHED_DIMENSIONS)
+        raise OptionError("unknown dimension", where=given.flag, got=f"'{dimension}'", **pieces)
     try:
         return dimension, text, float(text)
     except ValueError:

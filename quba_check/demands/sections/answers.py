@@ -110,8 +110,9 @@ def _by_class(
     names = table_class_names(suite.class_names, suite.class_count)
     unknown = next((name for name in levels if name not in (*names, "default")), None)
     if unknown:
-        text = f"the suite '{suite.name}' has no class '{unknown}'.{did_you_mean(unknown, names)}"
-        raise file.error((*location, unknown), text, allowed=f"{listed(names, 10)}, or default")
+        text = f"the suite '{suite.name}' has no class '{unknown}'"
+        hint = did_you_mean(unknown, names)
+        raise file.error((*location, unknown), text, allowed=f"{listed(names, 10)}, or default", hint=hint)
     missing = [name for name in names if name not in levels and "default" not in levels]
     if missing:
         text = f"no threshold for {listed(missing, 10)}"

@@ -63,8 +63,8 @@ def _confusions(location: Location, entries: Mapping[str, Any], file: MergedFile
         place = (*location, name)
         mistaken_for, others = _classes(place, file)
         if {*classes} & {*others}:
-            text = f"a class cannot be mistaken for itself, got '{name}'"
-            raise file.error(place, text, allowed="other classes")
+            text = "a class cannot be mistaken for itself"
+            raise file.error(place, text, got=f"'{name}'", allowed="other classes")
         number = CLASS_NUMBERS["confusion"]
         request = Request("classes", number, target, classes, mistaken_for=mistaken_for, others=others)
         for inner, entry in entries_of(place, bounds):
@@ -78,9 +78,9 @@ def _of_entry(location: Location, entry: MacroEntry, name: str, file: MergedFile
     stated = file.keys(location)
     metrics = [metric for metric in allowed if metric in stated]
     if not metrics:
-        got = f"nothing is demanded, got {listed(stated) or 'nothing'}"
-        drops = "max_drop or max_relative_drop"
-        raise file.error(location, got, allowed=f"{listed(allowed)}, each with min, {drops}")
+        got = listed(stated) or "nothing"
+        bounds = f"{listed(allowed)}, each with min, max_drop or max_relative_drop"
+        raise file.error(location, "nothing is demanded", got=got, allowed=bounds)
     at = _operating_point((*location, "at"), getattr(entry, "at", None), file)
     restated = ("precision", "npv")
     for key, targets in (("at", tuple(one for one in allowed if one != "auroc")), ("prevalence", restated)):
@@ -146,8 +146,9 @@ def _classes(location: Location, file: MergedFile) -> tuple[str, tuple[int, ...]
         parts = [part if part in numbers else short_class_names([part])[0] for part in parts]
     for part in parts:
         if part not in numbers:
-            text = f"the suite '{suite.name}' has no class '{part}'.{did_you_mean(part, shown)}"
-            raise file.error(location, text, shown=above, allowed=listed(shown, at_most=_SHOWN))
+            text = f"the suite '{suite.name}' has no class '{part}'"
+            hint = did_you_mean(part, shown)
+            raise file.error(location, text, shown=above, allowed=listed(shown, _SHOWN), hint=hint)
         if suite.class_names.count(part) > 1:
             text = f"the suite '{suite.name}' has several classes '{part}'"
             raise file.error(location, text, shown=above, allowed="a name of one class")

@@ -13,7 +13,7 @@ from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
 from quba_check.demands.bounds import BOUNDS, SETTINGS, Asked, check_effect, title_of, waiver_of
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import NumberEntry, SliceEntry
-from quba_check.messages import allowed_names, did_you_mean, listed
+from quba_check.messages import did_you_mean, known_names, listed
 from quba_check.records.verdict import DROPS
 from quba_check.strict_yaml import Location, dotted_path
 
@@ -45,8 +45,9 @@ def on_sets(location: Location, entry: Any, request: Request, file: MergedFile) 
     suite = file.suite
     if pipeline and suite.slices is not None and pipeline not in suite.serving:
         problem = f"the suite '{suite.name}' has no pipeline '{pipeline}'"
-        hint = allowed_names(pipeline, suite.serving) if suite.serving else "Declare it in its manifest."
-        raise file.error((*location, "pipeline"), problem, is_on_key=False, hint=hint)
+        none = {"hint": "Declare it in its manifest."}
+        pieces = known_names(pipeline, suite.serving) if suite.serving else none
+        raise file.error((*location, "pipeline"), problem, is_on_key=False, **pieces)
     stated = getattr(entry, "set", None) or CLEAN_SET
     names = (stated,) if isinstance(stated, str) else stated
     place = (*location, "set")
@@ -96,7 +97,7 @@ def _check(location: Location, name: str, problem_of: Callable[[str], str], file
         return  # without slices the sets are unknown
     sets = [one for one in _sets_of(file.suite) if not problem_of(one)]
     allowed = listed(sets, SHOWN) or "another set, and the suite has none"
-    hint = "" if name in _sets_of(file.suite) else did_you_mean(name, sets).strip()
+    hint = "" if name in _sets_of(file.suite) else did_you_mean(name, sets)
     raise file.error(location, problem, got=f"'{name}'", allowed=allowed, hint=hint)
 
 
@@ -195,9 +196,10 @@ def _slices(
     column = column_of(name)
     shown = dotted_path(location[1:-1] if location[0] == "dimensions" else location[:-1])
     if suite.slices is not None and column not in suite.slices:
-        hint = allowed_names(column, suite.slices) if suite.slices else "Declare them in its manifest."
+        none = {"hint": "Declare them in its manifest."}
+        pieces = known_names(column, suite.slices) if suite.slices else none
         problem = f"the suite '{suite.name}' has no slices of '{column}'"
-        raise file.error(location, problem, shown=shown, hint=hint)
+        raise file.error(location, problem, shown=shown, is_on_key=True, **pieces)
     if entry is None:
         return
     least = _GROUPS_OF_IMAGES if request.set in suite.decided else _IMAGES

@@ -14,7 +14,7 @@ from quba_check.demands.document import MergedFile, plain
 from quba_check.demands.schema import VALUES, DimensionEntry, PartEntry, dimension_names, value_entry
 from quba_check.demands.sections.conditions import check_set, numbers_asked, on_sets
 from quba_check.dimensions import registry
-from quba_check.messages import allowed_names, did_you_mean, listed
+from quba_check.messages import did_you_mean, known_names, listed
 from quba_check.strict_yaml import Location
 from quba_check.strict_yaml.round_trip import flow_text
 
@@ -34,8 +34,9 @@ def dimension_requests(location: Location, entry: DimensionEntry, file: MergedFi
         text = flow_text(value_entry(name, plain(file.keys(location))))
         raise file.error(location[:2], "it has a section of its own", hint=f"Write: {text}")
     if name not in dimension_names():
-        hint = allowed_names(name, dimension_names())
-        raise file.error(location[:2], f"unknown dimension '{name}'", shown="", hint=hint)
+        problem = f"unknown dimension '{name}'"
+        pieces = known_names(name, dimension_names())
+        raise file.error(location[:2], problem, shown="", is_on_key=True, **pieces)
     dimension = registry[name]
     views = dimension.views(file.suite)  # of a custom dimension it may raise an error
     size = Fraction(getattr(entry, "epsilon", None) or 0)
@@ -80,8 +81,8 @@ def _parts(
             f" Its manifest shows each image under one corruption; without sample: one, {name} has a value."
         )
     if name not in parts:
-        problem = f"{dimension.name} has no part '{name}'.{did_you_mean(name, allowed)}"
-        raise file.error(location, problem, shown="", hint=hint)
+        problem = f"{dimension.name} has no part '{name}'"
+        raise file.error(location, problem, shown="", hint=f"{did_you_mean(name, allowed)} {hint}".strip())
     if parts[name].better is None:
         problem = f"{dimension.name}.{name} is for reports only, not for demands"
         raise file.error(location, problem, shown="", hint=hint)

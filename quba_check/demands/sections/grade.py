@@ -15,7 +15,7 @@ from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import POPULATIONS, QubaEntry
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
-from quba_check.messages import allowed_names, did_you_mean, listed
+from quba_check.messages import did_you_mean, known_names, listed
 from quba_check.records.verdict import QUBA
 from quba_check.storage.user_files import file_kind, sha256
 from quba_check.strict_yaml import Location, typed
@@ -46,9 +46,11 @@ def grade_requests(location: Location, entry: QubaEntry, file: MergedFile) -> It
     if population is not None and population not in POPULATIONS:
         where = f"{file.document(place).at(place)}: quba.population"
         if file_kind(file.document(place).path.parent / population, where, ThresholdError) != "file":
-            problem = f"no such name or file, got '{population}'.{did_you_mean(population, POPULATIONS)}"
+            got = f"'{population}'"
             allowed = f"{listed(POPULATIONS)}, or a population file next to this one"
-            raise file.error(place, problem, is_on_key=False, allowed=allowed)
+            hint = did_you_mean(population, POPULATIONS)
+            text = "no such name or file"
+            raise file.error(place, text, is_on_key=False, got=got, allowed=allowed, hint=hint)
     stated = [key for key in file.keys(location) if key in _NUMBERS]
     for key in stated or _NUMBERS:
         request = Request(QUBA, _NUMBERS[key])
@@ -96,8 +98,8 @@ def _population(name: str | None, file: MergedFile) -> tuple[str, str | None]:
 
 def _check_published(file: MergedFile, location: Location, name: str) -> None:
     if name not in PUBLISHED_DIMENSIONS:
-        hint = allowed_names(name, PUBLISHED_DIMENSIONS)
+        pieces = known_names(name, PUBLISHED_DIMENSIONS)
         is_key = location[1] == "weights"
         problem = f"'{name}' is not in the QUBA score"
         shown = f"quba.{location[1]}"
-        raise file.error(location, problem, shown=shown, is_on_key=is_key, hint=hint)
+        raise file.error(location, problem, shown=shown, is_on_key=is_key, **pieces)

@@ -105,8 +105,10 @@ def _check_port(address: str, where: str) -> None:
             pass
     except (OSError, OverflowError) as error:
         raise OptionError(
-            f"{where}: no cluster answers there ({error}). Allowed: the address that 'ray start --head' "
-            "prints, 'auto' for the cluster of this machine, or 'local' to start one."
+            f"no cluster answers there ({error})",
+            where=where,
+            allowed="the address that 'ray start --head' prints, 'auto' for the cluster of this "
+            "machine, or 'local' to start one",
         ) from None
 
 
@@ -184,8 +186,9 @@ def check_can_start(error: Exception) -> None:
         )
     if getattr(error, "actor_init_failed", False):
         raise OptionError(
-            f"--quba-executor=ray: a worker cannot start: {reason} Install quba-check on each machine, "
-            "or name it in the runtime_env of 'ray job submit'."
+            f"a worker cannot start: {reason} Install quba-check on each machine, or name it in "
+            "the runtime_env of 'ray job submit'.",
+            where="--quba-executor=ray",
         )
 
 

@@ -75,8 +75,9 @@ class RayPool:
         device = spec.request.device
         if device.startswith("cuda:"):
             raise OptionError(
-                f"--quba-device: got '{device}' together with --quba-executor=ray, which gives each worker a "
-                "GPU of its own. Allowed: auto, cuda, cpu."
+                where="--quba-device",
+                got=f"'{device}' together with --quba-executor=ray, which gives each worker a GPU of its own",
+                allowed="auto, cuda, cpu",
             )
         return RayExecutor(self, spec)
 
@@ -227,8 +228,9 @@ class RayPool:
         if call.deaths == TRIES:
             _, host, pid = worker.machine
             raise ModelError(
-                f"{call.argument}: {TRIES} workers died while they worked on it, the last on {host}, process "
-                f"{pid}: {last_words(error)} If memory is the reason, set a smaller --quba-batch-size."
+                f"{TRIES} workers died while they worked on it, the last on {host}, process {pid}: "
+                f"{last_words(error)} If memory is the reason, set a smaller --quba-batch-size.",
+                where=call.argument,
             )
 
     def _replace(self, worker: WorkerState, error: Exception) -> None:
@@ -269,9 +271,9 @@ class RayPool:
             total = {name: f"{count:g}" for name, count in self._ray.cluster_resources().items()}
             has = f"{total.get('CPU', 0)} CPU and {total.get('GPU', 0)} GPU"
             raise OptionError(
-                f"--quba-executor=ray: no worker has run for {WAIT_MINUTES:g} minutes. Each needs "
-                f"{self._resources}; the cluster has {has} in all. Add machines or free some, and start the "
-                "run again."
+                f"no worker has run for {WAIT_MINUTES:g} minutes. Each needs {self._resources}; the "
+                f"cluster has {has} in all. Add machines or free some, and start the run again.",
+                where="--quba-executor=ray",
             )
 
 

@@ -172,8 +172,9 @@ def _choose_architecture(facts: _CheckpointFacts, config: BuildSpec | None, opti
         fitting = fitting_architecture(checkpoint.state, near=[facts.stem, *(name[0] for name in names)])
         hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
         raise ModelError(
-            f"{spec}: holds weights {unknown[0] if names else 'alone'}, so name their architecture in timm, "
-            f"{OPTION}=NAME, or {WITH_CODE}.{hint}"
+            f"holds weights {unknown[0] if names else 'alone'}, so name their architecture in "
+            f"timm, {OPTION}=NAME, or {WITH_CODE}.{hint}",
+            where=spec,
         )
     if not option:
         notes = [f"the architecture is {name}, as {where} states"]

@@ -165,7 +165,9 @@ def _unpickle(path: Path, spec: str, trust: bool) -> Any:
             return torch.load(path, map_location="cpu", weights_only=not trust)
     except Exception as error:  # torch raises a dozen types for files that are not a checkpoint
         if trust:
-            raise ModelError(f"{spec}: cannot be read as a checkpoint ({error_summary(error)}).") from error
+            raise ModelError(
+                f"cannot be read as a checkpoint ({error_summary(error)}).", where=spec
+            ) from error
         with torch.serialization.safe_globals(safe):
             names = foreign_names(path, str(error))
         foreign = [name for name in names if not name.startswith(_PLAIN)] or names
@@ -210,8 +212,10 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     if key is None and len(states) > 1:
         first = next(iter(states))
         raise error(
-            f"holds several sets of weights, got {listed(states, 5)}. Save the one to judge in a file of "
-            f"its own: torch.save(torch.load(FILE)['{first}'], NEW_FILE)."
+            "holds several sets of weights",
+            got=listed(states, 5),
+            hint=f"Save the one to judge in a file of its own: torch.save(torch.load(FILE)['{first}'], "
+            "NEW_FILE).",
         )
     key = key or next(iter(states))
     return Checkpoint(

@@ -70,7 +70,7 @@ def imported_object(text: str) -> Any:
         for name in path.split("."):
             if not hasattr(value, name):
                 owner = getattr(value, "__name__", module_name)
-                hint = did_you_mean(name, dir(value)).strip()
+                hint = did_you_mean(name, dir(value))
                 raise ModelError(f"'{owner}' has no attribute '{name}'.", where=text, hint=hint)
             value = getattr(value, name)
     return value

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal, get_args
 
 from quba_check.errors import ModelError
-from quba_check.messages import allowed_names, listed
+from quba_check.messages import known_names, listed
 
 OutputKind = Literal["logits", "probabilities", "sigmoids"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
@@ -69,7 +69,7 @@ def preprocessing_config(
         raise error("is not a dict", got=type(config).__name__, hint=f"Allowed keys: {listed(KEYS)}.")
     for key, value in config.items():
         if key not in KEYS:
-            raise error(f"unknown key '{key_text(key)}'", hint=allowed_names(key_text(key), KEYS))
+            raise error(f"unknown key '{key_text(key)}'", **known_names(key_text(key), KEYS))
         is_usable, allowed = KEYS[key]
         if not is_usable(value):
             raise error(f"{key} cannot be used", got=short_repr(value), allowed=allowed)

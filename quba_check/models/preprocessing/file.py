@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from quba_check.errors import ModelError
+from quba_check.errors import InvalidValueError, ModelError
 from quba_check.messages import did_you_mean
 from quba_check.models.preprocessing.config import (
     KEYS,
@@ -61,7 +61,7 @@ class PreprocessingFile(Strict):
         if not is_usable(value):
             got = str(value) if isinstance(value, list) else describe(value)
             near = did_you_mean(value, allowed.split(", ")) if isinstance(value, str) else ""
-            raise ValueError(f"got {got}. Allowed: {allowed}.{near}")
+            raise InvalidValueError(got=got, allowed=allowed, hint=near)
         return plain(value)
 
 

@@ -274,9 +274,11 @@ def preprocessing_of(
     sides = [side / preprocessing.crop_pct for side in preprocessing.input_size[1:]]
     if not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:
         raise ModelError(
-            f"{spec}: images cannot be prepared as {preprocessing.source} states: input_size "
-            f"{preprocessing.input_size} with crop_pct {preprocessing.crop_pct:g} resizes them to "
-            f"{max(sides):.4g} pixels. Allowed: 1 to {LARGEST_SIDE:,} pixels (input_size / crop_pct)."
+            f"images cannot be prepared as {preprocessing.source} states: input_size "
+            f"{preprocessing.input_size} with crop_pct {preprocessing.crop_pct:g} resizes them "
+            f"to {max(sides):.4g} pixels",
+            where=spec,
+            allowed=f"1 to {LARGEST_SIDE:,} pixels (input_size / crop_pct)",
         )
     return preprocessing
 

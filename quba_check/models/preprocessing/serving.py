@@ -142,8 +142,10 @@ def _method(pipeline: ServingPipeline, interpolation: str) -> str:
     library = pipeline.resize.library
     if library != "pillow" and method not in METHODS[library]:
         raise ModelError(
-            f"serving: resize: {library} has no method '{method}', which the model's preprocessing states. "
-            f"Allowed: {', '.join(METHODS[library])}. State one under resize.method."
+            f"resize: {library} has no method '{method}', which the model's preprocessing states",
+            where="serving",
+            allowed=", ".join(METHODS[library]),
+            hint="State one under resize.method.",
         )
     return method
 

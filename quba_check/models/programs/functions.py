@@ -101,8 +101,9 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         return load_function(module, spec, request, code_digest(spec.text, module.predict, value))
     if not isinstance(module, nn.Module):
         raise ModelError(
-            f"got a value of type {type(value if module is None else module).__name__}. Allowed: a function "
-            "or class that takes no arguments and returns a torch.nn.Module or a quba_check.NumpyModel.",
+            got=f"a value of type {type(value if module is None else module).__name__}",
+            allowed="a function or class that takes no arguments and returns a torch.nn.Module or a "
+            "quba_check.NumpyModel",
             where=spec.text,
         )
     weights = hidden_weights(module, spec=spec.text)
@@ -195,8 +196,11 @@ def _checked_function(model: NumpyModel, spec: str) -> Callable[[Any], Any]:
             if not is_same or not np.allclose(answers, again, 0, TOLERANCE * largest, equal_nan=True):
                 gap = f"that differ by {np.abs(answers - again).max():.2g}" if is_same else "of two shapes"
                 raise ModelError(
-                    f"{spec}: changes between calls, got answers {gap} for the same images. Allowed: "
-                    f"the same answers up to {TOLERANCE:g}. Switch off whatever draws random numbers."
+                    "changes between calls",
+                    where=spec,
+                    got=f"answers {gap} for the same images",
+                    allowed=f"the same answers up to {TOLERANCE:g}",
+                    hint="Switch off whatever draws random numbers.",
                 )
         return answers
 

@@ -175,7 +175,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     except Exception as error:  # errors of protobuf, a dependency of onnx
         raise ModelError("is not an ONNX file, or is damaged.", where=spec) from error
     if not model.graph.output:
-        raise ModelError(f"{spec}: is not an ONNX file, or is damaged.")
+        raise ModelError("is not an ONNX file, or is damaged.", where=spec)
     parts = [part for root in (model.graph, *model.functions) for part in _parts(root)]
     tensors = [part for part in parts if isinstance(part, onnx.TensorProto)]
     counts = [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]

@@ -210,9 +210,10 @@ def load_exported(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """
     if not request.trust_pickle:
         raise ModelError(
-            f"{spec.text}: is an exported program, which can run code when it is read; nothing of it was "
-            "run. Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you "
-            "trust whoever made the file: --quba-trust-pickle."
+            "is an exported program, which can run code when it is read; nothing of it was "
+            "run. Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, "
+            "or, if you trust whoever made the file: --quba-trust-pickle.",
+            where=spec.text,
         )
     files = model_files(spec.path)
     program, module = _read_exported(spec, compute.resolve_device(request.device, request.worker))

@@ -64,7 +64,8 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
     path = expanded_path(weights, spec=text)
     if path.suffix.lower() in _WEIGHTS and not path.is_file():
         names = [file.name for file in neighbours(path, _could_be_weights)]
-        raise ModelError(f"there is no weights file {path}.{did_you_mean(path.name, names)}", where=text)
+        hint = did_you_mean(path.name, names)
+        raise ModelError(f"there is no weights file {path}.", where=text, hint=hint)
     return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from quba_check.core.view import SEVERITIES
 from quba_check.errors import UserError
-from quba_check.messages import allowed_names
+from quba_check.messages import known_names
 from quba_check.suites.corruptions import blur, digital, noise, weather
 from quba_check.suites.corruptions.strength import Image8, Strength
 
@@ -76,7 +76,7 @@ def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -
     125
     """
     if name not in _BY_NAME:
-        raise UserError(f"unknown name, got '{name}'. {allowed_names(name, _BY_NAME)}", where="corruption")
+        raise UserError("unknown name", where="corruption", got=f"'{name}'", **known_names(name, _BY_NAME))
     if severity not in SEVERITIES:
         raise UserError("unknown severity", where=name, got=f"{severity}", allowed="1, 2, 3, 4, 5")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

@@ -51,7 +51,7 @@ def define_decided(document: Document, sets: SetEntries, classes: ClassList) -> 
             problem = "it declares no group"
         if problem or not named:
             allowed = listed(grouped, _SHOWN) or "a set that declares group, and the suite has none"
-            hint = "" if named else did_you_mean(rule.of, grouped).strip()
+            hint = "" if named else did_you_mean(rule.of, grouped)
             got = f"'{rule.of}'"
             raise error_at(document, (*location, "of"), problem, got=got, allowed=allowed, hint=hint)
         where = (*location, "any")
@@ -70,5 +70,5 @@ def _class_number(document: Document, location: Location, name: str, classes: Cl
     titles = zip(classes.titles, short_class_names(classes.titles), strict=True)
     same = [position for position, names in enumerate(titles) if name in names]
     if number is None and len(same) != 1:
-        raise error_at(document, location, classes.unknown_text("class", name))
+        raise error_at(document, location, **classes.unknown("class", name))
     return same[0] if number is None else number

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from quba_check.core.classes import PLACE, Head, LabelSpace, Prompts
 from quba_check.errors import SuiteError
-from quba_check.messages import allowed_names, did_you_mean, listed
+from quba_check.messages import did_you_mean, known_names, listed
 from quba_check.storage.user_files import read_text
 from quba_check.strict_yaml import Document, Location, describe, dotted_path
 from quba_check.suites.label_spaces import (
@@ -85,7 +85,9 @@ def _check_repeated(names: Iterable[tuple[str, int]], label: str, path: str) -> 
     for name, line in names:
         key = normal_form(name)
         if key in first:
-            raise SuiteError(f"{label}:{line}: {path}'{name}' is listed twice, first in line {first[key]}.")
+            raise SuiteError(
+                f"{path}'{name}' is listed twice, first in line {first[key]}.", where=f"{label}:{line}"
+            )
         first[key] = line
 
 
@@ -129,8 +131,8 @@ def check_reference(
         allowed = f"only with classes: {IMAGENET}"
         raise error_at(document, location, f"'{name}' reads ImageNet's classes", allowed=allowed)
     names = (*defined, *(BUILT_IN_SPACES if is_imagenet else ()))
-    hint = allowed_names(name, names) if names else "Define it under spaces."
-    raise error_at(document, location, f"unknown label space '{name}'", hint=hint)
+    pieces = known_names(name, names) if names else {"hint": "Define it under spaces."}
+    raise error_at(document, location, f"unknown label space '{name}'", **pieces)
 
 
 def _space(
@@ -145,7 +147,7 @@ def _space(
         for position, member in enumerate(map(normal_form, members)):
             where = f"{document.at((*path, position))}: {dotted_path(path)}"
             if member not in known.numbers:
-                raise SuiteError(known.unknown_text("class", member), where=where)
+                raise SuiteError(where=where, **known.unknown("class", member))
             if member in owner:
                 raise SuiteError(f"'{member}' already belongs to '{owner[member]}'.", where=where)
             owner[member] = label
@@ -192,8 +194,8 @@ def _check_names(document: Document, names: dict[str, str], classes: ClassList) 
     for key, name in names.items():
         location: Location = ("prompts", "names", key)
         if key not in classes.names:
-            unknown = classes.unknown_text("class", key)
-            raise SuiteError(unknown, where=f"{document.at_key(location)}: prompts.names")
+            where = f"{document.at_key(location)}: prompts.names"
+            raise SuiteError(where=where, **classes.unknown("class", key))
         if not name.strip():
             raise error_at(document, location, got="an empty name", allowed="text")
         if name in owner:
@@ -260,9 +262,8 @@ def _columns(document: Document, classes: ClassList, whole: ClassList, source: s
         is_list = isinstance(document.data["classes"], list)
         where = f"{document.at(('classes', number if is_list else name))}: classes: '{name}'"
         if not positions:
-            near = did_you_mean(name, index)
-            problem = f"{where} is not a class of {source}, which restrict refers to.{near}"
-            raise SuiteError(problem, allowed=listed(whole.names, SHOWN))
+            problem = f"{where} is not a class of {source}, which restrict refers to"
+            raise SuiteError(problem, allowed=listed(whole.names, SHOWN), hint=did_you_mean(name, index))
         same = [whole.names[position] for position in positions]
         if len(positions) > 1:
             allowed = listed(f"{own} (output {place})" for own, place in zip(same, positions, strict=True))

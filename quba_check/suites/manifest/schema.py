@@ -21,6 +21,7 @@ from quba_check.core.serving import (
     ServingPipeline,
 )
 from quba_check.core.view import CORRUPTIONS, UNKNOWN_PREFIX
+from quba_check.errors import InvalidValueError
 from quba_check.messages import listed
 from quba_check.strict_yaml import Strict, describe
 from quba_check.strict_yaml.schema import SchemaVersion
@@ -91,7 +92,7 @@ class DecidedEntry(Strict):
     def _check_rule(self) -> DecidedEntry:
         if (self.by is None) == (self.any_of is None):
             got = "neither" if self.by is None else "both"
-            raise ValueError(f"got {got}. Allowed: by, which is mean or majority, or any, a class.")
+            raise InvalidValueError(got=got, allowed="by, which is mean or majority, or any, a class")
         return self
 
 
@@ -144,10 +145,10 @@ class ResizeEntry(Strict):
     def _check_library(self) -> ResizeEntry:
         library = self.resize.library
         if self.antialias is not None and library != "torchvision":
-            raise ValueError(f"antialias belongs to library: torchvision, got library: {library}.")
+            raise InvalidValueError("antialias belongs to library: torchvision", got=f"library: {library}")
         if self.method is not None and self.method not in METHODS[library]:
             allowed = ", ".join(METHODS[library])
-            raise ValueError(f"{library} has no method '{self.method}'. Allowed: {allowed}.")
+            raise InvalidValueError(f"{library} has no method '{self.method}'", allowed=allowed)
         return self
 
     @property
@@ -183,11 +184,13 @@ class ServingEntry(Strict):
     def _check_call(self) -> ServingEntry:
         stated = [name for name, value in self if value is not None]
         if not stated:
-            raise ValueError(f"got nothing. Allowed: one or more of {listed(STEPS)}, or call.")
+            raise InvalidValueError(got="nothing", allowed=f"one or more of {listed(STEPS)}, or call")
         if self.call is not None and len(stated) > 1:
-            raise ValueError(f"call replaces all steps, got it together with {stated[0]}. State call alone.")
+            raise InvalidValueError(
+                "call replaces all steps", got=f"it together with {stated[0]}", hint="State call alone."
+            )
         if self.call is not None and not _CALL.fullmatch(self.call):
-            raise ValueError(f"call: got {describe(self.call)}. Allowed: package.module:function.")
+            raise InvalidValueError(where="call", got=describe(self.call), allowed="package.module:function")
         return self
 
     @property
@@ -279,9 +282,10 @@ class ManifestEntry(Strict):
     def _check_kind(cls, value: object) -> object:
         if isinstance(value, list | dict) or value == IMAGENET or str(value).endswith(CLASS_FILE_SUFFIX):
             return value
-        raise ValueError(
-            f"got {describe(value)}. Allowed: {IMAGENET}, a list of class names, class names with readable "
-            f"names as their values, or a {CLASS_FILE_SUFFIX} file."
+        raise InvalidValueError(
+            got=describe(value),
+            allowed=f"{IMAGENET}, a list of class names, class names with readable names as their "
+            f"values, or a {CLASS_FILE_SUFFIX} file",
         )
 
     @field_validator("restrict", mode="before")
@@ -289,7 +293,8 @@ class ManifestEntry(Strict):
     def _check_restrict(cls, value: object) -> object:
         if isinstance(value, bool) or (isinstance(value, str) and value.endswith(CLASS_FILE_SUFFIX)):
             return value
-        raise ValueError(
-            f"got {describe(value)}. Allowed: true (some of ImageNet's classes are scored), false, or a "
-            f"{CLASS_FILE_SUFFIX} file with all classes of the models."
+        raise InvalidValueError(
+            got=describe(value),
+            allowed=f"true (some of ImageNet's classes are scored), false, or a {CLASS_FILE_SUFFIX} "
+            "file with all classes of the models",
         )

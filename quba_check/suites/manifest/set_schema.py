@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from quba_check.core.view import SEVERITIES, UNKNOWN_PREFIX, ExtraCorruption, View
+from quba_check.errors import InvalidValueError
 from quba_check.messages import listed
 from quba_check.strict_yaml import Strict, describe
 from quba_check.suites.readers.listing import ReaderInput
@@ -30,7 +31,7 @@ class GroupRule(Strict):
     def _check_rule(self) -> GroupRule:
         if (self.path is None) == (self.folders is None):
             got = "neither" if self.path is None else "both"
-            raise ValueError(f"got {got}. Allowed: path, a regular expression, or folders, a number.")
+            raise InvalidValueError(got=got, allowed="path, a regular expression, or folders, a number")
         if self.path is not None:
             import regex
 
@@ -39,7 +40,7 @@ class GroupRule(Strict):
             except regex.error as error:
                 raise ValueError(f"path is not a regular expression ({error}).") from None
             if "group" not in names:
-                raise ValueError("path has no named group. Allowed: a part in (?P<group>…).")
+                raise InvalidValueError("path has no named group", allowed="a part in (?P<group>…)")
         return self
 
 
@@ -86,20 +87,22 @@ class _Entry(Strict):
     def _check_group(cls, value: object) -> object:
         if value is None or isinstance(value, str | dict):
             return value
-        raise ValueError(f"got {describe(value)}. Allowed: a column, {{path: REGEX}} or {{folders: NUMBER}}.")
+        raise InvalidValueError(got=describe(value), allowed="a column, {path: REGEX} or {folders: NUMBER}")
 
     @model_validator(mode="after")
     def _check_columns(self) -> _Entry:
         if self.columns and not self.has_columns:
             others = "group: {path: REGEX} or {folders: NUMBER}" if self.group else "properties"
             got = f"the column '{self.columns[0]}' with reader: {self.reader}, which has no columns"
-            raise ValueError(f"got {got}. Allowed: {others}, or a reader with columns.")
+            raise InvalidValueError(got=got, allowed=f"{others}, or a reader with columns")
         for name, times in Counter(self.slice_names).items():
             if times > 1:
                 raise ValueError(f"slices: '{name}' is listed twice.")
         for column in (column for crossed in self.crossed for column in (crossed or ("",))):
             if not column or any(separator in column for separator in SEPARATORS):
-                raise ValueError(f"slices: got the column '{column}'. Allowed: names without = and commas.")
+                raise InvalidValueError(
+                    where="slices", got=f"the column '{column}'", allowed="names without = and commas"
+                )
         return self
 
     @property
@@ -239,7 +242,9 @@ class ArraysEntry(_Entry):
     def _check_files(self) -> ArraysEntry:
         if self.path is None and (self.images is None or self.labels is None):
             got = listed(name for name in ("images", "labels") if getattr(self, name) is not None)
-            raise ValueError(f"got {got or 'no file'}. Allowed: path of an .npz file, or images and labels.")
+            raise InvalidValueError(
+                got=got or "no file", allowed="path of an .npz file, or images and labels"
+            )
         return self
 
     def source_of(self, _view: View) -> ReaderInput:
@@ -264,7 +269,7 @@ class UnlabelledEntry(_PathEntry):
     def _check_reader(cls, value: object) -> object:
         if value in ("unlabelled", "folder"):
             return value
-        raise ValueError(f"got {describe(value)}. Allowed: folder, csv, parquet.")
+        raise InvalidValueError(got=describe(value), allowed="folder, csv, parquet")
 
 
 SetEntry = Annotated[

@@ -283,7 +283,9 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise SuiteError("this is a file", where=f"{out}", allowed="a new or empty folder")
     with os_errors("cannot be written", SuiteError, where=f"{out}"):
         if out.is_dir() and any(out.iterdir()):
-            raise SuiteError(f"{out}: the folder is not empty. Allowed: a new or empty one; name it with -o.")
+            raise SuiteError(
+                "the folder is not empty", where=f"{out}", allowed="a new or empty one; name it with -o"
+            )
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out) as new:
             new.mkdir()

@@ -63,7 +63,9 @@ class MaskFolder(Objects):
             paths = [path for name in names_of_image for path in files.get(_stem(name), ())]
             if len(paths) > 1:
                 both = " and ".join(str(path.relative_to(self.path)) for path in paths[:2])
-                raise SuiteError(f"{self.path}: two masks for {image_name(example)}: {both}. Remove one.")
+                raise SuiteError(
+                    f"two masks for {image_name(example)}: {both}. Remove one.", where=f"{self.path}"
+                )
             if paths:
                 self._paths[example.index] = paths[0]
         if not self._paths:

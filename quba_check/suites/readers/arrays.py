@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError
-from quba_check.messages import allowed_names, listed
+from quba_check.messages import known_names, listed
 from quba_check.storage.packed_arrays import array_header, check_unpacked, unpacked_array
 from quba_check.storage.user_files import reason
 from quba_check.suites.example import Example
@@ -70,7 +70,9 @@ def _read_array(path: Path, name: str = "") -> Array:
         raise SuiteError(problem, where=f"{path}") from None
     if start.startswith((_GZIP, _IDX)):
         return idx_array(path)
-    raise SuiteError(f"{path}: not a file of arrays. Allowed: .npy, .npz, or idx, also gzipped, as MNIST's.")
+    raise SuiteError(
+        "not a file of arrays", where=f"{path}", allowed=".npy, .npz, or idx, also gzipped, as MNIST's"
+    )
 
 
 read_array = FileCache(_read_array, _CACHED)
@@ -83,7 +85,7 @@ def _npz_array(path: Path, name: str) -> Array:
     with zipfile.ZipFile(path) as packed:
         names = [entry.removesuffix(".npy") for entry in packed.namelist() if entry.endswith(".npy")]
         if name not in names:
-            raise SuiteError(f"{path}: there is no array '{name}' in it. {allowed_names(name, names)}")
+            raise SuiteError(f"there is no array '{name}' in it", where=f"{path}", **known_names(name, names))
         entry = packed.getinfo(f"{name}.npy")
         if entry.compress_type != zipfile.ZIP_STORED:
             return unpacked_array(packed, entry)

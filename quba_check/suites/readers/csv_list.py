@@ -40,7 +40,9 @@ def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Ite
             header = rows.fieldnames or ()
             if LABEL in columns and LABELS in header:
                 if LABEL in header:
-                    raise SuiteError(f"{path}:1: the header names label and labels. Allowed: one of them.")
+                    raise SuiteError(
+                        "the header names label and labels", where=f"{path}:1", allowed="one of them"
+                    )
                 columns = [LABELS if name == LABEL else name for name in columns]
             repeated = next((name for name in columns if header.count(name) > 1), None)
             if repeated:
@@ -110,7 +112,9 @@ def csv_images(
     rows = csv_rows(path, (*_COLUMNS[: 1 + is_labelled], *columns))
     images = list_files(map(listed_row, rows), path.parent, {})
     if not images:
-        raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
+        raise SuiteError(
+            "lists no images. Expected: rows of path and label under that header.", where=f"{path}"
+        )
     return images
 
 

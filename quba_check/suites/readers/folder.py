@@ -50,7 +50,7 @@ def folder_images(
         forms = (name, bare, bare.replace("_", " "))
         label = next((number for form in forms if (number := classes.number(form)) is not None), None)
         if label is None:
-            raise SuiteError(classes.unknown_text("class folder", name), where=f"{folder}")
+            raise SuiteError(where=f"{folder}", **classes.unknown("class folder", name))
         files = image_names(folder)
         if not files:
             raise SuiteError("no image in this class folder", where=f"{folder}", hint=ENDINGS)
@@ -107,7 +107,9 @@ def relabelled(images: Sequence[LabelledImage], path: Path, classes: ClassList) 
         position = int(number[1]) - 1
         row = rows[position] if isinstance(rows, list) and 0 <= position < len(rows) else None
         if not isinstance(row, list):
-            raise SuiteError(f"{path}: has no list of classes for {number[0]}. Allowed: the file of ReaL.")
+            raise SuiteError(
+                f"has no list of classes for {number[0]}", where=f"{path}", allowed="the file of ReaL"
+            )
         labels = [classes.position(label, f"{path}[{position}]") for label in row]
         if labels:
             label = image.label if image.label in labels else labels[0]
@@ -169,7 +171,9 @@ def training_images(path: Path) -> list[Example]:
         rows = [(number, str(path.parent / line.strip())) for number, line in enumerate(lines, 1) if line]
         for number, name in rows:
             if not os.path.isfile(name):  # noqa: PTH113  there may be millions
-                raise SuiteError(f"{path}:{number}: there is no file {name}. Allowed: an image a line.")
+                raise SuiteError(
+                    f"there is no file {name}", where=f"{path}:{number}", allowed="an image a line"
+                )
         names = [name for _, name in rows]
     else:
         raise error(f"there is no {path}", allowed="a folder of images, or a text file with a path a line")
@@ -197,7 +201,7 @@ def cue_conflict_images(path: Path, classes: ClassList) -> list[LabelledImage]:
             where = path / folder / file
             match = cues.fullmatch(normal_form(where.stem))
             if match is None:
-                raise SuiteError(_mistake(where.stem, classes), where=f"{where}")
+                raise SuiteError(where=f"{where}", **_mistake(where.stem, classes))
             shape, texture = match.groups()
             if folder and normal_form(folder) != shape:
                 raise SuiteError(f"the shape is '{shape}'", where=f"{where}", got=f"the folder '{folder}'")
@@ -207,12 +211,12 @@ def cue_conflict_images(path: Path, classes: ClassList) -> list[LabelledImage]:
     return images
 
 
-def _mistake(stem: str, classes: ClassList) -> str:
+def _mistake(stem: str, classes: ClassList) -> dict[str, str]:
     cues = re.fullmatch(r"(.+?)\d+-(.+?)\d+", stem)
     if cues is None:
-        return "the name does not state two cues. Expected: <shape><i>-<texture><j>.png."
+        return {"problem": "the name does not state two cues. Expected: <shape><i>-<texture><j>.png."}
     unknown = next((cue for cue in cues.groups() if classes.number(cue) is None), cues[1])
-    return classes.unknown_text("class", unknown)
+    return classes.unknown("class", unknown)
 
 
 def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]:
@@ -233,7 +237,7 @@ def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]
             raise SuiteError(problem, where=f"{path / file}")
         label = classes.number(fields[4])
         if label is None:
-            raise SuiteError(classes.unknown_text("class", fields[4]), where=f"{path / file}")
+            raise SuiteError(where=f"{path / file}", **classes.unknown("class", fields[4]))
         images.append(LabelledImage((path / file).as_posix(), label))
     if not images:
         raise SuiteError("no images", where=f"{path}", hint="Expected: files named *_*_*_*_<category>_*.png.")

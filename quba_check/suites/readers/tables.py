@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError, extra_needed
-from quba_check.messages import allowed_names, listed
+from quba_check.messages import known_names, listed
 from quba_check.suites.label_spaces import ClassList
 from quba_check.suites.readers.listing import (
     LABEL,
@@ -40,7 +40,8 @@ def check_columns(path: Path, columns: Iterable[str], existing: Collection[str])
     """Raise `SuiteError` if a table lacks a column."""
     for column in columns:
         if column not in existing:
-            raise SuiteError(f"{path}: there is no column '{column}'. {allowed_names(column, existing)}")
+            pieces = known_names(column, existing)
+            raise SuiteError(f"there is no column '{column}'", where=f"{path}", **pieces)
 
 
 def label_positions(
@@ -66,7 +67,7 @@ def label_positions(
         number = by_number[label] if 0 <= label < len(by_number) else None
         if number is None:
             name = names[label] if 0 <= label < len(names) else str(label)
-            raise SuiteError(classes.unknown_text("class", name), where=row_label)
+            raise SuiteError(where=row_label, **classes.unknown("class", name))
         return number
 
     return [position(row, label) for row, label in enumerate(labels)]
@@ -198,7 +199,9 @@ def _read_column(path: Path, file: Any, column: str) -> list[Any]:
     try:
         values: list[Any] = file.read(columns=[column]).column(0).to_pylist()
     except Exception:  # noqa: BLE001  pyarrow raises any error for unreadable pages
-        raise SuiteError(f"{path}: the column '{column}' cannot be read. The file is damaged.") from None
+        raise SuiteError(
+            f"the column '{column}' cannot be read. The file is damaged.", where=f"{path}"
+        ) from None
     return values
 
 
@@ -316,14 +319,16 @@ def _split(path: Path, name: str | None) -> Dataset:
     try:
         dataset = datasets.load_from_disk(str(path), keep_in_memory=False)
     except Exception:  # noqa: BLE001  datasets and pyarrow raise any error for damaged files
-        raise SuiteError(f"{path}: not a folder that save_to_disk of datasets wrote, or damaged.") from None
+        raise SuiteError(
+            "not a folder that save_to_disk of datasets wrote, or damaged.", where=f"{path}"
+        ) from None
     if not isinstance(dataset, datasets.DatasetDict):
         if name is not None:
             raise SuiteError("has no splits", where=f"{path}", got=f"split: {name}", hint="Remove the key.")
         return dataset
     if name not in dataset:
         what = "split is missing" if name is None else f"there is no split '{name}'"
-        raise SuiteError(what, where=f"{path}", hint=allowed_names(name or "", dataset))
+        raise SuiteError(what, where=f"{path}", **known_names(name or "", dataset))
     return dataset[name]
 
 

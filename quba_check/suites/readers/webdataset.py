@@ -56,7 +56,9 @@ def webdataset_images(path: Path, classes: ClassList, *, columns: Sequence[str] 
         image for shard in files_at(path, ".tar") for image in _images_of_shard(shard, classes, columns)
     ]
     if not images:
-        raise SuiteError(f"{path}: no samples. Expected: images with labels, such as 0001.jpg with 0001.cls.")
+        raise SuiteError(
+            "no samples. Expected: images with labels, such as 0001.jpg with 0001.cls.", where=f"{path}"
+        )
     return images
 
 
@@ -166,8 +168,9 @@ def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) ->
 
         def content(name: str) -> bytes:
             if index[name][1] > LARGEST_LABEL:
-                problem = f"not a label, got {index[name][1]:,} bytes. Allowed: at most {LARGEST_LABEL:,}."
-                raise SuiteError(f"{shard}[{name}]: {problem}")
+                got = f"{index[name][1]:,} bytes"
+                allowed = f"at most {LARGEST_LABEL:,}"
+                raise SuiteError("not a label", where=f"{shard}[{name}]", got=got, allowed=allowed)
             return _read(file, index[name])
 
         for parts in samples.values():
@@ -209,7 +212,9 @@ def _cells(
     """Return the text of keys in a sample's `.json` file; missing keys are empty."""
     name = parts.get(_JSON)
     if name is None:
-        raise SuiteError(f"{shard}[{parts[_IMAGE]}]: no .json next to it. Expected: keys {listed(columns)}.")
+        raise SuiteError(
+            f"no .json next to it. Expected: keys {listed(columns)}.", where=f"{shard}[{parts[_IMAGE]}]"
+        )
     try:
         keys: dict[str, Any] = {**json.loads(content(name))}
     except (ValueError, TypeError, RecursionError):

@@ -149,8 +149,9 @@ MISTAKES = [
 def test_messages_have_the_line_of_the_mistake(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     assert error_texts(lambda text: manifest(tmp_path, text), MISTAKES) == snapshot
     assert error_text(manifest, tmp_path, MISTAKES[0]) == (
-        "quba-data.yaml:5: sets: unknown key 'cleen'. Did you mean 'clean'? "
-        "Allowed: clean, corruptions, shifts, other, decided, mixed_same, mixed_rand, cue_conflict, unknown."
+        "quba-data.yaml:5: sets: unknown key 'cleen'. "
+        "Allowed: clean, corruptions, shifts, other, decided, mixed_same, mixed_rand, cue_conflict, unknown. "
+        "Did you mean 'clean'?"
     )
 
 

@@ -48,7 +48,7 @@ def test_a_class_that_is_called_so_wins_over_the_name_without_its_number(tmp_pat
     [
         (
             ["aple/a.png"],
-            "SET/aple: unknown class folder 'aple'. Did you mean 'apple'? Allowed: apple, pear, kiwi.",
+            "SET/aple: unknown class folder 'aple'. Allowed: apple, pear, kiwi. Did you mean 'apple'?",
         ),
         (
             ["apple/a.txt"],
@@ -225,7 +225,7 @@ def test_cue_conflict_names_in_one_folder_or_by_shape(tmp_path: Path) -> None:
         ),
         (
             ["aple1-pear2.png"],
-            "SET/aple1-pear2.png: unknown class 'aple'. Did you mean 'apple'? Allowed: apple, pear, kiwi.",
+            "SET/aple1-pear2.png: unknown class 'aple'. Allowed: apple, pear, kiwi. Did you mean 'apple'?",
         ),
         (["kiwi/pear1-kiwi2.png"], "SET/kiwi/pear1-kiwi2.png: the shape is 'pear', got the folder 'kiwi'."),
         (["notes.txt"], "SET: no images. Expected: files named <shape><i>-<texture><j>.png."),
@@ -275,8 +275,8 @@ def test_model_vs_human_names(tmp_path: Path) -> None:
         ),
         (
             ["1_ske_dnn_0_peer_0.png"],
-            "SET/1_ske_dnn_0_peer_0.png: unknown class 'peer'. Did you mean 'pear'? "
-            "Allowed: apple, pear, kiwi.",
+            "SET/1_ske_dnn_0_peer_0.png: unknown class 'peer'. "
+            "Allowed: apple, pear, kiwi. Did you mean 'pear'?",
         ),
         ([], "SET: no images. Expected: files named *_*_*_*_<category>_*.png."),
     ],

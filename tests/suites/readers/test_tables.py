@@ -228,8 +228,8 @@ def test_other_labels_are_positions_or_names(tmp_path: Path, kind: str, labels: 
         (
             classes("pear", "peer"),
             [0, 1],
-            "SET/data-00000-of-00001.arrow[1]: unknown class 'peer'. Did you mean 'pear'? "
-            "Allowed: apple, pear, kiwi.",
+            "SET/data-00000-of-00001.arrow[1]: unknown class 'peer'. "
+            "Allowed: apple, pear, kiwi. Did you mean 'pear'?",
         ),
         (
             classes("pear", "kiwi"),
