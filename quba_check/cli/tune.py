@@ -127,7 +127,7 @@ def tune(
 
 
 def _notes_on_edit(edit: Edit, output: Path, add: bool) -> Iterator[str]:
-    """Yield notes on dimensions that were measured and are not in the file, or have no bound there."""
+    """Yield notes on measured dimensions without a bound in the file."""
     if edit.absent and not add:
         yield f"{output}: does not name {listed(edit.absent)}; --add demands them too"
     if edit.unlimited:

@@ -308,7 +308,7 @@ def model_identity(classifier: Classifier) -> dict[str, Any]:
     preprocessing.pop("source", None)
     return {
         "fingerprint": classifier.fingerprint,
-        "preprocessing": preprocessing,
+        "preparation": preprocessing,
         "outputs": classifier.stated_outputs or classifier.output_step or None,
         "libraries": libraries_of(classifier),
     }

@@ -28,8 +28,10 @@ def test_a_record_of_another_processor_is_a_baseline(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path / "data")
     monkeypatch.syspath_prepend(tmp_path / "data")
     file = Path("thresholds.yaml")
-    against = {"baseline": "baseline/record.json", "no_looser": True, "store": tmp_path / "store"}
-    record = quba_check.judge("colours:network", ".", "thresholds.yaml", **against)
+    against = quba_check.Options(
+        baseline=Path("baseline/record.json"), no_looser=True, store=tmp_path / "store"
+    )
+    record = quba_check.judge("colours:network", ".", "thresholds.yaml", options=against)
     assert {row.outcome for row in record.verdicts} == {"pass"}
     values = {row.name: row.explanation.value for row in record.verdicts}
     drops = [name for name in values if "drop]" in name]
@@ -50,5 +52,5 @@ def test_a_record_of_another_processor_is_a_baseline(tmp_path: Path, monkeypatch
             assert values[row.name] == pytest.approx(row.explanation.value, abs=ROUNDING), row.name
     file.write_text(file.read_text("utf-8").replace("gap: {max: 0.9}", "gap: {max: 0.95}"), "utf-8")
     with pytest.raises(OptionError, match=r"accuracy@slice=light:gap\[max\] <= 0\.95 \(was 0\.9\)"):
-        quba_check.judge("colours:network", ".", "thresholds.yaml", **against)
+        quba_check.judge("colours:network", ".", "thresholds.yaml", options=against)
     del sys.modules["colours"]

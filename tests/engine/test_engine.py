@@ -55,7 +55,7 @@ def test_copies_of_images_are_a_group_with_one_note(evaluate, suite: Path) -> No
     evaluation = evaluate()
     copied = evaluation.measure("accuracy")
     assert (copied.value, copied.n) == (single.value, 2 * N)
-    assert (copied.groups, copied.interval) == (N, None)  # too few images for an interval
+    assert (copied.sample.groups, copied.interval) == (N, None)  # too few images for an interval
     evaluation.measure("class_balance")
     assert evaluation.engine.pop_repairs() == [
         f"clean: {N} of {2 * N} images are copies of others; intervals count the {N} different ones"

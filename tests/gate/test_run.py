@@ -25,7 +25,7 @@ ACCURACY = "dimensions: {accuracy: {min: 0}}"
     [
         {"limit": "few"},
         {"device": "gpu"},
-        {"report": Path("r.json")},
+        {"html": Path("r.html")},
         {"trust_pickle": "no"},
         {"data": None},
         {"store": "/dev/null/store"},
