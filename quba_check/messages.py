@@ -98,16 +98,6 @@ def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
     return groups
 
 
-def allowed_names(name: str, names: Iterable[str]) -> str:
-    """Return the end of a message about a name that is not allowed.
-
-    >>> allowed_names("acuracy", ["accuracy", "parameters"])
-    "Allowed: accuracy, parameters. Did you mean 'accuracy'?"
-    """
-    names = list(names)
-    return f"Allowed: {listed(names)}. {did_you_mean(name, names)}".strip()
-
-
 def known_names(name: str, names: Iterable[str]) -> dict[str, str]:
     """Return the pieces of an error about an unknown name.
 

@@ -52,21 +52,24 @@ UNMEASURED = ("acceptance/", "fuzz/")
 MEASURED = ("acceptance/test_passing_run", "acceptance/test_selection")
 """Runs of the whole plugin, which no test of a single module shows."""
 SLOW = (
-    "acceptance/test_demo",
-    "acceptance/test_interruptions",
-    "acceptance/test_published_values",
-    "acceptance/test_ray_",
+    "acceptance/",
     "browser/",
     "ci/test_examples",
+    "cli/test_outside_text",
     "docs/test_guides",
     "docs/test_site",
     "docs/test_stored_runs",
     "executors/ray/test_pool",
     "executors/ray/test_worker.py",
     "fuzz/",
+    "metrics/test_coverage",
+    "models/checkpoints/test_ultralytics",
     "real/",
+    "test_imports",
 )
 """Paths of slow tests. Single ones in other files have the marker themselves."""
+QUICK = ("acceptance/test_exit_code", "acceptance/test_passing_run", "acceptance/test_tiers")
+"""Whole runs that always run: a release depends on their exit codes and records."""
 SERVERS = {"s3", "s3_of_session"}
 """Fixtures that start a server. Tests that use one are slow."""
 SEED = os.environ.get("QUBA_TEST_SEED", "")
@@ -89,7 +92,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.filterwarnings("error", "ignore:.*torch.jit"), append=False)
         if path.startswith(UNMEASURED) and not path.startswith(MEASURED):
             item.add_marker("no_cover")
-        if path.startswith(SLOW) or SERVERS & {*getattr(item, "fixturenames", ())}:
+        is_slow = path.startswith(SLOW) and not path.startswith(QUICK)
+        if is_slow or SERVERS & {*getattr(item, "fixturenames", ())}:
             item.add_marker("slow")
     if SEED:
         items.sort(key=lambda item: (drawn(item.path), drawn(item.nodeid)))
@@ -140,11 +144,14 @@ def s3(s3_of_session: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 
 
 @pytest.fixture(scope="session")
-def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny suite; nothing may be written into it."""
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The tiny suite, which all tests share; an error at the end reports that one wrote into it."""
     from support.tiny import write_suite
 
-    return write_suite(tmp_path_factory.mktemp("tiny") / "data")
+    data = write_suite(tmp_path_factory.mktemp("tiny") / "data")
+    files = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
+    yield data
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == files
 
 
 @pytest.fixture

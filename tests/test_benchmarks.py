@@ -105,6 +105,7 @@ def test_the_planned_answers_of_the_judging_rows_are_stored(
     assert len([*tmp_path.glob("store/predictions/*")]) == 90
 
 
+@pytest.mark.slow
 def test_the_rows_on_a_gpu_run_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import pytest
 from acceptance.runs import Project
 from support.conditions import CONDITIONS, write_suite
 
 SAME = ("verdicts", "measurements", "suite", "findings", "warnings", "overall_verdict")
 
 
-@pytest.mark.slow
 def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
     """Equal bit for bit, each run with its own store."""
     project = Project.at(tmp_path, write_suite(tmp_path / "data"), f"schema: 1\n{CONDITIONS}")

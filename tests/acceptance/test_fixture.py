@@ -80,7 +80,6 @@ def test_a_model_that_cannot_be_used_is_one_line(judge: Judge) -> None:
     assert not any("Traceback" in line or line.startswith("E  ") for line in lines)
 
 
-@pytest.mark.slow
 def test_workers_share_predictions(tiny_data: Path, tmp_path: Path) -> None:
     project = replace(Project.at(tmp_path / "project", tiny_data), paths=("test_own.py",))
     text = """

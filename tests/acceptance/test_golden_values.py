@@ -11,7 +11,6 @@ import json
 import sys
 from dataclasses import replace
 from importlib.metadata import version
-from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,10 +38,6 @@ HAS_SAME_LIBRARIES = all(version(name) == known for name, known in FACTS["librar
 DRAWS_SAME_FILES = version("pillow") == FACTS["libraries"]["pillow"]
 """True if the files of the demo, which are drawn and encoded on first use, have the same bytes."""
 CELLS = "cells:network"
-CASES = [
-    pytest.param(model, protocol, marks=[] if model == CELLS else [pytest.mark.slow])
-    for model, protocol in product((CELLS, "demo", "demo-textured"), ("standard", "released"))
-]
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +113,8 @@ def rows(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.nda
     return {name: column[chosen] for name, column in columns.items()}
 
 
-@pytest.mark.parametrize(("model", "protocol"), CASES)
+@pytest.mark.parametrize("protocol", ["standard", "released"])
+@pytest.mark.parametrize("model", [CELLS, "demo", "demo-textured"])
 def test_columns_values_and_keys(
     model: str, protocol: str, golden: ModuleType, arrays: dict[str, np.ndarray], store: Path
 ) -> None:

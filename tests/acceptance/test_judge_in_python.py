@@ -20,7 +20,6 @@ def test_the_record_is_that_of_the_command(judge: Judge, capfd: pytest.CaptureFi
     assert (judge.root / "python.npz").exists()
 
 
-@pytest.mark.slow
 def test_drops_from_a_baseline_are_those_that_workers_find(judge: Judge) -> None:
     judge.write("drops.yaml", DROPS)
     quba_check.judge("nets:other", thresholds="drops.yaml", record="other.json")

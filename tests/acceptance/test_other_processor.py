@@ -1,7 +1,5 @@
 """A record that another processor wrote is a baseline."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

@@ -143,7 +143,6 @@ def test_errors_of_custom_dimensions_are_reported(project: Project, ran: Finishe
     assert "Traceback" not in ran.out
 
 
-@pytest.mark.slow
 def test_workers_find_the_same(project: Project, ran: Finished) -> None:
     result = project.run("-n", "2", "--quba-record=two.json")
     assert result.code == 0, result.out
@@ -170,7 +169,6 @@ def test_commands_over_such_records(project: Project, ran: Finished, capsys, tmp
     assert "darkness" not in (tmp_path / "fleet.json").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_records_are_judged_again_by_what_packages_bring(
     project: Project, ran: Finished, tmp_path: Path
 ) -> None:
@@ -197,7 +195,6 @@ def test_editors_learn_of_installed_ones(project: Project) -> None:
     assert "darkness" not in known
 
 
-@pytest.mark.slow
 def test_mistakes_end_before_anything_is_loaded(project: Project, tmp_path: Path) -> None:
     """Two packages that take one name; one that cannot be imported; a demand on an unknown part."""
     site = install(tmp_path / "again", "zlean", PACKAGE, "zlean")

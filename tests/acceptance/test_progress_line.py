@@ -63,7 +63,6 @@ def seen_on_a_terminal(command: list[str]) -> str:
     return seen.decode(errors="replace")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["one process", "two workers"])
 def test_it_is_there_while_measuring_and_gone_after(
     command: list[str], workers: list[str], tmp_path: Path
@@ -103,7 +102,6 @@ def test_a_log_has_lines_for_the_setup(
     assert text.replace(str(tiny_data), "DATA") == snapshot
 
 
-@pytest.mark.slow
 def test_a_log_of_several_models_and_workers(command: list[str]) -> None:
     command = [*command, "-n2", "--model=tiny_models:net", "--model=tiny_models:other"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

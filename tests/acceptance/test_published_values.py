@@ -18,6 +18,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import PROTOCOLS
 from quba_check.engine.batching import BatchSettings
 from quba_check.gate.judge import judge
+from quba_check.gate.options import Options
 
 SEED = 5
 CLOSE = 1e-6
@@ -167,8 +168,8 @@ def test_a_run_leaves_the_slow_values_in_its_record(tmp_path: Path, tree: Path, 
         f"schema: 1\nprotocol: standard\ndimensions:\n{demands}\n"
         f"quba: {{min_score: {expected.score - CLOSE_SCORE!r}, min_grade: F}}\n"
     )
-    options = {"seed": SEED, "exact_preprocessing": True, "store": tmp_path / "store"}
-    record = judge(SPEC, tree, tmp_path / "gate.yaml", **options)
+    options = Options(seed=SEED, exact_preprocessing=True, store=tmp_path / "store")
+    record = judge(SPEC, tree, tmp_path / "gate.yaml", options=options)
     assert record.protocol == "standard"
     assert flat(record.measurements) == pytest.approx(expected.values, abs=CLOSE, rel=0)
     assert [verdict.outcome for verdict in record.verdicts] == ["pass"] * 11

@@ -85,7 +85,6 @@ def test_the_first_failure_stops_the_run(judge: Judge) -> None:
     assert judge.passes()["forward"] < closed_form()["forward"], "later sets are not predicted"
 
 
-@pytest.mark.slow
 def test_the_first_failure_stops_workers_and_is_no_interrupt(judge: Judge) -> None:
     judge.write("test_first.py", "def test_first():\n    raise ValueError\n")
     result = judge("test_first.py", "thresholds/x.yaml", "-x", "-n1", "--quba-record=record.json")

@@ -51,7 +51,6 @@ def test_a_log_names_no_step_of_loading(project: Project) -> None:
     assert "torch is blocked" in run.err
 
 
-@pytest.mark.slow
 def test_a_plain_module_on_photos_needs_neither_timm_nor_torchvision(
     project: Project, tiny_data: Path
 ) -> None:

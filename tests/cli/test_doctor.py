@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli.conftest import Run
-from support.tiny import write_models, write_suite
+from support.tiny import copy_suite, write_models
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.doctor.examination import EXAMINATIONS, Examination
@@ -23,8 +23,8 @@ NETS = "doctors_models"
 
 
 @pytest.fixture
-def here(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_suite(tmp_path / "data")
+def here(run: Run, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy_suite(tiny_data, tmp_path / "data")
     write_models(tmp_path, NETS)
     (tmp_path / "g.yaml").write_text(GATE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)

@@ -84,17 +84,8 @@ def write_records(folder: Path, origin: Path) -> None:
         (folder / f"{number}.json").write_text(changed.to_json(), encoding="utf-8")
 
 
-SLOW = ("doctor",)
-"""Its example examines the demo."""
-
-
-@pytest.mark.parametrize(
-    ("name", "command"),
-    [
-        pytest.param(*each, marks=[pytest.mark.slow] if each[0] in SLOW else [])
-        for each in all_commands(quba_check)
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "command"), list(all_commands(quba_check)))
 def test_the_example(
     name: str,
     command: click.Command,

@@ -199,6 +199,7 @@ def test_class_folders_in_the_current_folder(run: Run, snapshot: SnapshotAsserti
     assert run("init .")[2].replace(str(Path.cwd()), "HERE") == snapshot
 
 
+@pytest.mark.slow
 def test_the_example_can_be_judged_as_it_is(run: Run, snapshot: SnapshotAssertion) -> None:
     code, out, err = run("init data --example digits --name digits")
     assert (code, err, out.splitlines()[:7]) == (0, "", snapshot)

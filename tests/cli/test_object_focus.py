@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from support.tiny import CLASSES, write_suite
+from support.tiny import CLASSES, copy_suite
 
 from quba_check.cli.main import main
 from quba_check.core.view import View
@@ -21,9 +21,9 @@ DECLARED = """\
 
 
 @pytest.fixture
-def data(tmp_path):
+def data(tiny_data, tmp_path):
     """The tiny suite without its mixed sets; beside it `masks/`, squares of nine pixels."""
-    root = write_suite(tmp_path / "data")
+    root = copy_suite(tiny_data, tmp_path / "data")
     manifest = root / "quba-data.yaml"
     manifest.write_text(manifest.read_text(encoding="utf-8").replace(DECLARED, ""), encoding="utf-8")
     mask = np.zeros((8, 8), np.uint8)

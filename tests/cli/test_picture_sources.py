@@ -6,7 +6,7 @@ import pytest
 from support.demo_runs import link_demo_images
 from support.runs_compared import stored
 from support.s3 import S3Server
-from support.tiny import CLASSES, write_suite
+from support.tiny import CLASSES
 
 from quba_check.cli.formats import picture_source
 from quba_check.comparison.stored_run import StoredRun
@@ -20,17 +20,16 @@ def run_on(root: Path, spec: str = "r50.pt") -> StoredRun:
     return StoredRun("a.json", run.record.model_copy(update={"model": model}), run.images)
 
 
-def test_the_folder_of_the_run(tmp_path: Path, own_store: Path) -> None:
-    root = write_suite(tmp_path / "data")
-    source = picture_source(run_on(root), None, own_store)
+def test_the_folder_of_the_run(tiny_data: Path, own_store: Path) -> None:
+    source = picture_source(run_on(tiny_data), None, own_store)
     names = source.labelled_names("clean")
     assert {label for _, label, _ in names} == set(CLASSES)
     with source.open_image("clean", names[0][0]) as image:
         assert image.size[0] > 0
 
 
-def test_the_url_of_the_run(tmp_path: Path, own_store: Path, s3: S3Server) -> None:
-    url = s3.upload(write_suite(tmp_path / "data"))
+def test_the_url_of_the_run(tiny_data: Path, tmp_path: Path, own_store: Path, s3: S3Server) -> None:
+    url = s3.upload(tiny_data)
     run = run_on(tmp_path)
     suite = run.record.suite.model_copy(update={"root": url})
     run = StoredRun("a.json", run.record.model_copy(update={"suite": suite}), run.images)
@@ -38,9 +37,8 @@ def test_the_url_of_the_run(tmp_path: Path, own_store: Path, s3: S3Server) -> No
     assert {label for _, label, _ in source.labelled_names("clean")} == set(CLASSES)
 
 
-def test_another_folder(tmp_path: Path, own_store: Path) -> None:
-    root = write_suite(tmp_path / "data")
-    assert picture_source(run_on(tmp_path / "gone"), root, own_store).labelled_names("clean")
+def test_another_folder(tiny_data: Path, tmp_path: Path, own_store: Path) -> None:
+    assert picture_source(run_on(tmp_path / "gone"), tiny_data, own_store).labelled_names("clean")
 
 
 def test_a_missing_folder_is_a_reason(tmp_path: Path, own_store: Path) -> None:

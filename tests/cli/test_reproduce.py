@@ -59,6 +59,7 @@ def measured(run, tree: Path, store: Path) -> Callable[..., tuple[int, str, str]
     return lambda *words: run(*words, "--model", SPEC, "--data", tree, "--store", store, "--device", "cpu")
 
 
+@pytest.mark.slow
 def test_values_are_those_of_evaluations(measured, tree: Path, store: Path) -> None:
     code, out, _ = measured("DeiT-b", "--limit", 60, "--format", "json")
     content = json.loads(out)
@@ -120,6 +121,7 @@ def test_a_value_that_a_guard_withholds(measured, monkeypatch: pytest.MonkeyPatc
     assert "shape_bias: withheld: a forward pass changed the model\n" in out
 
 
+@pytest.mark.slow
 def test_a_model_of_timm_with_random_weights(tree: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
     create_model = timm_architectures.timm.create_model
     asked = []

@@ -1,7 +1,5 @@
 """Losses against a stored run, the reasons for unknown ones, and demands that are gone or looser."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Comparison of two stored runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

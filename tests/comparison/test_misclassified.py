@@ -1,7 +1,5 @@
 """Misclassified clean images of stored runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.errors import error_text
 from support.evaluations import new_evaluation
-from support.tiny import CLASSES, MANIFEST, write_models, write_suite
+from support.tiny import CLASSES, MANIFEST, copy_suite, write_models
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
@@ -48,19 +48,20 @@ VIEWS = (CLEAN, FGSM, PGD, View("corruptions", "fog", 3), View("cue_conflict"))
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Evaluation]]:
+def evaluate(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Evaluation]]:
     path = write_models(tmp_path, NAME)
     path.write_text(path.read_text(encoding="utf-8") + MORE, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    whole = write_suite(tmp_path / "data")
-    restricted = write_suite(tmp_path / "restricted")
+    restricted = copy_suite(tiny_data, tmp_path / "restricted")
 
     def made(model: str, restrict: tuple[str, ...] | None = ALL, **options) -> Evaluation:
         if restrict is not None:
             (restricted / "all.txt").write_text("\n".join(restrict), encoding="utf-8")
             text = MANIFEST.replace("image_size:", "restrict: all.txt\nimage_size:")
             (restricted / "quba-data.yaml").write_text(text, encoding="utf-8")
-        data = whole if restrict is None else restricted
+        data = tiny_data if restrict is None else restricted
         return new_evaluation(f"{NAME}:{model}", data, store=tmp_path / "store", **options)
 
     yield made

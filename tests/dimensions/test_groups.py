@@ -183,6 +183,7 @@ def resampled(views: dict[View, Predictions], rng: np.random.Generator) -> dict[
     return drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "part"), [("unknown_detection", "near_fpr95"), ("calibration_error", "nll")]
 )

@@ -124,6 +124,7 @@ def test_reasons():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("patients", "images", "copied"), [(40, 4, 0.5), (100, 10, 0.8)])
 def test_gaps_of_patients_in_both_slices_cover_the_true_one(patients, images, copied):
     """Unpaired, the interval of one tenth would be up to twice as wide as it has to be."""

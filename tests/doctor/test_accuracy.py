@@ -10,7 +10,8 @@ import pytest
 import torch
 from scipy.stats import binomtest
 from support.evaluations import new_evaluation
-from support.planted_errors import CHECKS, around, prepared, shuffle, without_batchnorm
+from support.planted_errors import CHECKS, around, prepared, with_shuffled_labels, without_batchnorm
+from support.quick import mostly_slow
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.predictions import Predictions
@@ -228,9 +229,7 @@ FAST = ("reversed outputs", "no normalisation, textured", "a program", "stated l
 """Errors of each kind; the others are slow tests."""
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in PLANTED]
-)
+@pytest.mark.parametrize("name", mostly_slow(PLANTED, FAST))
 def test_planted_errors_are_reported_before_a_gate(loaded, checked, demo_suite, name) -> None:
     spec, plant = PLANTED[name]
     planted = plant(loaded(spec))
@@ -242,9 +241,7 @@ def test_planted_errors_are_reported_before_a_gate(loaded, checked, demo_suite, 
 def test_shuffled_labels_are_reported_in_sets_that_the_run_reads(
     loaded, checked, demo_suite, tmp_path
 ) -> None:
-    shutil.copytree(demo_suite.root, tmp_path / "data")
-    shuffle(tmp_path / "data", "sketch")
-    suite = open_suite(tmp_path / "data")
+    suite = with_shuffled_labels(demo_suite, tmp_path / "data", "sketch")
     assert examined(checked(loaded("demo"), suite)).findings == ()
     (finding,) = examined(checked(loaded("demo"), suite, "accuracy", "ood_robustness")).findings
     assert finding.problem == "demo: the labels of the set 'sketch' look shuffled."

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from support.tiny import write_suite
 
 from quba_check.cli.main import main
 
@@ -16,9 +15,10 @@ FLAT = "nets:WithoutUsableGradients: 9 of 9 images have no input gradient to att
 
 
 @pytest.fixture
-def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def doctor(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     """Run the command on a model of the acceptance tests, with one demand on adversarial_robustness."""
-    write_suite(tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "acceptance")
     monkeypatch.setenv("NETS_NOTES", str(tmp_path / "passes"))
@@ -27,7 +27,7 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     def command(model: str, keys: str = "") -> tuple[int, str]:
         text = f"schema: 1\ndimensions: {{adversarial_robustness: {{min: 0.01{keys}}}}}\n"
         (tmp_path / "g.yaml").write_text(text, encoding="utf-8")
-        code = main(["doctor", "g.yaml", "--data=data", "--store=store", f"--model=nets:{model}"])
+        code = main(["doctor", "g.yaml", f"--data={tiny_data}", "--store=store", f"--model=nets:{model}"])
         return code, " ".join(capsys.readouterr().out.split())
 
     return command

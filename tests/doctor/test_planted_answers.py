@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.planted_errors import CHECKS, around, prepared, shuffle, without_batchnorm
+from support.planted_errors import CHECKS, around, prepared, with_shuffled_labels, without_batchnorm
+from support.quick import mostly_slow
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.demo import CLASSES
@@ -162,14 +163,26 @@ EVIDENCE = {
 """The beginning of the evidence of a full examination."""
 
 
+FAST = (
+    "demo-textured",
+    "probabilities rounded down",
+    "reversed outputs",
+    "a supplied order",
+    "BGR",
+    "no normalisation, no BatchNorm",
+    "quantised outputs with low sums",
+)
+"""Models of each kind; the others are slow tests."""
+
+
 @pytest.mark.parametrize("short", [False, True])
-@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("name", mostly_slow(HEALTHY, FAST))
 def test_healthy_models(models: dict[str, Classifier], demo_suite: Suite, name: str, short: bool) -> None:
     spec, change = HEALTHY[name]
     assert findings_of(change(models[spec]), demo_suite, short=short) == ()
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", mostly_slow(PLANTED, FAST))
 def test_planted_errors(
     models: dict[str, Classifier], demo_suite: Suite, name: str, snapshot: SnapshotAssertion
 ) -> None:
@@ -281,18 +294,16 @@ def test_the_time_budget_limits_the_search(healthy, demo_suite, seconds) -> None
 
 @pytest.mark.parametrize("short", [False, True])
 def test_a_set_with_shuffled_labels(healthy, demo_suite, tmp_path, short) -> None:
-    shutil.copytree(demo_suite.root, tmp_path / "data")
-    shuffle(tmp_path / "data", "sketch")
-    (finding,) = findings_of(healthy, open_suite(tmp_path / "data"), short=short)
+    suite = with_shuffled_labels(demo_suite, tmp_path / "data", "sketch")
+    (finding,) = findings_of(healthy, suite, short=short)
     assert finding.problem == "demo: the labels of the set 'sketch' look shuffled."
     images, guess = (32, "3.2") if short else (64, "6.4")
     assert f" of {images} images right, {guess} by guessing, with mean confidence 0." in finding.evidence
 
 
 def test_a_clean_set_with_shuffled_labels(healthy, demo_suite, tmp_path) -> None:
-    shutil.copytree(demo_suite.root, tmp_path / "data")
-    shuffle(tmp_path / "data", "clean")
-    (finding,) = findings_of(healthy, open_suite(tmp_path / "data"))
+    suite = with_shuffled_labels(demo_suite, tmp_path / "data", "clean")
+    (finding,) = findings_of(healthy, suite)
     assert finding.problem == "demo: the labels of the set 'clean' look shuffled."
     assert finding.evidence.startswith("44 of 400 clean images right, 40 by guessing; mean confidence 0.9")
     assert "on the set 'sketch' accuracy 0.9" in finding.evidence

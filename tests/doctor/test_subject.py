@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.tiny import write_models, write_suite
+from support.tiny import write_models
 
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.subject import ModelUnderTest, Variant, stratified
@@ -16,9 +16,9 @@ from quba_check.suites.suite import Example
 
 
 @pytest.fixture
-def subject(tmp_path, monkeypatch):
+def subject(tiny_data, tmp_path, monkeypatch):
     monkeypatch.chdir(write_models(tmp_path, "subjects_models").parent)
-    suite = open_suite(write_suite(tmp_path / "data"))
+    suite = open_suite(tiny_data)
     classifier = load_classifier(
         "subjects_models:net", LoadRequest(classes=suite.classes, image_size=8, device="cpu")
     )

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 from support.evaluations import Evaluate, new_evaluation
-from support.tiny import write_models, write_suite
+from support.tiny import copy_suite, write_models
 
 from quba_check.engine.batching import BatchSettings
 from quba_check.evaluation import Evaluation
@@ -24,9 +24,16 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 
 
 @pytest.fixture
-def suite(tmp_path: Path) -> Path:
-    """A suite of this test alone."""
-    return write_suite(tmp_path / "suite")
+def own_suite(tiny_data: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny suite, which a test may change."""
+    return copy_suite(tiny_data, tmp_path / "suite")
+
+
+@pytest.fixture
+def suite(request: pytest.FixtureRequest, tiny_data: Path) -> Path:
+    """The suite of evaluations: the copy of this test if it has one."""
+    own: Path | None = request.getfixturevalue("own_suite") if "own_suite" in request.fixturenames else None
+    return own or tiny_data
 
 
 @pytest.fixture

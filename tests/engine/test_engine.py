@@ -43,12 +43,12 @@ def measured(evaluation: Evaluation, names: Sequence[str] = PUBLISHED_DIMENSIONS
     return {name: evaluation.outcome(name) for name in names}
 
 
-def test_copies_of_images_are_a_group_with_one_note(evaluate, suite: Path) -> None:
+def test_copies_of_images_are_a_group_with_one_note(evaluate, own_suite: Path) -> None:
     single = evaluate().measure("accuracy")
-    for folder in (suite / "val").iterdir():
+    for folder in (own_suite / "val").iterdir():
         for file in tuple(folder.iterdir()):
             (folder / f"copy-{file.name}").write_bytes(file.read_bytes())
-    manifest = suite / "quba-data.yaml"
+    manifest = own_suite / "quba-data.yaml"
     manifest.write_text(
         manifest.read_text(encoding="utf-8").replace(f", expected: {N}", ""), encoding="utf-8"
     )
@@ -129,25 +129,25 @@ def test_labels_come_from_folder_names_and_cues_from_file_names(evaluate) -> Non
 
 @pytest.mark.usefixtures("without_stored_check")
 def test_a_changed_image_or_label_is_predicted_again_and_a_touched_file_is_not(
-    evaluate, models, suite: Path
+    evaluate, models, own_suite: Path
 ) -> None:
     evaluate().outcome("accuracy")
-    image = suite / "val" / "apple" / "000.png"
+    image = own_suite / "val" / "apple" / "000.png"
     image.touch()
     evaluate().outcome("accuracy")
     assert models.COUNTS["forward"] == 0
     Image.fromarray(picture(77)).save(image)
     evaluate().outcome("accuracy")
     assert models.COUNTS["forward"] == N  # the shard that it lies in
-    image.rename(suite / "val" / "brick" / "900.png")
+    image.rename(own_suite / "val" / "brick" / "900.png")
     evaluate().outcome("accuracy")
     assert models.COUNTS["forward"] == N
 
 
 @pytest.mark.usefixtures("without_stored_check")
-def test_a_moved_data_folder_and_its_copy_at_a_url_are_not(evaluate, models, suite, tmp_path, s3) -> None:
+def test_a_moved_data_folder_and_its_copy_at_a_url_are_not(evaluate, models, own_suite, tmp_path, s3) -> None:
     evaluate().outcome("accuracy")
-    moved = suite.rename(tmp_path / "moved")
+    moved = own_suite.rename(tmp_path / "moved")
     for data in (moved, s3.upload(moved)):
         evaluate(data=data).outcome("accuracy")
         assert models.COUNTS["forward"] == 0

@@ -39,6 +39,12 @@ DIFFERS = f"{OPENVINO_DIFFERS} on clean"
 
 
 @pytest.fixture
+def own_suite(tiny_data: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny suite, whose corruptions a test may change too."""
+    return Path(shutil.copytree(tiny_data, tmp_path / "suite"))
+
+
+@pytest.fixture
 def evaluate(evaluate: Evaluate) -> Evaluate:
     return partial(evaluate, "Uncounted", runtime="openvino")
 
@@ -149,15 +155,15 @@ def brighten(folder: Path) -> None:
         Image.open(path).point(lambda value: 192 + value // 4).save(path)
 
 
-def test_a_network_that_is_not_finite_on_a_shift_is_predicted_by_torch(evaluate, suite: Path) -> None:
+def test_a_network_that_is_not_finite_on_a_shift_is_predicted_by_torch(evaluate, own_suite: Path) -> None:
     """The clean set alone shows no difference, and OpenVINO gives scores where torch gives NaN."""
-    brighten(suite / "c" / "fog" / "3")
+    brighten(own_suite / "c" / "fog" / "3")
     clean = evaluate.func("Dim", runtime="openvino")
     clean.engine.predictions([CLEAN])
     assert clean.engine.compute == SETTINGS
     refused = r"the model's output is not finite, got NaN or infinity for 3 of 3 images"
     for evaluation in (
-        evaluate.func("Dim", runtime="openvino", store=suite / "own"),
+        evaluate.func("Dim", runtime="openvino", store=own_suite / "own"),
         evaluate.func("Dim", runtime="openvino"),
         clean,
     ):
@@ -169,8 +175,8 @@ def test_a_network_that_is_not_finite_on_a_shift_is_predicted_by_torch(evaluate,
         ]
 
 
-def test_views_of_the_whole_run_are_compared_before_the_first_one_is_predicted(evaluate, suite) -> None:
-    brighten(suite / "c" / "fog" / "3")
+def test_views_of_the_whole_run_are_compared_before_the_first_one_is_predicted(evaluate, own_suite) -> None:
+    brighten(own_suite / "c" / "fog" / "3")
     evaluation = evaluate.func("Dim", runtime="openvino")
     evaluation.plan(["accuracy", "corruption_robustness"])
     evaluation.check()
@@ -180,7 +186,7 @@ def test_views_of_the_whole_run_are_compared_before_the_first_one_is_predicted(e
     assert planned.planned_work()[0].missing == 0  # the choice of torch is read, and its first shard is there
 
 
-def test_a_black_image_is_compared(evaluate, monkeypatch) -> None:
+def test_a_black_image_is_compared(evaluate, tmp_path, monkeypatch) -> None:
     evaluation = evaluate()
     evaluation.classifier.module.register_forward_pre_hook(
         lambda module, inputs: (inputs[0] / inputs[0].std(dim=(1, 2, 3), keepdim=True),)
@@ -188,7 +194,7 @@ def test_a_black_image_is_compared(evaluate, monkeypatch) -> None:
     evaluation.engine.predictions([CLEAN])  # torch gives NaN for the black image, and so does OpenVINO
     assert evaluation.engine.compute == SETTINGS
     changed_program(monkeypatch, lambda scores: scores.nan_to_num(0))
-    other = evaluate(store=evaluation.suite.root / "own")
+    other = evaluate(store=tmp_path / "other")
     other.classifier.module.register_forward_pre_hook(
         lambda module, inputs: (inputs[0] / inputs[0].std(dim=(1, 2, 3), keepdim=True),)
     )
@@ -196,10 +202,10 @@ def test_a_black_image_is_compared(evaluate, monkeypatch) -> None:
     assert other.engine.compute == replace(TORCH, reason=DIFFERS, images=N)
 
 
-def test_images_behind_a_pipeline_are_compared(evaluate, suite: Path, tmp_path, monkeypatch) -> None:
+def test_images_behind_a_pipeline_are_compared(evaluate, own_suite: Path, tmp_path, monkeypatch) -> None:
     (tmp_path / "bright.py").write_text(BRIGHT)
     monkeypatch.chdir(tmp_path)
-    manifest = suite / "quba-data.yaml"
+    manifest = own_suite / "quba-data.yaml"
     manifest.write_text(f"{manifest.read_text()}serving:\n  app: {{call: 'bright:prepare'}}\n")
     evaluation = evaluate.func("Dim", runtime="openvino")
     served = replace(CLEAN, variant="serving/app")
@@ -223,8 +229,8 @@ def test_a_module_that_cannot_be_converted_runs_in_torch(evaluate) -> None:
     assert text.startswith(start)
 
 
-def test_an_unreadable_image_is_left_to_its_shard(evaluate, suite: Path) -> None:
-    (suite / "val" / "apple" / "000.png").write_bytes(b"no image")
+def test_an_unreadable_image_is_left_to_its_shard(evaluate, own_suite: Path) -> None:
+    (own_suite / "val" / "apple" / "000.png").write_bytes(b"no image")
     evaluation = evaluate()
     with pytest.raises(SuiteError, match=r"000\.png"):
         evaluation.engine.predictions([CLEAN])

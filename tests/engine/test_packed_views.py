@@ -177,10 +177,10 @@ def test_a_model_that_changes_leaves_nothing_in_packs(evaluate) -> None:
     assert list((evaluation.store.root / "predictions").rglob("*.safetensors")) == []
 
 
-def test_packs_of_two_suites_under_the_same_settings(evaluate, suite: Path) -> None:
+def test_packs_of_two_suites_under_the_same_settings(evaluate, own_suite: Path) -> None:
     first = evaluate()
     first.engine.predictions([CLEAN, FGSM])
-    shutil.copy(suite / "val" / "brick" / "001.png", suite / "val" / "apple" / "000.png")
+    shutil.copy(own_suite / "val" / "brick" / "001.png", own_suite / "val" / "apple" / "000.png")
     second = evaluate()
     predictions = second.engine.predictions([CLEAN])[CLEAN]
     assert predictions.predicted[0] == predictions.predicted[4]

@@ -90,15 +90,15 @@ def test_planning_predicts_nothing_and_reads_no_image(
     assert work["clean+fgsm"].bytes == N * (3 * 8 + 2 * 4 + 1)
 
 
-def test_dimensions_that_cannot_be_measured_are_left_out(evaluate, suite: Path) -> None:
-    (suite / "cc").rename(suite / "elsewhere")
+def test_dimensions_that_cannot_be_measured_are_left_out(evaluate, own_suite: Path) -> None:
+    (own_suite / "cc").rename(own_suite / "elsewhere")
     evaluation = evaluate()
     evaluation.plan(["accuracy", "shape_bias"])
     assert [str(each.view) for each in evaluation.planned_work()] == ["clean"]
 
 
-def test_generated_corruptions_are_work_of_their_own_kinds(evaluate, suite: Path) -> None:
-    write_manifest(suite, "clean: {reader: folder, path: val}\ncorruptions: {generate: from clean}")
+def test_generated_corruptions_are_work_of_their_own_kinds(evaluate, own_suite: Path) -> None:
+    write_manifest(own_suite, "clean: {reader: folder, path: val}\ncorruptions: {generate: from clean}")
     clean, fog, pgd = evaluate().engine.work([CLEAN, FOG, PGD])
     assert (clean.is_generated, fog.is_generated, pgd.is_generated) == (False, True, False)
     assert (fog.images, fog.forward) == (N, N)

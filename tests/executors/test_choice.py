@@ -1,7 +1,5 @@
 """The choice of an executor, and mistakes in it."""
 
-from __future__ import annotations
-
 import pytest
 from support.errors import error_text
 from syrupy.assertion import SnapshotAssertion

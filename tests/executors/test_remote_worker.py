@@ -1,7 +1,5 @@
 """A worker that holds its own model gives the same shards, and refuses another model or other images."""
 
-from __future__ import annotations
-
 import pickle
 import socket
 from collections.abc import Iterable, Iterator

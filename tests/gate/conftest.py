@@ -1,9 +1,9 @@
 """Folders of gate runs: that of a test, a project with threshold files, and a suite to change."""
 
-import shutil
 from pathlib import Path
 
 import pytest
+from support.tiny import copy_suite
 
 
 @pytest.fixture(autouse=True)
@@ -25,4 +25,4 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def data(tiny_data: Path, tmp_path: Path) -> Path:
     """The tiny suite, which a test may change."""
-    return Path(shutil.copytree(tiny_data, tmp_path / "data"))
+    return copy_suite(tiny_data, tmp_path / "data")

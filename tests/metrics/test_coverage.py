@@ -24,7 +24,7 @@ intervals, classes, ratios = (of("bench", [name], indirect=True) for name in ("i
 
 
 @intervals
-@of(("n", "weak", "runs"), [(200, 0.02, 10), pytest.param(600, 0.3, 40, marks=pytest.mark.slow)])
+@of(("n", "weak", "runs"), [(200, 0.02, 10), (600, 0.3, 40)])
 def test_intervals_cover(bench, n, weak, runs):
     """Intervals of three models hold in 95 % of the draws, less four binomial standard errors."""
     rng = np.random.default_rng(1)
@@ -34,7 +34,6 @@ def test_intervals_cover(bench, n, weak, runs):
 
 
 @intervals
-@pytest.mark.slow
 def test_debiased_values_are_near_the_truth(bench, monkeypatch):
     """12 draws of two models: four standard errors of the mean are about 0.009."""
     monkeypatch.setattr(bench, "MANY_IMAGES", 20_000)
@@ -77,8 +76,8 @@ def test_the_mean_recall_of_small_classes(bench, sizes, rate):
 @of(
     ("accuracy", "rate", "flips", "images"),
     [
-        pytest.param(0.9, 0.0005, "lost", 1000, marks=pytest.mark.slow),
-        pytest.param(0.9, 0.002, "both", 1000, marks=pytest.mark.slow),
+        (0.9, 0.0005, "lost", 1000),
+        (0.9, 0.002, "both", 1000),
         (0.6, 0.005, "lost", 200),
         (0.99, 0.02, "both", 200),
     ],

@@ -1,7 +1,5 @@
 """Shared by tests of models: a cache of the Hugging Face Hub, and a module with a model."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path

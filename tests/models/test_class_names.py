@@ -1,7 +1,5 @@
 """Names of a model's outputs next to the suite's classes."""
 
-from __future__ import annotations
-
 import pytest
 from support.loaded_models import message
 

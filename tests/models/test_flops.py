@@ -1,7 +1,5 @@
 """FLOPs: hand-computed and published numbers, and the reason where torch cannot count them."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The list of kinds: loaders that exist, and specs that belong to one kind each."""
 
-from __future__ import annotations
-
 import inspect
 from pathlib import Path
 from pkgutil import resolve_name

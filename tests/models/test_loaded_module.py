@@ -1,7 +1,5 @@
 """Fingerprints, and digests of the files that a model was loaded from, by kind of model."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -7,8 +7,6 @@ at its smallest size there; then the second name of each, until 100 agree. `DIFF
 the reason.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 import timm
 import torch
 from support.loaded_models import of_module, prepared
+from support.quick import mostly_slow
 from torch import Tensor
 
 from quba_check.models.classifier import Classifier
@@ -38,7 +37,7 @@ DIFFER = {
     "sequencer2d_l": LSTM,
 }
 AGREE = sorted(PUBLISHED.keys() - DIFFER)
-FAST = ("convnext_base", "deit3_base_patch16_224", "swin_base_patch4_window7_224", "vgg11", "xception41")
+FAST = ("deit3_base_patch16_224", "vgg11", "xception41")
 
 
 class OnMeta(Classifier):
@@ -58,9 +57,7 @@ def gigaflops(name: str, side: int) -> float:
     return count_flops(of_module(module.requires_grad_(False), kind=OnMeta, **settings)) / 1e9
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in AGREE]
-)
+@pytest.mark.parametrize("name", mostly_slow(AGREE, FAST))
 def test_names_that_agree(name: str) -> None:
     side, gmacs = PUBLISHED[name]
     assert gigaflops(name, side) == pytest.approx(2 * gmacs, rel=0.01)

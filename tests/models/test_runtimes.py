@@ -1,7 +1,5 @@
 """Torch modules as OpenVINO programs: scores in batches of any size, and modules that cannot be converted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

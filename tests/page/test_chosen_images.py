@@ -1,7 +1,5 @@
 """Images that explain failed demands."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

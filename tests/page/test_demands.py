@@ -1,7 +1,5 @@
 """Demands of the page: order, addresses, charts, messages and next steps."""
 
-from __future__ import annotations
-
 import statistics
 
 import pytest

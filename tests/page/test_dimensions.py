@@ -1,7 +1,5 @@
 """Sections of dimensions: words, ranks, charts from tables, and sentences without tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Scales, marks, strips, matrices and charts by hand-computed coordinates."""
 
-from __future__ import annotations
-
 import math
 import re
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """Charts of dimensions, from tables and parts that a record may lack."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Limits of the page: its size, and the time to make it."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from pathlib import Path

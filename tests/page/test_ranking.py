@@ -1,7 +1,5 @@
 """The section "Where it stands": sentences, rows, chart, data for its script, and its limits."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

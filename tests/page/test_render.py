@@ -1,7 +1,5 @@
 """The whole page: structure, policy, escaping, gaps, several records, and limits of its sources."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """The section "Same model?" of a page."""
 
-from __future__ import annotations
-
 import pytest
 from support.charts import figure_text
 from support.generated_images import Images

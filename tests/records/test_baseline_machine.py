@@ -1,7 +1,5 @@
 """Approvals, waivers and damage in any order, against a plain model of what may be released."""
 
-from __future__ import annotations
-
 import io
 import shutil
 import tempfile

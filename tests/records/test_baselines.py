@@ -1,7 +1,5 @@
 """Approved records: where they are, and their history."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict, replace

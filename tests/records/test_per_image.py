@@ -1,7 +1,5 @@
 """Per-image files."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """Rows on the origin of answers: merged, in words, and absent in older records."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """CSV without formulas, read again by the csv module."""
 
-from __future__ import annotations
-
 import csv
 import io
 

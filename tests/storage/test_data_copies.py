@@ -1,7 +1,5 @@
 """Copies of a data folder at a URL: each file once, for any number of processes and threads."""
 
-from __future__ import annotations
-
 import multiprocessing
 import shutil
 from collections import namedtuple

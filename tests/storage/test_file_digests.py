@@ -1,7 +1,5 @@
 """The cache of content digests: files read again, and damage."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

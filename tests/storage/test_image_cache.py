@@ -1,7 +1,5 @@
 """The cache of preprocessed images: bounded, shared, and never a wrong pixel."""
 
-from __future__ import annotations
-
 import gc
 import os
 import shutil

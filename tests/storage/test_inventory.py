@@ -1,7 +1,5 @@
 """Contents of a store, and the choice of the files to remove."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

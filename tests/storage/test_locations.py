@@ -1,7 +1,5 @@
 """Places of stores and of files of one machine: SQLite files stay off network file systems."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What every store of objects does: in a folder, at a URL of each kind, and with copies on this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count

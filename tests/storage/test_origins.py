@@ -1,7 +1,5 @@
 """Shards keep where and when they were predicted, and a fresh run leaves out those from before it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Views of several shards: one object when complete, read as written, whatever happens meanwhile."""
 
-from __future__ import annotations
-
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Sequence

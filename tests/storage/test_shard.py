@@ -1,7 +1,5 @@
 """Objects with shards are checked as a whole, and never trusted."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """A store at a URL: several machines see the same predictions, whatever happens meanwhile."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

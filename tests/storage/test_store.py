@@ -1,7 +1,5 @@
 """Shards on disk: they are read as written, or rejected."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -3,8 +3,6 @@
 A process may use a listing again for names that it has, so that it notices removals when it reads.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from pathlib import Path

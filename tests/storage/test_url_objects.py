@@ -1,7 +1,5 @@
 """Errors of URLs and servers: one line that names the place, without passwords."""
 
-from __future__ import annotations
-
 import re
 import socket
 import sys

@@ -1,7 +1,5 @@
 """Paths and files from outside, with one-line messages, and hostile JSON."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from unittest.mock import Mock

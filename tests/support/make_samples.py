@@ -5,8 +5,6 @@ tests/acceptance/other_processor. Pages show the time of the runs, so that after
 pytest tests/page/test_render.py --snapshot-update
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -39,6 +39,10 @@ def plain(classes: int = 3, channels: int = 3) -> nn.Sequential:
     return nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear).eval()
 
 
+EXPORTED: dict[object, bytes] = {}
+"""The files of earlier exports: each takes seconds, and many tests ask for the same one."""
+
+
 def export(
     net: nn.Module,
     path: Path,
@@ -52,10 +56,24 @@ def export(
     pytest.importorskip("onnx")
     images = torch.zeros(batch, 3, side, side) if sample is None else sample
     shapes = None if fixed else ({0: torch.export.Dim("images")},)
+    state = b"".join(tensor.numpy().tobytes() for tensor in net.state_dict().values())
+    network = (type(net), repr(net), state, images.shape, images.dtype, fixed)
+    if network in EXPORTED:
+        path.write_bytes(EXPORTED[network])
+        return path
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own, about torch
         torch.onnx.export(net, (images,), path, dynamo=True, external_data=False, dynamic_shapes=shapes)
+    EXPORTED[network] = path.read_bytes()
     return path
+
+
+def to_openvino(path: Path, *, half: bool = False) -> Path:
+    """Convert an ONNX file to an OpenVINO file next to it."""
+    openvino: Any = pytest.importorskip("openvino")
+    converted = path.with_suffix(".xml")
+    openvino.save_model(openvino.convert_model(path), converted, compress_to_fp16=half)
+    return converted
 
 
 def mean_of_colours(

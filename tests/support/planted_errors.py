@@ -1,5 +1,6 @@
 """Errors planted into a classifier, for tests of the doctor."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from quba_check.doctor import accuracy
 from quba_check.doctor.examination import Check
 from quba_check.doctor.outputs import check_outputs
 from quba_check.models.classifier import Classifier
+from quba_check.suites.opening import open_suite
+from quba_check.suites.suite import Suite
 
 CHECKS = (Check("outputs", check_outputs), Check("answers", accuracy.check))
 
@@ -54,9 +57,15 @@ def without_batchnorm(classifier: Classifier) -> Classifier:
     return replace(classifier, module=module.eval())
 
 
-def shuffle(root: Path, folder: str) -> None:
-    """Shuffle the images of a set among its class folders."""
+def with_shuffled_labels(suite: Suite, root: Path, folder: str) -> Suite:
+    """Return a copy of a suite with the images of a set shuffled among its classes; other sets are links."""
+    root.mkdir()
+    for path in suite.root.iterdir():
+        (root / path.name).symlink_to(path)
+    (root / folder).unlink()
+    shutil.copytree(suite.root / folder, root / folder)
     files = sorted((root / folder).glob("*/*.png"))
     contents = [file.read_bytes() for file in files]
     for file, position in zip(files, np.random.default_rng(0).permutation(len(files)), strict=True):
         file.write_bytes(contents[position])
+    return open_suite(root)

@@ -1,5 +1,6 @@
 """A tiny suite with every set, and tiny networks that count their passes: for tests of whole paths."""
 
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -275,6 +276,13 @@ def write_suite(root: Path, per_class: int = PER_CLASS) -> Path:
             name = f"{CLASSES[shape]}1-{CLASSES[texture]}2.png"
             Image.fromarray(picture(shape, like=texture)).save(root / "cc" / name)
     (root / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
+    return root
+
+
+def copy_suite(suite: Path, root: Path) -> Path:
+    """Copy the tiny suite for a test that changes it. Its corruptions, most of its files, are a link."""
+    shutil.copytree(suite, root, ignore=shutil.ignore_patterns("c"))
+    (root / "c").symlink_to(suite / "c")
     return root
 
 

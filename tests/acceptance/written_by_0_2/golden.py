@@ -3,8 +3,6 @@
 With the argument `data` it also draws the images and fits the network again, which changes every value.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

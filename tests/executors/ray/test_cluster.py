@@ -1,7 +1,5 @@
 """The connection to a cluster of Ray, and the resources of workers."""
 
-from __future__ import annotations
-
 import signal
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Shards predicted by processes of Ray on this machine."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

@@ -1,7 +1,5 @@
 """A worker of Ray, in this process: what it answers, and what it takes from the run."""
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

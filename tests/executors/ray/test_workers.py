@@ -1,7 +1,5 @@
 """Calls of workers of Ray that die, are lost, fail or never start, without Ray's processes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Checkpoints of every kind, in files written by the libraries themselves."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

@@ -1,7 +1,5 @@
 """Configs that timm writes, and `hf-hub:` and `timm:` on a Hub cache that is filled by hand."""
 
-from __future__ import annotations
-
 import json
 import os
 

@@ -1,7 +1,5 @@
 """Classifiers of transformers: small ones of random weights, as `save_pretrained` writes them."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -18,7 +16,7 @@ from support.cpu import HAS_AVX2
 from support.evaluations import new_evaluation
 from support.hub_cache import snapshot as hub_snapshot
 from support.loaded_models import load, refusal
-from support.onnx_files import export
+from support.onnx_files import export, to_openvino
 
 from quba_check.engine.cache_keys import library_versions, model_identity
 from quba_check.models.preprocessing.config import PreprocessingConfig
@@ -96,6 +94,12 @@ def write(folder: Path, model: Any, own: Any = None) -> Path:
     return folder
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files of a small ViT."""
+    return write(tmp_path / "net", *vit())
+
+
 def change(folder: Path, file: str = "config.json", **values: Any) -> Path:
     """Change keys of a JSON file."""
     content = json.loads((folder / file).read_text())
@@ -137,9 +141,8 @@ def test_pixels_and_answers_are_those_of_the_processor_and_the_model(made: Any, 
 
 
 def test_another_version_of_transformers_has_another_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write(tmp_path / "net", *vit())
     before = load(folder, CLASSES)
     monkeypatch.setattr(sys.modules["transformers"], "__version__", "5.99.0")
     after = load(folder, CLASSES)
@@ -286,8 +289,7 @@ def test_files_are_those_of_the_index(tmp_path: Path) -> None:
     assert INDEX in files
 
 
-def test_without_an_index_one_file_is_read(tmp_path: Path) -> None:
-    folder = write(tmp_path / "net", *vit())
+def test_without_an_index_one_file_is_read(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "weights.safetensors")
     assert refusal(folder, CLASSES) == (
         "net: holds no weights. Allowed: model.safetensors, or the files of model.safetensors.index.json. "
@@ -342,8 +344,7 @@ def test_weights_in_a_cache_of_the_hub_are_links(tmp_path: Path, cache: Path) ->
 
 
 @pytest.mark.parametrize("place", ["adapter", "config"])
-def test_weights_that_are_elsewhere(place: str, tmp_path: Path) -> None:
-    folder = write(tmp_path / "net", *vit())
+def test_weights_that_are_elsewhere(place: str, folder: Path) -> None:
     if place == "config":
         change(folder, transformers_weights="sub/model.safetensors")
     else:
@@ -354,14 +355,12 @@ def test_weights_that_are_elsewhere(place: str, tmp_path: Path) -> None:
     )
 
 
-def test_a_preprocessing_file_takes_the_place_of_a_processor(tmp_path: Path) -> None:
-    folder = write(tmp_path / "net", *vit())
+def test_a_preprocessing_file_takes_the_place_of_a_processor(folder: Path) -> None:
     change(folder, "preprocessor_config.json", image_processor_type="OwnImageProcessor")
     assert load(folder, CLASSES, preprocessing=STATED).preprocessing.mean == (0.1,) * 3
 
 
-def test_pixels_that_differ_are_refused(tmp_path: Path) -> None:
-    folder = write(tmp_path / "net", *vit())
+def test_pixels_that_differ_are_refused(folder: Path) -> None:
     changes = {"image_processor_type": "EfficientNetImageProcessor", "rescale_offset": True}
     change(folder, "preprocessor_config.json", **changes, rescale_factor=1 / 127.5)
     assert re.fullmatch(
@@ -371,8 +370,7 @@ def test_pixels_that_differ_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_no_file_takes_the_place_of_bgr_images(tmp_path: Path) -> None:
-    folder = write(tmp_path / "net", *vit())
+def test_no_file_takes_the_place_of_bgr_images(folder: Path) -> None:
     change(folder, "preprocessor_config.json", do_flip_channel_order=True)
     assert refusal(folder, CLASSES, preprocessing=STATED) == (
         "net: its preprocessor_config.json asks for BGR images. Write a function whose forward flips the "
@@ -382,19 +380,18 @@ def test_no_file_takes_the_place_of_bgr_images(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
 def test_an_export_next_to_the_files_takes_names_and_preprocessing(kind: str, tmp_path: Path) -> None:
-    model, own = mobilenet()
+    torch.manual_seed(0)
+    model, own = resnet()
     folder = write(tmp_path / "net", model.eval(), own)
     (folder / "model.safetensors").unlink()
-    path = export(Scores(model), folder / "model.onnx", sample=torch.zeros(2, 3, 96, 96))
+    path = export(Scores(model), folder / "model.onnx", sample=torch.zeros(2, 3, 64, 64))
     if kind == "openvino":
-        openvino = pytest.importorskip("openvino")
-        openvino.save_model(openvino.convert_model(path), folder / "model.xml")
-        path = folder / "model.xml"
+        path = to_openvino(path)
     suite = ClassList.plain(("owl", "cat", "dog"))
     classifier = load(path, suite.names, positions_of=suite.positions_of)
-    assert classifier.preprocessing.describe() == "96 × 96, bilinear, crop 0.872727, mean 0.5, std 0.5"
+    assert classifier.preprocessing.describe() == "64 × 64, bicubic, crop 0.9, mean 0.5, std 0.5"
     assert classifier.head.columns == (2, 0, 1)
-    images = torch.rand(2, 3, 96, 96)
+    images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(classifier.raw(images), model(images).logits, atol=1e-4, rtol=1e-4)
     change(folder, architectures=["DetrForObjectDetection"])
     assert load(path, suite.names).head.columns is None
@@ -412,8 +409,7 @@ class Scores(torch.nn.Module):
         return self.model(images).logits
 
 
-def test_the_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write(tmp_path / "net", *vit())
+def test_the_package_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     assert refusal(folder, CLASSES) == (
         "net: a transformers model needs transformers, which is not installed. Install it: pip install "

@@ -1,7 +1,5 @@
 """Checkpoints and exports of ultralytics, against its own validation of a network that it trained."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from functools import partial
 
 import pytest
@@ -64,6 +62,11 @@ def network_in_eval_mode():
     return network().eval()
 
 
+@pytest.fixture
+def guard(network):
+    return Guard(network)
+
+
 def shown(network):
     with torch.inference_mode():
         network(torch.rand(2, 3, 8, 8))
@@ -76,16 +79,14 @@ def complaint(guard):
     return refusal(guard.check, "fog/3")
 
 
-def test_measuring_is_no_change(network):
-    guard = Guard(network)
+def test_measuring_is_no_change(network, guard):
     shown(network)
     torch.autograd.grad(network(torch.rand(1, 3, 8, 8, requires_grad=True)).sum(), network[0].weight)
     guard.check("fog/3")
     guard.check_state()
 
 
-def test_train_mode_is_named(network):
-    guard = Guard(network)
+def test_train_mode_is_named(network, guard):
     network[1].train()
     assert complaint(guard) == (
         "fog/3: the model must be measured in eval mode, but its part '1' is in train mode."
@@ -94,8 +95,7 @@ def test_train_mode_is_named(network):
     assert complaint(guard) == "fog/3: the model must be measured in eval mode, but it is in train mode."
 
 
-def test_a_forward_in_train_mode_is_seen_afterwards(network):
-    guard = Guard(network)
+def test_a_forward_in_train_mode_is_seen_afterwards(network, guard):
     network.train()
     shown(network)
     network.eval()
@@ -104,15 +104,13 @@ def test_a_forward_in_train_mode_is_seen_afterwards(network):
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
-def test_in_place_changes_are_seen_in_every_grad_mode(network, mode):
-    guard = Guard(network)
+def test_in_place_changes_are_seen_in_every_grad_mode(network, guard, mode):
     with mode():
         network[0].bias.add_(0)
     assert complaint(guard) == CHANGED.format("0.bias")
 
 
-def test_replaced_and_removed_tensors_are_seen(network):
-    guard = Guard(network)
+def test_replaced_and_removed_tensors_are_seen(network, guard):
     network[1].running_mean = torch.zeros(4)
     assert complaint(guard) == CHANGED.format("1.running_mean")
     guard = Guard(network)
@@ -120,15 +118,13 @@ def test_replaced_and_removed_tensors_are_seen(network):
     assert complaint(guard) == CHANGED.format("0.bias")
 
 
-def test_a_new_buffer_is_no_change(network):
-    guard = Guard(network)
+def test_a_new_buffer_is_no_change(network, guard):
     network.register_buffer("cache", torch.zeros(3))
     guard.check("fog/3")
     guard.check_state()
 
 
-def test_the_checksum_sees_what_counters_do_not(network):
-    guard = Guard(network)
+def test_the_checksum_sees_what_counters_do_not(network, guard):
     network[0].weight.data.add_(1)
     guard.check("fog/3")
     assert refusal(guard.check_state) == STATE_CHANGED

@@ -1,7 +1,5 @@
 """User code in fingerprints: each edit counts, the same in every process."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Fast preprocessing gives the pixels of Pillow and timm's transform, within 2 of 255 levels."""
 
-from __future__ import annotations
-
 import ctypes
 import io
 from functools import partial

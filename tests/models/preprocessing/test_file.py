@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from support.loaded_models import load, message
 from torch import nn

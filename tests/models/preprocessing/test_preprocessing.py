@@ -1,7 +1,5 @@
 """Preprocessing that models state, and the pixels of timm's own transform."""
 
-from __future__ import annotations
-
 from importlib.metadata import version
 
 import numpy as np

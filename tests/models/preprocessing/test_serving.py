@@ -1,7 +1,5 @@
 """Serving pipelines give exactly what each library's own calls give on a real photo."""
 
-from __future__ import annotations
-
 import io
 from functools import partial
 from pathlib import Path

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import importlib
 import io
 import zipfile
@@ -45,7 +43,8 @@ load = partial(load_model, image_size=32, trust_pickle=True)
 refused = partial(refusal, trust_pickle=True)
 
 
-@pytest.mark.parametrize("name", [pytest.param("test_resnet", marks=pytest.mark.slow), "test_vit"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
 def test_programs_answer_as_their_model_does(name, tmp_path):
     torch.manual_seed(0)
     options = {"img_size": 64} if name == "test_vit" else {}

@@ -1,7 +1,5 @@
 """Callables as models, and functions on numpy arrays: inputs, identity, and messages."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Keras files: answers as Keras gives them, the range of pixels, counts, and the message for each file."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 import zipfile

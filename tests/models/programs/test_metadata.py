@@ -1,7 +1,5 @@
 """Metadata of exports: their configs, and the messages about models of other tasks."""
 
-from __future__ import annotations
-
 import base64
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """ONNX files: outputs, properties, and the exact message for each unusable file."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest
@@ -24,6 +22,12 @@ from quba_check.models.programs.onnx_runtime import read_graph
 load = partial(load_model, classes=THREE, image_size=8)
 
 
+@pytest.fixture
+def colours_file(tmp_path):
+    """An ONNX file that answers with the mean of each colour."""
+    return mean_of_colours(tmp_path / "x.onnx")
+
+
 def test_a_batchnorm_that_the_exporter_folds_does_not_count(tmp_path):
     classifier = load(export(colours(), tmp_path / "x.onnx"))
     assert classifier.facts.parameters == size(plain()) == 127
@@ -43,19 +47,18 @@ def test_other_floats_are_cast(tmp_path, kind):
     torch.testing.assert_close(classifier.raw(images(4)), expected, atol=1e-3, rtol=1e-3)
 
 
-def test_weights_may_be_stored_in_another_file(tmp_path):
-    path = mean_of_colours(tmp_path / "x.onnx")
-    whole = load(path)
-    model = onnx.load(path)
-    onnx.save(model, path, save_as_external_data=True, location="x.data", size_threshold=0)
-    parted = load(path)
+def test_weights_may_be_stored_in_another_file(colours_file, tmp_path):
+    whole = load(colours_file)
+    model = onnx.load(colours_file)
+    onnx.save(model, colours_file, save_as_external_data=True, location="x.data", size_threshold=0)
+    parted = load(colours_file)
     assert parted.facts.parameters == whole.facts.parameters == 9
     torch.testing.assert_close(parted.raw(images(2)), whole.raw(images(2)))
     contents = (tmp_path / "x.data").read_bytes()
     (tmp_path / "x.data").write_bytes(contents[:-1] + b"\x01")
-    assert load(path).fingerprint != parted.fingerprint
+    assert load(colours_file).fingerprint != parted.fingerprint
     (tmp_path / "x.data").unlink()
-    assert refusal(path) == "x.data: cannot be read (No such file or directory)."
+    assert refusal(colours_file) == "x.data: cannot be read (No such file or directory)."
 
 
 def test_weights_are_counted_wherever_they_are_stored(tmp_path):
@@ -106,14 +109,13 @@ def test_weights_are_counted_wherever_they_are_stored(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../weights.data", "parts/../../weights.data", "a\0b.data"])
-def test_weights_outside_of_the_folder_are_refused(tmp_path, name):
-    path = mean_of_colours(tmp_path / "x.onnx")
-    model = onnx.load(path)
+def test_weights_outside_of_the_folder_are_refused(colours_file, name):
+    model = onnx.load(colours_file)
     (weights,) = model.graph.initializer
     onnx.external_data_helper.set_external_data(weights, name)
     weights.ClearField("raw_data")
-    onnx.save(model, path)
-    assert message(read_graph, path, spec="x.onnx") == (
+    onnx.save(model, colours_file)
+    assert message(read_graph, colours_file, spec="x.onnx") == (
         f"x.onnx: keeps weights outside of its folder, got {name!r}. "
         "Allowed: files in the folder of the ONNX file. Save it again with onnx.save."
     )
@@ -142,23 +144,21 @@ def test_of_several_outputs_the_table_is_read(tmp_path):
     assert "the output 'logits' is used, of features, logits" in classifier.notes
 
 
-def test_a_program_runs_as_it_is(tmp_path):
-    path = mean_of_colours(tmp_path / "x.onnx")
-    classifier = load(path, precision="bf16", runtime="compile")
+def test_a_program_runs_as_it_is(colours_file):
+    classifier = load(colours_file, precision="bf16", runtime="compile")
     assert (classifier.compute.reason, classifier.is_open) == ("exported programs run as they are", False)
     assert classifier.compute.precision == "fp32"
     assert classifier.libraries == {"onnxruntime": onnxruntime.__version__}
-    assert f"{path} computes in its own precision, not in bf16" in classifier.notes
-    assert f"{path}: --quba-runtime=compile has no effect on exported programs" in classifier.notes
+    assert f"{colours_file} computes in its own precision, not in bf16" in classifier.notes
+    assert f"{colours_file}: --quba-runtime=compile has no effect on exported programs" in classifier.notes
 
 
-def test_an_operator_that_onnxruntime_does_not_know(tmp_path):
-    path = mean_of_colours(tmp_path / "x.onnx")
-    model = onnx.load(path)
+def test_an_operator_that_onnxruntime_does_not_know(colours_file):
+    model = onnx.load(colours_file)
     model.graph.node[1].domain = "of.mine"
     model.opset_import.append(helper.make_opsetid("of.mine", 1))
-    onnx.save(model, path)
-    text = refusal(path)
+    onnx.save(model, colours_file)
+    text = refusal(colours_file)
     assert text.startswith(f"x.onnx: onnxruntime {onnxruntime.__version__} cannot load it: Fail: ")
     assert text.endswith("of.mine:Flatten(-1) is not a registered function/op")
 
@@ -213,10 +213,9 @@ def with_tensorrt(monkeypatch):
     return ProviderSession
 
 
-def test_a_provider_is_noted_and_its_predictions_are_its_own(tmp_path, with_tensorrt):
-    path = mean_of_colours(tmp_path / "x.onnx")
-    on_cpu = load(path)
-    classifier = load(path, device="tensorrt")
+def test_a_provider_is_noted_and_its_predictions_are_its_own(colours_file, with_tensorrt):
+    on_cpu = load(colours_file)
+    classifier = load(colours_file, device="tensorrt")
     torch.testing.assert_close(classifier.raw(images(3)), on_cpu.raw(images(3)))
     assert classifier.device == torch.device("cpu")
     assert classifier.fingerprint != on_cpu.fingerprint

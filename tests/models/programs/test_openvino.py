@@ -1,7 +1,5 @@
 """OpenVINO files: outputs, counts, and the exact message for each unusable file."""
 
-from __future__ import annotations
-
 import re
 from functools import partial
 from pathlib import Path
@@ -15,7 +13,7 @@ import openvino
 from openvino import opset13 as ops
 from support.loaded_models import THREE, refusal
 from support.loaded_models import load as load_model
-from support.onnx_files import export, plain
+from support.onnx_files import export, plain, to_openvino
 
 load = partial(load_model, classes=THREE, image_size=8)
 
@@ -23,9 +21,7 @@ load = partial(load_model, classes=THREE, image_size=8)
 @pytest.fixture
 def written(tmp_path):
     """A network as `net.xml` and `net.bin`."""
-    export(plain(), tmp_path / "net.onnx")
-    openvino.save_model(openvino.convert_model(tmp_path / "net.onnx"), tmp_path / "net.xml")
-    return tmp_path / "net.xml"
+    return to_openvino(export(plain(), tmp_path / "net.onnx"))
 
 
 def save(path: Path, output: openvino.Node, first: openvino.Node) -> Path:

@@ -1,7 +1,5 @@
 """Quantised models: answers, parameters that are never too low, and rows of rounded probabilities."""
 
-from __future__ import annotations
-
 import functools
 import tempfile
 from functools import partial
@@ -19,7 +17,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from support.evaluations import new_evaluation
 from support.loaded_models import OR_CODE, images, refusal, size
 from support.loaded_models import load as load_model
-from support.onnx_files import colours, export, plain
+from support.onnx_files import colours, export, plain, to_openvino
+from support.quick import mostly_slow
 from support.tflite_files import write_tflite
 from support.tiny import write_suite
 from timm.models.vision_transformer import VisionTransformer
@@ -139,14 +138,8 @@ def operators_onnx(net: nn.Module, folder: Path) -> Path:
     return folder / "net.onnx"
 
 
-def as_openvino(path: Path) -> Path:
-    openvino = pytest.importorskip("openvino")
-    openvino.save_model(openvino.convert_model(path), path.with_suffix(".xml"))
-    return path.with_suffix(".xml")
-
-
 WRITERS = {
-    "openvino-dynamic": lambda net, folder: as_openvino(dynamic_onnx(net, folder)),
+    "openvino-dynamic": lambda net, folder: to_openvino(dynamic_onnx(net, folder)),
     "torchscript": lambda net, folder: script(torch_dynamic(net, {nn.Linear}), folder),
     "frozen": lambda net, folder: frozen(torch_dynamic(net, {nn.Linear}), folder),
     "onnx-dynamic": dynamic_onnx,
@@ -154,7 +147,7 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", mostly_slow(WRITERS, ("torchscript", "onnx-dynamic")))
 def test_a_quantised_vit_is_never_counted_too_low(vit, tmp_path, kind):
     classifier = load(WRITERS[kind](vit, tmp_path))
     assert not classifier.facts.uncounted
@@ -164,7 +157,7 @@ def test_a_quantised_vit_is_never_counted_too_low(vit, tmp_path, kind):
 
 
 STATIC_WRITERS = {
-    "openvino": lambda net, folder: as_openvino(qdq_onnx(net, folder)),
+    "openvino": lambda net, folder: to_openvino(qdq_onnx(net, folder)),
     "torchscript": lambda net, folder: script(static(net), folder),
     "frozen": lambda net, folder: frozen(static(net), folder),
     "onnx-dynamic": dynamic_onnx,
@@ -173,7 +166,7 @@ STATIC_WRITERS = {
 }
 
 
-@pytest.mark.parametrize("kind", STATIC_WRITERS)
+@pytest.mark.parametrize("kind", mostly_slow(STATIC_WRITERS, ("frozen", "onnx-qdq")))
 def test_a_quantised_cnn_is_never_counted_too_low(cnn, tmp_path, kind):
     classifier = load(STATIC_WRITERS[kind](cnn, tmp_path))
     assert not classifier.facts.uncounted
@@ -274,7 +267,7 @@ def test_steps_of_onnx_and_openvino_files(tmp_path: Path, form: QuantFormat, ste
     quantize_static(whole, tmp_path / "x.onnx", Calibration(SMALL[:20]), quant_format=form)
     files = [tmp_path / "x.onnx"]
     if form == QuantFormat.QDQ:  # OpenVINO does not read the other one
-        files.append(as_openvino(files[0]))
+        files.append(to_openvino(files[0]))
     for file in files:
         classifier = load(file)
         assert classifier.output_step == pytest.approx(step, rel=1e-3)

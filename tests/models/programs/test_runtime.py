@@ -1,7 +1,5 @@
 """Programs of other runtimes: what ONNX, OpenVINO and TFLite files have in common."""
 
-from __future__ import annotations
-
 import re
 import sys
 import zipfile
@@ -16,7 +14,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from support.guides import DOCS
 from support.loaded_models import THREE, images, load, message, refusal
-from support.onnx_files import export, plain
+from support.onnx_files import export, plain, to_openvino
+from support.quick import mostly_slow
 from support.tflite_files import write_tflite
 from torch import nn
 
@@ -32,10 +31,7 @@ def as_onnx(net: nn.Sequential, folder: Path, **options: bool) -> Path:
 
 
 def as_openvino(net: nn.Sequential, folder: Path, *, half: bool = False, **options: bool) -> Path:
-    openvino = pytest.importorskip("openvino")
-    model = openvino.convert_model(as_onnx(net, folder, **options))
-    openvino.save_model(model, folder / "net.xml", compress_to_fp16=half)
-    return folder / "net.xml"
+    return to_openvino(as_onnx(net, folder, **options), half=half)
 
 
 def as_tflite(net: nn.Sequential, folder: Path, *, fixed: bool = False, **options: object) -> Path:
@@ -63,7 +59,9 @@ FORMS = {
 Biases of quantised layers have 32 bits. ONNX files have axes and a shape, too."""
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form", mostly_slow(FORMS, ("onnx", "openvino, two", "tflite, half", "tflite, int8, one"))
+)
 def test_a_program_answers_as_its_network(tmp_path, form):
     write, options, tolerance, weight_bytes = FORMS[form]
     net = plain()

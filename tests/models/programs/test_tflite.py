@@ -1,7 +1,5 @@
 """TFLite files: outputs, counts, and the exact message for each unusable file."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

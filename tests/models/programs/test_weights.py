@@ -1,7 +1,5 @@
 """Weights outside of a module's parameters count, and enter the fingerprint; none is missed in silence."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from functools import partial

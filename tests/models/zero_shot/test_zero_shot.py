@@ -1,7 +1,5 @@
 """Zero-shot models of open_clip: answers by an independent computation, and exact error messages."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys
