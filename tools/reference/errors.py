@@ -28,6 +28,7 @@ ADVICE: Mapping[str, str] = {
     "DimensionError": "[custom dimensions](../python.md#how-do-i-add-a-dimension)",
     "PopulationError": "[populations](../dimensions.md#which-populations-are-there)",
     "StoreError": "[the store](../store.md)",
+    "InvalidValueError": "the message names the file and line",
     "UnmeasurableError": "[missing values](../thresholds.md#what-if-a-value-cannot-be-measured)",
     "InvariantError": "report it: a bug, or a model that changes between passes",
 }
