@@ -53,12 +53,12 @@ def additive_limits(estimate: Estimate, z: Scores, effect: float = 1.0, group_si
         bounds = estimate.bounds[sample]
         rounded, effective, largest = deviations(influences, bounds, effect)
         has_up, has_down = _deviating_sides(rounded, bounds)
-        of_side = effect if has_up else max(effect, group_size)
+        effect_above = effect if has_up else max(effect, group_size)
         further = _next_influence(bounds.up, largest, min(effective, bounds.up_images))
-        mean, variance, inner, outer = _side(np.maximum(rounded, 0.0), further, level, opposite, of_side)
-        of_side = effect if has_down else max(effect, group_size)
+        mean, variance, inner, outer = _side(np.maximum(rounded, 0.0), further, level, opposite, effect_above)
+        effect_below = effect if has_down else max(effect, group_size)
         further = _next_influence(bounds.down, largest, min(effective, bounds.down_images))
-        below = _side(np.maximum(-rounded, 0.0), further, level, opposite, of_side)
+        below = _side(np.maximum(-rounded, 0.0), further, level, opposite, effect_below)
         mean_below, variance_below, inner_below, outer_below = below
         # Each image is on one of the sides at most.
         spread = float(np.sqrt(max(variance, 0.0) * max(variance_below, 0.0)))
