@@ -127,8 +127,10 @@ class Evaluation(Predictor):
         requests = tuple(dict.fromkeys(one for one in requests if one.is_further_part or one.slice))
         shared = _shared_name(requests)
         if shared is not None:
-            hint = "Rename a class or a set, or state the same probabilities of classes."
-            raise ThresholdError(f"two demanded numbers have the name {shared}", hint=hint)
+            raise ThresholdError(
+                f"two demanded numbers have the name {shared}",
+                hint="Rename a class or a set, or state the same probabilities of classes.",
+            )
         for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)

@@ -28,8 +28,11 @@ from quba_check.verdicts.stored_verdicts import read_record, read_record_and_dig
 def _name(given: Given) -> str:
     text = str(given.value)
     if not baselines.NAME.fullmatch(text):
-        allowed = "letters, digits, '_', '.' and '-', without .json at the end, such as release"
-        raise OptionError(where=given.flag, got=f"'{text}'", allowed=allowed)
+        raise OptionError(
+            where=given.flag,
+            got=f"'{text}'",
+            allowed="letters, digits, '_', '.' and '-', without .json at the end, such as release",
+        )
     return text
 
 

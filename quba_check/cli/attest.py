@@ -39,12 +39,16 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
     for option, file in outputs.items():
         check_not_read(file, [path], option)
         if file is not None and written.count(file.absolute()) > 1:
-            got = f"'{file}', which another option writes"
-            raise OptionError(where=option, got=got, allowed="a file of its own")
+            raise OptionError(
+                where=option, got=f"'{file}', which another option writes", allowed="a file of its own"
+            )
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
-        problem = "the address has a user or a password, which the statement would publish"
-        raise OptionError(problem, where="quba-check attest: --url", hint="Leave them out.")
+        raise OptionError(
+            "the address has a user or a password, which the statement would publish",
+            where="quba-check attest: --url",
+            hint="Leave them out.",
+        )
     record, digest = read_record_and_digest(path)
     check_waivers(record, path)
     content = statement_of(record, file=path.name, digest=digest, url=url or None)

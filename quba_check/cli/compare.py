@@ -37,8 +37,11 @@ def compare(
         check_read(dict.fromkeys(("flips", "parts", "store"), "with two records"), "for a baseline")
         history = approvals(before / RECORD)
         if not history:
-            allowed = f"two records, or a folder with {HISTORY}, such as {FOLDER}/release"
-            raise OptionError(where="quba-check compare", got=f"'{before}' alone", allowed=allowed)
+            raise OptionError(
+                where="quba-check compare",
+                got=f"'{before}' alone",
+                allowed=f"two records, or a folder with {HISTORY}, such as {FOLDER}/release",
+            )
         write_output(history_text(f"{before}", history, form, terminal_width()))
         return
     check_not_read(flips, [before, after], "--flips")

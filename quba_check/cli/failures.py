@@ -140,8 +140,9 @@ def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list
     if name not in sets:
         none = {"hint": "The run did not measure unknown_detection."}
         pieces = known_names(name, sets) if sets else none
-        problem = f"none of the most confident unknown images is in '{name}'"
-        raise OptionError(problem, where="--set", **pieces)
+        raise OptionError(
+            f"none of the most confident unknown images is in '{name}'", where="--set", **pieces
+        )
     predicted = _class(given["predicted"], "predicted", [str(image.predicted) for image in images])
     of_set = rejects(run.record, name)
     shown = [image for image in of_set if predicted in (None, image.predicted)]
@@ -152,8 +153,11 @@ def _class(given: str | None, option: str, names: Sequence[str]) -> str | None:
     """Return the class with a whole or short name; None for None."""
     whole = whole_class_names(names)
     if given is not None and given not in whole:
-        pieces = known_names(given, dict.fromkeys(short_class_names(names)))
-        raise OptionError(f"there is no class '{given}'", where=f"--{option}", **pieces)
+        raise OptionError(
+            f"there is no class '{given}'",
+            where=f"--{option}",
+            **known_names(given, dict.fromkeys(short_class_names(names))),
+        )
     return whole.get(given or "")
 
 

@@ -115,11 +115,13 @@ def check_waivers(record: Record, path: Path) -> None:
     """
     for row in record.verdicts:
         if row.outcome == "waived" and row.waiver is not None and row.waiver.until < today():
-            problem = f"the waiver of {row.shown_name} has expired"
-            got = f"{row.waiver.until}"
-            allowed = f"{today()} or later"
-            hint = "Run the gate again."
-            raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=hint)
+            raise UserError(
+                f"the waiver of {row.shown_name} has expired",
+                where=f"{path}",
+                got=f"{row.waiver.until}",
+                allowed=f"{today()} or later",
+                hint="Run the gate again.",
+            )
 
 
 def check_not_read(output: Path | None, records: Iterable[Path], option: str = "--output") -> None:

@@ -108,9 +108,11 @@ def _github(paths: Paths) -> str:
 def _gitlab(paths: Paths, source_url: str, page_url: str) -> str:
     project, commit, job = map(os.environ.get, ("CI_PROJECT_URL", "CI_COMMIT_SHA", "CI_JOB_URL"))
     if not source_url and not (project and commit):
-        problem = "the address of the repository is unknown outside of a GitLab job"
-        allowed = "--source-url URL, such as https://gitlab.example/group/project/-/blob/main"
-        raise OptionError(problem, where=f"{COMMAND}: --to gitlab", allowed=allowed)
+        raise OptionError(
+            "the address of the repository is unknown outside of a GitLab job",
+            where=f"{COMMAND}: --to gitlab",
+            allowed="--source-url URL, such as https://gitlab.example/group/project/-/blob/main",
+        )
     records = map(read_record, paths)
     source = source_url.rstrip("/") or f"{project}/-/blob/{commit}"
     return gitlab_report(list(records), _locate(paths), source=source, page=page_url, job=job or "")

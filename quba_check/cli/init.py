@@ -83,9 +83,11 @@ def init(folder: Path, name: str | None, force: bool, example: str | None) -> No
     keeps_manifest = manifest.exists() and not force
     keeps_thresholds = thresholds.exists()
     if keeps_manifest and keeps_thresholds:
-        problem = f"{manifest} and {THRESHOLDS} exist already, and nothing is missing"
-        allowed = f"--force writes {MANIFEST_NAME} again; for new demands delete {THRESHOLDS} first"
-        raise OptionError(problem, where=_WHERE, allowed=allowed)
+        raise OptionError(
+            f"{manifest} and {THRESHOLDS} exist already, and nothing is missing",
+            where=_WHERE,
+            allowed=f"--force writes {MANIFEST_NAME} again; for new demands delete {THRESHOLDS} first",
+        )
     if keeps_manifest:
         suite = open_suite(root)
         sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {_KEPT}\n")
@@ -152,8 +154,11 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: s
             f"{root} has the published ImageNet layout and needs no {manifest.name}.", where=_WHERE
         )
     if layout.clean == "." and thresholds is not None and thresholds.is_relative_to(root):
-        problem = f"{root} holds the class folders, and {THRESHOLDS} would lie among them"
-        raise OptionError(problem, where=_WHERE, hint="Run it in another folder.")
+        raise OptionError(
+            f"{root} holds the class folders, and {THRESHOLDS} would lie among them",
+            where=_WHERE,
+            hint="Run it in another folder.",
+        )
     suite, text = _draft_suite(root, layout, name or root.name or "images")
     _write("suite", text, manifest)
     sets = listed(name for name in suite.facts.spaces)
@@ -179,9 +184,11 @@ def _draft_suite(root: Path, layout: Layout, title: str) -> tuple[Suite, str]:
                 suite = Suite(root, read_manifest(draft, str(draft)))
             except SuiteError as error:
                 reason = str(error).removeprefix(f"{draft}:").partition(": ")[2]
-                problem = f"the names of the folders in {root} cannot stand in {MANIFEST_NAME}: {reason}"
-                hint = "Rename the folders, or write the file by hand."
-                raise SuiteError(problem, where=_WHERE, hint=hint) from None
+                raise SuiteError(
+                    f"the names of the folders in {root} cannot stand in {MANIFEST_NAME}: {reason}",
+                    where=_WHERE,
+                    hint="Rename the folders, or write the file by hand.",
+                ) from None
             for view in suite.views():
                 try:
                     suite.counts([view])

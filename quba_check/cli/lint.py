@@ -78,7 +78,9 @@ def _files(path: Path) -> Iterator[Path]:
     candidates = (file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
     files = sorted(file for file in candidates if "/." not in f"/{file.relative_to(path).as_posix()}")
     if not files:
-        got = f"'{path}', a folder without YAML files"
-        allowed = "threshold files, or folders that have some"
-        raise OptionError(where="quba-check lint: PATH", got=got, allowed=allowed)
+        raise OptionError(
+            where="quba-check lint: PATH",
+            got=f"'{path}', a folder without YAML files",
+            allowed="threshold files, or folders that have some",
+        )
     yield from files

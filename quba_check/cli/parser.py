@@ -62,8 +62,9 @@ class Group(click.Group):
         name = args[0]
         names = self.list_commands(ctx)
         if name not in names and not name.startswith("-"):
-            pieces = known_names(name, names)
-            raise OptionError("unknown command", where=ctx.command_path, got=f"'{name}'", **pieces)
+            raise OptionError(
+                "unknown command", where=ctx.command_path, got=f"'{name}'", **known_names(name, names)
+            )
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -107,8 +108,11 @@ def parse_web_address(given: Given) -> str:
         parts = urlsplit("")
     is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
     if given.value and not (is_address and given.value.isprintable() and " " not in given.value):
-        allowed = "an address that begins with https:// or http://"
-        raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
+        raise OptionError(
+            where=given.flag,
+            got=f"'{given.value}'",
+            allowed="an address that begins with https:// or http://",
+        )
     return str(given.value)
 
 
@@ -168,8 +172,9 @@ def check_read(unread: Mapping[str, str], mode: str) -> None:
     for param in context.command.params:
         name = str(param.name)
         if name in unread and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            where = f"{context.command_path}: {flag_of(param)}"
-            raise OptionError(f"is not read {mode}", where=where, allowed=unread[name])
+            raise OptionError(
+                f"is not read {mode}", where=f"{context.command_path}: {flag_of(param)}", allowed=unread[name]
+            )
 
 
 def flag_of(param: click.Parameter) -> str:

@@ -36,8 +36,9 @@ def schema(form: str | None, write: Path | None) -> None:
     """
     if form not in SCHEMAS and (form is not None or write is None):
         got = f"'{form}'" if form else "none"
-        pieces = known_names(form or "", SCHEMAS)
-        raise OptionError("unknown format", where="quba-check schema", got=got, **pieces)
+        raise OptionError(
+            "unknown format", where="quba-check schema", got=got, **known_names(form or "", SCHEMAS)
+        )
     for name in [form] if form else SCHEMAS:
         write_output(schema_text(name), write and write / FILE.format(name))
 

@@ -38,8 +38,11 @@ def parse_age(given: Given) -> int:
     digits = given.value[:-1]
     unit = given.value[-1:]
     if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > _LONGEST_AGE:
-        allowed = "a whole number with h, d or w (hours, days, weeks), such as 30d"
-        raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
+        raise OptionError(
+            where=given.flag,
+            got=f"'{given.value}'",
+            allowed="a whole number with h, d or w (hours, days, weeks), such as 30d",
+        )
     return int(digits) * UNITS[unit]
 
 
@@ -142,9 +145,11 @@ def opened_store(location: Place, command: str) -> Store:
             objects.get(FORMAT_NAME, 1)
         except FileNotFoundError:
             if next(objects.list("predictions"), None) is None:
-                problem = f"{objects.label} is not a store: it has neither 'format.json' nor 'predictions/'"
-                allowed = "the folder or URL that a run got by --quba-store or $QUBA_STORE"
-                raise OptionError(problem, where=where, allowed=allowed) from None
+                raise OptionError(
+                    f"{objects.label} is not a store: it has neither 'format.json' nor 'predictions/'",
+                    where=where,
+                    allowed="the folder or URL that a run got by --quba-store or $QUBA_STORE",
+                ) from None
     return open_store(location or default_location())
 
 

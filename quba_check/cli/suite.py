@@ -119,14 +119,17 @@ def make_object_focus(
     """
     if (masks is None) == (boxes is None):
         got = "neither" if masks is None else "both"
-        allowed = "--masks DIR, or --boxes FILE.csv"
-        raise OptionError("needs masks or boxes", where=_WHERE, got=got, allowed=allowed)
+        raise OptionError(
+            "needs masks or boxes", where=_WHERE, got=got, allowed="--masks DIR, or --boxes FILE.csv"
+        )
     data = open_suite(folder)
     manifest = data.root / MANIFEST_NAME
     if write and not manifest.exists():
-        problem = f"there is no {manifest} to write into"
-        hint = "Write one, or leave --write out."
-        raise OptionError(problem, where=f"{_WHERE}: --write", hint=hint)
+        raise OptionError(
+            f"there is no {manifest} to write into",
+            where=f"{_WHERE}: --write",
+            hint="Write one, or leave --write out.",
+        )
     out = (output or data.root / "object_focus").absolute()
     objects = BoxFile(boxes) if boxes is not None else MaskFolder(masks or folder)
     try:

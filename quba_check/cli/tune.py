@@ -138,8 +138,12 @@ def _check_sources(sources: Sequence[str]) -> None:
     """Refuse several sources or none, and the options of another source."""
     if len(sources) != 1:
         got = listed(sources) or "none"
-        allowed = "records, --percentile P, or --like NAME"
-        raise OptionError("needs one source of thresholds", where=_WHERE, got=got, allowed=allowed)
+        raise OptionError(
+            "needs one source of thresholds",
+            where=_WHERE,
+            got=got,
+            allowed="records, --percentile P, or --like NAME",
+        )
     if sources != ["--percentile"]:
         check_read({"population": "with --percentile P"}, "without --percentile")
     if sources != ["records"]:
@@ -160,9 +164,11 @@ def _distinct_records(paths: Sequence[Path]) -> tuple[dict[str, Record], list[st
     for (one, before), (other, after) in combinations(records.items(), 2):
         names = differences(before, RunConditions.of(after))
         if names:
-            problem = f"{one} and {other} differ in {listed(names)}"
-            allowed = "records of one protocol on the same images and classes"
-            raise OptionError(problem, where=_WHERE, allowed=allowed)
+            raise OptionError(
+                f"{one} and {other} differ in {listed(names)}",
+                where=_WHERE,
+                allowed="records of one protocol on the same images and classes",
+            )
     return records, notes
 
 
@@ -173,9 +179,11 @@ def _caveats(records: Mapping[str, Record], limits: Mapping[str, SuggestedLimit]
         OptionError: they suggest no limit.
     """
     if not limits:
-        problem = "no dimension has a value over all images in every record"
-        allowed = "records of runs that measured one dimension at least"
-        raise OptionError(problem, where=f"{_WHERE}: {listed(records)}", allowed=allowed)
+        raise OptionError(
+            "no dimension has a value over all images in every record",
+            where=f"{_WHERE}: {listed(records)}",
+            allowed="records of runs that measured one dimension at least",
+        )
     without_evidence = masked_dimensions(records)
     if without_evidence:
         yield f"left out, masked and so no evidence of robustness: {listed(without_evidence)}"
@@ -205,6 +213,8 @@ def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
     stated = thresholds.protocol or "standard"
     if stated != protocol:
         values = f"the values to protocol {protocol}, which measures {listed(CROSS_PROTOCOL)} differently"
-        problem = f"its thresholds belong to protocol {stated}, {values}"
-        allowed = f"a file with 'protocol: {protocol}', or a new file with -o"
-        raise OptionError(problem, where=thresholds.label, allowed=allowed)
+        raise OptionError(
+            f"its thresholds belong to protocol {stated}, {values}",
+            where=thresholds.label,
+            allowed=f"a file with 'protocol: {protocol}', or a new file with -o",
+        )

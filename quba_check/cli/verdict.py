@@ -41,8 +41,11 @@ def parse_time(given: Given) -> datetime:
         time = datetime.min
     if time.tzinfo is None or (text.isdecimal() and not is_unix):
         iso = "ISO 8601 with the offset from UTC, such as 2026-01-31T12:00:00Z"
-        allowed = f"seconds since 1970, as date +%s prints them, or {iso}"
-        raise OptionError(where=given.flag, got=f"'{text}'", allowed=allowed)
+        raise OptionError(
+            where=given.flag,
+            got=f"'{text}'",
+            allowed=f"seconds since 1970, as date +%s prints them, or {iso}",
+        )
     return time.replace(microsecond=0)
 
 
@@ -113,10 +116,13 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
     specs = [parse_spec(text) for text in models]
     for path, record in records.items():
         if specs and not any(is_record_of(record, spec) for spec in specs):
-            got = f"'{record.model.spec}'"
-            allowed = f"a record of {listed(models)} as it is now"
-            problem = "is a record of another model"
-            raise UserError(problem, where=f"{path}", got=got, allowed=allowed, hint=RUN_AGAIN)
+            raise UserError(
+                "is a record of another model",
+                where=f"{path}",
+                got=f"'{record.model.spec}'",
+                allowed=f"a record of {listed(models)} as it is now",
+                hint=RUN_AGAIN,
+            )
     for spec in specs:
         if not any(is_record_of(record, spec) for record in records.values()):
             raise UserError(
@@ -134,8 +140,11 @@ def _check_bounds(record: Record, path: Path, thresholds: Thresholds) -> None:
     is_same_file = {row.sha256 for row in thresholds.inputs} <= digests.keys()
     own = thresholds.inputs[0]
     if is_same_file and digests[own.sha256] != own.demands:
-        problem = f"its demands are not those of {thresholds.label}, which it names as its threshold file"
-        raise UserError(problem, where=f"{path}", hint=RUN_AGAIN)
+        raise UserError(
+            f"its demands are not those of {thresholds.label}, which it names as its threshold file",
+            where=f"{path}",
+            hint=RUN_AGAIN,
+        )
 
 
 def _check_time(record: Record, path: Path, since: datetime | None) -> None:
@@ -151,6 +160,10 @@ def _check_time(record: Record, path: Path, since: datetime | None) -> None:
     except (ValueError, TypeError):  # not a time, or one without an offset
         is_older = True
     if is_older:
-        got = f"the time {record.environment.time}"
-        allowed = f"{since.isoformat()} or later"
-        raise UserError("is of an earlier run", where=f"{path}", got=got, allowed=allowed, hint=RUN_AGAIN)
+        raise UserError(
+            "is of an earlier run",
+            where=f"{path}",
+            got=f"the time {record.environment.time}",
+            allowed=f"{since.isoformat()} or later",
+            hint=RUN_AGAIN,
+        )

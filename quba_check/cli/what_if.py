@@ -42,10 +42,12 @@ def what_if(paths: tuple[Path, ...], baseline: Path | None, store: Place) -> int
     records = [path for path in paths if path.name.endswith(".json")]
     files = [path for path in paths if path not in records]
     if not records or not files:
-        problem = "needs records and threshold files"
-        got = f"only {listed(map(str, paths))}"
-        allowed = "at least one of each, such as quba-check what-if run.json thresholds/*.yaml"
-        raise OptionError(problem, where="quba-check what-if", got=got, allowed=allowed)
+        raise OptionError(
+            "needs records and threshold files",
+            where="quba-check what-if",
+            got=f"only {listed(map(str, paths))}",
+            allowed="at least one of each, such as quba-check what-if run.json thresholds/*.yaml",
+        )
     names = [file.name for file in files]
     headings = [file.name if names.count(file.name) == 1 else str(file) for file in files]
     overall = []

@@ -52,8 +52,12 @@ class Protocol:
             OptionError: there is no such protocol.
         """
         if name not in PROTOCOLS:
-            near = did_you_mean(name, PROTOCOLS)
-            raise OptionError(f"unknown '{name}'", where="protocol", allowed=listed(PROTOCOLS), hint=near)
+            raise OptionError(
+                f"unknown '{name}'",
+                where="protocol",
+                allowed=listed(PROTOCOLS),
+                hint=did_you_mean(name, PROTOCOLS),
+            )
         return {"standard": STANDARD, "released": RELEASED}[name]
 
 

@@ -323,7 +323,6 @@ def _check_cycle(document: Document, parent: Path, seen: Mapping[Path, str]) -> 
     where = document.at(("extends",))
     if resolved in seen:
         cycle = list(seen.values())[list(seen).index(resolved) :]
-        text = f"the files extend each other: {' → '.join([*cycle, cycle[0]])}."
-        raise ThresholdError(text, where=where)
+        raise ThresholdError(f"the files extend each other: {' → '.join([*cycle, cycle[0]])}.", where=where)
     if len(seen) >= MOST_FILES:
         raise ThresholdError(f"more than {MOST_FILES} files extend each other.", where=where)

@@ -68,8 +68,9 @@ def _attack_size(value: Any) -> str:
     except (ValueError, ZeroDivisionError):
         size = Fraction(0)
     if not LEAST_ATTACK <= size <= 1:
-        allowed = f"a fraction from {LEAST_ATTACK} to 1, such as 4/255"
-        raise InvalidValueError(got=describe(value), allowed=allowed)
+        raise InvalidValueError(
+            got=describe(value), allowed=f"a fraction from {LEAST_ATTACK} to 1, such as 4/255"
+        )
     return str(size)
 
 

@@ -117,8 +117,11 @@ def _check_not_empty(demands: Collection[Demand], label: str) -> None:
     """Raise an error without demands."""
     if not demands:
         sections = listed(name for name in SECTIONS if name not in ("dimensions", "quba"))
-        allowed = f"a min, max or drop under dimensions, {sections}, quba.min_score, quba.min_grade"
-        raise ThresholdError("the file demands nothing", where=f"{label}:1", allowed=allowed)
+        raise ThresholdError(
+            "the file demands nothing",
+            where=f"{label}:1",
+            allowed=f"a min, max or drop under dimensions, {sections}, quba.min_score, quba.min_grade",
+        )
 
 
 def _check_levels(file: MergedFile, demands: Iterable[Demand]) -> None:
@@ -150,7 +153,11 @@ def _baseline(file: MergedFile) -> str | None:
     if text is None:
         return None
     if text.endswith(".json"):
-        allowed = "a name, or the path or URL of a folder, that 'quba-check approve' wrote"
-        raise file.error(("baseline",), is_on_key=False, got=f"'{text}'", allowed=allowed)
+        raise file.error(
+            ("baseline",),
+            is_on_key=False,
+            got=f"'{text}'",
+            allowed="a name, or the path or URL of a folder, that 'quba-check approve' wrote",
+        )
     is_stable = is_url(text) or NAME.fullmatch(text)
     return text if is_stable else str(file.document(("baseline",)).path.parent / text)

@@ -52,8 +52,9 @@ def quantity_of_all(
     images = class_metrics.class_counts("recall", rows.label, rows.predicted, suite.class_count).n
     absent = [names[k] for k in np.flatnonzero(images == 0)]
     if absent:
-        reason = f"no image of the set {request.set} is of {listed(absent, NAMED)}"
-        raise UnmeasurableError(reason, missing_data=True)
+        raise UnmeasurableError(
+            f"no image of the set {request.set} is of {listed(absent, NAMED)}", missing_data=True
+        )
     calls = class_metrics.class_counts("precision", rows.label, rows.predicted, suite.class_count).n
     notes = []
     if request.metric in ("precision", "f1") and not calls.all():

@@ -99,8 +99,13 @@ def _check_declaration(dimension: Dimension, where: str) -> None:
 
 def _check_better(where: str, better: str | None) -> None:
     if better not in get_args(Better):
-        near = did_you_mean(str(better), get_args(Better))
-        raise DimensionError("better", where=where, got=f"{better!r}", allowed="'high', 'low'", hint=near)
+        raise DimensionError(
+            "better",
+            where=where,
+            got=f"{better!r}",
+            allowed="'high', 'low'",
+            hint=did_you_mean(str(better), get_args(Better)),
+        )
 
 
 def _with_check(

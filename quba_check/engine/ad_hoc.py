@@ -97,8 +97,9 @@ def _check_prepared(images: torch.Tensor) -> None:
         shape = ", ".join(map(str, images.shape))
         raise error(got=f"a tensor of {images.dtype} and shape ({shape})")
     if len(images) and not bool(((images >= 0) & (images <= 1)).all()):  # NaN is outside too
-        got = f"values from {images.min():.3g} to {images.max():.3g}"
-        raise error(got=got, hint="Normalisation is done here.")
+        raise error(
+            got=f"values from {images.min():.3g} to {images.max():.3g}", hint="Normalisation is done here."
+        )
 
 
 def _picture(image: Any, number: int) -> Image.Image:

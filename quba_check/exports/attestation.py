@@ -76,8 +76,10 @@ def checksums(statement: Mapping[str, Any]) -> str:
     for subject in statement["subject"]:
         name = subject["name"]
         if not name.isprintable() or "\\" in name:
-            problem = f"the model file {name!a}: its name cannot stand in a list of checksums"
-            raise UserError(problem, hint="Rename the file, and run the gate again.")
+            raise UserError(
+                f"the model file {name!a}: its name cannot stand in a list of checksums",
+                hint="Rename the file, and run the gate again.",
+            )
         lines.append(f"{subject['digest']['sha256']}  {name}\n")
     return "".join(lines)
 

@@ -252,8 +252,12 @@ def judge(
         )
     for name in sorted(_OF_PYTEST):
         if value := getattr(options, name):
-            hint = "Leave it out: model, data, thresholds and record are arguments of judge."
-            raise OptionError("judge does not read it", where=f"Options.{name}", got=f"'{value}'", hint=hint)
+            raise OptionError(
+                "judge does not read it",
+                where=f"Options.{name}",
+                got=f"'{value}'",
+                hint="Leave it out: model, data, thresholds and record are arguments of judge.",
+            )
     root = Path.cwd()
     given = {option.key: getattr(options, option.field) for option in OPTIONS}
     given |= {"quba_model": [model], "quba_data": data, "quba_record": record}

@@ -81,8 +81,11 @@ def file_ending_in(*suffixes: str) -> Parse:
             kind = ", a folder" if path.is_dir() else ""
             raise OptionError(where=given.flag, got=f"'{given.value}'{kind}", allowed="a file name")
         if path is not None and suffixes and not path.name.endswith(suffixes):
-            allowed = f"a file name that ends in {' or '.join(suffixes)}"
-            raise OptionError(where=given.flag, got=f"'{path.name}'", allowed=allowed)
+            raise OptionError(
+                where=given.flag,
+                got=f"'{path.name}'",
+                allowed=f"a file name that ends in {' or '.join(suffixes)}",
+            )
         return path
 
     return parse
@@ -120,8 +123,9 @@ def number_within(low: int, high: int, words: str = "a number") -> Parse:
         except ValueError:
             number = math.nan
         if not low <= number <= high:
-            allowed = f"{words} from {low:,} to {high:,}"
-            raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
+            raise OptionError(
+                where=given.flag, got=f"'{given.value}'", allowed=f"{words} from {low:,} to {high:,}"
+            )
         return number
 
     return parse

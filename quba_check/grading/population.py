@@ -215,8 +215,11 @@ class Population:
             )
         for name in positive:
             if name in self.problems:
-                hint = "To grade without it, give it the weight 0."
-                raise PopulationError(self.problems[name], where=f"{where}: {name}", hint=hint)
+                raise PopulationError(
+                    self.problems[name],
+                    where=f"{where}: {name}",
+                    hint="To grade without it, give it the weight 0.",
+                )
         return positive
 
 
@@ -275,5 +278,6 @@ def check_names(where: str, names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in registry:
-            pieces = known_names(name, PUBLISHED_DIMENSIONS)
-            raise UserError(f"unknown dimension '{name}'", where=where, **pieces)
+            raise UserError(
+                f"unknown dimension '{name}'", where=where, **known_names(name, PUBLISHED_DIMENSIONS)
+            )

@@ -54,8 +54,10 @@ class FileRow(JsonRow):
     def _check_values(self) -> FileRow:
         for name, value in self.values.items():
             if name not in PUBLISHED_DIMENSIONS:
-                problem = f"unknown dimension '{name}' in the values of '{self.id}'"
-                raise InvalidValueError(problem, **known_names(name, PUBLISHED_DIMENSIONS))
+                raise InvalidValueError(
+                    f"unknown dimension '{name}' in the values of '{self.id}'",
+                    **known_names(name, PUBLISHED_DIMENSIONS),
+                )
             least, most = possible_values(name)
             if not least <= value <= most:
                 allowed = f"from {least:g} to {most:g}" if most < LARGEST else f"from {least:g}"

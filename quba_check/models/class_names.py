@@ -48,16 +48,22 @@ def head_by_names(
         order = tuple(places[number] for number in suite_order)
         lost = {*order} & {*head.ignored}
         if lost:
-            got = f"{min(lost)}, which {source} names '{names[min(lost)]}', a class of the suite"
-            raise ModelError("ignore cannot be used", where=spec, got=got)
+            raise ModelError(
+                "ignore cannot be used",
+                where=spec,
+                got=f"{min(lost)}, which {source} names '{names[min(lost)]}', a class of the suite",
+            )
         note = f"the outputs are put into the suite's order by their names, as {source} states"
         return replace(head, columns=order), (note,)
     differing = [number for number, place in enumerate(columns) if numbers[place] != number]
     shown = listed((f"{names[columns[number]]} for {request.classes[number]}" for number in differing), 3)
     if any(numbers[columns[number]] is not None for number in differing):
-        problem = f"{source} names outputs in another order than the suite, and not all by its classes"
-        hint = f"Give the suite the names in {source}, or correct them there."
-        raise ModelError(problem, where=spec, got=shown, hint=hint)
+        raise ModelError(
+            f"{source} names outputs in another order than the suite, and not all by its classes",
+            where=spec,
+            got=shown,
+            hint=f"Give the suite the names in {source}, or correct them there.",
+        )
     return head, (f"{source} names other classes than the suite, in its order: {shown}",)
 
 

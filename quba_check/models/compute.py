@@ -137,9 +137,10 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
     if text in PROVIDERS:
         return torch.device("cpu")
     if check_device(text) not in ("auto", *available):
-        names = ", ".join(["auto", *available])
         raise OptionError(
-            f"torch {torch.__version__} finds no {text} here", where="--quba-device", allowed=names
+            f"torch {torch.__version__} finds no {text} here",
+            where="--quba-device",
+            allowed=", ".join(["auto", *available]),
         )
     name = available[0] if text == "auto" else text
     return torch.device("cuda", (worker or 0) % gpus) if name == "cuda" else torch.device(name)

@@ -53,9 +53,10 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
         with model_errors("loading it raised", where=spec.text):
             return _load_classifier(spec, request)
     except torch.OutOfMemoryError as error:
-        hint = "Free memory, or give a smaller model or another --quba-device."
         raise ModelError(
-            f"memory runs out while it is loaded ({error})", where=spec.text, hint=hint
+            f"memory runs out while it is loaded ({error})",
+            where=spec.text,
+            hint="Free memory, or give a smaller model or another --quba-device.",
         ) from error
 
 
@@ -143,9 +144,11 @@ def _checked_request(spec: ModelSpec, request: LoadRequest) -> LoadRequest:
         ModelError: the device is of another kind of model, or the head cannot be that of the suite.
     """
     if request.device in PROVIDERS and not spec.kind.takes_provider:
-        problem = f"--quba-device={request.device} runs ONNX files alone"
-        hint = f"Allowed for other models: {', '.join(DEVICES)}."
-        raise ModelError(problem, where=spec.text, hint=hint)
+        raise ModelError(
+            f"--quba-device={request.device} runs ONNX files alone",
+            where=spec.text,
+            hint=f"Allowed for other models: {', '.join(DEVICES)}.",
+        )
     if request.preprocessing is None or "ignore" not in request.preprocessing.values:
         return request
     return replace(request, head=_head(request, [request.preprocessing], spec.text))
@@ -158,8 +161,9 @@ def _load_module(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     for name, tensor in named_tensors(loaded.module).items():
         form = unusual_form(tensor)
         if form:
-            allowed = "dense tensors of numbers"
-            raise ModelError(f"its tensor '{name}' is {form}", where=spec.text, allowed=allowed)
+            raise ModelError(
+                f"its tensor '{name}' is {form}", where=spec.text, allowed="dense tensors of numbers"
+            )
     return loaded
 
 
@@ -253,8 +257,12 @@ def _head(request: LoadRequest, configs: Sequence[PreprocessingConfig], spec: st
     head = head.without(ignored)
     if max(ignored) >= head.size:
         sizes = f"{len(ignored)} ignored and the {head.classes:,} of the suite's classes"
-        allowed = f"positions from 0 to {head.size - 1:,} ({sizes})"
-        raise ModelError("ignore names no output", where=spec, got=f"{[*ignored]}", allowed=allowed)
+        raise ModelError(
+            "ignore names no output",
+            where=spec,
+            got=f"{[*ignored]}",
+            allowed=f"positions from 0 to {head.size - 1:,} ({sizes})",
+        )
     return head
 
 

@@ -164,8 +164,11 @@ def check_finite(raw: Tensor, *, spec: str) -> Tensor:
     is_finite = bool(raw.detach().sum().isfinite())  # NaN and infinity spread to the sum
     n_invalid = 0 if is_finite else int((~raw.detach().isfinite()).any(dim=1).sum())
     if n_invalid:
-        got = f"NaN or infinity for {n_invalid} of {len(raw)} images"
-        raise ModelError("the model's output is not finite", where=spec, got=got)
+        raise ModelError(
+            "the model's output is not finite",
+            where=spec,
+            got=f"NaN or infinity for {n_invalid} of {len(raw)} images",
+        )
     return raw
 
 

@@ -49,8 +49,11 @@ def parse_spec(text: str) -> ModelSpec:
         raise ModelError("is empty", where="--model", allowed=ALLOWED)
     kind, name = _kind_and_name(text) if _is_printable(text) else (CHECKPOINT, text)
     if not _is_printable(name):
-        problem = f"{text!a} names a file or folder with characters that cannot be shown"
-        raise ModelError(problem, where="--model", hint="Rename it.")
+        raise ModelError(
+            f"{text!a} names a file or folder with characters that cannot be shown",
+            where="--model",
+            hint="Rename it.",
+        )
     return ModelSpec(text, kind, one_line(name))
 
 
@@ -160,8 +163,11 @@ def _could_be_model(path: Path) -> bool:
 def _kind_of_file(text: str, path: Path, suffix: str) -> ModelKind:
     """Return the kind of an existing model file, by its suffix and archive members."""
     if not path.exists():
-        near = did_you_mean(str(path), [str(file) for file in neighbours(path, _could_be_model)])
-        raise ModelError(f"no such file in {path.parent.resolve()}.", where=text, hint=near)
+        raise ModelError(
+            f"no such file in {path.parent.resolve()}.",
+            where=text,
+            hint=did_you_mean(str(path), [str(file) for file in neighbours(path, _could_be_model)]),
+        )
     if not path.is_file():  # opening it could block forever
         raise ModelError("is a pipe, a socket or a device", where=text, allowed="a regular file")
     if suffix not in CHECKPOINT.suffixes:

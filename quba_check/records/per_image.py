@@ -193,12 +193,15 @@ def identity(record: Record) -> list[str]:
 
 def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) -> None:
     if metadata["format"] > FORMAT:
-        text = f"format {metadata['format']} is newer than this version reads"
-        raise UserError(text, where=where, allowed=f"{FORMAT}")
+        raise UserError(
+            f"format {metadata['format']} is newer than this version reads", where=where, allowed=f"{FORMAT}"
+        )
     if record is not None and metadata.get("of", identity(record)) != identity(record):
-        text = "it belongs to another run than the record next to it"
-        allowed = "the two files that one --quba-record wrote, or the record alone"
-        raise UserError(text, where=where, allowed=allowed)
+        raise UserError(
+            "it belongs to another run than the record next to it",
+            where=where,
+            allowed="the two files that one --quba-record wrote, or the record alone",
+        )
 
 
 def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, OfSamples]:

@@ -64,8 +64,12 @@ def check_schema(content: Any, number: int, where: str, error: type[UserError]) 
     """
     version = content.get("schema") if isinstance(content, dict) else None
     if type(version) is int and version != number:
-        hint = "Use the version of quba-check that the file was written for."
-        raise error(where=f"{where}: schema", got=str(version), allowed=str(number), hint=hint)
+        raise error(
+            where=f"{where}: schema",
+            got=str(version),
+            allowed=str(number),
+            hint="Use the version of quba-check that the file was written for.",
+        )
 
 
 def _words(value: Any) -> str:

@@ -189,8 +189,11 @@ def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
     if candidates:
         names = " or ".join(SPLITS[:3])
         paths = listed(candidates, _SHOWN)
-        problem = f"several folders of images, and none is called {names}: {paths}"
-        raise SuiteError(problem, where=f"{root}", hint="Rename the one with the clean test images.")
+        raise SuiteError(
+            f"several folders of images, and none is called {names}: {paths}",
+            where=f"{root}",
+            hint="Rename the one with the clean test images.",
+        )
     skipped = listed((f"{path} ({reason})" for path, reason in left_out.items()), _SHOWN)
     raise SuiteError(
         f"no test images in folders of two or more classes{f', but {skipped}' if skipped else ''}. "
@@ -268,7 +271,9 @@ def _class_folders(root: Path, path: str, inside: Iterable[str], splits: Collect
     if others:
         own = listed(classes, _SHOWN)
         rest = listed(others, _SHOWN)
-        problem = f"class folders ({own}) next to other folders ({rest})"
-        hint = "Move the class folders into a folder val, and images of no class into a folder rejects."
-        raise SuiteError(problem, where=f"{folder}", hint=hint)
+        raise SuiteError(
+            f"class folders ({own}) next to other folders ({rest})",
+            where=f"{folder}",
+            hint="Move the class folders into a folder val, and images of no class into a folder rejects.",
+        )
     return classes

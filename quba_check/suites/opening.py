@@ -110,9 +110,10 @@ def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
     suite = Suite(folder, published, sampler)
     if not suite.views():
         init = f" For folders of images, quba-check init {folder.root} writes a {MANIFEST_NAME}."
-        problem = "the data folder holds no suite"
         hint = _EXPECTED + (init if is_local else "")
-        raise SuiteError(problem, where=folder.location, got=listed(names, 5), hint=hint)
+        raise SuiteError(
+            "the data folder holds no suite", where=folder.location, got=listed(names, 5), hint=hint
+        )
     return suite
 
 
@@ -125,9 +126,11 @@ def data_folder(root: Path) -> Path:
     root = user_path(root, "--quba-data").absolute()
     kind = file_kind(root, str(root), SuiteError)
     if kind is None:
-        near = did_you_mean(root.name, [entry.name for entry in neighbours(root)])
         raise SuiteError(
-            "there is no such data folder", where=f"{root}", allowed="an existing folder", hint=near
+            "there is no such data folder",
+            where=f"{root}",
+            allowed="an existing folder",
+            hint=did_you_mean(root.name, [entry.name for entry in neighbours(root)]),
         )
     if kind != "folder":
         raise SuiteError(
@@ -154,5 +157,8 @@ def _check_holds_a_set(suite: Suite, manifest: str) -> None:
     # Otherwise a run with only optional demands would pass on a wrong path.
     reasons = [reason for name in suite.facts.spaces if (reason := suite.missing(View(name)))]
     if reasons and len(reasons) == len(suite.facts.spaces):
-        problem = f"none of its sets exists: {listed(reasons, 2)}"
-        raise SuiteError(problem, where=manifest, hint="Correct the paths, or name another folder.")
+        raise SuiteError(
+            f"none of its sets exists: {listed(reasons, 2)}",
+            where=manifest,
+            hint="Correct the paths, or name another folder.",
+        )

@@ -136,9 +136,11 @@ def sampled_examples(
     for number, view in enumerate(CONDITIONS):
         of_condition = examples(view)
         if [example.label for example in of_condition] != labels:
-            problem = f"its images are not those of {path_of(first)}"
-            hint = "With sample: one every corruption shows the same images; sample: all takes any."
-            raise SuiteError(problem, where=f"{path_of(view)}", hint=hint)
+            raise SuiteError(
+                f"its images are not those of {path_of(first)}",
+                where=f"{path_of(view)}",
+                hint="With sample: one every corruption shows the same images; sample: all takes any.",
+            )
         condition = str(view.corruption), int(view.severity or 0)
         for position in (assigned == number).nonzero()[0].tolist():
             sampled[position] = replace(of_condition[position], condition=condition)

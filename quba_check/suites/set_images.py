@@ -79,10 +79,11 @@ def check_groups_agree(suite: Suite, requests: Iterable[Request]) -> None:
         for example in suite.examples(View(facts.view_set(facts.root_of(name)))):
             own = {example.label, *example.also}
             if not shared.setdefault(example.group, own) & own:
-                where = f"{suite.location}: sets.decided.{name}"
-                problem = f"the images of the group '{example.group}' have different labels"
-                allowed = "one right class for all images of a group, or any: CLASS"
-                raise SuiteError(problem, where=where, allowed=allowed)
+                raise SuiteError(
+                    f"the images of the group '{example.group}' have different labels",
+                    where=f"{suite.location}: sets.decided.{name}",
+                    allowed="one right class for all images of a group, or any: CLASS",
+                )
             shared[example.group] &= own
 
 

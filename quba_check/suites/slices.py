@@ -70,13 +70,19 @@ def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str
         positions = {row: number for number, row in enumerate(rows)}
         name = ",".join(crossed)
         if len(rows) > MOST_VALUES:
-            problem = f"the slice column '{name}' has {len(rows):,} values"
-            raise SuiteError(problem, where=where, allowed=f"at most {MOST_VALUES:,}")
+            raise SuiteError(
+                f"the slice column '{name}' has {len(rows):,} values",
+                where=where,
+                allowed=f"at most {MOST_VALUES:,}",
+            )
         pairs = [list(zip(crossed, row, strict=True)) for row in rows]
         for column, value in chain.from_iterable(pairs):
             if any(separator in value for separator in SEPARATORS):
-                problem = f"the slice column '{column}' has the value '{value}'"
-                raise SuiteError(problem, where=where, allowed="values without = and commas")
+                raise SuiteError(
+                    f"the slice column '{column}' has the value '{value}'",
+                    where=where,
+                    allowed="values without = and commas",
+                )
         names = tuple(",".join(f"{column}={value}" for column, value in row) for row in pairs)
         columns[name] = SliceColumn(names, np.array([positions[row] for row in by_row], np.intp))
     return columns
@@ -114,8 +120,11 @@ def group_names(
             try:
                 match = expression.search(_path(image, root), timeout=max(0.001, end - time.monotonic()))
             except TimeoutError:
-                problem = f"the expression {rule.path} takes more than {SECONDS} seconds"
-                raise SuiteError(problem, where=f"{image.path}: group", allowed="a simpler one") from None
+                raise SuiteError(
+                    f"the expression {rule.path} takes more than {SECONDS} seconds",
+                    where=f"{image.path}: group",
+                    allowed="a simpler one",
+                ) from None
             names.append("" if match is None else match["group"] or "")
         problem = f"group: {rule.path} does not match its path"
         allowed = "an expression for every image"

@@ -134,8 +134,11 @@ class Suite:
             SuiteError: the suite declares no such set.
         """
         if set_name not in self.manifest.sets:
-            pieces = known_names(set_name, self.manifest.sets)
-            raise SuiteError(f"unknown set '{set_name}'", where=self.manifest.document.label, **pieces)
+            raise SuiteError(
+                f"unknown set '{set_name}'",
+                where=self.manifest.document.label,
+                **known_names(set_name, self.manifest.sets),
+            )
         return self.manifest.sets[set_name]
 
     def missing(self, view: View) -> str | None:

@@ -103,8 +103,11 @@ def check_fresh(thresholds: Thresholds, record: Record) -> None:
         got = (
             f"a record of {record.model.name} without the origin of its answers" if row is None else row.text
         )
-        hint = "Run the gate again, with this file or with --quba-fresh."
-        raise ThresholdError(where=f"{thresholds.label}: predictions: fresh", got=got, hint=hint)
+        raise ThresholdError(
+            where=f"{thresholds.label}: predictions: fresh",
+            got=got,
+            hint="Run the gate again, with this file or with --quba-fresh.",
+        )
 
 
 def check_protocol(thresholds: Thresholds, record: Record) -> None:
@@ -116,6 +119,8 @@ def check_protocol(thresholds: Thresholds, record: Record) -> None:
     if thresholds.protocol not in (None, record.protocol):
         own = record.protocol
         name = record.model.name
-        problem = f"states protocol {thresholds.protocol}, but the values of {name} are of protocol {own}"
-        allowed = f"a file that states {own}, or no protocol"
-        raise ThresholdError(problem, where=thresholds.label, allowed=allowed)
+        raise ThresholdError(
+            f"states protocol {thresholds.protocol}, but the values of {name} are of protocol {own}",
+            where=thresholds.label,
+            allowed=f"a file that states {own}, or no protocol",
+        )

@@ -74,8 +74,12 @@ def check_verdicts(record: Record, where: str) -> tuple[VerdictRow, ...]:
     demands: dict[str, list[VerdictRow]] = {}
     for row in record.verdicts:
         if row.threshold_file not in files:
-            problem = f"the verdict on {row.name} is of no threshold file of the run"
-            raise UserError(problem, where=where, got=row.threshold_file or "none", hint=RUN_AGAIN)
+            raise UserError(
+                f"the verdict on {row.name} is of no threshold file of the run",
+                where=where,
+                got=row.threshold_file or "none",
+                hint=RUN_AGAIN,
+            )
         demands.setdefault(row.threshold_file, []).append(row)
     undecided: list[VerdictRow] = []
     for name, file in files.items():
@@ -95,11 +99,18 @@ def _check_demands(record: Record, file: InputRow, rows: Sequence[VerdictRow], w
     policy = [file.settings.get(key) for key in ("uncertain", "confidence")]
     for row in rows:
         if [row.policy, row.confidence] != policy:
-            problem = f"the policy of {row.name} is not that of '{file.path}'"
-            raise UserError(problem, where=where, got=f"{row.policy}, {row.confidence:g}", hint=RUN_AGAIN)
+            raise UserError(
+                f"the policy of {row.name} is not that of '{file.path}'",
+                where=where,
+                got=f"{row.policy}, {row.confidence:g}",
+                hint=RUN_AGAIN,
+            )
     if not record.unselected and demands_digest(rows, file.settings) != file.demands:
-        problem = f"its demands are not those of '{file.path}': one is missing, added or changed"
-        raise UserError(problem, where=where, hint=RUN_AGAIN)
+        raise UserError(
+            f"its demands are not those of '{file.path}': one is missing, added or changed",
+            where=where,
+            hint=RUN_AGAIN,
+        )
 
 
 def _check_outcomes(record: Record, rows: Sequence[VerdictRow], where: str) -> Iterator[VerdictRow]:

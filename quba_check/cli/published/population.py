@@ -27,9 +27,11 @@ def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
     """
     name = name or output.stem
     if name in BUILT_IN:
-        where = "quba-check published population"
-        allowed = f"any but {', '.join(BUILT_IN)}; give one with --name"
-        raise OptionError(f"the name '{name}' is taken", where=where, allowed=allowed)
+        raise OptionError(
+            f"the name '{name}' is taken",
+            where="quba-check published population",
+            allowed=f"any but {', '.join(BUILT_IN)}; give one with --name",
+        )
     check_not_read(output, paths)
     file = population_from_records({str(path): read_record(path) for path in dict.fromkeys(paths)}, name)
     write_text(file.to_json(), output)

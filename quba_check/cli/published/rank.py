@@ -32,11 +32,16 @@ def parse_dimension(given: Given) -> tuple[str, str, float]:
     """
     dimension, equals, text = given.value.partition("=")
     if not equals:
-        allowed = "DIMENSION=NUMBER, such as accuracy=2"
-        raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
+        raise OptionError(
+            where=given.flag, got=f"'{given.value}'", allowed="DIMENSION=NUMBER, such as accuracy=2"
+        )
     if dimension not in PUBLISHED_DIMENSIONS:
-        pieces = known_names(dimension, PUBLISHED_DIMENSIONS)
-        raise OptionError("unknown dimension", where=given.flag, got=f"'{dimension}'", **pieces)
+        raise OptionError(
+            "unknown dimension",
+            where=given.flag,
+            got=f"'{dimension}'",
+            **known_names(dimension, PUBLISHED_DIMENSIONS),
+        )
     try:
         return dimension, text, float(text)
     except ValueError:
@@ -69,10 +74,12 @@ def _unique(
     """Return the pairs as a mapping, or refuse a repeated dimension."""
     for name, numbers in grouped(pairs).items():
         if len(numbers) > 1:
-            where = f"{ctx.command_path}: {param.opts[0]}"
-            problem = f"{name} is given {len(numbers)} times"
-            got = listed(f"{number:g}" for number in numbers)
-            raise OptionError(problem, where=where, got=got, allowed="once for each dimension")
+            raise OptionError(
+                f"{name} is given {len(numbers)} times",
+                where=f"{ctx.command_path}: {param.opts[0]}",
+                got=listed(f"{number:g}" for number in numbers),
+                allowed="once for each dimension",
+            )
     return dict(pairs)
 
 

@@ -64,9 +64,11 @@ def reproduce(model: PublishedModel, form: str, spec: str | None, **given: Any) 
     ImageNet family. All of it takes hours on a GPU: begin with --limit 5000. Predictions are stored.
     """
     if spec is None and model.timm is None:
-        allowed = f"--model=SPEC with its weights, or a model that '{COMMAND} --list' prints"
-        problem = f"no name in timm is known for '{model.id}'"
-        raise OptionError(problem, where=f"{COMMAND}: ID", allowed=allowed)
+        raise OptionError(
+            f"no name in timm is known for '{model.id}'",
+            where=f"{COMMAND}: ID",
+            allowed=f"--model=SPEC with its weights, or a model that '{COMMAND} --list' prints",
+        )
     set_up_process()
     rows = reproductions(model, _outcomes(model, spec, **given))
     write_output((reproduction_json if form == "json" else reproduction_text)(model, rows))
@@ -83,10 +85,12 @@ def _outcomes(
     folder = store or default_location()
     suite = find_suite(data, local_folder(folder), SubsetSampler(limit, 0))
     if suite.name != SUITE or len(suite.classes) != CLASSES:
-        problem = f"the published values are of {SUITE} with {CLASSES:,} classes"
-        got = f"'{suite.name}' with {len(suite.classes):,}"
-        allowed = "a folder with the ImageNet family"
-        raise OptionError(problem, where=f"{COMMAND}: --data", got=got, allowed=allowed)
+        raise OptionError(
+            f"the published values are of {SUITE} with {CLASSES:,} classes",
+            where=f"{COMMAND}: --data",
+            got=f"'{suite.name}' with {len(suite.classes):,}",
+            allowed="a folder with the ImageNet family",
+        )
     subject: str | Classifier = text
     outcomes: dict[ProtocolName, dict[str, Outcome]] = {}
     for protocol in ORDER:

@@ -52,9 +52,11 @@ def answer_requests(location: Location, entry: AnswersEntry, file: MergedFile) -
                 is_unknown = "max" in file.keys((*location, name))
             if is_unknown and name == "share":
                 if at is not None and at.is_searched and not at.chosen_on:
-                    text = "images of no class have no right answers"
-                    allowed = "from, with a labelled set"
-                    raise file.error((*location, "at", at.rule), text, allowed=allowed)
+                    raise file.error(
+                        (*location, "at", at.rule),
+                        "images of no class have no right answers",
+                        allowed="from, with a labelled set",
+                    )
                 one = replace(one, number=replace(one.number, better="low"))
             yield from numbers_asked((*location, name), getattr(entry, name), (one,), file)
 
@@ -72,19 +74,24 @@ def _rule(
     keys = [key for key in _RULES if key in rule]
     if len(keys) != 1 and (rule or {*names} - {"aurc"}):
         got = " and ".join(keys) or "none"
-        allowed = f"one of {listed(_RULES)}"
         where = place if rule else location
-        raise file.error(where, "one rule is needed", shown="answers.at", got=got, allowed=allowed)
+        raise file.error(
+            where, "one rule is needed", shown="answers.at", got=got, allowed=f"one of {listed(_RULES)}"
+        )
     if entry.at is None or not keys:
         return None, ANSWER_SCORES[0]
     (key,) = keys
     wrong = next((one for one in ("confidence", "score", "from") if one in rule), None)
     if key in _SCORES and wrong:
-        allowed = f"{key} alone, or {listed(_CHOSEN)} with score and from"
-        raise file.error((*place, wrong), f"it does not go with '{key}'", allowed=allowed)
+        raise file.error(
+            (*place, wrong),
+            f"it does not go with '{key}'",
+            allowed=f"{key} alone, or {listed(_CHOSEN)} with score and from",
+        )
     if "confidence" in rule and key != "error":
-        text = "it applies to 'error' only"
-        raise file.error((*place, "confidence"), text, got=key, allowed="no confidence")
+        raise file.error(
+            (*place, "confidence"), "it applies to 'error' only", got=key, allowed="no confidence"
+        )
     if key in ("accuracy", "share") and "from" not in rule:
         raise file.error((*place, key), "a set to choose on is needed", allowed="from, with another set")
     confidence = (entry.at.confidence or 0.95) if key == "error" else None
@@ -110,13 +117,17 @@ def _by_class(
     names = table_class_names(suite.class_names, suite.class_count)
     unknown = next((name for name in levels if name not in (*names, "default")), None)
     if unknown:
-        text = f"the suite '{suite.name}' has no class '{unknown}'"
-        hint = did_you_mean(unknown, names)
-        raise file.error((*location, unknown), text, allowed=f"{listed(names, 10)}, or default", hint=hint)
+        raise file.error(
+            (*location, unknown),
+            f"the suite '{suite.name}' has no class '{unknown}'",
+            allowed=f"{listed(names, 10)}, or default",
+            hint=did_you_mean(unknown, names),
+        )
     missing = [name for name in names if name not in levels and "default" not in levels]
     if missing:
-        text = f"no threshold for {listed(missing, 10)}"
-        raise file.error(location, text, allowed="every class, or default")
+        raise file.error(
+            location, f"no threshold for {listed(missing, 10)}", allowed="every class, or default"
+        )
     return tuple((name, levels.get(name, levels.get("default", 0.0))) for name in names)
 
 
@@ -140,6 +151,10 @@ def _numbers(location: Location, numbers: Mapping[str, Part], file: MergedFile) 
     stated = file.keys(location)
     names = [name for name in numbers if name in stated]
     if not names:
-        allowed = f"{listed(numbers)}, each with min or max, max_drop or max_relative_drop"
-        raise file.error(location, "nothing is demanded", got=listed(stated), allowed=allowed)
+        raise file.error(
+            location,
+            "nothing is demanded",
+            got=listed(stated),
+            allowed=f"{listed(numbers)}, each with min or max, max_drop or max_relative_drop",
+        )
     return names

@@ -47,9 +47,13 @@ def class_requests(location: Location, entry: MacroEntry | NotAs, file: MergedFi
     """
     name = str(location[1])
     if name in (EACH, MACRO, NOT_AS) and name in _numbers(file.suite):
-        text = f"'{name}' is a key of this section and a class of the suite '{file.suite.name}'"
-        hint = "To use the key, rename the class."
-        raise file.error(location[:2], text, shown="classes", allowed=f"'{name}|' for the class", hint=hint)
+        raise file.error(
+            location[:2],
+            f"'{name}' is a key of this section and a class of the suite '{file.suite.name}'",
+            shown="classes",
+            allowed=f"'{name}|' for the class",
+            hint="To use the key, rename the class.",
+        )
     if isinstance(entry, MacroEntry):
         yield from _of_entry(location, entry, name, file)
         return
@@ -63,8 +67,9 @@ def _confusions(location: Location, entries: Mapping[str, Any], file: MergedFile
         place = (*location, name)
         mistaken_for, others = _classes(place, file)
         if {*classes} & {*others}:
-            text = "a class cannot be mistaken for itself"
-            raise file.error(place, text, got=f"'{name}'", allowed="other classes")
+            raise file.error(
+                place, "a class cannot be mistaken for itself", got=f"'{name}'", allowed="other classes"
+            )
         number = CLASS_NUMBERS["confusion"]
         request = Request("classes", number, target, classes, mistaken_for=mistaken_for, others=others)
         for inner, entry in entries_of(place, bounds):
@@ -79,14 +84,19 @@ def _of_entry(location: Location, entry: MacroEntry, name: str, file: MergedFile
     metrics = [metric for metric in allowed if metric in stated]
     if not metrics:
         got = listed(stated) or "nothing"
-        bounds = f"{listed(allowed)}, each with min, max_drop or max_relative_drop"
-        raise file.error(location, "nothing is demanded", got=got, allowed=bounds)
+        raise file.error(
+            location,
+            "nothing is demanded",
+            got=got,
+            allowed=f"{listed(allowed)}, each with min, max_drop or max_relative_drop",
+        )
     at = _operating_point((*location, "at"), getattr(entry, "at", None), file)
     restated = ("precision", "npv")
     for key, targets in (("at", tuple(one for one in allowed if one != "auroc")), ("prevalence", restated)):
         if key in stated and not {*targets} & {*metrics}:
-            text = f"together with {' or '.join(targets)}"
-            raise file.error((*location, key), "it applies to no demand", allowed=text)
+            raise file.error(
+                (*location, key), "it applies to no demand", allowed=f"together with {' or '.join(targets)}"
+            )
     kinds = _WORST if name in _OF else KINDS
     for metric in metrics:
         request = Request("classes", CLASS_NUMBERS[metric], target, classes)
@@ -113,8 +123,9 @@ def _operating_point(
         return None
     rules = [rule for rule in _RULES if rule in stated]
     if len(rules) != 1 or ("from" in stated) != (rules != ["probability"]):
-        allowed = "probability, or specificity, recall or precision with from"
-        raise file.error(location, got=listed(stated), allowed=allowed)
+        raise file.error(
+            location, got=listed(stated), allowed="probability, or specificity, recall or precision with from"
+        )
     return OperatingPoint(rules[0], getattr(entry, rules[0]), entry.chosen_on or "")
 
 
@@ -146,12 +157,20 @@ def _classes(location: Location, file: MergedFile) -> tuple[str, tuple[int, ...]
         parts = [part if part in numbers else short_class_names([part])[0] for part in parts]
     for part in parts:
         if part not in numbers:
-            text = f"the suite '{suite.name}' has no class '{part}'"
-            hint = did_you_mean(part, shown)
-            raise file.error(location, text, shown=above, allowed=listed(shown, _SHOWN), hint=hint)
+            raise file.error(
+                location,
+                f"the suite '{suite.name}' has no class '{part}'",
+                shown=above,
+                allowed=listed(shown, _SHOWN),
+                hint=did_you_mean(part, shown),
+            )
         if suite.class_names.count(part) > 1:
-            text = f"the suite '{suite.name}' has several classes '{part}'"
-            raise file.error(location, text, shown=above, allowed="a name of one class")
+            raise file.error(
+                location,
+                f"the suite '{suite.name}' has several classes '{part}'",
+                shown=above,
+                allowed="a name of one class",
+            )
     classes = tuple(sorted(numbers[part] for part in parts))
     problem = allowed = ""
     if len(set(classes)) < len(classes):

@@ -46,11 +46,14 @@ def grade_requests(location: Location, entry: QubaEntry, file: MergedFile) -> It
     if population is not None and population not in POPULATIONS:
         where = f"{file.document(place).at(place)}: quba.population"
         if file_kind(file.document(place).path.parent / population, where, ThresholdError) != "file":
-            got = f"'{population}'"
-            allowed = f"{listed(POPULATIONS)}, or a population file next to this one"
-            hint = did_you_mean(population, POPULATIONS)
-            text = "no such name or file"
-            raise file.error(place, text, is_on_key=False, got=got, allowed=allowed, hint=hint)
+            raise file.error(
+                place,
+                "no such name or file",
+                is_on_key=False,
+                got=f"'{population}'",
+                allowed=f"{listed(POPULATIONS)}, or a population file next to this one",
+                hint=did_you_mean(population, POPULATIONS),
+            )
     stated = [key for key in file.keys(location) if key in _NUMBERS]
     for key in stated or _NUMBERS:
         request = Request(QUBA, _NUMBERS[key])
@@ -69,9 +72,13 @@ def grade_settings(file: MergedFile) -> QubaSettings:
     weights |= {name: float(weight or 0) for name, weight in (entry.weights or {}).items()}
     if not any(weights.values()):
         place = (QUBA, "weights", list(overrides)[-1])
-        allowed = "at least one above 0"
-        text = "all dimensions weigh 0"
-        raise file.error(place, text, shown="quba.weights", is_on_key=False, allowed=allowed)
+        raise file.error(
+            place,
+            "all dimensions weigh 0",
+            shown="quba.weights",
+            is_on_key=False,
+            allowed="at least one above 0",
+        )
     population, digest = _population(entry.population, file)
     attacked = None if file.entry.dimensions is None else file.entry.dimensions.adversarial_robustness
     sizes = attacked if isinstance(attacked, tuple) else (attacked,) if attacked else ()
@@ -98,8 +105,11 @@ def _population(name: str | None, file: MergedFile) -> tuple[str, str | None]:
 
 def _check_published(file: MergedFile, location: Location, name: str) -> None:
     if name not in PUBLISHED_DIMENSIONS:
-        pieces = known_names(name, PUBLISHED_DIMENSIONS)
         is_key = location[1] == "weights"
-        problem = f"'{name}' is not in the QUBA score"
-        shown = f"quba.{location[1]}"
-        raise file.error(location, problem, shown=shown, is_on_key=is_key, **pieces)
+        raise file.error(
+            location,
+            f"'{name}' is not in the QUBA score",
+            shown=f"quba.{location[1]}",
+            is_on_key=is_key,
+            **known_names(name, PUBLISHED_DIMENSIONS),
+        )

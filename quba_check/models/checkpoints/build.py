@@ -221,8 +221,9 @@ def _check_fit(
     error = partial(ModelError, where=facts.where)
     if match.rivals:
         prefixes = listed(map(repr, (match.removed[0], *match.rivals)))
-        hint = "Save the one to judge in a file of its own."
-        raise error(f"holds several models, under {prefixes}", hint=hint)
+        raise error(
+            f"holds several models, under {prefixes}", hint="Save the one to judge in a file of its own."
+        )
     if match.classes is not None:
         check_head(match.classes, head, facts.where, "the checkpoint's head")
     if match.differences:
@@ -253,8 +254,11 @@ def load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     name = spec.name
     check_architecture(name, where=spec.text)
     if not is_model_pretrained(name):
-        hint = f"Give a checkpoint file and --quba-arch={name}."
-        raise ModelError(f"timm has no pretrained weights for '{name}'", where=spec.text, hint=hint)
+        raise ModelError(
+            f"timm has no pretrained weights for '{name}'",
+            where=spec.text,
+            hint=f"Give a checkpoint file and --quba-arch={name}.",
+        )
     create = partial(timm.create_model, name, pretrained=True)
     with model_errors(
         "its pretrained weights could not be loaded (without a network give a checkpoint file and "
@@ -315,9 +319,12 @@ def read_config(path: Path, *, spec: str, head: Head | None = None) -> BuildSpec
     (file,) = model_files(path)
     config = read_json(path, f"{spec}: {CONFIG}", ModelError)
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
-        problem = f"its {CONFIG} is not timm's, the key 'architecture' is missing"
-        hint = f"For a model of another library, write a function that returns its logits, and {WITH_CODE}."
-        raise ModelError(problem, where=spec, hint=hint)
+        raise ModelError(
+            f"its {CONFIG} is not timm's, the key 'architecture' is missing",
+            where=spec,
+            hint="For a model of another library, write a function that returns its logits, and "
+            f"{WITH_CODE}.",
+        )
     check_architecture(config["architecture"], where=f"{spec}: {CONFIG}")
     own = config.get("pretrained_cfg")
     names = ("num_classes", "label_names", "label_descriptions")
@@ -325,9 +332,12 @@ def read_config(path: Path, *, spec: str, head: Head | None = None) -> BuildSpec
     pretrained_cfg = {**(own if isinstance(own, dict) else config), **stated}
     classes = pretrained_cfg.get("num_classes")
     if classes is not None and (type(classes) is not int or classes < 0):
-        problem = f"{CONFIG}: num_classes cannot be used"
-        got = short_repr(classes)
-        raise ModelError(problem, where=spec, got=got, allowed="a whole number")
+        raise ModelError(
+            f"{CONFIG}: num_classes cannot be used",
+            where=spec,
+            got=short_repr(classes),
+            allowed="a whole number",
+        )
     if classes is not None and head is not None:
         check_head(classes, head, spec, "the model")
     return BuildSpec(
@@ -346,6 +356,10 @@ def check_head(theirs: int, head: Head, where: str, what: str) -> None:
         HeadError: it has another number.
     """
     if theirs != head.size:
-        problem = f"{what} has {theirs} classes, {head.expected}."
-        hint = head.advice(theirs)
-        raise HeadError(problem, where=where, hint=hint, theirs=theirs, classes=head.size)
+        raise HeadError(
+            f"{what} has {theirs} classes, {head.expected}.",
+            where=where,
+            hint=head.advice(theirs),
+            theirs=theirs,
+            classes=head.size,
+        )

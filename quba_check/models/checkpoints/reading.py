@@ -201,9 +201,10 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     states = dict(_states(loaded))
     levels = (loaded, *(value for value in loaded.values() if isinstance(value, Mapping)))
     if any(str(name).endswith(_PACKED) for level in levels for name in level):
-        problem = "holds the state dict of a quantised module, which no architecture of timm takes"
-        hint = f"Write a function that builds and quantises the model and loads the file, and {WITH_CODE}."
-        raise error(problem, hint=hint)
+        raise error(
+            "holds the state dict of a quantised module, which no architecture of timm takes",
+            hint=f"Write a function that builds and quantises the model and loads the file, and {WITH_CODE}.",
+        )
     if not states:
         contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
         raise error("holds a dict without weights", got=contents, hint=save)
@@ -253,15 +254,20 @@ def _usable_weights(state: State, spec: str) -> State:
     usable = {name: tensor for name, tensor in state.items() if name not in COUNTERS}
     for name, tensor in usable.items():
         if len(name) > MAX_NAME_LENGTH or not name.isprintable():
-            problem = "holds a tensor with a name that cannot be shown"
-            allowed = f"up to {MAX_NAME_LENGTH} printable characters"
-            raise ModelError(problem, where=spec, got=key_text(name), allowed=allowed)
+            raise ModelError(
+                "holds a tensor with a name that cannot be shown",
+                where=spec,
+                got=key_text(name),
+                allowed=f"up to {MAX_NAME_LENGTH} printable characters",
+            )
         form = unusual_form(tensor)
         if form:
-            problem = f"its tensor '{name}' is {form}"
-            allowed = "dense tensors of numbers"
-            hint = f"{HOW_TO_SAVE} of a model with such tensors, or {WITH_CODE}."
-            raise ModelError(problem, where=spec, allowed=allowed, hint=hint)
+            raise ModelError(
+                f"its tensor '{name}' is {form}",
+                where=spec,
+                allowed="dense tensors of numbers",
+                hint=f"{HOW_TO_SAVE} of a model with such tensors, or {WITH_CODE}.",
+            )
     return usable
 
 

@@ -95,15 +95,19 @@ def check_architecture(name: str, *, where: str) -> None:
         ModelError: timm knows no such architecture, or not with this tag; the message has the nearest names.
     """
     if not is_model(name):
-        hint = did_you_mean(name.partition(".")[0], timm.list_models())
-        allowed = f"the models of timm {timm.__version__}"
-        raise ModelError(f"unknown architecture '{key_text(name)}'", where=where, allowed=allowed, hint=hint)
+        raise ModelError(
+            f"unknown architecture '{key_text(name)}'",
+            where=where,
+            allowed=f"the models of timm {timm.__version__}",
+            hint=did_you_mean(name.partition(".")[0], timm.list_models()),
+        )
     base, _, tag = name.partition(".")
     tags = [pretrained.partition(".")[2] for pretrained in timm.list_pretrained(f"{base}.*")]
     if tag and tag not in tags:
         hint = "" if tags else f"There are no pretrained weights for {base}."
-        problem = f"'{base}' has no pretrained tag '{tag}'"
-        raise ModelError(problem, where=where, allowed=", ".join(tags), hint=hint)
+        raise ModelError(
+            f"'{base}' has no pretrained tag '{tag}'", where=where, allowed=", ".join(tags), hint=hint
+        )
 
 
 def build_architecture(spec: BuildSpec, classes: int) -> nn.Module:

@@ -73,9 +73,10 @@ def load_ultralytics(spec: ModelSpec, request: LoadRequest, classes: list[str]) 
         kind = next((name for name in classes if ".tasks." in name), classes[0])
         raise error("is not a classifier of ultralytics", got=kind.rpartition(".")[2], hint=CLASSIFIERS)
     if not request.trust_pickle:
-        problem = "is a pickled model of ultralytics, which runs code when it is read; nothing of it was run"
-        hint = "If you trust whoever made the file, give --quba-trust-pickle (docs/security.md)."
-        raise error(problem, hint=hint)
+        raise error(
+            "is a pickled model of ultralytics, which runs code when it is read; nothing of it was run",
+            hint="If you trust whoever made the file, give --quba-trust-pickle (docs/security.md).",
+        )
     files = model_files(spec.path)
     with quiet(), model_errors("cannot be read as a checkpoint of ultralytics:", where=spec.text):
         library = _import_ultralytics(spec)
@@ -123,9 +124,11 @@ def _import_ultralytics(spec: ModelSpec) -> Any:
         with np.printoptions():
             return importlib.import_module("ultralytics")
     except ImportError as missing:
-        problem = "a checkpoint of ultralytics needs ultralytics, which is not installed"
-        hint = "Install it: pip install ultralytics."
-        raise ModelError(problem, where=spec.text, hint=hint) from missing
+        raise ModelError(
+            "a checkpoint of ultralytics needs ultralytics, which is not installed",
+            where=spec.text,
+            hint="Install it: pip install ultralytics.",
+        ) from missing
     finally:
         Image.open = opener
         os.environ.clear()

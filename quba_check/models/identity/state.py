@@ -101,13 +101,17 @@ class Guard:
         for name, part in self._module.named_modules():
             if getattr(part, "training", False):  # parts of frozen TorchScript programs have no mode
                 part = f"its part '{name}'" if name else "it"
-                problem = f"the model must be measured in eval mode, but {part} is in train mode."
-                raise InvariantError(problem, where=view)
+                raise InvariantError(
+                    f"the model must be measured in eval mode, but {part} is in train mode.", where=view
+                )
         now = self.versions()
         for name, version in self._before.items():
             if now.get(name) != version:
-                problem = f"the model's tensor '{name}' changed while the model was measured"
-                raise InvariantError(problem, where=view, hint=_NO_WRITES)
+                raise InvariantError(
+                    f"the model's tensor '{name}' changed while the model was measured",
+                    where=view,
+                    hint=_NO_WRITES,
+                )
 
     def check_state(self) -> None:
         """Check all contents, once at the end of a run.

@@ -64,14 +64,16 @@ def imported_object(text: str) -> Any:
         missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
         if not missing or not (module_name == missing or module_name.startswith(f"{missing}.")):
             raise
-        problem = f"there is no module '{missing}', neither in {here} nor installed."
-        raise ModelError(problem, where=text) from error
+        raise ModelError(
+            f"there is no module '{missing}', neither in {here} nor installed.", where=text
+        ) from error
     with model_errors("looking it up raised", where=text):
         for name in path.split("."):
             if not hasattr(value, name):
                 owner = getattr(value, "__name__", module_name)
-                hint = did_you_mean(name, dir(value))
-                raise ModelError(f"'{owner}' has no attribute '{name}'.", where=text, hint=hint)
+                raise ModelError(
+                    f"'{owner}' has no attribute '{name}'.", where=text, hint=did_you_mean(name, dir(value))
+                )
             value = getattr(value, name)
     return value
 

@@ -185,13 +185,19 @@ def _function(call: str) -> Any:
     places = [] if module is None else [*(module.submodule_search_locations or ()), module.origin or ""]
     paths = [Path(place).resolve() for place in places if Path(place).is_absolute()]  # not "frozen"
     if places and not any(path.is_relative_to(here) and "site-packages" not in path.parts for path in paths):
-        allowed = f"a function of a module in {here}; write one that calls it"
-        raise error("a manifest cannot call installed code", got=f"the module '{name}'", allowed=allowed)
+        raise error(
+            "a manifest cannot call installed code",
+            got=f"the module '{name}'",
+            allowed=f"a function of a module in {here}; write one that calls it",
+        )
     value = imported_object(call)
     own = call.partition(":")[0]
     if not callable(value):
-        allowed = "a function from an RGB image of Pillow to an array"
-        raise error("is not callable", got=f"a value of type {type(value).__name__}", allowed=allowed)
+        raise error(
+            "is not callable",
+            got=f"a value of type {type(value).__name__}",
+            allowed="a function from an RGB image of Pillow to an array",
+        )
     module = getattr(value, "__module__", None)
     if module != own:
         raise error(got=f"an object of {module}", allowed=f"one that {own} defines")

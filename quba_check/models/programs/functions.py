@@ -70,8 +70,12 @@ class NumpyModel:
             ("files", isinstance(self.files, (list, tuple)), "a list of paths"),
         ):
             if not is_usable:
-                got = f"{getattr(self, name)!r}"
-                raise ModelError(f"{name} cannot be used", where="NumpyModel", got=got, allowed=allowed)
+                raise ModelError(
+                    f"{name} cannot be used",
+                    where="NumpyModel",
+                    got=f"{getattr(self, name)!r}",
+                    allowed=allowed,
+                )
 
 
 def _is_positive(value: object) -> bool:

@@ -66,8 +66,11 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     loaded = load_program(spec, request, graph, weights=weights, libraries=libraries)
     stated = (*loaded.configs, *([request.preprocessing] if request.preprocessing else []))
     if request.fallback is None and not any("mean" in config.values for config in stated):
-        hint = "State mean and std of the training in the file of --quba-preprocessing (docs/models.md)."
-        raise ModelError("does not state how pixels are scaled", where=spec.text, hint=hint)
+        raise ModelError(
+            "does not state how pixels are scaled",
+            where=spec.text,
+            hint="State mean and std of the training in the file of --quba-preprocessing (docs/models.md).",
+        )
     return loaded
 
 

@@ -42,8 +42,11 @@ def exported_config(metadata: object, spec: str) -> tuple[PreprocessingConfig, .
         return ()
     values: dict[str, Any] = {"channels": 3} | {key: _parsed(value) for key, value in metadata.items()}
     if values["task"] != "classify":
-        problem = f"is a model of ultralytics for the task {short_repr(values['task'])}"
-        raise ModelError(problem, where=spec, hint=CLASSIFIERS)
+        raise ModelError(
+            f"is a model of ultralytics for the task {short_repr(values['task'])}",
+            where=spec,
+            hint=CLASSIFIERS,
+        )
     stated = ultralytics_values(values["imgsz"], values["names"], values["channels"])
     return (PreprocessingConfig(stated | {"outputs": "probabilities"}, f"the metadata of {spec}"),)
 

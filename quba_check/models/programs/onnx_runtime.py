@@ -105,9 +105,11 @@ def _session(spec: ModelSpec, requested: str, device: torch.device) -> tuple[Any
     provider = PROVIDERS.get(requested) or (CUDA if device.type == "cuda" else "")
     available = onnxruntime.get_available_providers()
     if requested in PROVIDERS and provider not in available:
-        problem = f"{runtime} has no {provider}, which --quba-device={requested} needs"
-        hint = f"Installed: {', '.join(available)}. Install a build of onnxruntime with it."
-        raise ModelError(problem, where=spec.text, hint=hint)
+        raise ModelError(
+            f"{runtime} has no {provider}, which --quba-device={requested} needs",
+            where=spec.text,
+            hint=f"Installed: {', '.join(available)}. Install a build of onnxruntime with it.",
+        )
     with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
         session = _open_session(spec, provider, device)
     if not provider or provider in session.get_providers():
@@ -186,10 +188,13 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     )
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
-            allowed = "files in the folder of the ONNX file"
-            hint = "Save it again with onnx.save."
-            problem = "keeps weights outside of its folder"
-            raise ModelError(problem, where=spec, got=f"{name!r}", allowed=allowed, hint=hint)
+            raise ModelError(
+                "keeps weights outside of its folder",
+                where=spec,
+                got=f"{name!r}",
+                allowed="files in the folder of the ONNX file",
+                hint="Save it again with onnx.save.",
+            )
     files = (*first, *model_files(*(path.parent / name for name in names)))
     return OnnxGraph(
         Weights(sum(count for count in (*counts, *lists) if count > 1), bits // 8),

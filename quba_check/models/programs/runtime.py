@@ -261,11 +261,15 @@ def check_fits_input(takes: ImageInput, request: LoadRequest, spec: str, remedy:
     stated = {} if request.preprocessing is None else request.preprocessing.values
     size = stated.get("input_size")
     if size and size[0] != takes.channels:
-        got = f"{[*size]} in the preprocessing file"
-        raise ModelError(f"takes {takes.channels} channels", where=spec, got=got)
+        raise ModelError(
+            f"takes {takes.channels} channels", where=spec, got=f"{[*size]} in the preprocessing file"
+        )
     if takes.takes_pixels and any({*stated.get(key, value)} != {*value} for key, value in AS_PIXELS.items()):
-        problem = "takes pixels as uint8, but the preprocessing file states mean or std"
-        raise ModelError(problem, where=spec, hint=f"Leave them out{remedy}.")
+        raise ModelError(
+            "takes pixels as uint8, but the preprocessing file states mean or std",
+            where=spec,
+            hint=f"Leave them out{remedy}.",
+        )
 
 
 def _image_input(ports: Sequence[Port], spec: str) -> ImageInput:
@@ -287,13 +291,16 @@ def _image_input(ports: Sequence[Port], spec: str) -> ImageInput:
         zero_point = 0
     if len(shape) != 4 or not (is_last or shape[1] in (1, 3, None)) or dtype is None:
         described = ", ".join(f"'{port.name}' of {port.type} {port.shape}" for port in ports)
-        problem = "the graph does not take a batch of images"
-        got = f"the input {described}"
         allowed = (
             "one input of floats or uint8, shaped (images, channels, height, width) or (images, height, "
             "width, channels), with 3 channels, or 1 for grey images"
         )
-        raise ModelError(problem, where=spec, got=got, allowed=allowed)
+        raise ModelError(
+            "the graph does not take a batch of images",
+            where=spec,
+            got=f"the input {described}",
+            allowed=allowed,
+        )
     height, width = shape[1:3] if is_last else shape[2:]
     channels = (shape[3] if is_last else shape[1]) or 3
     size = (height, width) if height is not None and width is not None else None

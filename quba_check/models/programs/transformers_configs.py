@@ -105,8 +105,11 @@ def configs_of_folder(
         return tuple(configs)
     content = read_json(folder / PROCESSOR, f"{spec.text}: {PROCESSOR}", ModelError)
     if isinstance(content, dict) and content.get("do_flip_channel_order"):
-        hint = f"Write a function whose forward flips the channels, and {WITH_CODE}."
-        raise ModelError(f"its {PROCESSOR} asks for BGR images", where=spec.text, hint=hint)
+        raise ModelError(
+            f"its {PROCESSOR} asks for BGR images",
+            where=spec.text,
+            hint=f"Write a function whose forward flips the channels, and {WITH_CODE}.",
+        )
     if not states_all(request):
         library = import_transformers(spec.text)
         problem = f"transformers {library.__version__} cannot load its {PROCESSOR}:"
@@ -125,14 +128,24 @@ def check_config(config: Mapping[str, Any], spec: str, *, trust_pickle: bool) ->
     names = [str(name) for name in config.get("architectures") or ()]
     if not any("ForImageClassification" in name for name in names):
         got = listed(names) or "none"
-        allowed = "an architecture …ForImageClassification"
-        raise ModelError(f"{CONFIG} is of no image classifier", where=spec, got=got, allowed=allowed)
+        raise ModelError(
+            f"{CONFIG} is of no image classifier",
+            where=spec,
+            got=got,
+            allowed="an architecture …ForImageClassification",
+        )
     if config.get("problem_type") == "multi_label_classification":
-        problem = "it answers several classes an image (multi-label), and demands count one answer an image"
-        raise ModelError(problem, where=spec, hint=f"For one class against the rest, {WITH_CODE}.")
+        raise ModelError(
+            "it answers several classes an image (multi-label), and demands count one answer an image",
+            where=spec,
+            hint=f"For one class against the rest, {WITH_CODE}.",
+        )
     if "auto_map" in config and not trust_pickle:
-        problem = "its folder brings code of its own (auto_map), which would run"
-        raise ModelError(problem, where=spec, hint="If you trust it, give --quba-trust-pickle.")
+        raise ModelError(
+            "its folder brings code of its own (auto_map), which would run",
+            where=spec,
+            hint="If you trust it, give --quba-trust-pickle.",
+        )
 
 
 def _preprocessing(processor: Any, channels: int, spec: str, where: str) -> PreprocessingConfig:

@@ -75,8 +75,11 @@ def count_weights(
     extra = sum(others[key] for key in others.keys() - own) + sum(map(len, numbers))
     total = sum(own.values()) + extra
     if not total:
-        hint = "Give the original model, by its file or package.module:callable."
-        raise ModelError("holds no weights that can be counted", where=spec, hint=hint)
+        raise ModelError(
+            "holds no weights that can be counted",
+            where=spec,
+            hint="Give the original model, by its file or package.module:callable.",
+        )
     note = f"parameters counts {extra:,} numbers that {spec} holds as constants or buffers, too"
     if not own:
         note = f"{spec} is frozen: parameters counts the {total:,} numbers of its constants"

@@ -131,9 +131,11 @@ def _model(
                 **activation,
             )
         except pickle.UnpicklingError as error:
-            problem = "would run code when it is read; nothing of it was run"
-            hint = "If you trust whoever made the file: --quba-trust-pickle."
-            raise ModelError(problem, where=spec.text, hint=hint) from error
+            raise ModelError(
+                "would run code when it is read; nothing of it was run",
+                where=spec.text,
+                hint="If you trust whoever made the file: --quba-trust-pickle.",
+            ) from error
     return model, notes
 
 
@@ -147,10 +149,12 @@ def _check_config(config: Any, spec: ModelSpec) -> None:
     trunk = vision.get("timm_model_name") if isinstance(vision, dict) else None
     foreign = trunk if isinstance(trunk, str) and ":" in trunk else None
     if "trust_remote_code" in json.dumps(config) or foreign:
-        problem = f"its {CLIP_CONFIG} asks for code from elsewhere"
-        got = f"'{foreign or 'trust_remote_code'}'; nothing of it was run"
-        hint = "If you trust whoever made it: --quba-trust-pickle."
-        raise ModelError(problem, where=spec.text, got=got, hint=hint)
+        raise ModelError(
+            f"its {CLIP_CONFIG} asks for code from elsewhere",
+            where=spec.text,
+            got=f"'{foreign or 'trust_remote_code'}'; nothing of it was run",
+            hint="If you trust whoever made it: --quba-trust-pickle.",
+        )
 
 
 def class_prompts(classes: Sequence[str], prompts: Prompts) -> tuple[list[tuple[str, ...]], list[str]]:

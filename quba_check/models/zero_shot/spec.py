@@ -64,8 +64,7 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
     path = expanded_path(weights, spec=text)
     if path.suffix.lower() in _WEIGHTS and not path.is_file():
         names = [file.name for file in neighbours(path, _could_be_weights)]
-        hint = did_you_mean(path.name, names)
-        raise ModelError(f"there is no weights file {path}.", where=text, hint=hint)
+        raise ModelError(f"there is no weights file {path}.", where=text, hint=did_you_mean(path.name, names))
     return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
 
 
@@ -79,5 +78,8 @@ def _check_folder(text: str, folder: Path) -> None:
     files = folder.iterdir() if folder.is_dir() else []
     needed = [folder / CLIP_CONFIG, *(path for path in files if path.suffix in _FOLDER_SUFFIXES)]
     if len(needed) == 1 or not all(path.is_file() for path in needed):
-        allowed = f"a folder with {CLIP_CONFIG} and a {', '.join(_FOLDER_SUFFIXES)} file"
-        raise ModelError(f"there is no model in {folder}.", where=text, allowed=allowed)
+        raise ModelError(
+            f"there is no model in {folder}.",
+            where=text,
+            allowed=f"a folder with {CLIP_CONFIG} and a {', '.join(_FOLDER_SUFFIXES)} file",
+        )

@@ -80,8 +80,12 @@ def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -
     if severity not in SEVERITIES:
         raise UserError("unknown severity", where=name, got=f"{severity}", allowed="1, 2, 3, 4, 5")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        got = f"{image.dtype} of shape {image.shape}"
-        raise UserError("not an RGB image", where=name, got=got, allowed="uint8 of shape (H, W, 3)")
+        raise UserError(
+            "not an RGB image",
+            where=name,
+            got=f"{image.dtype} of shape {image.shape}",
+            allowed="uint8 of shape (H, W, 3)",
+        )
     image = np.ascontiguousarray(image)
     return _BY_NAME[name](image, Strength(severity, min(image.shape[:2])), rng)
 

@@ -52,13 +52,18 @@ def define_decided(document: Document, sets: SetEntries, classes: ClassList) -> 
         if problem or not named:
             allowed = listed(grouped, _SHOWN) or "a set that declares group, and the suite has none"
             hint = "" if named else did_you_mean(rule.of, grouped)
-            got = f"'{rule.of}'"
-            raise error_at(document, (*location, "of"), problem, got=got, allowed=allowed, hint=hint)
+            raise error_at(
+                document, (*location, "of"), problem, got=f"'{rule.of}'", allowed=allowed, hint=hint
+            )
         where = (*location, "any")
         class_name = rule.any_of
         if class_name is not None and named[0].space is not None:
-            problem = f"the labels of '{rule.of}' are not the model's classes"
-            raise error_at(document, where, problem, allowed="by in place of any")
+            raise error_at(
+                document,
+                where,
+                f"the labels of '{rule.of}' are not the model's classes",
+                allowed="by in place of any",
+            )
         number = None if class_name is None else _class_number(document, where, class_name, classes)
         decided[name] = DecidedSet(rule.of, rule.by or "any", number)
     return decided

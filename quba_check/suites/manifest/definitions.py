@@ -106,8 +106,10 @@ def define_spaces(document: Document, entry: ManifestEntry, classes: ClassList) 
     for name, definition in entry.spaces.items():
         location = ("spaces", name)
         if name == OWN_SPACE or name in BUILT_IN_SPACES:
-            problem = f"the name '{name}' is taken. Give the label space another name."
-            raise SuiteError(problem, where=f"{document.at_key(location)}: spaces")
+            raise SuiteError(
+                f"the name '{name}' is taken. Give the label space another name.",
+                where=f"{document.at_key(location)}: spaces",
+            )
         if isinstance(definition, str):
             check_reference(document, location, definition, entry, {})
             spaces[name] = replace(built_in_space(definition), name=name)
@@ -128,8 +130,9 @@ def check_reference(
     if name in defined or (is_imagenet and name in BUILT_IN_SPACES):
         return
     if name in BUILT_IN_SPACES:
-        allowed = f"only with classes: {IMAGENET}"
-        raise error_at(document, location, f"'{name}' reads ImageNet's classes", allowed=allowed)
+        raise error_at(
+            document, location, f"'{name}' reads ImageNet's classes", allowed=f"only with classes: {IMAGENET}"
+        )
     names = (*defined, *(BUILT_IN_SPACES if is_imagenet else ()))
     pieces = known_names(name, names) if names else {"hint": "Define it under spaces."}
     raise error_at(document, location, f"unknown label space '{name}'", **pieces)
@@ -183,10 +186,13 @@ def _check_templates(document: Document, templates: list[str] | None) -> None:
         raise error_at(document, location, got="an empty list", allowed="one template or more")
     for number, template in enumerate(templates or ()):
         if PLACE not in template:
-            problem = "has no place for the name of the class"
-            got = describe(template)
-            allowed = "text with {} in it, such as 'a photo of a {}.'"
-            raise error_at(document, (*location, number), problem, got=got, allowed=allowed)
+            raise error_at(
+                document,
+                (*location, number),
+                "has no place for the name of the class",
+                got=describe(template),
+                allowed="text with {} in it, such as 'a photo of a {}.'",
+            )
 
 
 def _check_names(document: Document, names: dict[str, str], classes: ClassList) -> None:
@@ -194,8 +200,9 @@ def _check_names(document: Document, names: dict[str, str], classes: ClassList) 
     for key, name in names.items():
         location: Location = ("prompts", "names", key)
         if key not in classes.names:
-            where = f"{document.at_key(location)}: prompts.names"
-            raise SuiteError(where=where, **classes.unknown("class", key))
+            raise SuiteError(
+                where=f"{document.at_key(location)}: prompts.names", **classes.unknown("class", key)
+            )
         if not name.strip():
             raise error_at(document, location, got="an empty name", allowed="text")
         if name in owner:
@@ -225,9 +232,12 @@ def define_restriction(
         whole = read_classes(document, entry.restrict, "restrict")
         source = entry.restrict
     elif entry.classes == IMAGENET:
-        problem = "classes: imagenet keeps all of ImageNet's classes"
-        hint = "List the classes to score under classes, or remove restrict."
-        raise error_at(document, ("restrict",), problem, hint=hint)
+        raise error_at(
+            document,
+            ("restrict",),
+            "classes: imagenet keeps all of ImageNet's classes",
+            hint="List the classes to score under classes, or remove restrict.",
+        )
     else:
         whole = imagenet_list()
         source = "ImageNet"
@@ -262,16 +272,22 @@ def _columns(document: Document, classes: ClassList, whole: ClassList, source: s
         is_list = isinstance(document.data["classes"], list)
         where = f"{document.at(('classes', number if is_list else name))}: classes: '{name}'"
         if not positions:
-            problem = f"{where} is not a class of {source}, which restrict refers to"
-            raise SuiteError(problem, allowed=listed(whole.names, SHOWN), hint=did_you_mean(name, index))
+            raise SuiteError(
+                f"{where} is not a class of {source}, which restrict refers to",
+                allowed=listed(whole.names, SHOWN),
+                hint=did_you_mean(name, index),
+            )
         same = [whole.names[position] for position in positions]
         if len(positions) > 1:
-            allowed = listed(f"{own} (output {place})" for own, place in zip(same, positions, strict=True))
-            hint = f"Name one, as in classes: {{{name}: {same[0]}}}."
-            problem = f"{where} names {len(same)} classes of {source}"
-            raise SuiteError(problem, allowed=allowed, hint=hint)
-        problem = f"{where} is the same class of {source} as '{taken[positions[0]]}' ({same[0]})"
-        raise SuiteError(problem, hint="Remove one of them.")
+            raise SuiteError(
+                f"{where} names {len(same)} classes of {source}",
+                allowed=listed(f"{own} (output {place})" for own, place in zip(same, positions, strict=True)),
+                hint=f"Name one, as in classes: {{{name}: {same[0]}}}.",
+            )
+        raise SuiteError(
+            f"{where} is the same class of {source} as '{taken[positions[0]]}' ({same[0]})",
+            hint="Remove one of them.",
+        )
     return tuple(taken)
 
 

@@ -106,8 +106,11 @@ def read_manifest(path: Path, label: str) -> Manifest:
     _check_corruptions(document, entry.sets)
     for name in entry.serving:
         if not _SHIFT_NAME.fullmatch(name):
-            where = f"{document.at_key(('serving', name))}: serving"
-            raise SuiteError(where=where, got=f"the name '{name}'", allowed=_NAME_RULE)
+            raise SuiteError(
+                where=f"{document.at_key(('serving', name))}: serving",
+                got=f"the name '{name}'",
+                allowed=_NAME_RULE,
+            )
         _check_call(document, ("serving", name, "call"), entry.serving[name].call or "")
     spaces = define_spaces(document, entry, classes)
     sets = _declared_sets(entry.sets)
@@ -117,9 +120,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
             location = (*filter(None, ("sets", above, *name.split("/"))), "space")
             problem = _WITHOUT_SPACE.get(name.partition("/")[0])
             if problem:
-                got = f"'{declared.space}'"
-                hint = "Remove the key."
-                raise error_at(document, location, problem, got=got, hint=hint)
+                raise error_at(document, location, problem, got=f"'{declared.space}'", hint="Remove the key.")
             check_reference(document, location, declared.space, entry, spaces)
     decided = define_decided(document, entry.sets, classes)
     return Manifest(document, one_line(entry.name), entry, classes, sets, spaces, prompts, decided, head)
@@ -135,8 +136,12 @@ def _check_call(document: Document, location: Location, call: str) -> None:
             folders = [] if spec is None else [*(spec.submodule_search_locations or ())]
             for place in map(Path, [] if spec is None else [*folders, spec.origin or "/"]):
                 if place.resolve().is_relative_to(root):
-                    got = f"{place}, which lies in the data folder"
-                    raise error_at(document, location, got=got, allowed="a module elsewhere")
+                    raise error_at(
+                        document,
+                        location,
+                        got=f"{place}, which lies in the data folder",
+                        allowed="a module elsewhere",
+                    )
 
 
 def class_files(path: Path, label: str) -> list[str]:
@@ -180,10 +185,12 @@ def _check_set_names(document: Document, sets: SetEntries) -> None:
         is_taken = key in _NEW_KINDS and name in taken
         if is_taken or not is_shift_name(name) or name.endswith(endings):
             which = ", which another set or a corruption has" if is_taken else ""
-            where = f"{document.at_key(('sets', key, name))}: sets.{key}"
-            got = f"the name '{name}'{which}"
             others = f"that no other set has, and that do not end in {' or '.join(endings)}"
-            raise SuiteError(where=where, got=got, allowed=f"{_NAME_RULE}, {others}")
+            raise SuiteError(
+                where=f"{document.at_key(('sets', key, name))}: sets.{key}",
+                got=f"the name '{name}'{which}",
+                allowed=f"{_NAME_RULE}, {others}",
+            )
         taken.add(name)
 
 
@@ -199,20 +206,25 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
     if "generate" in keys:
         others = sorted(keys - {"generate", "encode", "sample", "extra"})
         if others:
-            problem = "only encode, extra and sample go with generate"
-            raise error_at(document, (*where, others[0]), problem, got=listed(others))
+            raise error_at(
+                document,
+                (*where, others[0]),
+                "only encode, extra and sample go with generate",
+                got=listed(others),
+            )
         if sets.clean is None:
             raise error_at(document, (*where, "generate"), "there is no set 'clean' to make them from.")
     elif not {"reader", "path"} <= keys:
         got = listed(sorted(keys)) or "nothing"
         raise error_at(document, where, got=got, allowed="reader and path, or generate: from clean")
     elif entry.partial and entry.reader != "folder":
-        problem = "belongs to reader: folder"
-        got = f"reader: {entry.reader}"
-        raise error_at(document, (*where, "partial"), problem, got=got)
+        raise error_at(
+            document, (*where, "partial"), "belongs to reader: folder", got=f"reader: {entry.reader}"
+        )
     elif "encode" in keys:
-        problem = "stored images are not encoded again"
-        raise error_at(document, (*where, "encode"), problem, got="it together with reader")
+        raise error_at(
+            document, (*where, "encode"), "stored images are not encoded again", got="it together with reader"
+        )
 
 
 def manifest_line(name: str, entry: Mapping[str, str | int | bool]) -> str:
@@ -236,9 +248,11 @@ def add_sets(manifest: Path, entries: Entries) -> None:
     declared = document.data["sets"]
     for name, entry in entries.items():
         if name in declared and declared[name] != entry:
-            hint = f"Allowed in its place: {manifest_line(name, entry)}"
-            where = document.at_key(("sets", name))
-            raise SuiteError(f"the set '{name}' is already declared", where=where, hint=hint)
+            raise SuiteError(
+                f"the set '{name}' is already declared",
+                where=document.at_key(("sets", name)),
+                hint=f"Allowed in its place: {manifest_line(name, entry)}",
+            )
 
     def change(root: CommentedMap) -> None:
         for name, entry in entries.items():

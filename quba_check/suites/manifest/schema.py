@@ -147,8 +147,9 @@ class ResizeEntry(Strict):
         if self.antialias is not None and library != "torchvision":
             raise InvalidValueError("antialias belongs to library: torchvision", got=f"library: {library}")
         if self.method is not None and self.method not in METHODS[library]:
-            allowed = ", ".join(METHODS[library])
-            raise InvalidValueError(f"{library} has no method '{self.method}'", allowed=allowed)
+            raise InvalidValueError(
+                f"{library} has no method '{self.method}'", allowed=", ".join(METHODS[library])
+            )
         return self
 
     @property

@@ -93,8 +93,10 @@ class _Entry(Strict):
     def _check_columns(self) -> _Entry:
         if self.columns and not self.has_columns:
             others = "group: {path: REGEX} or {folders: NUMBER}" if self.group else "properties"
-            got = f"the column '{self.columns[0]}' with reader: {self.reader}, which has no columns"
-            raise InvalidValueError(got=got, allowed=f"{others}, or a reader with columns")
+            raise InvalidValueError(
+                got=f"the column '{self.columns[0]}' with reader: {self.reader}, which has no columns",
+                allowed=f"{others}, or a reader with columns",
+            )
         for name, times in Counter(self.slice_names).items():
             if times > 1:
                 raise ValueError(f"slices: '{name}' is listed twice.")

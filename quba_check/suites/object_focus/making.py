@@ -147,9 +147,11 @@ def _check_folder_names(classes: Iterable[str], where: str) -> None:
     """Raise an error if a class cannot name a folder."""
     for name in classes:
         if re.search(r"^\.|[/\\]", name):
-            problem = f"the class '{name}' cannot name a folder"
-            allowed = r"names without / and \, and no dot in front"
-            raise SuiteError(problem, where=where, allowed=allowed)
+            raise SuiteError(
+                f"the class '{name}' cannot name a folder",
+                where=where,
+                allowed=r"names without / and \, and no dot in front",
+            )
 
 
 def _by_class(examples: Sequence[Example], classes: Sequence[str], seed: int) -> dict[str, list[Example]]:
@@ -208,10 +210,13 @@ class _Search:
             SuiteError: fewer than two classes have two.
         """
         if len(self.cutouts) < 2:
-            problem = "mixing needs two classes with two usable objects each"
             got = listed(self.cutouts) or "none"
-            hint = f"Left out of {images:,} clean images: {self.reasons() or 'nothing'}."
-            raise SuiteError(problem, where=self.suite.location, got=got, hint=hint)
+            raise SuiteError(
+                "mixing needs two classes with two usable objects each",
+                where=self.suite.location,
+                got=got,
+                hint=f"Left out of {images:,} clean images: {self.reasons() or 'nothing'}.",
+            )
         usable = sum(map(len, self.cutouts.values()))
         searched = usable + sum(map(len, self.left_out.values()))
         if usable < LEAST_SHARE * searched and not allow_few:

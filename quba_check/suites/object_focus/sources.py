@@ -70,8 +70,11 @@ class MaskFolder(Objects):
                 self._paths[example.index] = paths[0]
         if not self._paths:
             expected = " or ".join(_stem(name) + ".png" for name in names[0])
-            problem = f"no mask for any of the {len(examples):,} clean images"
-            raise SuiteError(problem, where=f"{self.path}", hint=f"Expected: {expected}, and so on.")
+            raise SuiteError(
+                f"no mask for any of the {len(examples):,} clean images",
+                where=f"{self.path}",
+                hint=f"Expected: {expected}, and so on.",
+            )
 
     def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:
         """Read the object of an image from its mask.
@@ -86,8 +89,11 @@ class MaskFolder(Objects):
         picture = np.asarray(suite.image(example))
         if mask.shape != picture.shape[:2]:
             got, image = (f"{shape[1]} × {shape[0]}" for shape in (mask.shape, picture.shape))
-            got = f"{got} for {image_name(example)} ({image})"
-            raise SuiteError("a mask has the size of its image", where=f"{path}", got=got)
+            raise SuiteError(
+                "a mask has the size of its image",
+                where=f"{path}",
+                got=f"{got} for {image_name(example)} ({image})",
+            )
         box = bounding_box(mask)
         if box is None:
             return SkipReason.EMPTY
@@ -171,8 +177,11 @@ class BoxFile(Objects):
                 self._boxes.setdefault(index, []).append((line, box))
         if not self._boxes:
             expected = " or ".join(names[0])
-            problem = f"no box for any of the {len(examples):,} clean images"
-            raise SuiteError(problem, where=f"{self.path}", hint=f"Expected: paths such as {expected}.")
+            raise SuiteError(
+                f"no box for any of the {len(examples):,} clean images",
+                where=f"{self.path}",
+                hint=f"Expected: paths such as {expected}.",
+            )
 
     def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:
         """Segment the object in an image's box.
@@ -187,10 +196,12 @@ class BoxFile(Objects):
         picture = np.asarray(suite.image(example))
         height, width = picture.shape[:2]
         if min(box) < 0 or box.x1 > width or box.y1 > height:
-            where = f"{self.path}:{line}"
-            got = ",".join(map(str, box))
-            allowed = f"0 to {width} for x, 0 to {height} for y"
-            raise SuiteError("the box reaches outside the image", where=where, got=got, allowed=allowed)
+            raise SuiteError(
+                "the box reaches outside the image",
+                where=f"{self.path}:{line}",
+                got=",".join(map(str, box)),
+                allowed=f"0 to {width} for x, 0 to {height} for y",
+            )
         if is_too_large(box, picture):
             return SkipReason.FILLS
         mask = segment(picture, box)
@@ -223,8 +234,12 @@ def segment(picture: Pixels, box: Box) -> Mask | None:
 def _box(where: str, row: Mapping[str, str]) -> Box:
     x0, y0, x1, y1 = (_number(where, column, row[column]) for column in COLUMNS[1:])
     if not (x0 < x1 and y0 < y1):
-        got = ",".join(row[column] for column in COLUMNS[1:])
-        raise SuiteError("the box is empty", where=where, got=got, allowed="x0 < x1 and y0 < y1")
+        raise SuiteError(
+            "the box is empty",
+            where=where,
+            got=",".join(row[column] for column in COLUMNS[1:]),
+            allowed="x0 < x1 and y0 < y1",
+        )
     return Box(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
 
 

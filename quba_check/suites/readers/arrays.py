@@ -66,8 +66,9 @@ def _read_array(path: Path, name: str = "") -> Array:
     except OSError as error:
         raise SuiteError(f"cannot be read ({reason(error)}).", where=f"{path}") from None
     except Exception:  # noqa: BLE001  numpy and zipfile raise any error for a damaged file, also MemoryError
-        problem = "cannot be read as an array. It is damaged, or holds Python objects."
-        raise SuiteError(problem, where=f"{path}") from None
+        raise SuiteError(
+            "cannot be read as an array. It is damaged, or holds Python objects.", where=f"{path}"
+        ) from None
     if start.startswith((_GZIP, _IDX)):
         return idx_array(path)
     raise SuiteError(
@@ -111,8 +112,9 @@ def idx_array(path: Path) -> NDArray[np.generic]:
         is_packed = file.read(2) == _GZIP
     content = _gunzip(path) if is_packed else np.memmap(path, np.uint8, "r")
     if len(content) < 4 or bytes(content[:2]) != _IDX:
-        beginning = f"the beginning {bytes(content[:4]).hex(' ')}"
-        raise error("not an idx file", got=beginning, hint="Expected: 00 00.")
+        raise error(
+            "not an idx file", got=f"the beginning {bytes(content[:4]).hex(' ')}", hint="Expected: 00 00."
+        )
     kind = int(content[2])
     dimensions = int(content[3])
     if kind not in _IDX_TYPES:
@@ -184,12 +186,16 @@ def array_images(
     _check_images(pixels, label)
     stored_labels = _flat_labels(stored_labels, labels_label)
     if len(stored_labels) != len(pixels):
-        got = f"{len(stored_labels)} labels for {len(pixels)} images in {label}"
-        raise SuiteError(where=labels_label, got=got)
+        raise SuiteError(
+            where=labels_label, got=f"{len(stored_labels)} labels for {len(pixels)} images in {label}"
+        )
     number, parts = part
     if len(pixels) % parts:
-        allowed = f"a multiple of {parts}, the same number of each severity"
-        raise SuiteError(where=label, got=f"{len(pixels)} images", allowed=allowed)
+        raise SuiteError(
+            where=label,
+            got=f"{len(pixels)} images",
+            allowed=f"a multiple of {parts}, the same number of each severity",
+        )
     rows = range(number * len(pixels) // parts, (number + 1) * len(pixels) // parts)
     file = path.as_posix()
     return [
@@ -232,16 +238,20 @@ def array_rows(root: Path, examples: Sequence[Example]) -> NDArray[np.uint8] | N
 def _check_images(pixels: Array, where: str) -> None:
     is_image = pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] in (1, 3))
     if pixels.dtype != np.uint8 or not is_image or not pixels.size:
-        allowed = "uint8 of images x height x width, or of images x height x width x 3"
-        raise SuiteError(where=where, got=_describe(pixels), allowed=allowed)
+        raise SuiteError(
+            where=where,
+            got=_describe(pixels),
+            allowed="uint8 of images x height x width, or of images x height x width x 3",
+        )
 
 
 def _flat_labels(labels: Array, where: str) -> Array:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
-        allowed = "a whole number or a class name for each image"
-        raise SuiteError(where=where, got=_describe(labels), allowed=allowed)
+        raise SuiteError(
+            where=where, got=_describe(labels), allowed="a whole number or a class name for each image"
+        )
     return np.char.decode(labels) if labels.dtype.kind == "S" else labels
 
 

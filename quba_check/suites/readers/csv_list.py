@@ -54,9 +54,10 @@ def csv_rows(path: Path, columns: Sequence[str], *, others: bool = False) -> Ite
             _check_lines(path, rows.line_num, header)
             for row in rows:
                 if any(row.pop(None, ())):
-                    problem = f"more cells than the {len(header)} columns of the header"
                     raise SuiteError(
-                        problem, where=f"{path}:{rows.line_num}", hint="Quote a cell that contains a comma."
+                        f"more cells than the {len(header)} columns of the header",
+                        where=f"{path}:{rows.line_num}",
+                        hint="Quote a cell that contains a comma.",
                     )
                 _check_lines(path, rows.line_num, row.values())
                 yield rows.line_num, {column: row[column] for column in (header if others else columns)}
@@ -76,8 +77,11 @@ def _check_lines(path: Path, line: int, cells: Iterable[str]) -> None:
     """
     breaks = _LINE_END.findall(" ".join(cells))
     if breaks:
-        problem = f"a quoted cell runs to line {line}, and could hide rows"
-        raise SuiteError(problem, where=f"{path}:{line - len(breaks)}", allowed="cells on one line")
+        raise SuiteError(
+            f"a quoted cell runs to line {line}, and could hide rows",
+            where=f"{path}:{line - len(breaks)}",
+            allowed="cells on one line",
+        )
 
 
 def csv_images(

@@ -41,8 +41,9 @@ def folder_images(
     """
     outside = image_names(path)
     if outside:
-        problem = "an image outside the class folders. Expected: <class>/<image>."
-        raise SuiteError(problem, where=f"{path / outside[0]}")
+        raise SuiteError(
+            "an image outside the class folders. Expected: <class>/<image>.", where=f"{path / outside[0]}"
+        )
     images: list[LabelledImage] = []
     for name in folder_names(path):
         folder = path / name
@@ -67,13 +68,15 @@ def _check_complete(path: Path, images: Sequence[LabelledImage], classes: Sequen
     present = {image.label for image in images}
     absent = [name for number, name in enumerate(classes) if number not in present]
     if absent:
-        problem = "class folders are missing"
-        got = f"{len(present)} of {len(classes)}"
         advice = (
             "Add them, or allow it in quba-data.yaml: partial: true in the set's entry, or restrict: true"
         )
-        hint = f"Missing: {listed(absent, SHOWN)}. {advice} to score only classes that have folders."
-        raise SuiteError(problem, where=f"{path}", got=got, hint=hint)
+        raise SuiteError(
+            "class folders are missing",
+            where=f"{path}",
+            got=f"{len(present)} of {len(classes)}",
+            hint=f"Missing: {listed(absent, SHOWN)}. {advice} to score only classes that have folders.",
+        )
 
 
 _CLASSES = 1000
@@ -94,16 +97,19 @@ def relabelled(images: Sequence[LabelledImage], path: Path, classes: ClassList) 
         SuiteError: the file cannot be read, or has no list of classes for an image.
     """
     if len(classes.names) != _CLASSES:
-        problem = f"numbers ImageNet's {_CLASSES:,} classes"
-        got = f"{len(classes.names)}"
-        raise SuiteError(problem, where=f"{path}", got=got, allowed="classes: imagenet")
+        raise SuiteError(
+            f"numbers ImageNet's {_CLASSES:,} classes",
+            where=f"{path}",
+            got=f"{len(classes.names)}",
+            allowed="classes: imagenet",
+        )
     rows = read_json(path, str(path), SuiteError)
     for image in images:
         number = _NUMBER.search(image.path)
         if number is None:
-            problem = f"has no labels in {path.name}"
-            allowed = "ILSVRC2012_val_NUMBER.JPEG"
-            raise SuiteError(problem, where=image.path, allowed=allowed)
+            raise SuiteError(
+                f"has no labels in {path.name}", where=image.path, allowed="ILSVRC2012_val_NUMBER.JPEG"
+            )
         position = int(number[1]) - 1
         row = rows[position] if isinstance(rows, list) and 0 <= position < len(rows) else None
         if not isinstance(row, list):
@@ -233,8 +239,9 @@ def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]
     for file in image_names(path):
         fields = file.split("_", maxsplit=5)
         if len(fields) < 6:
-            problem = "the name does not state a class. Expected: *_*_*_*_<category>_*.png."
-            raise SuiteError(problem, where=f"{path / file}")
+            raise SuiteError(
+                "the name does not state a class. Expected: *_*_*_*_<category>_*.png.", where=f"{path / file}"
+            )
         label = classes.number(fields[4])
         if label is None:
             raise SuiteError(where=f"{path / file}", **classes.unknown("class", fields[4]))

@@ -40,8 +40,9 @@ def check_columns(path: Path, columns: Iterable[str], existing: Collection[str])
     """Raise `SuiteError` if a table lacks a column."""
     for column in columns:
         if column not in existing:
-            pieces = known_names(column, existing)
-            raise SuiteError(f"there is no column '{column}'", where=f"{path}", **pieces)
+            raise SuiteError(
+                f"there is no column '{column}'", where=f"{path}", **known_names(column, existing)
+            )
 
 
 def label_positions(
@@ -273,9 +274,11 @@ def hf_images(
         stated = getattr(dataset.features[label], "names", None)
         if names != stated:
             pairs = zip_longest(stated or (), names or (), fillvalue="nothing")
-            got = next(f"{first} and {second}" for first, second in pairs if first != second)
-            problem = f"dataset_info.json and {Path(file).name} name the classes of '{label}' differently"
-            raise SuiteError(problem, where=f"{path}", got=got)
+            raise SuiteError(
+                f"dataset_info.json and {Path(file).name} name the classes of '{label}' differently",
+                where=f"{path}",
+                got=next(f"{first} and {second}" for first, second in pairs if first != second),
+            )
         positions = label_positions(file, part[label][:], names, classes)
         cells = cells_by_row([part[column][:] for column in columns], len(positions))
         images += [
@@ -284,8 +287,11 @@ def hf_images(
         ]
     stated_files = {int(number) for number in _NUMBER_OF_FILES.findall(" ".join(files))}
     if not images or len(images) != len(dataset) or not stated_files <= {len(files)}:
-        problem = "has no rows, or state.json does not list each of its files once"
-        raise SuiteError(problem, where=f"{path}", hint="Save the dataset again.")
+        raise SuiteError(
+            "has no rows, or state.json does not list each of its files once",
+            where=f"{path}",
+            hint="Save the dataset again.",
+        )
     return images
 
 

@@ -119,9 +119,11 @@ def _read_index(path: Path) -> dict[str, _Span]:
             if sum(content) > size:
                 raise SuiteError("states more bytes than the tar file holds.", where=f"{path}[{name}]")
         elif _sample(name) is not None:
-            problem = "is neither a file nor a link to a file in the tar file"
-            hint = "'tar --dereference' packs the files that links lead to."
-            raise SuiteError(problem, where=f"{path}[{name}]", hint=hint)
+            raise SuiteError(
+                "is neither a file nor a link to a file in the tar file",
+                where=f"{path}[{name}]",
+                hint="'tar --dereference' packs the files that links lead to.",
+            )
     return spans
 
 
@@ -168,9 +170,12 @@ def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) ->
 
         def content(name: str) -> bytes:
             if index[name][1] > LARGEST_LABEL:
-                got = f"{index[name][1]:,} bytes"
-                allowed = f"at most {LARGEST_LABEL:,}"
-                raise SuiteError("not a label", where=f"{shard}[{name}]", got=got, allowed=allowed)
+                raise SuiteError(
+                    "not a label",
+                    where=f"{shard}[{name}]",
+                    got=f"{index[name][1]:,} bytes",
+                    allowed=f"at most {LARGEST_LABEL:,}",
+                )
             return _read(file, index[name])
 
         for parts in samples.values():
@@ -196,14 +201,17 @@ def _label(shard: Path, parts: dict[str, str], content: Callable[[str], bytes]) 
     """Return the label of a sample, and its place for messages."""
     name = parts.get(_CLASS) or parts.get(_JSON)
     if name is None:
-        problem = "an image without a label. Expected: a .cls or .json next to it."
-        raise SuiteError(problem, where=f"{shard}[{parts[_IMAGE]}]")
+        raise SuiteError(
+            "an image without a label. Expected: a .cls or .json next to it.",
+            where=f"{shard}[{parts[_IMAGE]}]",
+        )
     where = f"{shard}[{name}]"
     try:
         return content(name).decode() if _CLASS in parts else json.loads(content(name))["label"], where
     except (ValueError, KeyError, TypeError, RecursionError):
-        hint = 'Expected: text in a .cls, or {"label": …} in a .json.'
-        raise SuiteError("not a label", where=where, hint=hint) from None
+        raise SuiteError(
+            "not a label", where=where, hint='Expected: text in a .cls, or {"label": …} in a .json.'
+        ) from None
 
 
 def _cells(
@@ -218,6 +226,7 @@ def _cells(
     try:
         keys: dict[str, Any] = {**json.loads(content(name))}
     except (ValueError, TypeError, RecursionError):
-        problem = f"not keys with values. Expected: keys {listed(columns)}."
-        raise SuiteError(problem, where=f"{shard}[{name}]") from None
+        raise SuiteError(
+            f"not keys with values. Expected: keys {listed(columns)}.", where=f"{shard}[{name}]"
+        ) from None
     return cells_by_row([[keys.get(column)] for column in columns], 1)[0]
