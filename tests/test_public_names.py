@@ -12,9 +12,10 @@ import pytest
 
 def imported_names(module: ModuleType) -> list[str]:
     """The names that type checkers see."""
-    tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    imports = [node for node in (*tree.body, *block.body) if isinstance(node, ast.ImportFrom)]
+    source = Path(module.__file__ or "")
+    stub = source.with_suffix(".pyi")
+    tree = ast.parse((stub if stub.exists() else source).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     ours = [node for node in imports if str(node.module).startswith("quba_check.")]
     return [alias.name for node in ours for alias in node.names]
 
