@@ -226,6 +226,7 @@ def config(**given: object) -> SimpleNamespace:
         getini=lambda _: None,
         inipath=None,
         invocation_params=SimpleNamespace(dir=Path.cwd()),
+        _get_unknown_ini_keys=set,
     )
 
 

@@ -31,7 +31,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerEnviro
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(Path.cwd())
-    return WorkerEnvironment(installed_version(), "", ())
+    return WorkerEnvironment(installed_version(), str(Path.cwd()), ())
 
 
 @pytest.fixture(scope="module")
