@@ -269,7 +269,10 @@ class CacheKeys:
     @property
     def model_settings(self) -> dict[str, Any]:
         """Settings that identify the model, its preprocessing and how it is run."""
-        return {**model_identity(self.classifier), **self.classifier.compute.cache_settings()}
+        identity = model_identity(self.classifier)
+        # Keys of stored predictions keep an earlier word, so that these are found.
+        identity["preparation"] = identity.pop("preprocessing")
+        return {**identity, **self.classifier.compute.cache_settings()}
 
     def _settings(self, view: View) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -308,7 +311,7 @@ def model_identity(classifier: Classifier) -> dict[str, Any]:
     preprocessing.pop("source", None)
     return {
         "fingerprint": classifier.fingerprint,
-        "preparation": preprocessing,
+        "preprocessing": preprocessing,
         "outputs": classifier.stated_outputs or classifier.output_step or None,
         "libraries": libraries_of(classifier),
     }
