@@ -230,7 +230,7 @@ class RayPool:
             raise ModelError(
                 f"{TRIES} workers died while they worked on it, the last on {host}, process {pid}: "
                 f"{last_words(error)} If memory is the reason, set a smaller --quba-batch-size.",
-                where=call.argument,
+                where=f"{call.argument}",
             )
 
     def _replace(self, worker: WorkerState, error: Exception) -> None:
