@@ -92,11 +92,11 @@ def plan_run(gate: GateSession) -> RunPlan:
     return RunPlan(plans, gate.suite.name)
 
 
-def prepare(gate: GateSession, demands: Sequence[PlannedDemand]) -> Iterator[tuple[str, bool]]:
+def prepare(gate: GateSession, demands: Sequence[PlannedDemand]) -> Iterator[tuple[list[str], bool]]:
     """Select demands, load their models, predict first images and examine the models.
 
-    Yields texts, each with True if it is a finding of the doctor. Those on the setup come first, once the
-    models are loaded. Findings change no verdict: a demand is judged by its measurement.
+    Yields the texts on the setup once the models are loaded, then each finding of the doctor, with True.
+    Findings change no verdict: a demand is judged by its measurement.
 
     Raises:
         UserError: a model, its outputs, or the data cannot be used.
@@ -105,10 +105,10 @@ def prepare(gate: GateSession, demands: Sequence[PlannedDemand]) -> Iterator[tup
     gate.check_calls()
     for key in gate.models_and_protocols():
         gate.evaluation(*key)
-    yield from ((line, False) for line in setup_lines(gate, gate.models))
+    yield list(setup_lines(gate, gate.models)), False
     gate.check()
     for _, examination in examinations(gate, demands, short=True):
-        yield from ((f"doctor: {finding.text()}", True) for finding in examination.findings)
+        yield from (([f"doctor: {finding.text()}"], True) for finding in examination.findings)
 
 
 def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:

@@ -163,14 +163,14 @@ class GateHooks:
             demands = on_accuracy or demands[:1]
         with one_line_errors(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
-            for text, is_finding in prepare(self._gate, demands):
+            for texts, is_finding in prepare(self._gate, demands):
                 if not is_finding:
-                    freeze_objects(
-                        self._config
-                    )  # the garbage of loading was collected at the end of the pause
+                    # The garbage of loading was collected at the end of the pause.
+                    freeze_objects(self._config)
                 if is_finding or self._config.get_verbosity() >= 0:
-                    lines = wrap_text(text, text_width(self._config))
-                    write_lines(self._config, self._progress, lines, yellow=is_finding)
+                    for text in texts:
+                        lines = wrap_text(text, text_width(self._config))
+                        write_lines(self._config, self._progress, lines, yellow=is_finding)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Collect the folders above threshold files; shipped ones may be in a virtual environment."""
