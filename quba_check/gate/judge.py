@@ -250,6 +250,12 @@ def judge(
             got=type(model).__name__,
             allowed="a model spec, such as 'my_models:net', a function that returns the model",
         )
+    if not isinstance(options, Options):
+        raise OptionError(
+            where="judge: options",
+            got=type(options).__name__,
+            allowed="quba_check.Options, such as Options(limit=5000)",
+        )
     for name in sorted(_OF_PYTEST):
         if value := getattr(options, name):
             raise OptionError(

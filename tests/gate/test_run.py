@@ -47,6 +47,14 @@ def test_what_cannot_be_used(gate: Gate, options: dict[str, Any], snapshot: Snap
     assert gate.error(ACCURACY, **options) == snapshot
 
 
+def test_options_of_another_type() -> None:
+    with pytest.raises(OptionError) as caught:
+        quba_check.judge("demo", options={"limit": 5})  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "judge: options: got dict. Allowed: quba_check.Options, such as Options(limit=5000)."
+    )
+
+
 def test_errors_name_arguments_in_each_of_their_pieces() -> None:
     with pytest.raises(OptionError) as caught:
         quba_check.judge("demo", "data", options=quba_check.Options(store="/dev/null"))
