@@ -15,7 +15,7 @@ from _pytest.config import get_config
 
 from quba_check.errors import OptionError, UserError, describe_bug
 from quba_check.gate.options import BY_METAVAR, OPTIONS, SHORT_FLAG, Given, Option, Options
-from quba_check.messages import did_you_mean, paths_as_typed
+from quba_check.messages import nearest, paths_as_typed
 from quba_check.storage.user_files import file_kind, user_location, user_path
 
 _GROUP = "quba"
@@ -114,11 +114,12 @@ def _check_ini_keys(config: pytest.Config) -> None:
     unknown = sorted(key for key in config._get_unknown_ini_keys() if key.startswith(prefix))
     if unknown:
         keys = [option.key for option in OPTIONS if option.has_ini]
+        similar = nearest(unknown[0], keys, cutoff=0.8)  # all begin alike
         raise OptionError(
             f"unknown key '{unknown[0]}'",
             where=f"{config.inipath}",
             allowed="the keys in docs/options.md",
-            hint=did_you_mean(unknown[0], keys),
+            hint=f"Did you mean '{similar}'?" if similar else "",
         )
 
 

@@ -56,16 +56,17 @@ def test_options_without_ini_value_are_not_read_from_the_ini_file() -> None:
     assert not options_of(config(ini={"quba_trust_pickle": "true"})).request.trust_pickle
 
 
-def test_an_unknown_key_of_the_ini_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("key", "hint"), [("quba_dta", " Did you mean 'quba_data'?"), ("quba_lines", "")])
+def test_an_unknown_key_of_the_ini_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, hint: str
+) -> None:
     ini = tmp_path / "pytest.ini"
-    ini.write_text("[pytest]\nquba_dta = photos\n")
+    ini.write_text(f"[pytest]\n{key} = photos\n")
     monkeypatch.chdir(tmp_path)
     given = {option.key: [] if option.repeatable else None for option in OPTIONS}
     with pytest.raises(OptionError) as caught:
         options_of(config_of(given))
-    assert str(caught.value) == (
-        f"{ini}: unknown key 'quba_dta'. Allowed: the keys in docs/options.md. Did you mean 'quba_data'?"
-    )
+    assert str(caught.value) == (f"{ini}: unknown key '{key}'. Allowed: the keys in docs/options.md.{hint}")
 
 
 def test_an_executor_with_processes_of_xdist() -> None:
