@@ -213,7 +213,7 @@ def load_record(path: Path, label: str | None = None) -> tuple[Record, str]:
     except UserError as why:
         if why.allowed:
             raise
-        raise UserError(f"{why}", allowed="a file that --quba-record wrote", hint=_hint(path)) from why
+        raise UserError(f"{why}", allowed="the record of a run", hint=_hint(path)) from why
 
 
 def parse_record(data: bytes, where: str) -> Record:

@@ -182,7 +182,7 @@ class PerImage:
             raise UserError(
                 "not a file of predictions per image",
                 where=where,
-                allowed="one that --quba-record wrote next to a record",
+                allowed="the file that a run wrote next to its record",
             ) from why
 
 
@@ -200,7 +200,7 @@ def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) 
         raise UserError(
             "it belongs to another run than the record next to it",
             where=where,
-            allowed="the two files that one --quba-record wrote, or the record alone",
+            allowed="the two files of one run, or the record alone",
         )
 
 

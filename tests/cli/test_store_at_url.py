@@ -89,8 +89,8 @@ def test_damaged_records_are_named_by_their_url(url: str, run: Run) -> None:
     store.objects.set("runs/c.json", b"{}")
     for _ in range(2):
         assert run("store verify")[1].splitlines()[:3] == [
-            f"damaged: {url}/runs/a.npz: not a file of predictions per image. Allowed: one that "
-            "--quba-record wrote next to a record.",
+            f"damaged: {url}/runs/a.npz: not a file of predictions per image. Allowed: the file "
+            "that a run wrote next to its record.",
             f"damaged: {url}/runs/b.json: it is not JSON.",
             f"damaged: {url}/runs/c.json: not a record: model: Field required.",
         ]

@@ -111,7 +111,7 @@ def test_a_baseline_that_nothing_is_compared_with(gate: Gate, before: dict[str, 
 
 def test_a_baseline_that_is_no_record(gate: Gate, before: dict[str, Any]) -> None:
     assert gate.error(DROPS, baseline="nett.json") == (
-        "Options.baseline: nett.json: there is no such file. Allowed: a file that record wrote. "
+        "Options.baseline: nett.json: there is no such file. Allowed: the record of a run. "
         "Did you mean 'net.json'?"
     )
 

@@ -89,7 +89,7 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["r.json"]
 
 
-ALLOWED = "Allowed: a file that --quba-record wrote."
+ALLOWED = "Allowed: the record of a run."
 
 
 @pytest.mark.parametrize(

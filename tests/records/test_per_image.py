@@ -154,9 +154,7 @@ def test_a_file_of_an_earlier_version() -> None:
     assert back.wrong.tolist() == [0]
 
 
-NO_FILE = (
-    "a.npz: not a file of predictions per image. Allowed: one that --quba-record wrote next to a record."
-)
+NO_FILE = "a.npz: not a file of predictions per image. Allowed: the file that a run wrote next to its record."
 
 
 def error(content: bytes, of: Record | None = None) -> str:
@@ -194,8 +192,8 @@ def test_columns_that_do_not_go_together(changed: dict[str, np.ndarray]) -> None
 def test_a_file_of_another_run() -> None:
     content = PerImage().to_bytes(record(protocol="released"))
     assert error(content, record()) == (
-        "a.npz: it belongs to another run than the record next to it. Allowed: the two files that one "
-        "--quba-record wrote, or the record alone."
+        "a.npz: it belongs to another run than the record next to it. Allowed: the two files of one run, "
+        "or the record alone."
     )
     later = answers_file({"format": 2})
     assert error(later) == "a.npz: format 2 is newer than this version reads. Allowed: 1."
