@@ -38,15 +38,15 @@ def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
     return f"{value:.{decimals}f}{UNIT_SIGNS.get(unit, '')}"
 
 
-def limit_text(limit: float | str, unit: str = "") -> str:
-    """Return a threshold as written in its file; `?` for an infinite one.
+def format_bound(bound: float | str, unit: str = "") -> str:
+    """Return a bound as written in its file; `?` for an infinite one.
 
-    >>> limit_text(0.45), limit_text(30.0, "millions"), limit_text("B"), limit_text(math.inf)
+    >>> format_bound(0.45), format_bound(30.0, "millions"), format_bound("B"), format_bound(math.inf)
     ('0.45', '30 M', 'B', '?')
     """
-    if isinstance(limit, str):
-        return limit
-    return f"{limit:.15g}{UNIT_SIGNS.get(unit, '')}" if math.isfinite(limit) else "?"
+    if isinstance(bound, str):
+        return bound
+    return f"{bound:.15g}{UNIT_SIGNS.get(unit, '')}" if math.isfinite(bound) else "?"
 
 
 def interval_text(

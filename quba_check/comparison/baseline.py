@@ -14,7 +14,7 @@ from quba_check.core.measurement import Drop, Sample, Unmeasurable
 from quba_check.core.request import Request, target_name
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import allowing, listed
-from quba_check.number_format import RELATIVE, limit_text
+from quba_check.number_format import RELATIVE, format_bound
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.verdict import SIGNS, VerdictRow
 
@@ -164,7 +164,7 @@ def looser_demands(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) ->
     for row in before:
         reasons = [list(_ways(row, now)) for now in by_name.get(row.name, [])]
         if not reasons:
-            texts[f"{row.shown_name} is gone ({SIGNS[row.key]} {limit_text(row.bound)})"] = None
+            texts[f"{row.shown_name} is gone ({SIGNS[row.key]} {format_bound(row.bound)})"] = None
         elif all(reasons):
             texts[f"{row.shown_name} {', '.join(reasons[0])}"] = None
     return list(texts)
@@ -174,7 +174,7 @@ def _ways(before: VerdictRow, after: VerdictRow) -> Iterator[str]:
     """Yield the ways in which a demand is looser than an earlier one."""
     sign = SIGNS[before.key]
     if _is_looser(before, after):
-        yield f"{sign} {limit_text(after.bound)} (was {limit_text(before.bound)})"
+        yield f"{sign} {format_bound(after.bound)} (was {format_bound(before.bound)})"
     if _TIERS.index(after.tier) < _TIERS.index(before.tier):
         yield f"tier {after.tier} (was {before.tier})"
     if _POLICIES.index(after.policy) < _POLICIES.index(before.policy):

@@ -12,7 +12,7 @@ from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.grade import GradeRules
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import EACH, Better, Request, target_name, titled_name
-from quba_check.number_format import limit_text
+from quba_check.number_format import format_bound
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, BoundKey, Tier, VerdictOutcome, VerdictRow, Waiver
@@ -132,7 +132,7 @@ class Demand:
     @property
     def bound_text(self) -> str:
         """Sign and bound: `>= 0.45`, `<= 30`, `drop <= 0.02`, `>= C`."""
-        return f"{SIGNS[self.key].replace('drop', self.loss)} {limit_text(self.bound)}"
+        return f"{SIGNS[self.key].replace('drop', self.loss)} {format_bound(self.bound)}"
 
     @property
     def loss(self) -> str:

@@ -15,11 +15,11 @@ from quba_check.core.measurement import Cell, Quantity
 from quba_check.core.request import NUMBERS
 from quba_check.number_format import (
     UNIT_SIGNS,
+    format_bound,
     format_distinct,
     format_gap,
     format_value,
     interval_text,
-    limit_text,
 )
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
@@ -142,7 +142,7 @@ def bound_text(
         sign = sign.replace("drop", "worsening")
     if verdict.key == "max_relative_drop" and isinstance(verdict.bound, float):
         return f"{sign} {100 * verdict.bound:.12g}%"
-    return f"{sign} {limit_text(verdict.bound, '' if quantity is None else quantity.unit)}"
+    return f"{sign} {format_bound(verdict.bound, '' if quantity is None else quantity.unit)}"
 
 
 def value_text(value: float, unit: str, bound: float | str | None = None) -> str:
