@@ -114,6 +114,7 @@ class Judge:
         self._evidence: dict[tuple[str, ProtocolName, Path], Evidence] = {}
         self._sent: set[tuple[str, ProtocolName, str, str]] = set()
         self._sent_predictions: dict[tuple[str, ProtocolName], set[str]] = defaultdict(set)
+        self._sent_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
         """Return the result of a demand; its model is loaded at the first one."""
@@ -140,12 +141,17 @@ class Judge:
             notes=(*evaluation.pop_notes(), *unread_file_notes(evaluation, measured)),
             properties=_properties(verdict, planned.protocol),
             grade=None if grade is None else grade_row(grade, planned.thresholds.label),
-            images=tuple(per_image(evaluation, outcome).to_bytes() for outcome in measured.values()),
+            images=tuple(
+                per_image(evaluation, outcome).to_bytes()
+                for name, outcome in measured.items()
+                if (*planned.key, name) not in self._sent_images
+            ),
             inputs=inputs,
             predictions=predictions,
         )
         self._sent |= {keys[name] for name in new}  # not if a value cannot be stored
         sent.update(predictions)
+        self._sent_images |= {(*planned.key, name) for name in measured}
         return result
 
     def _verdict(self, planned: PlannedDemand) -> Verdict:

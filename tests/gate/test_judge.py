@@ -85,6 +85,18 @@ def test_values_by_image_are_sent_once(gate: Gate) -> None:
     assert judge.judge(planned).images == ()
 
 
+def test_values_by_image_are_sent_for_the_first_of_two_files(gate: Gate) -> None:
+    single = gate.session("dimensions: {accuracy: {min: 0.5}}")
+    (file,) = single.files
+    other = file.with_name("y.yaml")
+    other.write_text(file.read_text("utf-8").replace("0.5", "0.4"), "utf-8")
+    session = GateSession(single.options, gate.root, files=(file, other))
+    demands = session.demands(session.files)
+    session.select(demands)
+    judge = loaded_judge(session)
+    assert [len(judge.judge(planned).images) for planned in demands] == [1, 0]
+
+
 def test_a_grade(gate: Gate) -> None:
     judged = results(
         gate.session("dimensions: {parameters: {max: 1}}\nquba: {min_score: -100, allow_other_suite: true}")
