@@ -62,7 +62,6 @@ def judge_cold(
 
 @pytest.fixture
 def judge(judge_cold: Judge, measured: Measured) -> Judge:
-    """As `judge_cold`, with a store of its own that reads all predictions of `nets:net`."""
-    shutil.copytree(measured.store, judge_cold.store, ignore=shutil.ignore_patterns("predictions"))
-    (judge_cold.store / "predictions").symlink_to(measured.store / "predictions")
+    """As `judge_cold`, with a store of its own that holds all predictions of `nets:net`."""
+    shutil.copytree(measured.store, judge_cold.store)
     return judge_cold

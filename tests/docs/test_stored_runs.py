@@ -48,15 +48,16 @@ def test_the_recipe_for_a_list_of_models(tmp_path: Path, store: Path) -> None:
     assert sorted(path.name for path in files) == [
         f"{name}.{suffix}" for name in ("demo", "textured") for suffix in ("json", "log", "npz")
     ]
-    predictions = {*(store / "predictions").rglob("*")}
 
     broken = Step(judge.role, f"echo broken no.pt >>models.txt\n{judge.text}")
     follow([broken, *show], tmp_path, store)
     log = tmp_path / "records/broken.log"
     assert "no.pt" in log.read_text(encoding="utf-8")
     assert {*(tmp_path / "records").iterdir()} == {*files, log}
-    assert {path: read_record(path).overall_verdict for path in verdicts} == verdicts
-    assert {*(store / "predictions").rglob("*")} == predictions, "stored predictions are used"
+    records = {path: read_record(path) for path in verdicts}
+    assert {path: run.overall_verdict for path, run in records.items()} == verdicts
+    made = [run.predictions and run.predictions.made_here for run in records.values()]
+    assert made == [0, 0], "stored predictions are used"
     for name in ("models.html", "models.csv"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert {"demo", "demo-textured"} <= set(re.findall(r"[\w-]+", text))
