@@ -169,7 +169,10 @@ def _text(run: StoredRun, title: str, listed: Sequence[Failure], n: int) -> str:
         (
             "-" if image.index is None else str(image.index),
             *("-" if number is None else f"{number:.3f}" for number in (image.loss, image.confidence)),
-            *(shorten(short.get(one, one), LONGEST_CLASS) for one in (image.label, str(image.predicted))),
+            *(
+                shorten(short.get(class_name, class_name), LONGEST_CLASS)
+                for class_name in (image.label, str(image.predicted))
+            ),
             one_line(image.path),
         )
         for image in listed

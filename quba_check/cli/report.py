@@ -52,7 +52,7 @@ def format_rows(params: Sequence[click.Parameter]) -> Iterator[tuple[str, str, l
         yield (
             name,
             "; ".join(filter(None, words)),
-            [flag_of(one) for one in params if one.name in form.options],
+            [flag_of(param) for param in params if param.name in form.options],
         )
 
 

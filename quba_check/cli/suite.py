@@ -268,5 +268,5 @@ def _columns(suite: Suite, view: View) -> Iterator[str]:
     cells = [example.cells for example in suite.examples(view)]
     for column in slice_columns(declared, cells, view.set).values():
         images = np.bincount(column.numbers).tolist()
-        yield listed(f"{one} {n:,}" for one, n in zip(column.names, images, strict=True))
+        yield listed(f"{name} {n:,}" for name, n in zip(column.names, images, strict=True))
     yield from declared.properties

@@ -112,7 +112,7 @@ def tune(
         _check_protocol(existing, protocol)
         own = limits_of_demands(existing, limits, records, z)
         parts = [demand for demand in existing.demands if demand.part and demand.key == "min"]
-        useless += [one.target for one in parts if one.location in own and own[one.location].limit <= 0]
+        useless += [part.target for part in parts if part.location in own and own[part.location].limit <= 0]
         edit = edit_limits(read_yaml(output, existing.label, ThresholdError), limits, own, add=add)
         text = edit.after
         change = unified_diff(edit.before, edit.after, output)
@@ -161,11 +161,11 @@ def _distinct_records(paths: Sequence[Path]) -> tuple[dict[str, Record], list[st
         if same != str(path):
             notes.append(f"{path}: is the run of {same}, which counts once")
         records.setdefault(same, record)
-    for (one, before), (other, after) in combinations(records.items(), 2):
+    for (name, before), (other_name, after) in combinations(records.items(), 2):
         names = differences(before, RunConditions.of(after))
         if names:
             raise OptionError(
-                f"{one} and {other} differ in {listed(names)}",
+                f"{name} and {other_name} differ in {listed(names)}",
                 where=_WHERE,
                 allowed="records of one protocol on the same images and classes",
             )

@@ -58,7 +58,7 @@ def what_if(paths: tuple[Path, ...], baseline: Path | None, store: Place) -> int
         thresholds = [thresholds_at(file, facts) for file in files]
         judged = [judge_run(run, each, before or stated_baseline(each, store)) for each in thresholds]
         write_output(what_if_text(headings, judged))
-        overall += [one.record.overall_verdict for one in judged]
+        overall += [judged_file.record.overall_verdict for judged_file in judged]
     return EXIT_CODES[worst_verdict(overall)]
 
 
@@ -85,7 +85,7 @@ def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
             text = f"{outcome} {verdict.demand.bound_text}{caveat}"
             row[column] = Text(text, style=LOOKS[outcome].style)
     rows: list[Sequence[str | Text]] = [(name_cell(name, titles[name]), *row) for name, row in cells.items()]
-    released = (_RELEASED.get(verdict_words(one.record), "no") for one in judged)
+    released = (_RELEASED.get(verdict_words(judged_file.record), "no") for judged_file in judged)
     rows.append([Text(word, "bold") for word in ("released", *released)])
     record = judged[0].record
     heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n"
@@ -118,5 +118,7 @@ def _reasons(headings: Sequence[str], judged: Sequence[WhatIf]) -> Iterator[str]
         return (f"{', '.join(demands)} {reason}" for reason, demands in names.items() if reason)
 
     each = zip(headings, judged, strict=True)
-    files = grouped((text, heading) for heading, one in each for text in reasons(one.verdicts))
+    files = grouped(
+        (text, heading) for heading, judged_file in each for text in reasons(judged_file.verdicts)
+    )
     return (f"{', '.join(named)}: {sentence}" for sentence, named in files.items())

@@ -37,7 +37,7 @@ COMMAND = "quba-check published reproduce"
 def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
     """Print the published models with a name in timm, and end."""
     if is_given:
-        sys.stdout.writelines(f"{one.id}\t{one.timm}\n" for one in published_models() if one.timm)
+        sys.stdout.writelines(f"{model.id}\t{model.timm}\n" for model in published_models() if model.timm)
         ctx.exit()
 
 
@@ -110,7 +110,9 @@ def _outcomes(
         subject = evaluation.classifier
         evaluation.plan(PUBLISHED_DIMENSIONS)
         evaluation.check()
-        outcomes[protocol] = {one: _outcome(evaluation, one) for one in PUBLISHED_DIMENSIONS}
+        outcomes[protocol] = {
+            dimension: _outcome(evaluation, dimension) for dimension in PUBLISHED_DIMENSIONS
+        }
     return outcomes
 
 
