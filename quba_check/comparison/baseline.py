@@ -131,14 +131,18 @@ def incompatibility(
     ours = baseline.record.suite.sets
     if request.slice:
         both = ours.keys() & run.suite.sets.keys()
-        changed = [one for one in both if ours[one].slices not in (None, run.suite.sets[one].slices)]
+        changed = [
+            set_name
+            for set_name in both
+            if ours[set_name].slices not in (None, run.suite.sets[set_name].slices)
+        ]
         reasons += [f"slices of {name}" for name in sorted(changed)]
     name = request.on_all_images.name
     if isinstance(row, MeasurementRow) and name in row.parts and row.levels.get(name, {}) != request.levels:
         reasons.append("probabilities of classes")
     if parts and isinstance(row, MeasurementRow):
         suites = baseline.record.suite, run.suite
-        before, after = ({one.removeprefix(UNKNOWN_PREFIX) for one in suite.contents} for suite in suites)
+        before, after = ({view.removeprefix(UNKNOWN_PREFIX) for view in suite.contents} for suite in suites)
         others = before & {*row.parts} ^ after & {*parts}
         reasons += [f"sets ({listed(sorted(others))})"] if others else []
     if not reasons:

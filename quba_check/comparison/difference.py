@@ -90,7 +90,7 @@ class RunValue:
     def of_class(self, quantity: Quantity) -> RunValue:
         """Return the number of one of the classes."""
         n = quantity.different_images
-        influences = {str(sample): one for sample, one in quantity.influences.items()}
+        influences = {str(sample): influence for sample, influence in quantity.influences.items()}
         own = replace(self, value=quantity.value, n=n, limits=quantity.limits, influences=influences)
         return replace(own, n_groups=quantity.sample.groups, classes=None)
 
@@ -150,9 +150,11 @@ def difference(before: RunValue, after: RunValue) -> Change:
             return Change(value, curve, True, flips, effect)
     if before.limits is None or after.limits is None:
         return Change(value, None, flips is not None, flips)
-    one = np.array(before.limits)
-    other = np.array(after.limits)
-    curve = bounded_curve(intervals.unpaired_difference_limits(before.value, one, after.value, other), *room)
+    limits_before = np.array(before.limits)
+    limits_after = np.array(after.limits)
+    curve = bounded_curve(
+        intervals.unpaired_difference_limits(before.value, limits_before, after.value, limits_after), *room
+    )
     return Change(value, curve, flips is not None, flips)
 
 
@@ -180,9 +182,9 @@ def ratio(before: RunValue, after: RunValue) -> Change:
         halved = intervals.bonferroni_scores(np.maximum(Z, 0), 0.5)
         limits = np.array([second.at(z) / first.at(-z) if z > 0 else 0.0 for z in halved])
         return Change(0.0, bounded_curve(limits))
-    one = np.array(before.limits)
-    other = np.array(after.limits)
-    limits = intervals.unpaired_ratio_limits(before.value, one, after.value, other)
+    limits_before = np.array(before.limits)
+    limits_after = np.array(after.limits)
+    limits = intervals.unpaired_ratio_limits(before.value, limits_before, after.value, limits_after)
     return Change(value, bounded_curve(limits))
 
 

@@ -73,11 +73,11 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
     if index is None and run.record.limit is None:
         index = np.arange(len(answers.label))
     known = (None if index is None else index[rows], answers.confidence, answers.loss, lost)
-    columns = [[None] * len(rows) if one is None else one.tolist() for one in known]
+    columns = [[None] * len(rows) if values is None else values.tolist() for values in known]
     wrong = []
     for row, place, sureness, loss, is_lost in zip(rows.tolist(), *columns, strict=True):
-        label, predicted = (answers.classes[one[row]] for one in (answers.label, answers.predicted))
-        slices = tuple(one.names[one.numbers[row]] for one in answers.slices.values())
+        label, predicted = (answers.classes[numbers[row]] for numbers in (answers.label, answers.predicted))
+        slices = tuple(column.names[column.numbers[row]] for column in answers.slices.values())
         wrong.append(Failure(place, answers.names[row], label, predicted, sureness, loss, is_lost, slices))
     return sorted(wrong, key=lambda failure: (-(failure.confidence or 0.0), -(failure.loss or 0.0)))
 

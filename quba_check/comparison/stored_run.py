@@ -185,8 +185,10 @@ def differences(before: Record, run: RunConditions) -> list[str]:
     if ours.sample != suite.sample:
         reasons.append(f"sampling of corruptions ({ours.sample} and {suite.sample})")
     # Contents of generated corruptions are those of the clean images.
-    generated = [row.generated for one in (ours, suite) for row in one.sets.values() if row.generated]
-    encodings = dict.fromkeys(one.partition("+")[2] or "none" for one in generated)
+    generated = [
+        row.generated for suite_row in (ours, suite) for row in suite_row.sets.values() if row.generated
+    ]
+    encodings = dict.fromkeys(version.partition("+")[2] or "none" for version in generated)
     if len(encodings) > 1:
         reasons.append(f"encoding of corruptions ({' and '.join(encodings)})")
     shared = ours.sets.keys() & suite.sets.keys()
@@ -206,7 +208,7 @@ def differences(before: Record, run: RunConditions) -> list[str]:
 def _sampling(before: Record, run: RunConditions) -> str:
     """Return the options behind different images of two runs, as text."""
     if before.limit != run.limit:
-        ours, theirs = ("no limit" if one is None else f"{one:,}" for one in (before.limit, run.limit))
+        ours, theirs = ("no limit" if limit is None else f"{limit:,}" for limit in (before.limit, run.limit))
         return f" (--quba-limit: {ours} and {theirs})"
     if run.limit is not None and before.environment.seed != run.seed:
         return f" (--quba-seed: {before.environment.seed} and {run.seed})"
@@ -214,7 +216,7 @@ def _sampling(before: Record, run: RunConditions) -> str:
 
 
 def _different_contents(ours: SuiteRow, theirs: SuiteRow) -> list[str]:
-    is_unknown = any(one.sets and not one.contents for one in (ours, theirs))  # an early version stored none
+    is_unknown = any(row.sets and not row.contents for row in (ours, theirs))  # an early version stored none
     if is_unknown or not (ours.contents or theirs.contents):
         return [] if ours.fingerprint == theirs.fingerprint else list(ours.sets) or ["the suite"]
     return [view for view, content in ours.contents.items() if theirs.contents.get(view, content) != content]
