@@ -120,8 +120,10 @@ class SuiteFacts:
 
     def requests_of(self, dimension: str) -> tuple[Request, ...]:
         """Return the requests of all images that are further parts of a dimension."""
-        own = (one for one in self.requests if one.dimension == dimension and one.is_further_part)
-        return tuple(dict.fromkeys(one.on_all_images for one in own))
+        own = (
+            request for request in self.requests if request.dimension == dimension and request.is_further_part
+        )
+        return tuple(dict.fromkeys(request.on_all_images for request in own))
 
     def score_columns(self, view: View) -> tuple[str, ...]:
         """Return the names of the columns that the score needs in addition to the probability.

@@ -84,7 +84,9 @@ class Predictions:
             return None if value is None else value[selection]
 
         columns = {name: select(getattr(self, name)) for name in _COLUMNS}
-        slices = {name: replace(one, numbers=select(one.numbers)) for name, one in self.slices.items()}
+        slices = {
+            name: replace(column, numbers=select(column.numbers)) for name, column in self.slices.items()
+        }
         extra = {name: select(column) for name, column in self.extra.items()}
         return Predictions(**columns, extra=extra, slices=slices)
 
@@ -117,7 +119,7 @@ def joined(tables: Sequence[Predictions]) -> Predictions:
     columns: dict[str, Any] = {}
     for name in _COLUMNS:
         values = [getattr(table, name) for table in tables]
-        columns[name] = None if any(one is None for one in values) else np.concatenate(values)
+        columns[name] = None if any(column is None for column in values) else np.concatenate(values)
     shared = set.intersection(*({*table.extra} for table in tables))
     extra = {name: np.concatenate([table.extra[name] for table in tables]) for name in shared}
     return Predictions(**columns, extra=extra)
@@ -157,4 +159,4 @@ def column_of(name: str) -> str:
     >>> column_of("lighting=night"), column_of("lighting=night,camera=old")
     ('lighting', 'lighting,camera')
     """
-    return ",".join(one.partition("=")[0] for one in name.split(","))
+    return ",".join(part.partition("=")[0] for part in name.split(","))
