@@ -148,7 +148,7 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
         text = f"{'higher' if better == 'high' else 'lower'} is better {where}"
         raise file.error((*location, wrong), text, shown=f"{target} {wrong}", allowed=right)
     refused, allowed = (DROPS, right) if request.dimension == "parity" else (DROPS[1:], "max_drop")
-    for key in (one for one in refused if request.pipeline and one in keys):
+    for key in (drop for drop in refused if request.pipeline and drop in keys):
         text = "drops behind a pipeline are differences to the model's own preprocessing"
         raise file.error((*location, keys[key]), text, allowed=allowed)
     for bound in (right, *DROPS):

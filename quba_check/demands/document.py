@@ -132,10 +132,10 @@ class MergedFile:
         """
         problems = Problems()
         try:
-            documents = [problems.well_formed(one) for one in _extended_files(path, label)]
+            documents = [problems.well_formed(file) for file in _extended_files(path, label)]
             tree: Tree = {}
             for document in reversed(documents):
-                own = {key: one for key, one in tree_of(document).items() if key != "extends"}
+                own = {key: entry for key, entry in tree_of(document).items() if key != "extends"}
                 tree = merge(tree, own, problems.errors)
         except ThresholdError as error:
             problems.errors.append(error)

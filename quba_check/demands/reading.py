@@ -53,7 +53,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     """
     file = MergedFile.read(path, label, suite)
     stated = tuple(_demands(file))
-    demands = tuple(replace(one, replaced=_replaced(one, stated)) for one in stated)
+    demands = tuple(replace(demand, replaced=_replaced(demand, stated)) for demand in stated)
     _check_levels(file, demands)
     _check_repeated(file, demands)
     baseline = None
@@ -75,7 +75,10 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     }
     digest = demands_digest((demand.verdict_row("", "not run") for demand in demands), settings)
     inputs = [yaml_input("threshold file", own.label, own.content)]
-    inputs += [yaml_input("extended threshold file", one.label, one.content) for one in file.documents[1:]]
+    inputs += [
+        yaml_input("extended threshold file", document.label, document.content)
+        for document in file.documents[1:]
+    ]
     return Thresholds(
         path=path,
         label=label,
@@ -99,7 +102,7 @@ def _demands(file: MergedFile) -> Iterator[Demand]:
         if section in BY_NAME:
             by_name = dict(sections[section])
             entries = {(section, name): by_name[name] for name in file.keys((section,))}
-        for location, entry in (one for item in entries.items() for one in entries_of(*item)):
+        for location, entry in (pair for item in entries.items() for pair in entries_of(*item)):
             with file.problems.caught():
                 for asked in SECTIONS[section](location, entry, file):
                     with file.problems.caught():
@@ -128,7 +131,7 @@ def _check_levels(file: MergedFile, demands: Iterable[Demand]) -> None:
     """Collect an error for each number with two probabilities of a class."""
     first: dict[str, tuple[dict[str, float], Demand]] = {}
     for demand in demands:
-        for request in (one for one in demand.requests if one.levels):
+        for request in (request for request in demand.requests if request.levels):
             levels, before = first.setdefault(request.on_all_images.name, (request.levels, demand))
             if levels != request.levels:
                 text = f"{demand.target} has other probabilities of classes than {before.file}:{before.line}"

@@ -45,10 +45,11 @@ def answer_requests(location: Location, entry: AnswersEntry, file: MergedFile) -
     at, score = _rule(location, entry, names, file)
     for name in names:
         request = Request("answers", ANSWER_NUMBERS[name], at=None if name == "aurc" else at, score=score)
-        for one in on_sets(location, entry, request, file):
-            check_chosen_on((*location, "at", "from"), one, file)
-            is_unknown = file.suite.root_of(one.set) in file.suite.unknown
-            if file.suite.slices is None and one.set != CLEAN_SET:  # a record does not list all unknown sets
+        for request_on_set in on_sets(location, entry, request, file):
+            check_chosen_on((*location, "at", "from"), request_on_set, file)
+            is_unknown = file.suite.root_of(request_on_set.set) in file.suite.unknown
+            # A record does not list all unknown sets.
+            if file.suite.slices is None and request_on_set.set != CLEAN_SET:
                 is_unknown = "max" in file.keys((*location, name))
             if is_unknown and name == "share":
                 if at is not None and at.is_searched and not at.chosen_on:
@@ -57,8 +58,8 @@ def answer_requests(location: Location, entry: AnswersEntry, file: MergedFile) -
                         "images of no class have no right answers",
                         allowed="from, with a labelled set",
                     )
-                one = replace(one, number=replace(one.number, better="low"))
-            yield from numbers_asked((*location, name), getattr(entry, name), (one,), file)
+                request_on_set = replace(request_on_set, number=replace(request_on_set.number, better="low"))
+            yield from numbers_asked((*location, name), getattr(entry, name), (request_on_set,), file)
 
 
 def _rule(
@@ -81,7 +82,7 @@ def _rule(
     if entry.at is None or not keys:
         return None, ANSWER_SCORES[0]
     (key,) = keys
-    wrong = next((one for one in ("confidence", "score", "from") if one in rule), None)
+    wrong = next((option for option in ("confidence", "score", "from") if option in rule), None)
     if key in _SCORES and wrong:
         raise file.error(
             (*place, wrong),
@@ -100,7 +101,7 @@ def _rule(
     if not isinstance(level, Mapping):
         return OperatingPoint(key, level, entry.at.chosen_on or "", confidence), score
     by_class = _by_class((*place, key), level, file)
-    return OperatingPoint(key, min(one for _, one in by_class), by_class=by_class), score
+    return OperatingPoint(key, min(class_level for _, class_level in by_class), by_class=by_class), score
 
 
 def _by_class(

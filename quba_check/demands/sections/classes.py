@@ -92,7 +92,10 @@ def _of_entry(location: Location, entry: MacroEntry, name: str, file: MergedFile
         )
     at = _operating_point((*location, "at"), getattr(entry, "at", None), file)
     restated = ("precision", "npv")
-    for key, targets in (("at", tuple(one for one in allowed if one != "auroc")), ("prevalence", restated)):
+    for key, targets in (
+        ("at", tuple(metric_name for metric_name in allowed if metric_name != "auroc")),
+        ("prevalence", restated),
+    ):
         if key in stated and not {*targets} & {*metrics}:
             raise file.error(
                 (*location, key), "it applies to no demand", allowed=f"together with {' or '.join(targets)}"
@@ -105,8 +108,8 @@ def _of_entry(location: Location, entry: MacroEntry, name: str, file: MergedFile
         if metric in restated:
             request = replace(request, prevalence=getattr(entry, "prevalence", None))
         requests = on_sets(location, entry, request, file)
-        for one in requests:
-            check_chosen_on((*location, "at", "from"), one, file)
+        for request_on_set in requests:
+            check_chosen_on((*location, "at", "from"), request_on_set, file)
         yield from numbers_asked((*location, metric), getattr(entry, metric), requests, file, kinds=kinds)
 
 

@@ -30,7 +30,7 @@ SHOWN = 20
 def entries_of(location: Location, entry: Any) -> Iterator[tuple[Location, Any]]:
     """Yield each entry of a list with its place, or the one entry."""
     if isinstance(entry, tuple):
-        yield from (((*location, position), one) for position, one in enumerate(entry))
+        yield from (((*location, position), item) for position, item in enumerate(entry))
     elif entry is not None:
         yield location, entry
 
@@ -55,14 +55,14 @@ def on_sets(location: Location, entry: Any, request: Request, file: MergedFile) 
         allowed = "an entry of its own for the waived set"
         raise file.error(waived, f"it would hold on {len(names)} sets", allowed=allowed)
     requests = tuple(replace(request, set=name, pipeline=pipeline) for name in names)
-    for position, one in enumerate(requests):
-        check_set(place if isinstance(stated, str) else (*place, position), one, file)
+    for position, request_on_set in enumerate(requests):
+        check_set(place if isinstance(stated, str) else (*place, position), request_on_set, file)
     return requests
 
 
 def _waived(keys: Mapping[str, Any], location: Location = ()) -> Location:
     """Return the place of a waiver in an entry; empty without one."""
-    inner = (_waived(one, (*location, key)) for key, one in keys.items() if isinstance(one, dict))
+    inner = (_waived(value, (*location, key)) for key, value in keys.items() if isinstance(value, dict))
     return (*location, "waive") if "waive" in keys else next(filter(None, inner), ())
 
 
@@ -83,7 +83,10 @@ def check_chosen_on(location: Location, request: Request, file: MergedFile) -> N
             return problem
         if file.suite.root_of(judged) == file.suite.root_of(name):
             return f"its images are those of the judged set '{judged}'"
-        kinds = {(rules[one].by, rules[one].any_of) if one in rules else None for one in (judged, name)}
+        kinds = {
+            (rules[set_name].by, rules[set_name].any_of) if set_name in rules else None
+            for set_name in (judged, name)
+        }
         problem = f"it and the judged set '{judged}' need the same rule of deciding, or none"
         return problem if len(kinds) > 1 else ""
 
@@ -95,7 +98,7 @@ def _check(location: Location, name: str, problem_of: Callable[[str], str], file
     """Raise an error for a set with a problem, and list those without one."""
     if file.suite.slices is None or not (problem := problem_of(name)):
         return  # without slices the sets are unknown
-    sets = [one for one in _sets_of(file.suite) if not problem_of(one)]
+    sets = [set_name for set_name in _sets_of(file.suite) if not problem_of(set_name)]
     allowed = listed(sets, SHOWN) or "another set, and the suite has none"
     hint = "" if name in _sets_of(file.suite) else did_you_mean(name, sets)
     raise file.error(location, problem, got=f"'{name}'", allowed=allowed, hint=hint)

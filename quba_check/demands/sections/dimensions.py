@@ -48,8 +48,10 @@ def dimension_requests(location: Location, entry: DimensionEntry, file: MergedFi
         text = "it needs no images, and has no slices"
         shown = f"{dimension.name}.slices"
         raise file.error((*location, "slices"), text, shown=shown, allowed="bounds on its value")
-    named = [one for one in requests if one.conditions]
-    has_parts = all(one.epsilon or (dimension.name in _WITH_PARTS and not one.pipeline) for one in named)
+    named = [request for request in requests if request.conditions]
+    has_parts = all(
+        request.epsilon or (dimension.name in _WITH_PARTS and not request.pipeline) for request in named
+    )
     if entry.parts and not has_parts:
         text = f"{dimension.name} has no parts under these conditions"
         got = named[0].conditions[1:]

@@ -87,7 +87,7 @@ def grade_settings(file: MergedFile) -> QubaSettings:
         tuple(entry.allow_missing or ()),
         allow_other_suite=bool(entry.allow_other_suite),
         allow_transferred=bool(entry.allow_transferred),
-        allow_masked=any(one.allow_masked for one in sizes if one.epsilon in (None, str(EPSILON))),
+        allow_masked=any(size.allow_masked for size in sizes if size.epsilon in (None, str(EPSILON))),
         population=population,
         population_sha256=digest,
     )
