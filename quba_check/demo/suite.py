@@ -145,10 +145,12 @@ def demo_root(store: Path) -> Path:
 
 def _draw(root: Path) -> None:
     with replacing(root) as aside:
-        for one in pictures():
-            path = aside / one.path
+        for picture in pictures():
+            path = aside / picture.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            image = rendition(one.seed, one.index, one.shape, one.texture, one.background, one.style).image
+            image = rendition(
+                picture.seed, picture.index, picture.shape, picture.texture, picture.background, picture.style
+            ).image
             Image.fromarray(image).save(path, compress_level=1)
         (aside / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
 

@@ -119,14 +119,14 @@ def clouds(rng: np.random.Generator, cells: int = 6) -> Plane:
 def two_colours(rng: np.random.Generator) -> tuple[Colour, Colour]:
     """Return a bright and a dark colour of any hue; backgrounds are between them."""
     first, second, pale, deep, bright, dark = rng.random(6)
-    one = rgb(first, 0.1 + 0.5 * pale, 0.75 + 0.25 * bright)
-    other = rgb(second, 0.4 + 0.5 * deep, 0.08 + 0.3 * dark)
-    return one, other
+    bright_colour = rgb(first, 0.1 + 0.5 * pale, 0.75 + 0.25 * bright)
+    dark_colour = rgb(second, 0.4 + 0.5 * deep, 0.08 + 0.3 * dark)
+    return bright_colour, dark_colour
 
 
-def blend(share: Plane, one: Colour | Picture, other: Colour | Picture) -> Picture:
-    """Return `one` at share 1, `other` at share 0, and mixtures between."""
-    picture: Picture = other + (one - other) * share[..., None]
+def blend(share: Plane, first: Colour | Picture, second: Colour | Picture) -> Picture:
+    """Return `first` at share 1, `second` at share 0, and mixtures between."""
+    picture: Picture = second + (first - second) * share[..., None]
     return picture
 
 
