@@ -44,7 +44,7 @@ def in_groups(
     if not groups:
         return measurement
     # Requested parts are measured with the groups of their own rows.
-    requested = {one.name for one in facts.suite.requests_of(dimension.name)}
+    requested = {request.name for request in facts.suite.requests_of(dimension.name)}
     facts = replace(facts, suite=replace(facts.suite, requests=()), with_tables=False)
 
     def measured(kept: Masks) -> Measurement:
@@ -54,7 +54,7 @@ def in_groups(
     left_out = cache(partial(without_blocks, predictions, measured))
 
     def values(name: str | None) -> list[float]:
-        return [part.value for one in left_out() if (part := one.quantity(name)) is not None]
+        return [part.value for measurement in left_out() if (part := measurement.quantity(name)) is not None]
 
     parts = {
         name: part if name in requested else with_groups(part, predictions, partial(values, name))
@@ -109,7 +109,9 @@ def with_groups(
     effect = None
     if quantity.sample.groups is not None or not groups:
         return quantity
-    if quantity.influences and all(rows.get(name) == len(one) for name, one in quantity.influences.items()):
+    if quantity.influences and all(
+        rows.get(name) == len(influence) for name, influence in quantity.influences.items()
+    ):
         effect = group_effect(quantity.influences, groups, quantity.sides, is_difference=is_signed)
     elif quantity.curve is not None:
         effect = jackknife_effect(values(), (quantity.curve.at(1) - quantity.curve.at(-1)) / 2, groups)

@@ -86,7 +86,7 @@ def requested_parts(dimension: str, suite: SuiteFacts) -> tuple[Part, ...]:
 
 def requested_views(dimension: str, suite: SuiteFacts) -> tuple[View, ...]:
     """Return the views that the requests of a dimension need, next to the clean one."""
-    views = (view for one in suite.requests_of(dimension) for view in request_views(one, suite))
+    views = (view for request in suite.requests_of(dimension) for view in request_views(request, suite))
     return tuple(dict.fromkeys(view for view in views if view != CLEAN))
 
 
@@ -137,7 +137,11 @@ def with_requests(
             classes = of_classes if request.target == EACH else None
             if classes is not None:
                 quantity = replace(quantity, classes=partial(_in_groups, classes, request, rows.answers))
-            asked = [one for one in suite.requests if one.slice and one.on_all_images == request]
+            asked = [
+                slice_request
+                for slice_request in suite.requests
+                if slice_request.slice and slice_request.on_all_images == request
+            ]
             if asked:
                 quantity = replace(quantity, slices=_slices(request, rows, measure, classes, asked))
             parts[request.name] = quantity
@@ -148,7 +152,7 @@ def with_requests(
 
 def _in_groups(of_classes: NumbersOfClasses, request: Request, rows: Rows) -> Iterator[tuple[str, Quantity]]:
     """Yield a number of each class, with each group of images as one observation."""
-    return ((name, rows.in_groups(one)) for name, one in of_classes(request, rows))
+    return ((name, rows.in_groups(quantity)) for name, quantity in of_classes(request, rows))
 
 
 def _slices(
@@ -166,7 +170,10 @@ def _slices(
         selected = source.select(masks[rows.view])
         if of_classes is not None:
             by_class = of_classes(request, selected)
-            return {name: OnSlice(one, selected.in_groups(one)) for name, one in by_class}
+            return {
+                name: OnSlice(class_quantity, selected.in_groups(class_quantity))
+                for name, class_quantity in by_class
+            }
         quantity = measure(selected)
         return {"": OnSlice(quantity, selected.in_groups(quantity, measure))}
 
@@ -174,8 +181,8 @@ def _slices(
     slices = {rows.view: rows.tables[0].slices}
     number = SlicedNumber(request.dimension, request.better, tables, slices, measured)
     by_column: dict[str, list[Request]] = {}
-    for one in asked:
-        by_column.setdefault(column_of(one.slice), []).append(one)
+    for slice_request in asked:
+        by_column.setdefault(column_of(slice_request.slice), []).append(slice_request)
     return {
         column: SliceValues(reason=Unmeasurable(request.dimension, rows.mixed[column]))
         if column in rows.mixed
@@ -203,7 +210,7 @@ def worst_quantity(
     sign = 1 if better == "high" else -1
     curve = None
     if limits is not None:
-        smallest = smallest_limits([partial(_flipped, one, sign) for one in limits], np.array(SCORES))
+        smallest = smallest_limits([partial(_flipped, limit, sign) for limit in limits], np.array(SCORES))
         curve = bounded_curve((sign * smallest)[::sign], *room)
     return replace(like, value=min(values, key=lambda value: sign * value), curve=curve)
 

@@ -35,12 +35,13 @@ def views_of(set_name: str, suite: SuiteFacts, variant: str = "") -> tuple[View,
     if set_name in suite.decided:
         return views_of(suite.decided[set_name].of, suite, variant)
     logits = any(
-        one.needs_logits and (set_name, variant) in ((one.set, one.variant), (one.chosen_on, ""))
-        for one in suite.requests
+        request.needs_logits
+        and (set_name, variant) in ((request.set, request.variant), (request.chosen_on, ""))
+        for request in suite.requests
     )
     if set_name == CLEAN_SET:
         return (replace(CLEAN, variant=variant, logits=logits and bool(variant)),)
-    needed = any(_reads_probabilities(one, set_name, suite) for one in suite.requests)
+    needed = any(_reads_probabilities(request, set_name, suite) for request in suite.requests)
     columns: Columns = "probabilities" if needed else "top1"
     view = View(suite.view_set(set_name), columns=columns, logits=logits, variant=variant)
     if set_name not in (*suite.corruptions, *suite.extra_corruptions) or set_name in suite.shifts:
@@ -164,7 +165,7 @@ class Rows:
         Other columns are slow to select.
         """
         reference = None if self.reference is None else self.reference.answers
-        tables = tuple(replace(one, probabilities=None, extra={}, slices={}) for one in self.tables)
+        tables = tuple(replace(table, probabilities=None, extra={}, slices={}) for table in self.tables)
         return replace(self, tables=tables, reference=reference)
 
     def select(self, mask: Mask) -> Rows:
@@ -190,9 +191,9 @@ class Rows:
         slices = {}
         mixed = {}
         index = self.tables[0].index
-        for column, one in self.tables[0].slices.items():
+        for column, slice_column in self.tables[0].slices.items():
             try:
-                slices[column] = replace(one, numbers=slices_of_groups(groups, one.numbers))
+                slices[column] = replace(slice_column, numbers=slices_of_groups(groups, slice_column.numbers))
             except MixedGroupError as error:
                 mixed[column] = f"the group of image {index[error.first]} of {rule.of} is in several slices"
         tables = tuple(replace(_decided(table, groups, rule), slices=slices) for table in self.tables)

@@ -67,7 +67,7 @@ class SlicedNumber:
             requests: what is asked for; single slices keep the influences of images, for drops.
             with_gaps: measure all other images of each slice too, even if no gap is asked for.
         """
-        kinds = {(one.slice, one.kind) for one in requests}
+        kinds = {(request.slice, request.kind) for request in requests}
         with_gaps = with_gaps or any(kind == "gap" for _, kind in kinds)
         lacking = next((view for view, own in self.columns.items() if column not in own), None)
         if lacking is not None:
@@ -78,17 +78,17 @@ class SlicedNumber:
         gaps: dict[str, Quantity] = {}
         unmeasured: dict[str, Unmeasurable] = {}
         sizes: dict[str, int] = {}
-        for name in dict.fromkeys(name for one in slices.values() for name in one.names):
-            masks = {view: one.rows(name) for view, one in slices.items()}
+        for name in dict.fromkeys(name for column in slices.values() for name in column.names):
+            masks = {view: column.rows(name) for view, column in slices.items()}
             sizes[name] = min(int(np.count_nonzero(mask)) for mask in masks.values())
             own = self._measured(masks)
             if isinstance(own, Unmeasurable):
                 unmeasured[name] = own
                 continue
-            for part, one in own.items():
-                kept = on_all_images(one.grouped, masks) if (name, "value") in kinds else None
+            for part, number in own.items():
+                kept = on_all_images(number.grouped, masks) if (name, "value") in kinds else None
                 cell = f"{part}, {name}" if part else name
-                values[cell] = kept or replace(one.grouped, influences={}, sides={})
+                values[cell] = kept or replace(number.grouped, influences={}, sides={})
             rest = self._measured({view: ~mask for view, mask in masks.items()}) if with_gaps else None
             if isinstance(rest, Mapping) and "" in own:
                 gaps[name] = self._gap(own[""], rest[""], masks)
@@ -118,10 +118,12 @@ class SlicedNumber:
         change = replace(
             gap(own.single, rest.single, self.better),
             sample=replace(own.single.sample, groups=None, effective=None),
-            influences={view: one - second.influences[view] for view, one in first.influences.items()},
+            influences={
+                view: influence - second.influences[view] for view, influence in first.influences.items()
+            },
             sides={  # of the images that count: sides of a difference have no others
-                view: np.where(second.sides[view] > 0, second.sides[view] + one.max(), np.maximum(one, 0))
-                for view, one in first.sides.items()
+                view: np.where(second.sides[view] > 0, second.sides[view] + side.max(), np.maximum(side, 0))
+                for view, side in first.sides.items()
             },
         )
         change = with_groups(change, self.predictions, is_signed=True)
@@ -194,4 +196,4 @@ def measure_slices(
     columns = {view: own for view, own in slices.items() if view in needed}
     number = SlicedNumber(dimension.name, dimension.better, predictions, columns, measured)
     names = dict.fromkeys(column for own in columns.values() for column in own)
-    return replace(whole, slices={one: number.values(one, requests, with_gaps=with_gaps) for one in names})
+    return replace(whole, slices={name: number.values(name, requests, with_gaps=with_gaps) for name in names})

@@ -66,7 +66,7 @@ def _correct_throughout(predictions: Tables) -> NDArray[np.bool_]:
 
 def _attacks(suite: SuiteFacts) -> dict[Fraction, tuple[View, View]]:
     """Return FGSM and PGD at each requested ε."""
-    sizes = (one.epsilon for one in suite.requests_of(_NAME) if one.epsilon is not None)
+    sizes = (request.epsilon for request in suite.requests_of(_NAME) if request.epsilon is not None)
     return {epsilon: (replace(FGSM, epsilon=epsilon), replace(PGD, epsilon=epsilon)) for epsilon in sizes}
 
 
@@ -77,8 +77,11 @@ def _views(suite: SuiteFacts) -> tuple[View, ...]:
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     requested = (
-        replace(one.as_part, title=f"{one.number.title if one.metric else _WHOLE}, ε = {one.epsilon}")
-        for one in suite.requests_of(_NAME)
+        replace(
+            request.as_part,
+            title=f"{request.number.title if request.metric else _WHOLE}, ε = {request.epsilon}",
+        )
+        for request in suite.requests_of(_NAME)
     )
     return (*_PARTS, *requested)
 
@@ -120,11 +123,13 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
             raise InvariantError(f"there is no part {request.metric}", where=_NAME)
         return quantity
 
-    notes = dict.fromkeys(note for one in (measured, *sizes.values()) for note in one.notes)
+    notes = dict.fromkeys(note for measurement in (measured, *sizes.values()) for note in measurement.notes)
     reference = facts.model.surrogate
     if reference:
         notes |= dict.fromkeys(_transfer_notes(predictions[PGD], reference))
-    masked_at = {str(epsilon): one.masked for epsilon, one in sizes.items() if one.masked}
+    masked_at = {
+        str(epsilon): measurement.masked for epsilon, measurement in sizes.items() if measurement.masked
+    }
     measured = replace(measured, notes=tuple(notes), masked_at=masked_at, transferred=bool(reference))
     return with_requests(measured, RowSource(predictions, facts.suite), quantity_of)
 
@@ -238,8 +243,10 @@ def _overshoot_notes(fgsm: Predictions, pgd: Predictions, epsilon: Fraction) -> 
     """Yield a note on pixel changes beyond ε by attacks on normalised inputs."""
     moved = [table.extra for table in (fgsm, pgd) if "moved" in table.extra]
     if moved:
-        largest = max(float(one["moved"].max()) for one in moved)
-        share = float(np.mean(np.concatenate([one["moved_share"] for one in moved]), dtype=np.float64))
+        largest = max(float(columns["moved"].max()) for columns in moved)
+        share = float(
+            np.mean(np.concatenate([columns["moved_share"] for columns in moved]), dtype=np.float64)
+        )
         yield (
             f"released attack: largest pixel move {largest:.2f}, "
             f"{100 * share:.0f} % of pixel values moved by more than {epsilon}"

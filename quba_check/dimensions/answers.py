@@ -109,9 +109,11 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     quantity = partial(_quantity, source=source, outputs=facts.model.outputs, found=found)
     measured = with_requests(whole, source, quantity)
     tables = {"risk_coverage": _curve(clean)}
-    if any(one.threshold is not None for one in found.values()):
+    if any(guarantee.threshold is not None for guarantee in found.values()):
         tables["thresholds"] = _thresholds(found)
-    levels = {one.name: one.levels for one in facts.suite.requests_of("answers") if one.levels}
+    levels = {
+        request.name: request.levels for request in facts.suite.requests_of("answers") if request.levels
+    }
     return replace(measured, tables=tables, levels=levels)
 
 
@@ -200,11 +202,11 @@ def _curve(clean: Predictions) -> Table:
 def _thresholds(found: Mapping[ChosenOn, Guarantee]) -> Table:
     """Return the searched thresholds, with the set and pipeline of their images."""
     rows = []
-    for (score, at, in_set, variant), one in found.items():
-        if one.threshold is not None:
+    for (score, at, in_set, variant), result in found.items():
+        if result.threshold is not None:
             on = score, in_set, variant.removeprefix(SERVING), f"{at.rule} {at.level:g}"
             guarantee = ("", "") if at.confidence is None else (at.level, at.confidence)
-            rows.append((*on, *astuple(one), *guarantee))
+            rows.append((*on, *astuple(result), *guarantee))
     columns = ("score", "set", "pipeline", "rule", "threshold", "answered", "wrong", "error", "confidence")
     return Table(columns, tuple(rows))
 

@@ -114,7 +114,9 @@ def _advice(
         "temperature": Table(columns, (tuple(row),), HELD_OUT),
         "held_out": Table(
             ("name", "value", "lower", "upper"),
-            tuple((name, one.value, *(one.interval or ("", ""))) for name, one in grouped.items()),
+            tuple(
+                (name, quantity.value, *(quantity.interval or ("", ""))) for name, quantity in grouped.items()
+            ),
             f"{HELD_OUT}; with 95 % intervals",
         ),
     }

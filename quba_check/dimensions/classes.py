@@ -141,7 +141,7 @@ def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity
     if not is_called.any():
         raise _no_image(request, request.set, request.metric, lacks_data=False)
     shares = _share(is_of, is_called), _share(~is_of, is_called)
-    counts = [np.count_nonzero(one) for one in (is_of & is_called, is_of, ~is_of & is_called, ~is_of)]
+    counts = [np.count_nonzero(mask) for mask in (is_of & is_called, is_of, ~is_of & is_called, ~is_of)]
 
     def limits(z: Scores, effect: float) -> Limits:
         hits, n, false, m = (float(count / effect) for count in counts)

@@ -47,14 +47,14 @@ class AnswerPairs(PairedAnswers[Rows]):
     def is_same(self) -> bool:
         """True if the answers and their probabilities are known, and the same in every bit."""
         is_known = not (self.differs.any() or np.isnan(self.judged.table.confidence).any())
-        return is_known and len({outputs_digest(one.tables) for one in (self.judged, self.reference)}) == 1
+        return is_known and len({outputs_digest(rows.tables) for rows in (self.judged, self.reference)}) == 1
 
     @cached_property
     def changes(self) -> NDArray[np.float32] | None:
         """(r,) largest change of a probability, in [0, 1]; None without the reference's probabilities."""
         tables = zip(self.reference.tables, self.judged.tables, strict=True)
         pairs = [(before.probabilities, after.probabilities) for before, after in tables]
-        known = [(one, other) for one, other in pairs if one is not None and other is not None]
+        known = [(first, second) for first, second in pairs if first is not None and second is not None]
         if len(known) < len(pairs):
             return None
         return np.concatenate([probability_changes(*pair) for pair in known])
@@ -160,15 +160,17 @@ class AnswerPairs(PairedAnswers[Rows]):
 
 def _is_compared(suite: SuiteFacts) -> bool:
     """Return True unless all requests compare with the model's own preprocessing."""
-    return {bool(one.pipeline) for one in suite.requests if one.dimension == "parity"} != {True}
+    return {bool(request.pipeline) for request in suite.requests if request.dimension == "parity"} != {True}
 
 
 def _steps(suite: SuiteFacts) -> dict[tuple[str, str], View]:
     """Return the view of each step of a requested pipeline with several."""
-    served = [one for one in suite.requests_of("parity") if one.pipeline and one.set == CLEAN_SET]
+    served = [
+        request for request in suite.requests_of("parity") if request.pipeline and request.set == CLEAN_SET
+    ]
     return {
         (name, step): View(CLEAN_SET, variant=f"{SERVING}{name}/{step}")
-        for name in dict.fromkeys(one.pipeline for one in served)
+        for name in dict.fromkeys(request.pipeline for request in served)
         for step in suite.serving[name].steps
         if len(suite.serving[name].steps) > 1
     }
@@ -219,15 +221,17 @@ def _lowest_agreement(source: RowSource) -> Quantity:
     served = []
     errors = []
     agreement = PARITY_NUMBERS["agreement"]
-    for one in dict.fromkeys(replace(one, number=agreement) for one in source.suite.requests_of("parity")):
+    for request in dict.fromkeys(
+        replace(request, number=agreement) for request in source.suite.requests_of("parity")
+    ):
         try:
-            rows = source.of_request(one)
+            rows = source.of_request(request)
             served.append(rows.in_groups(_agreement(rows), _agreement))
         except UnmeasurableError as error:
             errors.append(error)
     if not served:
         raise errors[0]
-    return min(served, key=lambda one: one.value)
+    return min(served, key=lambda quantity: quantity.value)
 
 
 def _agreement(rows: Rows) -> Quantity:
