@@ -63,12 +63,14 @@ def swapped_pairs(label: Labels, predicted: Labels, n_classes: int) -> list[Swap
     counts = Counter(zip(label.tolist(), predicted.tolist(), strict=True))
     scored: list[tuple[float, SwappedPair]] = []
     most_frequent: dict[int, int] = {}
-    for (one, answer), _ in counts.most_common():
-        most_frequent.setdefault(one, answer)
-    for one, other in most_frequent.items():
-        if one < other and most_frequent.get(other) == one:
-            swapped = counts[one, other] + counts[other, one]
-            pair = SwappedPair((one, other), swapped, counts[one, one] + counts[other, other])
+    for (class_number, answer), _ in counts.most_common():
+        most_frequent.setdefault(class_number, answer)
+    for class_number, other in most_frequent.items():
+        if class_number < other and most_frequent.get(other) == class_number:
+            swapped = counts[class_number, other] + counts[other, class_number]
+            pair = SwappedPair(
+                (class_number, other), swapped, counts[class_number, class_number] + counts[other, other]
+            )
             scored.append((binomial_tail(pair.n_swapped, pair.n_swapped + pair.n_correct, 0.5), pair))
     n_pairs = n_classes * (n_classes - 1) // 2
     ranked = enumerate(sorted(scored, key=lambda item: item[0]))
@@ -319,7 +321,7 @@ def _more_accurate(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
     """Return the fixes of the other sequence if the model is more accurate with them."""
     other = _fixes(subject, is_order_first=True)
     limit = _IMAGES if subject.short else _COMPARED
-    accuracy, other_accuracy = (subject.clean_answers(one.variant, limit).accuracy for one in (fixes, other))
+    accuracy, other_accuracy = (subject.clean_answers(fix.variant, limit).accuracy for fix in (fixes, other))
     # Of two pairs of fixes that are equally good, the other's evidence has the right class order.
     is_as_good = other_accuracy == accuracy and all((fixes.better, fixes.order, other.better, other.order))
     return other if other_accuracy > accuracy or is_as_good else fixes

@@ -87,23 +87,23 @@ class SetPictures:
         contents = np.array(self.facts.content)
         pairs = pairs[contents[pairs[:, 0]] != contents[pairs[:, 1]]]
         confirmed = pairs_of_one_picture(self.suite, self.examples, pairs).tolist()
-        return [(one, other) for one, other in confirmed]
+        return [(row, other) for row, other in confirmed]
 
     def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
         """Return the pairs of two sets, without those of one group and label."""
         sets = self.sets.tolist()
         groups = [example.group for example in self.examples]
         return [
-            (one, other)
-            for one, other in pairs
-            if (sets[one], sets[other]) == (first, second)
-            and (groups[one] is None or groups[one] != groups[other] or self.disagree(one, other))
+            (row, other)
+            for row, other in pairs
+            if (sets[row], sets[other]) == (first, second)
+            and (groups[row] is None or groups[row] != groups[other] or self.disagree(row, other))
         ]
 
     def disagree(self, first: int, second: int) -> bool:
         """Return True if no label is right for both images."""
-        one, other = (self.examples[row] for row in (first, second))
-        return {one.label, *one.also}.isdisjoint((other.label, *other.also))
+        example, other = (self.examples[row] for row in (first, second))
+        return {example.label, *example.also}.isdisjoint((other.label, *other.also))
 
     def name(self, row: int) -> str:
         """Return the name of an image for evidence."""
@@ -165,7 +165,7 @@ def _finding(
     problem: str, pairs: Pairs, name: Callable[[int], str], fix: str, severity: Severity = "remark"
 ) -> Iterator[Finding]:
     """Yield a finding on pairs, if there are any."""
-    lines = [f"{name(one)} and {name(other)}" for one, other in pairs[:SHOWN]]
+    lines = [f"{name(row)} and {name(other)}" for row, other in pairs[:SHOWN]]
     lines += [f"and {len(pairs) - SHOWN:,} more"] if len(pairs) > SHOWN else []
     if pairs:
         yield Finding(check=CHECK, problem=problem, evidence="\n".join(lines), fix=fix, severity=severity)
@@ -175,14 +175,16 @@ def _pairs_in_sets(pictures: SetPictures) -> Iterator[Finding]:
     """Yield findings on pairs in sets and in training."""
     spaces = [pictures.suite.facts.spaces[name] for name in pictures.names]
     sets = range(len(spaces))
-    for first, second in [(one, other) for one in sets for other in (*sets[one:], TRAINING)]:
+    for first, second in [
+        (set_number, other) for set_number in sets for other in (*sets[set_number:], TRAINING)
+    ]:
         exact, near = (pictures.in_sets(pairs, first, second) for pairs in (pictures.exact, pictures.near))
         name = pictures.names[first]
         size = _size(pictures, first)
         if second == TRAINING:
             leaks = [*exact, *near]
             problem = (
-                f"{name}: {len({one for one, _ in leaks}):,} of {size:,} images were trained with, "
+                f"{name}: {len({row for row, _ in leaks}):,} of {size:,} images were trained with, "
                 f"{len(exact):,} as exact copies."
             )
             fix = "drop them from the set: the model may remember them"
@@ -215,7 +217,7 @@ def _spellings(pictures: SetPictures) -> Iterator[Finding]:
         first: dict[str, int] = {}
         spelled = (unicodedata.normalize("NFC", pictures.name(row)).casefold() for row in rows)
         firsts = [(first.setdefault(text, row), row) for text, row in zip(spelled, rows, strict=True)]
-        pairs = [(one, other) for one, other in firsts if one != other]
+        pairs = [(row, other) for row, other in firsts if row != other]
         problem = f"{name}: {counted(len(pairs), 'file')} with the name of another in a different spelling."
         yield from _finding(problem, pairs, pictures.name, "drop one of the files, or rename it")
 

@@ -96,14 +96,14 @@ def _written_tensors_finding(subject: ModelUnderTest, changed: Sequence[str], n_
     )
 
 
-def _difference(one: Tensor, other: Tensor) -> tuple[float, str]:
+def _difference(answers: Tensor, other: Tensor) -> tuple[float, str]:
     """Return the largest difference of answers, as a share of their range, and its text."""
-    span = (one.amax(dim=1) - one.amin(dim=1)).clamp(min=torch.finfo(torch.float32).tiny)
-    largest = float(((one - other).abs().amax(dim=1) / span).max())
+    span = (answers.amax(dim=1) - answers.amin(dim=1)).clamp(min=torch.finfo(torch.float32).tiny)
+    largest = float(((answers - other).abs().amax(dim=1) / span).max())
     if not largest:
         return largest, "answers stay the same"
-    n = int((one.argmax(dim=1) != other.argmax(dim=1)).sum())
-    labels = f"{n} of {len(one)} labels change" if n else "no label changes"
+    n = int((answers.argmax(dim=1) != other.argmax(dim=1)).sum())
+    labels = f"{n} of {len(answers)} labels change" if n else "no label changes"
     return largest, f"answers change by up to {largest:.1%} of their range, {labels}"
 
 
@@ -195,21 +195,21 @@ class _Call(NamedTuple):
     returned: Tensor | None
 
 
-def _first_differing_layer(classifier: Classifier, one: Tensor, other: Tensor, other_at: int) -> str:
+def _first_differing_layer(classifier: Classifier, batch: Tensor, other: Tensor, other_at: int) -> str:
     """Return the innermost layer with different outputs for the same input.
 
     The input is one image in two batches.
 
     Args:
         classifier: the model.
-        one: a batch of inputs, (N, 3, H, W), which the image begins.
+        batch: a batch of inputs, (N, 3, H, W), which the image begins.
         other: another batch, or the same again.
         other_at: position of the image in the other batch.
 
     Returns:
         The end of a sentence on `'drop' (Dropout)`; empty if no layer can be named, as in compiled programs.
     """
-    first = _calls(classifier, one, 0)
+    first = _calls(classifier, batch, 0)
     second = _calls(classifier, other, other_at)
     # Inner layers end before outer ones.
     for here, there in zip(first, second, strict=False):
@@ -262,8 +262,8 @@ def _calls(classifier: Classifier, batch: Tensor, at: int) -> list[_Call]:
     return calls
 
 
-def _is_close(one: Tensor | None, other: Tensor | None) -> bool:
+def _is_close(tensor: Tensor | None, other: Tensor | None) -> bool:
     """True if both are equal up to rounding, or cannot be compared."""
-    if one is None or other is None or one.shape != other.shape:
-        return one is None or other is None
-    return float((one - other).abs().max()) <= CLOSE * max(float(one.abs().max()), 1e-12)
+    if tensor is None or other is None or tensor.shape != other.shape:
+        return tensor is None or other is None
+    return float((tensor - other).abs().max()) <= CLOSE * max(float(tensor.abs().max()), 1e-12)

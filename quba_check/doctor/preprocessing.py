@@ -184,7 +184,9 @@ def _better_by_batchnorm(
 
     None if it is not clearly closer, or if labels disagree, which they cannot if answers are at chance.
     """
-    shifts = [(shift, one) for one in candidates if (shift := batchnorm_shift(subject, one))]
+    shifts = [
+        (shift, candidate) for candidate in candidates if (shift := batchnorm_shift(subject, candidate))
+    ]
     shift, nearest = min(shifts, key=lambda pair: pair[0].divergence, default=(current_shift, current))
     if shift.divergence * _CLEARLY >= current_shift.divergence:
         return None

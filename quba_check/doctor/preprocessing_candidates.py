@@ -78,10 +78,10 @@ def geometry_candidates(current: Variant) -> list[Variant]:
     return [replace(current, preprocessing=candidate, name=names[candidate]) for candidate in ranked]
 
 
-def is_close(one: Normalisation, other: Normalisation) -> bool:
+def is_close(normalisation: Normalisation, other: Normalisation) -> bool:
     """True if two normalisations are equal up to rounding."""
-    mean, std = (for_channels(values, len(one[0])) for values in other)
-    pairs = zip((*one[0], *one[1]), (*mean, *std), strict=True)
+    mean, std = (for_channels(values, len(normalisation[0])) for values in other)
+    pairs = zip((*normalisation[0], *normalisation[1]), (*mean, *std), strict=True)
     return all(abs(a - b) <= _CLOSE * max(abs(a), abs(b)) + 1e-6 for a, b in pairs)
 
 

@@ -209,7 +209,9 @@ def check_images(subject: ModelUnderTest) -> Iterator[Finding]:
             subject.exclude(view, example)
     for name, decoded in by_set.items():
         for defect in PROBLEMS:
-            images = [f"{one.full_name} ({defects[defect]})" for one, defects in decoded if defect in defects]
+            images = [
+                f"{image.full_name} ({defects[defect]})" for image, defects in decoded if defect in defects
+            ]
             if len(images) > RARE.get(defect, 0) * len(decoded):
                 count = f"{len(images):,} of {len(decoded):,} checked"
                 yield Finding(

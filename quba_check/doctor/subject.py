@@ -170,7 +170,7 @@ class ModelUnderTest:
 
     def exclude(self, view: View, example: Example) -> None:
         """Exclude an image, such as a broken one, from later samples."""
-        self._samples[view.images] = tuple(one for one in self.sample(view, SAMPLE) if one != example)
+        self._samples[view.images] = tuple(image for image in self.sample(view, SAMPLE) if image != example)
 
     def sample(self, view: View = CLEAN, limit: int | None = None) -> tuple[Example, ...]:
         """Return examples of a view, balanced over the classes; shorter samples begin longer ones.
