@@ -79,7 +79,9 @@ def answers(
         if fast:
             pictures = list(map(pixels_of, pictures))
             transform = fast_transform(classifier.preprocessing, crop=crop)
-        stacks = (torch.stack([transform(one) for one in pictures[k : k + batch_size]]) for k in starts)
+        stacks = (
+            torch.stack([transform(picture) for picture in pictures[k : k + batch_size]]) for k in starts
+        )
         batches = (classifier.pixels(stack) for stack in stacks)
     parts = []
     for pixels in batches:

@@ -218,7 +218,7 @@ class CacheKeys:
         images = self.suite.listing_view(view)
         if images not in self._content_keys:
             numbers = self.shards(view)
-            contents: list[Any] = [one.examples for one in self._contents_of_shards(view, numbers)]
+            contents: list[Any] = [shard.examples for shard in self._contents_of_shards(view, numbers)]
             also = [example.also for number in numbers for example in self.examples(view, number)]
             self._content_keys[images] = content_hash([contents, also] if any(also) else contents)
         return self._content_keys[images]

@@ -205,7 +205,9 @@ def checked_runtime(classifier: Classifier, suite: Suite, prepare: Prepare, view
                 if needs_black:
                     needs_black = False
                     images = torch.cat([images, torch.zeros_like(images[:1])])
-                expected, scores = (_scores(classifier, one, images, batching) for one in (plain, settings))
+                expected, scores = (
+                    _scores(classifier, choice, images, batching) for choice in (plain, settings)
+                )
                 flips_of_batch, change = _changes(expected, scores)
                 flipped += flips_of_batch
                 largest = max(largest, change)

@@ -179,7 +179,7 @@ class StoredCheck:
             InvariantError: two passes of the model differ.
         """
         while keys := self._others(view):
-            if self._confirmed.issuperset((is_clean, one.place) for one in self.store.origins(keys)):
+            if self._confirmed.issuperset((is_clean, origin.place) for origin in self.store.origins(keys)):
                 break
             try:
                 stored = self.tables.shards(view, [key.shard for key in keys])
@@ -206,9 +206,9 @@ class StoredCheck:
         self, view: View, keys: Sequence[ShardKey], columns: Columns, rows: NDArray[np.int64]
     ) -> str:
         """Return how answers differ from rows of the columns of shards; empty if none differs."""
-        listed = [one for key in keys for one in self.cache_keys.examples(view, key.shard)]
+        listed = [example for key in keys for example in self.cache_keys.examples(view, key.shard)]
         examples = [listed[row] for row in rows]
-        stored = {name: one[rows] for name, one in columns.items()}
+        stored = {name: column[rows] for name, column in columns.items()}
         try:
             answers, logits = self.worker.predict_again(view, examples, False)
         except ModelError as error:  # a kind of outputs, or a failure that the predictions then report
@@ -246,6 +246,8 @@ def _largest_difference(answers: Columns, others: Columns) -> NDArray[np.float64
     """Return the largest difference of a probability of each image, (n,) in [0, 1]."""
     names = [name for name in answers if name.startswith(("confidence", "true_prob", "probabilities"))]
     pairs = [(answers[name], others[name]) for name in names if name in others]
-    gaps = [np.abs(np.nan_to_num(one - other)).reshape(len(one), -1).max(axis=1) for one, other in pairs]
+    gaps = [
+        np.abs(np.nan_to_num(column - other)).reshape(len(column), -1).max(axis=1) for column, other in pairs
+    ]
     largest: NDArray[np.float64] = np.max(gaps, axis=0)
     return largest

@@ -136,7 +136,7 @@ class TableReader:
         return table
 
     def _examples(self, stored: View, numbers: Sequence[int]) -> list[Example]:
-        return [one for number in numbers for one in self._cache_keys.examples(stored, number)]
+        return [example for number in numbers for example in self._cache_keys.examples(stored, number)]
 
     def _groups(self, stored: View, numbers: Sequence[int], examples: Sequence[Example]) -> ShardArrays:
         """Return the column of groups, if images belong together.
@@ -162,7 +162,10 @@ class TableReader:
         note = f"{name}: {n - different:,} of {n:,} images {copies}; {counted}"
         earlier = self._copy_notes.get(name)
         if note != earlier:
-            self.repair_notes = [*(one for one in self.repair_notes if one != earlier), note]
+            self.repair_notes = [
+                *(repair_note for repair_note in self.repair_notes if repair_note != earlier),
+                note,
+            ]
             self._copy_notes[name] = note
 
     def shards(self, stored: View, numbers: Sequence[int]) -> Shard:
@@ -195,5 +198,5 @@ def _acceptable(examples: Sequence[Example]) -> ShardArrays:
     most = max(len(example.also) for example in examples)
     if not most:
         return {}
-    rows = [(one.label, *one.also, *[NO_CLASS] * (most - len(one.also))) for one in examples]
+    rows = [(example.label, *example.also, *[NO_CLASS] * (most - len(example.also))) for example in examples]
     return {"acceptable": np.array(rows, dtype=np.int64)}
