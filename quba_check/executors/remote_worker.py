@@ -221,11 +221,11 @@ class RemoteWorker:
         if len(taken) == 1:
             taken[0][1].set_exception(error)
             return
-        for one in taken:
+        for waiting in taken:
             try:
-                self._predict(iter([one[0]]), [one])
+                self._predict(iter([waiting[0]]), [waiting])
             except BaseException as own:  # noqa: BLE001  as above
-                one[1].set_exception(own)
+                waiting[1].set_exception(own)
 
     def _requests(self, first: Waiting, taken: list[Waiting]) -> Iterator[ShardRequest]:
         """Yield a request and those that wait, after checking them.
