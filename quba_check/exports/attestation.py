@@ -55,7 +55,9 @@ def statement(record: Record, *, file: str, digest: str, url: str | None = None)
     own = _descriptor(file, digest, _JSON, "record", **_conditions(record))
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": one}} for name, one in record.model.files.items()],
+        "subject": [
+            {"name": name, "digest": {"sha256": sha256}} for name, sha256 in record.model.files.items()
+        ],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "result": passed if record.overall_verdict == "pass" else "FAILED",
