@@ -146,7 +146,7 @@ class SessionBaseline:
                 where="--quba-no-looser",
             )
         if run is None:
-            is_reported = any(one.demand.is_comparative for one in demands)
+            is_reported = any(demand.demand.is_comparative for demand in demands)
             if options.no_looser or (self.stated and not options.first_release and not is_reported):
                 origin = "baseline" if self.stated else "--quba-no-looser"
                 raise OptionError(f"{self.reason_for_none}.", where=origin)
@@ -181,7 +181,7 @@ class SessionBaseline:
         for name in views:
             with suppress(UnmeasurableError):  # the set is empty now
                 contents[name] = evaluation.engine.cache_keys.content_key(views[name])
-        rows = set_rows(evaluation, {one.name for one in registry} & run.record.measured.keys())
+        rows = set_rows(evaluation, {dimension.name for dimension in registry} & run.record.measured.keys())
         now = suite_row(evaluation, contents, rows)
         conditions = RunConditions(run.record.protocol, now, options.limit, options.seed)
         counts = suite.counts(views.values())

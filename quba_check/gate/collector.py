@@ -155,14 +155,16 @@ class ResultCollector:
         groups: dict[tuple[str, ProtocolName], list[PlannedDemand]] = {}
         for planned in demands:
             groups.setdefault(planned.key, []).append(planned)
-        chosen = {key: [one for one in group if one.node_id in selected] for key, group in groups.items()}
+        chosen = {
+            key: [demand for demand in group if demand.node_id in selected] for key, group in groups.items()
+        }
         # A protocol without selected demands has no record: its demands count as unselected in the other one.
-        without_record = [one for key in chosen if not chosen[key] for one in groups[key]]
+        without_record = [demand for key in chosen if not chosen[key] for demand in groups[key]]
         return [
             self._record(
                 gate,
                 own,
-                [*groups[model, protocol], *(one for one in without_record if one.model == model)],
+                [*groups[model, protocol], *(demand for demand in without_record if demand.model == model)],
                 interrupted=interrupted,
                 missing_reason=STOPPED if stopped else NOT_CALLED,
             )
@@ -200,7 +202,9 @@ class ResultCollector:
         examination = gate.examinations.get(model)
         examined = () if examination is None else examination.findings
         inputs = {result.inputs for result in results}  # those of a file that changed meanwhile are others
-        carriers = [one for one in self.carriers.get((model, protocol), []) if one.inputs in inputs]
+        carriers = [
+            carrier for carrier in self.carriers.get((model, protocol), []) if carrier.inputs in inputs
+        ]
         measurements = {name: row for carrier in carriers for name, row in carrier.measurements.items()}
         contents = {view: content for carrier in carriers for view, content in carrier.contents.items()}
         sets = {name: row for carrier in carriers for name, row in carrier.sets.items()}
@@ -360,7 +364,7 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
         return
     is_on_parity = gate.options.reference is None
     demands = (planned.demand for planned in gate.demands(gate.files))
-    if not any(one.is_comparative and (is_on_parity or one.needs_baseline) for one in demands):
+    if not any(demand.is_comparative and (is_on_parity or demand.needs_baseline) for demand in demands):
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} is not used: {reason}"
         return

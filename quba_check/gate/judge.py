@@ -130,7 +130,9 @@ class Judge:
         grade = verdict.evidence if isinstance(verdict.evidence, Grade) else None
         sent = self._sent_predictions[planned.key]
         predictions = prediction_rows(evaluation, sent)
-        rows = {name: row_of(one, registry[name], evaluation.facts.suite) for name, one in new.items()}
+        rows = {
+            name: row_of(outcome, registry[name], evaluation.facts.suite) for name, outcome in new.items()
+        }
         result = DemandResult(
             model=planned.model,
             protocol=planned.protocol,
@@ -162,7 +164,7 @@ class Judge:
         key = *planned.key, planned.thresholds.path
         if key not in self._evidence:
             selected = self._gate.selected(*planned.key)
-            demands = (one.demand for one in selected if one.thresholds.path == planned.thresholds.path)
+            demands = (other.demand for other in selected if other.thresholds.path == planned.thresholds.path)
             self._evidence[key] = Evidence(demands, partial(self._find, planned))
         demand = planned.demand
         if self._gate.approved.is_first_release and self._lacks_baseline(demand):
@@ -182,7 +184,9 @@ class Judge:
             return unreachable
         if demand.is_on_grade:
             outcomes = map(run.outcome, demand.dimensions)
-            measured = {one.dimension: one for one in outcomes if isinstance(one, Measurement)}
+            measured = {
+                outcome.dimension: outcome for outcome in outcomes if isinstance(outcome, Measurement)
+            }
             return grade_of(planned.thresholds, measured, planned.protocol, gate.suite.facts)
         reference = gate.loaded.references.get(planned.protocol)
         baseline: Baseline | None = gate.approved.run
@@ -218,7 +222,9 @@ def _named_arguments() -> Iterator[None]:
     except UserError as error:
         named = partial(_FLAG.sub, lambda flag: _ARGUMENTS.get(flag[0], flag[0]))
         error.args = (named(str(error)),)
-        vars(error).update({key: named(one) for key, one in vars(error).items() if isinstance(one, str)})
+        vars(error).update(
+            {key: named(value) for key, value in vars(error).items() if isinstance(value, str)}
+        )
         raise
 
 

@@ -86,7 +86,9 @@ class LoadedModels:
         """
         model, protocol = key
         reference = self.reference(protocol, keys)
-        loaded = next((one for (name, _), one in self.evaluations.items() if name == model), None)
+        loaded = next(
+            (evaluation for (name, _), evaluation in self.evaluations.items() if name == model), None
+        )
         evaluation = self._load(spec, key, loaded, keys)
         self.approved().check_images(evaluation)
         evaluation.reference = reference or self._recorded_answers
@@ -175,8 +177,8 @@ class LoadedModels:
     def close(self) -> None:
         """End the workers of `--quba-executor`."""
         for evaluation in self.evaluations.values():
-            for one in (evaluation, *evaluation.others):
-                one.engine.stop()
+            for predictor in (evaluation, *evaluation.others):
+                predictor.engine.stop()
         workers = self.__dict__.get("worker_pool")
         if workers is not None:
             workers.close()

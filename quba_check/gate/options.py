@@ -353,7 +353,12 @@ class Options:
         Raises:
             OptionError: a value is not allowed; the message names the option, the value and what is allowed.
         """
-        checked = {one.field: one.parse(Given(one.flag, given.get(one.key), base)) for one in OPTIONS}
+        checked = {
+            declared_option.field: declared_option.parse(
+                Given(declared_option.flag, given.get(declared_option.key), base)
+            )
+            for declared_option in OPTIONS
+        }
         values = {name: value for name, value in checked.items() if value is not None}
         if "pictures" in values and "html" not in values and "quba_pictures" not in defaults:
             raise OptionError(
@@ -364,5 +369,9 @@ class Options:
         return cls(**values, data_is_default="quba_data" in defaults)
 
 
-OPTIONS = tuple(replace(one.metadata["option"], field=one.name) for one in fields(Options) if one.metadata)
+OPTIONS = tuple(
+    replace(option_field.metadata["option"], field=option_field.name)
+    for option_field in fields(Options)
+    if option_field.metadata
+)
 """The options in the order of the help."""

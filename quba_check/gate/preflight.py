@@ -129,7 +129,9 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
     suite = gate.suite
     is_local = suite.location == str(suite.root)
     data = f"data {suite.name}: {shown_path(suite.root, Path.cwd()) if is_local else suite.location}"
-    views = {suite.listing_view(view) for one in loaded.values() for view in one.engine.run_views}
+    views = {
+        suite.listing_view(view) for evaluation in loaded.values() for view in evaluation.engine.run_views
+    }
     with suppress(SuiteError):  # reported by the demand that needs the set
         for count in suite.counts(views & {View(CLEAN_SET)}).values():
             data += f", {count.images:,}{'' if count.found is None else f' of {count.found:,}'} clean images"
@@ -139,7 +141,7 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
     if run is not None:
         record = run.record
         yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
-    elif gate.approved.stated or any(_is_from_baseline(one) for one in gate.demands(gate.files)):
+    elif gate.approved.stated or any(_is_from_baseline(demand) for demand in gate.demands(gate.files)):
         missing = ": ".join(["no baseline", *gate.approved.stated])
         yield missing if gate.approved.is_missing else f"baseline: the reference {reference}"
 
@@ -256,7 +258,7 @@ def _is_from_baseline(planned: PlannedDemand) -> bool:
 
 def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[Finding]:
     """Report demands on drops in a run without a baseline."""
-    drops = [one.demand for one in filter(_is_from_baseline, demands) if not one.demand.optional]
+    drops = [planned.demand for planned in filter(_is_from_baseline, demands) if not planned.demand.optional]
     if drops and gate.approved.is_missing and not gate.options.first_release:
         names = listed(dict.fromkeys(demand.shown_name for demand in drops), SHOWN)
         reason, fix = gate.approved.problem_and_advice

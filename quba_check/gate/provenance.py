@@ -58,7 +58,7 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
     models = [evaluation] if reference is None else [evaluation, reference]
     digests = [row.sha256 for row in input_rows(gate, [planned])]
     digests += [
-        content_hash([one.classifier.fingerprint, one.engine.cache_keys.generation]) for one in models
+        content_hash([model.classifier.fingerprint, model.engine.cache_keys.generation]) for model in models
     ]
     return content_hash([dict(evaluation.classifier.files), *digests])
 

@@ -78,10 +78,10 @@ def content_hashes(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[st
     """
     names = [*dimensions]
     cache_keys = evaluation.engine.cache_keys
-    requests = [one for one in evaluation.facts.suite.requests if one.dimension in names]
+    requests = [request for request in evaluation.facts.suite.requests if request.dimension in names]
     contents = {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, names)}
-    used = {*contents, *(name for one in requests for name in one.sets)}
-    return contents | rules(evaluation, used | {f"{PIPELINE}{one.pipeline}" for one in requests})
+    used = {*contents, *(name for request in requests for name in request.sets)}
+    return contents | rules(evaluation, used | {f"{PIPELINE}{request.pipeline}" for request in requests})
 
 
 def rules(evaluation: Evaluation, names: Iterable[str]) -> dict[str, str]:
@@ -97,7 +97,7 @@ def rules(evaluation: Evaluation, names: Iterable[str]) -> dict[str, str]:
     known = {name.partition("/")[0] for name in names}
     for name in sorted(known & facts.decided.keys()):
         images = suite.examples(View(facts.view_set(facts.root_of(name))))
-        hashes[name] = content_hash([astuple(facts.decided[name]), [one.group for one in images]])
+        hashes[name] = content_hash([astuple(facts.decided[name]), [image.group for image in images]])
     for name in sorted(known & facts.spaces.keys() - {CLEAN_SET}):
         space = suite.space_of(name)
         hashes[f"{SPACE}{name}"] = content_hash([space.by, space.classes, space.members])
@@ -141,7 +141,7 @@ def prediction_rows(evaluation: Evaluation, sent: Collection[str]) -> dict[str, 
     for engine in (predictor.engine for predictor in (evaluation, *evaluation.others)):
         for name, origins in engine.tables.origins.items():
             if name not in sent:
-                rows[name] = merged(predictions_row(*one, engine.store.run) for one in origins)
+                rows[name] = merged(predictions_row(*origin, engine.store.run) for origin in origins)
         for name, (differing, images) in engine.compared.items():
             if name not in sent:
                 rows[name] = PredictionsRow(compared=images, differing=differing)

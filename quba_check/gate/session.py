@@ -259,8 +259,12 @@ class GateSession:
         shown = ["classes"] if self.options.classes else []
         reference = self.loaded.references.get(key[1])
         if reference is not None and self.approved.run is None:
-            of_all = (one for one in self._selected if one.protocol == key[1] and one.demand.is_comparative)
-            self._plan_demands(reference, [one for one in of_all if one.demand.needs_baseline])
+            of_all = (
+                planned
+                for planned in self._selected
+                if planned.protocol == key[1] and planned.demand.is_comparative
+            )
+            self._plan_demands(reference, [planned for planned in of_all if planned.demand.needs_baseline])
         self._plan_demands(self.loaded.evaluations[key], self.selected(*key), shown)
 
     def _plan_demands(
