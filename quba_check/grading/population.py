@@ -118,12 +118,12 @@ class Population:
     @cached_property
     def mu(self) -> dict[str, float]:
         """Trimmed mean of each comparable dimension, in its unit."""
-        return {name: one.mu for name, one in self._normalised[0].items()}
+        return {name: scale.mu for name, scale in self._normalised[0].items()}
 
     @cached_property
     def sigma(self) -> dict[str, float]:
         """Trimmed standard deviation of each comparable dimension, in its unit."""
-        return {name: one.sigma for name, one in self._normalised[0].items()}
+        return {name: scale.sigma for name, scale in self._normalised[0].items()}
 
     @property
     def problems(self) -> dict[str, str]:

@@ -195,7 +195,7 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
 def _published_values(record: Record) -> dict[str, float]:
     measured = measurements_of(record.measurements)
     # The others would raise the mean for honest models.
-    values = {name: one.value for name, one in measured.items() if one.is_comparable}
+    values = {name: quantity.value for name, quantity in measured.items() if quantity.is_comparable}
     return {name: values[name] for name in PUBLISHED_DIMENSIONS if name in values}
 
 
