@@ -235,7 +235,7 @@ def _with_enough_groups(starts: Mapping[int, float], error: float, groups: Group
         least = {start: least_answered(error, 1 - level) for start, level in levels.items()}
         if starts and max(least.values()) <= len(distinct):
             moved = {start: max(start, int(distinct[least[start] - 1]) + 1) for start in levels}
-            return {m: sum(own for one, own in levels.items() if moved[one] == m) for m in moved.values()}
+            return {m: sum(own for start, own in levels.items() if moved[start] == m) for m in moved.values()}
     return {}
 
 

@@ -124,7 +124,7 @@ def fpr_at_95_tpr_estimate(
     below = known < ordered[rejected]
     accepted = unknown >= ordered[rejected]
     slopes = (most - least) * m / (2 * spread), 1.0
-    means = (Estimate.mean(one, sample) for one, sample in zip((below, accepted), samples, strict=True))
+    means = (Estimate.mean(values, sample) for values, sample in zip((below, accepted), samples, strict=True))
     return delta_method(fpr_at_95_tpr(known, unknown), zip(slopes, means, strict=True))
 
 
