@@ -31,7 +31,7 @@ def head_by_names(
     Raises:
         ModelError: a class of the suite is the name of another output, or of an ignored one.
     """
-    stated = next((one for one in reversed(configs) if one.values.get(CLASS_NAMES)), None)
+    stated = next((config for config in reversed(configs) if config.values.get(CLASS_NAMES)), None)
     if stated is None or all(_NUMBER.fullmatch(name) for name in stated.values[CLASS_NAMES]):
         return head, ()
     names = stated.values[CLASS_NAMES]
@@ -76,10 +76,10 @@ def _classes_of(names: Sequence[str], request: LoadRequest) -> list[int | None]:
     exact = positions_of(names)
     spaced = positions_of([name.replace("_", " ") for name in names])
     ways = zip(exact, spaced, (plain.get(_plain(name)) for name in names), strict=True)
-    numbers = [next((one for one in way if one is not None), None) for way in ways]
+    numbers = [next((number for number in way if number is not None), None) for way in ways]
     times = Counter(names)
     # A name that the list has twice tells its own place alone.
-    return [one if times[names[k]] == 1 or one == k else None for k, one in enumerate(numbers)]
+    return [number if times[names[k]] == 1 or number == k else None for k, number in enumerate(numbers)]
 
 
 def _plain(name: str) -> str:

@@ -249,7 +249,9 @@ def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
         repository, _, revision = str(config["hf_hub_id"]).partition("@")
         name = str(config.get("hf_hub_filename") or _DEFAULT_WEIGHTS)
         safe = _SAFE_WEIGHTS if name == _DEFAULT_WEIGHTS else str(Path(name).with_suffix(".safetensors"))
-        cached = (try_to_load_from_cache(repository, one, revision=revision or None) for one in (safe, name))
+        cached = (
+            try_to_load_from_cache(repository, file, revision=revision or None) for file in (safe, name)
+        )
         paths = [Path(path) for path in cached if isinstance(path, str)][:1]  # the first in timm's order
     elif config.get("url"):
         name = os.path.basename(urlparse(str(config["url"])).path)  # noqa: PTH119  of an address

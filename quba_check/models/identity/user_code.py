@@ -125,7 +125,9 @@ class _UserCode:
         self.packages: set[str] = set()
         self._project = project
         # With the objects, since Python uses the id of a freed one again.
-        self._known: dict[int, tuple[object, str]] = {id(one): (one, name) for name, one in tensors.items()}
+        self._known: dict[int, tuple[object, str]] = {
+            id(tensor): (tensor, name) for name, tensor in tensors.items()
+        }
         folders = sorted({str(Path.cwd()), *sys.path} - {"", os.sep}, reverse=True)  # longer ones first
         self._folders = re.compile("|".join(map(re.escape, folders)))
 
@@ -151,7 +153,9 @@ class _UserCode:
             case bytes() | bytearray():
                 return [_digest(value)]
             case dict():
-                items = [self.digest(key, depth) + self.digest(one, depth) for key, one in dict.items(value)]
+                items = [
+                    self.digest(key, depth) + self.digest(item, depth) for key, item in dict.items(value)
+                ]
                 return [*sorted(items), *self._attributes(value)]
             case set() | frozenset():
                 return [*sorted(self.digest(item, depth) for item in value), *self._attributes(value)]

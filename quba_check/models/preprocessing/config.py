@@ -179,7 +179,11 @@ def _is_size(value: Any) -> bool:
 
 def _are_positions(value: Any) -> bool:
     is_list = isinstance(value, (tuple, list)) and len(value) > 0
-    return is_list and all(type(one) is int and one >= 0 for one in value) and len({*value}) == len(value)
+    return (
+        is_list
+        and all(type(position) is int and position >= 0 for position in value)
+        and len({*value}) == len(value)
+    )
 
 
 KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {

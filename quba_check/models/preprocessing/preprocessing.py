@@ -189,7 +189,9 @@ class Preprocessing:
 
     def has_pixels_of(self, other: Preprocessing) -> bool:
         """Return True if images have the same pixels before the normalisation."""
-        own, theirs = (replace(one, std=self.std, source="", temperature=1) for one in (self, other))
+        own, theirs = (
+            replace(preprocessing, std=self.std, source="", temperature=1) for preprocessing in (self, other)
+        )
         return (own if own.crop_mode == "border" else replace(own, mean=theirs.mean)) == theirs
 
     @property

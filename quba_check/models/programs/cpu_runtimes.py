@@ -63,7 +63,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         weights = _tflite_weights(graph, schema)
         steps = _tflite_steps(graph, schema)
         buffers = {entry.name: graph.buffers[entry.buffer].data for entry in graph.metadata or ()}
-    if any(tensor.externalBuffer for one in graph.subgraphs for tensor in one.tensors or ()):
+    if any(tensor.externalBuffer for subgraph in graph.subgraphs for tensor in subgraph.tensors or ()):
         # Neither the digest nor the fingerprint would know them.
         allowed = "a TFLite file with its weights"
         raise ModelError("it keeps weights in another file", where=spec.text, allowed=allowed)

@@ -48,7 +48,7 @@ def load_keras(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     except ModelError as error:
         raise ModelError(f"{error}", where=spec.text, hint=_FOREIGN) from error
     inputs, outputs = (
-        [Port(one.name, one.dtype, tuple(one.shape)) for one in getattr(model, side, ())]
+        [Port(port.name, port.dtype, tuple(port.shape)) for port in getattr(model, side, ())]
         for side in ("inputs", "outputs")
     )
 
@@ -96,12 +96,12 @@ def _weights(model: Any) -> Weights:
     Running statistics do not count.
     """
     model.trainable = True
-    variables = [one.numpy() for one in model.weights if one.trainable or one.dtype == "int8"]
+    variables = [weight.numpy() for weight in model.weights if weight.trainable or weight.dtype == "int8"]
     model.trainable = False
     is_packed = re.search("'mode': '(int4|gptq|awq)", str(model.get_config()))
     uncounted = "the Keras file packs several weights into one number" if is_packed else ""
-    stored = sum(one.numpy().nbytes for one in model.weights)
-    return Weights(sum(one.size for one in variables), stored, uncounted)
+    stored = sum(weight.numpy().nbytes for weight in model.weights)
+    return Weights(sum(variable.size for variable in variables), stored, uncounted)
 
 
 def _parts(model: Any) -> list[Any]:
@@ -110,8 +110,8 @@ def _parts(model: Any) -> list[Any]:
     Layers that leave the range of pixels as it is are left out.
     """
     parts = getattr(model, "operations", None) or model.layers
-    flat = [one for part in parts for one in (_parts(part) if hasattr(part, "layers") else [part])]
-    return [one for one in flat if not type(one).__name__.startswith(_SAME_RANGE)]
+    flat = [layer for part in parts for layer in (_parts(part) if hasattr(part, "layers") else [part])]
+    return [layer for layer in flat if not type(layer).__name__.startswith(_SAME_RANGE)]
 
 
 def _layer_of_255(model: Any, keras: Any) -> str:
