@@ -107,7 +107,7 @@ def demands(
     views = []
     for address, rows in zip(_addresses([*groups.values()]), groups.values(), strict=True):
         judged = [(column, row, row.explanation) for column, row in rows.items()]
-        bounded = [_bounded(*one, baseline, population) for one in judged]
+        bounded = [_bounded(*verdict, baseline, population) for verdict in judged]
         ends = shared_range(filter(None, bounded))  # the charts of a demand share an axis
         cells = {}
         for (column, row, known), data in zip(judged, bounded, strict=True):

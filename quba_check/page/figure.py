@@ -159,13 +159,15 @@ def curves_figure(
         shapes.append(line(x(0), y(0), x(1), y(1), "ideal"))
     for drawn, class_ in ((dashed or {}, "curve dashed"), (curves, "curve")):
         for series, curve in drawn.items():
-            shapes.append(polyline(((x(one), y(other)) for one, other in curve), f"{class_} s{series % 6}"))
+            shapes.append(
+                polyline(((x(x_value), y(y_value)) for x_value, y_value in curve), f"{class_} s{series % 6}")
+            )
     words = []
     for series, points in marks.items():
         of_record = f"{names[series]}, " if len(names) > 1 else ""
-        for rule, one, other, radius in points:
-            shapes.append(mark(series, x(one), y(other), radius))
-            words.append(f"{of_record}{rule}: {axes[1]} {other:.3f} at {axes[0]} {one:.3f}")
+        for rule, x_value, y_value, radius in points:
+            shapes.append(mark(series, x(x_value), y(y_value), radius))
+            words.append(f"{of_record}{rule}: {axes[1]} {y_value:.3f} at {axes[0]} {x_value:.3f}")
     description = "; ".join(words) or "no marked point"
     chart = Chart(WIDTH, 294, title, description, tuple(shapes))
     return Figure(f"{caption} Marked: {description}." if words and dashed is None else caption, chart)

@@ -50,7 +50,9 @@ def _slices(dimension: str, columns: Columns, names: Names) -> Figure | None:
     parts = dict.fromkeys(name for row in measured for name in row.slice_values)
     rows = _points(columns, {name: (dimension, name_on_slices("", name)) for name in parts})
     sign = 1 if measured[0].better == "high" else -1
-    worst = nsmallest(MOST_ROWS, rows, key=lambda part: min(sign * one.value for one in rows[part].values()))
+    worst = nsmallest(
+        MOST_ROWS, rows, key=lambda part: min(sign * quantity.value for quantity in rows[part].values())
+    )
     caption = f"Value on each slice of the images, the worst {len(worst)} of {len(rows):,} first."
     return bars(caption, "slice", {part: rows[part] for part in worst}, names)
 

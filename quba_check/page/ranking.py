@@ -136,7 +136,8 @@ def _script_data(view: Mapping[str, Any], details: Mapping[str, PublishedModel])
             for name, twin in populations.items()
         },
         "groups": [
-            {"name": one["name"], "values": list(one["counts"]), "of": one["of"]} for one in view["filters"]
+            {"name": group["name"], "values": list(group["counts"]), "of": group["of"]}
+            for group in view["filters"]
         ],
         "own": [
             {

@@ -151,7 +151,11 @@ def _words(data: Bounded) -> str:
             f"value {data.text}",
             *([f"interval {data.ends}"] if data.interval else []),
             f"bound: at {'least' if data.is_minimum else 'most'} {data.bound:.4g}",
-            *(f"{name} {format_value(one, data.unit)}" for name, one in others.items() if one is not None),
+            *(
+                f"{name} {format_value(value, data.unit)}"
+                for name, value in others.items()
+                if value is not None
+            ),
         ]
     )
 

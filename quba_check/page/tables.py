@@ -92,7 +92,7 @@ def confusions(column: Column) -> list[tuple[str, str, int, float]]:
 
 def points(column: Column, dimension: str, name: str, x: str, y: str) -> list[tuple[float, float]]:
     """Return the points of a curve from two columns of a table."""
-    return [(one, other) for one, other in complete_rows(column, dimension, name, (), (x, y))]
+    return [(first, second) for first, second in complete_rows(column, dimension, name, (), (x, y))]
 
 
 def operating_points(column: Column, target: str) -> list[Marked]:
