@@ -278,8 +278,11 @@ class Controller:
 
     def _speed_file(self) -> Path:
         """Return the file with the speed of the last run of these networks."""
-        models = [one.classifier for one in self._gate.loaded.evaluations.values()]
-        facts = [(type(one.module).__name__, one.facts.parameters, one.device, one.compute) for one in models]
+        models = [evaluation.classifier for evaluation in self._gate.loaded.evaluations.values()]
+        facts = [
+            (type(model.module).__name__, model.facts.parameters, model.device, model.compute)
+            for model in models
+        ]
         key = sorted({f"{name} {count} {device} {compute.runtime}" for name, count, device, compute in facts})
         return self._gate.store / "speeds" / content_hash(key)
 

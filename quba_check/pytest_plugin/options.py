@@ -135,9 +135,9 @@ def config_of(given: Mapping[str, Any]) -> pytest.Config:
         OptionError: pytest refuses the options in its settings file.
     """
     words = ["-pquba", "-s", "--assert=plain", "--override-ini=quba_record="]
-    for one in OPTIONS:
-        values = given[one.key] if one.repeatable else filter(None, [given[one.key]])
-        words += [one.flag if one.metavar is None else f"{one.flag}={value}" for value in values]
+    for option in OPTIONS:
+        values = given[option.key] if option.repeatable else filter(None, [given[option.key]])
+        words += [option.flag if option.metavar is None else f"{option.flag}={value}" for value in values]
     config = get_config()
     try:
         config.parse([*words, "--quba-record="])

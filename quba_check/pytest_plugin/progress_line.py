@@ -99,8 +99,8 @@ class ProgressLine:
         if self._thread is not None:
             self._thread.join()
         states = self.states()
-        self.speed = sum(one.done / one.seconds for one in states if one.seconds) or self.speed
-        self.seconds = max([self.seconds, *(one.seconds for one in states)])
+        self.speed = sum(state.done / state.seconds for state in states if state.seconds) or self.speed
+        self.seconds = max([self.seconds, *(state.seconds for state in states)])
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @pytest.hookimpl(optionalhook=True)
