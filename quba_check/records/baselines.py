@@ -203,11 +203,11 @@ def demanded_values(record: Record) -> dict[str, Any]:
     """Return the numbers behind the demands of a record as plain values."""
     rows = {row.target: quantity for row in record.verdicts if (quantity := record.bounded(row)) is not None}
     kept = islice(rows.items(), MOST_VALUES)
-    return {name: one.model_dump(mode="json", include=_KEPT) for name, one in kept}
+    return {name: quantity.model_dump(mode="json", include=_KEPT) for name, quantity in kept}
 
 
 def approved_values(approval: Mapping[str, Any]) -> dict[str, QuantityRow]:
     """Return the numbers of a line of the history; empty in lines of earlier versions."""
     with suppress(ValidationError, AttributeError):
-        return {name: QuantityRow.model_validate(one) for name, one in approval.get("values", {}).items()}
+        return {name: QuantityRow.model_validate(row) for name, row in approval.get("values", {}).items()}
     return {}

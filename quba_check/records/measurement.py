@@ -156,12 +156,12 @@ class QuantityRow(JsonRow):
     @property
     def slice_values(self) -> dict[str, QuantityRow]:
         """The number on each slice of all columns."""
-        return {name: value for one in self.slices.values() for name, value in one.values.items()}
+        return {name: value for column in self.slices.values() for name, value in column.values.items()}
 
     @property
     def slice_gaps(self) -> dict[str, QuantityRow]:
         """The gap of each slice of all columns."""
-        return {name: gap for one in self.slices.values() for name, gap in one.gaps.items()}
+        return {name: gap for column in self.slices.values() for name, gap in column.gaps.items()}
 
 
 def _invalid(got: str, allowed: str) -> ValueError:
@@ -236,17 +236,17 @@ class MeasurementRow(QuantityRow):
         if part is None:
             return None if "" in self.unmeasured else self
         on_slices = {
-            name_on_slices(name, one): quantity
+            name_on_slices(name, slice_name): quantity
             for name, number in {"": self, **self.parts}.items()
             if part.startswith(name) and part not in self.parts
-            for one, quantity in number.slice_values.items()
+            for slice_name, quantity in number.slice_values.items()
         }
         return self.parts.get(part) or on_slices.get(part)
 
     @property
     def all_notes(self) -> tuple[str, ...]:
         """The notes on its value and parts, each once."""
-        return tuple(dict.fromkeys(note for one in (self, *self.parts.values()) for note in one.notes))
+        return tuple(dict.fromkeys(note for number in (self, *self.parts.values()) for note in number.notes))
 
     def table_rows(self, name: str, *columns: str) -> list[tuple[Cell, ...]]:
         """Return the cells of some columns of a table, row by row.
@@ -289,8 +289,12 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
             hint="Correct its measure function.",
         ) from why
     better = {printable(part.name): part.better for part in dimension.parts(suite)}
-    own = (one for one in suite.requests if one.dimension == dimension.name and one.is_further_part)
-    requested = {printable(one.on_all_images.name) for one in own}
+    own = (
+        request
+        for request in suite.requests
+        if request.dimension == dimension.name and request.is_further_part
+    )
+    requested = {printable(request.on_all_images.name) for request in own}
     parts = {
         name: _directed(part, better.get(name), requested=name in requested)
         for name, part in row.parts.items()
@@ -301,13 +305,13 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
 def _directed(row: AnyQuantityRow, better: Better | None, **changes: object) -> AnyQuantityRow:
     """Return a row with changed fields and its better direction, also on slices."""
     slices = {
-        column: one.model_copy(
+        column: slice_values.model_copy(
             update={
-                "values": {name: quantity_row(value, better) for name, value in one.values.items()},
-                "gaps": {name: quantity_row(value, "low") for name, value in one.gaps.items()},
+                "values": {name: quantity_row(value, better) for name, value in slice_values.values.items()},
+                "gaps": {name: quantity_row(value, "low") for name, value in slice_values.gaps.items()},
             }
         )
-        for column, one in row.slices.items()
+        for column, slice_values in row.slices.items()
     }
     return row.model_copy(update={"better": better, "slices": slices, **changes})
 

@@ -143,7 +143,7 @@ class PerImage:
         if self.clean is not None:
             metadata["classes"] = list(self.clean.classes)
             metadata["outputs"] = self.clean.outputs
-            metadata["slices"] = [[name, one.names] for name, one in self.clean.slices.items()]
+            metadata["slices"] = [[name, column.names] for name, column in self.clean.slices.items()]
             for number, column in enumerate(self.clean.slices.values()):
                 arrays[f"slices/{number}"] = column.numbers.astype(np.uint16)
             clean_arrays, metadata["wrong"] = _answer_arrays(self.clean)
@@ -168,7 +168,9 @@ class PerImage:
             with zipfile.ZipFile(io.BytesIO(content)) as file:
                 entries = file.infolist()
                 check_unpacked(sum(entry.file_size for entry in entries), len(content))
-                arrays = {one.filename.removesuffix(".npy"): unpacked_array(file, one) for one in entries}
+                arrays = {
+                    entry.filename.removesuffix(".npy"): unpacked_array(file, entry) for entry in entries
+                }
             metadata = json.loads(bytes(arrays[_ABOUT]))
             _check_belongs(metadata, where, record)
             groups = {
@@ -230,14 +232,14 @@ def _clean(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Clea
     }
     outputs = metadata.get("outputs")
     answers = CleanAnswers(names, label, predicted, classes, index, outputs=outputs, slices=slices)
-    numbers = [one.numbers for one in slices.values()]
+    numbers = [column.numbers for column in slices.values()]
     columns = [column for column in (label, predicted, index, *numbers) if column is not None]
     if any(column.shape != (len(names),) for column in columns):
         raise ValueError("columns of different lengths")
     used = np.concatenate([label, predicted])
     if len(names) and not 0 <= used.min() <= used.max() < len(classes):
         raise ValueError("a class that has no name")
-    if any(len(names) and one.numbers.max() >= len(one.names) for one in slices.values()):
+    if any(len(names) and column.numbers.max() >= len(column.names) for column in slices.values()):
         raise ValueError("a slice that has no name")
     wrong = metadata.get("wrong")
     if not wrong:

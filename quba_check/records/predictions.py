@@ -58,7 +58,8 @@ class PredictionsRow(JsonRow):
         if not self.reused:
             return f"{answers}, all predicted by this run"
         names = dict.fromkeys(
-            f"{one.device}, {one.when}" if one.device else "unknown origin" for one in self.origins
+            f"{origin.device}, {origin.when}" if origin.device else "unknown origin"
+            for origin in self.origins
         )
         number = f"{self.reused:,} of them" if self.made_here else "all"
         return f"{answers}, {number} reused ({'; '.join(names)})"
@@ -76,13 +77,13 @@ def predictions_row(origin: Origin, images: int, run: str) -> PredictionsRow:
 def merged(rows: Iterable[PredictionsRow]) -> PredictionsRow:
     """Return the sum of rows on different answers."""
     rows = list(rows)
-    places = grouped(((one.device, one.version), one) for row in rows for one in row.origins)
+    places = grouped(((origin.device, origin.version), origin) for row in rows for origin in row.origins)
     return PredictionsRow(
         made_here=sum(row.made_here for row in rows),
         reused=sum(row.reused for row in rows),
         origins=tuple(
             OriginRow(
-                device=device, version=version, when=_days(parts), images=sum(one.images for one in parts)
+                device=device, version=version, when=_days(parts), images=sum(part.images for part in parts)
             )
             for (device, version), parts in places.items()
         ),

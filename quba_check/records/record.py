@@ -164,7 +164,9 @@ class SuiteRow(JsonRow):
     @property
     def images(self) -> dict[str, str]:
         """The contents without label spaces and serving pipelines."""
-        return {name: one for name, one in self.contents.items() if not name.startswith((SPACE, PIPELINE))}
+        return {
+            name: digest for name, digest in self.contents.items() if not name.startswith((SPACE, PIPELINE))
+        }
 
     @property
     def generates_corruptions(self) -> bool:
