@@ -132,7 +132,7 @@ def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str, w
     title = f"{name}: {counted(len(approvals), 'approval')}"
     values = [*map(approved_values, approvals)]
     rows = []
-    for number in dict.fromkeys(one for of_line in values for one in of_line) or ["-"]:
+    for number in dict.fromkeys(target for of_line in values for target in of_line) or ["-"]:
         for line, of_line in zip(approvals, values, strict=True):
             time, *who = (str(line.get(key, "-")) for key in ("time", "model", "by"))
             cells = [NONE, NONE]

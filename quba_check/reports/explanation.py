@@ -46,7 +46,7 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
     row = record.measured.get(dimension)
     gaps = {} if row is None else row.slice_gaps
     if row is None or not gaps:
-        measured = [name for name, one in record.measured.items() if one.slice_gaps]
+        measured = [name for name, row in record.measured.items() if row.slice_gaps]
         raise UserError(
             f"the record has no slices of {dimension}",
             where=record.model.name,
@@ -64,7 +64,7 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
         )
         for name, p_value in list(p_values.items())[:MOST_SLICES]
     ]
-    without = [name for one in row.slices.values() for name in one.unmeasured]
+    without = [name for column in row.slices.values() for name in column.unmeasured]
     small = [name for name in (*values, *without) if name not in p_values]
     cut = f"shown: {MOST_SLICES} of {len(p_values):,}" if len(p_values) > MOST_SLICES else ""
     omitted = f"not compared: {listed(small, MOST_NAMED)}" if small else ""
@@ -77,7 +77,7 @@ def worst_slices(row: MeasurementRow, least: int) -> dict[str, float]:
     """Return the p-value (Holm) of each slice of `least` images or more, worst first."""
     large = {name: gap for name, gap in row.slice_gaps.items() if (gap.different_images or 0) >= least}
     curves = [gap.curve for gap in large.values()]
-    adjusted = holm_adjusted([1.0 if one is None else one.p_value_above(0.0) for one in curves])
+    adjusted = holm_adjusted([1.0 if curve is None else curve.p_value_above(0.0) for curve in curves])
     p_values = dict(zip(large, adjusted, strict=True))
     return dict(sorted(p_values.items(), key=lambda item: (item[1], -large[item[0]].value)))
 
@@ -140,26 +140,26 @@ def _comparison(explanation: RecordExplanation) -> Iterator[str]:
         ("strong", explanation.strengths, "nothing is better than 70 % of the models"),
         ("weak", explanation.weaknesses, "nothing is worse than 70 % of the models"),
     ):
-        texts = (f"{one.name} (better than {_percent(one)})" for one in positions)
+        texts = (f"{position.name} (better than {_percent(position)})" for position in positions)
         yield f"{heading} against {name}: {listed(texts, NAMED) or empty}"
 
 
-def _percent(one: Position) -> str:
-    return "-" if one.better_than is None else f"{math.floor(one.better_than)} %"
+def _percent(position: Position) -> str:
+    return "-" if position.better_than is None else f"{math.floor(position.better_than)} %"
 
 
 def _table(explanation: RecordExplanation) -> str:
 
     rows = []
-    for one in explanation.positions[:MOST_ROWS]:
-        value = one.state
+    for position in explanation.positions[:MOST_ROWS]:
+        value = position.state
         interval = ""
-        measured = one.measured
+        measured = position.measured
         if measured is not None:
             value = format_value(measured.value, measured.unit)
-            interval = "masked" if one.state else interval_cell(measured)
-        point = "-" if one.point is None else f"+{one.point:.3f}"
-        rows.append((one.name, value, interval, _percent(one), point))
+            interval = "masked" if position.state else interval_cell(measured)
+        point = "-" if position.point is None else f"+{position.point:.3f}"
+        rows.append((position.name, value, interval, _percent(position), point))
     shown = slice(3 if explanation.other_suite else 5)
     text = table_text(HEADINGS[shown], [row[shown] for row in rows], ("value", "better than", "one point"))
     more = len(explanation.positions) - MOST_ROWS
@@ -173,13 +173,13 @@ def _table(explanation: RecordExplanation) -> str:
 
 def _part_lines(positions: Iterable[Position]) -> Iterator[str]:
 
-    for one in positions:
+    for position in positions:
         costs = ", ".join(
             f"{part.name} {format_value(part.value, part.unit)} ({format_value(part.cost, part.unit)})"
-            for part in one.costs[:PARTS]
+            for part in position.costs[:PARTS]
         )
-        if costs or one.detail:
-            yield f"  {one.name}: {costs or one.detail}"
+        if costs or position.detail:
+            yield f"  {position.name}: {costs or position.detail}"
 
 
 def _worst(record: Record) -> Iterator[str]:

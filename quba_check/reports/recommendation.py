@@ -49,10 +49,10 @@ def recommendation_text(
     """
     if form == "table":
         return "".join(f"{line}\n" for line in _table_lines(recommendation, limit, file, own))
-    selected = [one for status in STATUSES for one in recommendation.with_status(status)[:limit]]
+    selected = [candidate for status in STATUSES for candidate in recommendation.with_status(status)[:limit]]
     if form == "csv":
-        return csv_text(CSV_COLUMNS, (_csv_row(one, file) for one in selected))
-    return json_text(_content(recommendation, [_row(one, file) for one in selected]))
+        return csv_text(CSV_COLUMNS, (_csv_row(candidate, file) for candidate in selected))
+    return json_text(_content(recommendation, [_row(candidate, file) for candidate in selected]))
 
 
 def _table_lines(recommendation: Recommendation, limit: int | None, file: str, own: str) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _table_lines(recommendation: Recommendation, limit: int | None, file: str, o
         yield from ["", *_undecided_lines(undecided, limit)]
     commands = [command for candidate in candidates if (command := command_of(candidate, file))]
     if own and commands:
-        names = listed((one.timm for one in candidates if one.timm), COMMANDS)
+        names = listed((candidate.timm for candidate in candidates if candidate.timm), COMMANDS)
         yield ""
         yield from _wrap(f"These models know other classes than those of {own}. Fine-tune one: {names}")
         yield f"  pytest --model=FINE_TUNED.pt --quba-arch=NAME --quba-thresholds={shlex.quote(file)}"
@@ -113,11 +113,15 @@ def _meeting_lines(candidates: Sequence[CheckedModel]) -> list[str]:
     closest = [candidate.closest for candidate in candidates]
     table = _table(
         {
-            "model": [one.id for one in candidates],
-            "score": [_score(one) for one in candidates],
-            "margin": ["-" if one is None or one.margin is None else f"{one.margin:.2f}" for one in closest],
-            "closest demand": ["-" if one is None else one.demand.shown_name for one in closest],
-            "warns": [listed(check.demand.target for check in one.warned) or "-" for one in candidates],
+            "model": [candidate.id for candidate in candidates],
+            "score": [_score(candidate) for candidate in candidates],
+            "margin": [
+                "-" if check is None or check.margin is None else f"{check.margin:.2f}" for check in closest
+            ],
+            "closest demand": ["-" if check is None else check.demand.shown_name for check in closest],
+            "warns": [
+                listed(check.demand.target for check in candidate.warned) or "-" for candidate in candidates
+            ],
         }
     )
     return [*table, *(_wrap(MARGIN) if any(closest) else []), *_suspect_score_note(candidates)]
@@ -142,7 +146,7 @@ def _nearest_lines(candidates: Sequence[CheckedModel]) -> list[str]:
 
 def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
     """Return the undecided models that may meet the demands, and the number of the others."""
-    possible = [one for one in undecided if one.meets_as_published is not False]
+    possible = [model for model in undecided if model.meets_as_published is not False]
     heading = _wrap(
         f"not decided by trustworthy values: {counted(len(possible), 'model')} that may meet the demands, "
         f"and {len(undecided) - len(possible)} with a suspect value that misses one. Suspect is inferred "
@@ -153,11 +157,12 @@ def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> li
         return heading
     table = _table(
         {
-            "model": [one.id for one in candidates],
-            "score": [_score(one) for one in candidates],
+            "model": [candidate.id for candidate in candidates],
+            "score": [_score(candidate) for candidate in candidates],
             "depends on": [
-                one.undecided[0].demand.target + (f", +{len(rest)}" if (rest := one.undecided[1:]) else "")
-                for one in candidates
+                candidate.undecided[0].demand.target
+                + (f", +{len(rest)}" if (rest := candidate.undecided[1:]) else "")
+                for candidate in candidates
             ],
         }
     )
@@ -167,11 +172,19 @@ def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> li
 
 
 def _suspect_score_note(candidates: Sequence[CheckedModel]) -> list[str]:
-    return ["?: the score includes suspect values"] if any(one.is_score_suspect for one in candidates) else []
+    return (
+        ["?: the score includes suspect values"]
+        if any(candidate.is_score_suspect for candidate in candidates)
+        else []
+    )
 
 
-def _score(one: CheckedModel) -> str:
-    return "-" if one.score is None else f"{one.score:.3f}{'?' if one.is_score_suspect else ' '}"
+def _score(candidate: CheckedModel) -> str:
+    return (
+        "-"
+        if candidate.score is None
+        else f"{candidate.score:.3f}{'?' if candidate.is_score_suspect else ' '}"
+    )
 
 
 def _bound(check: DemandCheck) -> str:
@@ -188,12 +201,12 @@ def _wrap(line: str) -> list[str]:
     return wrap_line(line, WIDTH)
 
 
-def _row(one: CheckedModel, file: str) -> dict[str, Any]:
+def _row(candidate: CheckedModel, file: str) -> dict[str, Any]:
     return {
-        **{name: getattr(one, name) for name in ("id", "timm", "status", "score")},
-        "score_suspect": one.is_score_suspect,
-        "distance": one.distance,
-        "command": command_of(one, file),
+        **{name: getattr(candidate, name) for name in ("id", "timm", "status", "score")},
+        "score_suspect": candidate.is_score_suspect,
+        "distance": candidate.distance,
+        "command": command_of(candidate, file),
         "demands": [
             {
                 **_demand(check.demand),
@@ -201,7 +214,7 @@ def _row(one: CheckedModel, file: str) -> dict[str, Any]:
                 "reason": check.reason or None,
                 "suspect": check.is_suspect,
             }
-            for check in one.checks
+            for check in candidate.checks
         ],
     }
 
@@ -210,13 +223,13 @@ def _demand(demand: Demand) -> dict[str, Any]:
     return {"demand": demand.name, "bound": demand.bound, "tier": demand.tier}
 
 
-def _csv_row(one: CheckedModel, file: str) -> tuple[Cell, ...]:
+def _csv_row(candidate: CheckedModel, file: str) -> tuple[Cell, ...]:
     """Return the cells of a model, with the names of its demands by decision."""
-    by_decision = (one.misses, one.undecided, one.warned)
+    by_decision = (candidate.misses, candidate.undecided, candidate.warned)
     demands = (" ".join(check.demand.name for check in checks) for checks in by_decision)
-    is_suspect = "yes" if one.is_score_suspect else "no"
-    numbers = (one.score, is_suspect, one.distance)
-    return (one.id, one.timm, one.status, *numbers, *demands, command_of(one, file))
+    is_suspect = "yes" if candidate.is_score_suspect else "no"
+    numbers = (candidate.score, is_suspect, candidate.distance)
+    return (candidate.id, candidate.timm, candidate.status, *numbers, *demands, command_of(candidate, file))
 
 
 def _content(recommendation: Recommendation, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

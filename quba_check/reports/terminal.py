@@ -119,7 +119,7 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     for name, row in _shown(record).items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         wholes = [verdict for verdict in verdicts if verdict.part is None]
-        own = most_severe([one for one in wholes if one.key not in DROPS] or wholes)
+        own = most_severe([whole for whole in wholes if whole.key not in DROPS] or wholes)
         first = Text(name_cell(name, "" if own is None else own.title))
         is_unknown = own is not None and own.key in DROPS and own.outcome in NOT_JUDGED
         cells = _cells(None if is_unknown else _whole(row, own), own, verdicts)
