@@ -116,7 +116,7 @@ def group_effect(
     # Contributions of single images in samples without groups.
     single = [influences[other] / len(influences[other]) for other in influences.keys() - {*samples}]
     masses = np.bincount(joint, np.concatenate([part.masses for part in parts])).astype(np.float64)
-    masses = np.concatenate([masses, *(one**2 for one in single)])
+    masses = np.concatenate([masses, *(contribution**2 for contribution in single)])
     variance = float(masses.sum())
     floor = max(1.0, *(part.least for part in parts))
     if not variance:

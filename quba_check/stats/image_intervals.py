@@ -182,6 +182,6 @@ def _upper_limit(n: float, total: float, squares: float, level: Limits) -> Limit
     return size * share
 
 
-def _squared_distance(one: Limits, other: Limits, correlation: float) -> Limits:
+def _squared_distance(limits: Limits, other: Limits, correlation: float) -> Limits:
     """Square of the distance of above − below."""
-    return one**2 + other**2 - 2 * correlation * one * other
+    return limits**2 + other**2 - 2 * correlation * limits * other
