@@ -205,5 +205,5 @@ def write_values(digests: ContentDigests, values: Mapping[str, ImageValues]) -> 
     with digests.connection() as connection, connection:
         connection.executemany(
             "INSERT OR REPLACE INTO image_values_1 VALUES (?, ?, ?, ?, ?)",
-            [(content, *one) for content, one in values.items()],
+            [(content, *row) for content, row in values.items()],
         )

@@ -269,7 +269,7 @@ class Store:
         if entry not in self._listings:
             now = time.monotonic()
             files = self._predictions.list(f"predictions/{entry}")
-            self._listings[entry] = now, {one.name: one.size for one in files if is_predictions(one.name)}
+            self._listings[entry] = now, {file.name: file.size for file in files if is_predictions(file.name)}
         return self._listings[entry][1]
 
     def _drop_old_listing(self, entry: str) -> bool:

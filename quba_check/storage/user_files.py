@@ -137,7 +137,7 @@ def neighbours(path: Path, is_wanted: Callable[[Path], bool] = Path.exists) -> l
     """
     try:
         paths = sorted(islice(path.parent.iterdir(), MOST_NEIGHBOURS))
-        return [one for one in paths if one.name.isprintable() and is_wanted(one)]
+        return [path for path in paths if path.name.isprintable() and is_wanted(path)]
     except OSError:
         return []
 
