@@ -216,7 +216,7 @@ def _error(document: Document, same: list[_SchemaError]) -> UserError:
         pieces = cause.pieces if isinstance(cause, InvalidValueError) else {"problem": str(cause)}
         where = ": ".join(filter(None, (place, pieces.pop("where", ""))))
         return document.error(where=where, **pieces)
-    allowed = " or ".join(dict.fromkeys(one.allowed for one in same))
+    allowed = " or ".join(dict.fromkeys(mismatch.allowed for mismatch in same))
     hint = did_you_mean(first.value, allowed.split(", ")) if isinstance(first.value, str) else ""
     return error(got=describe(first.value), allowed=allowed, hint=hint)
 
@@ -246,11 +246,15 @@ class _Keys:
         schemas = [schema]
         for step in location:
             possible, _ = self._possible(schemas, data)
-            schemas = [inner for one in possible if isinstance(inner := _inner(one, step), dict)]
+            schemas = [
+                inner for alternative in possible if isinstance(inner := _inner(alternative, step), dict)
+            ]
             data = data[step]
         self._data = data
         possible, self._others = self._possible(schemas, data)
-        self.known = list(dict.fromkeys(key for one in possible for key in one.get("properties", ())))
+        self.known = list(
+            dict.fromkeys(key for alternative in possible for key in alternative.get("properties", ()))
+        )
 
     def owners(self, key: str) -> str:
         """Return the other alternatives with a key, as text; empty if none has it."""
@@ -286,7 +290,10 @@ class _Keys:
 
 def _tags(schema: _Schema) -> dict[str, list[Any]]:
     """Return the allowed words of each key that has a fixed set of them."""
-    words = {name: one.get("enum", [one.get("const")]) for name, one in schema.get("properties", {}).items()}
+    words = {
+        name: property_schema.get("enum", [property_schema.get("const")])
+        for name, property_schema in schema.get("properties", {}).items()
+    }
     return {name: allowed for name, allowed in words.items() if allowed != [None]}
 
 
