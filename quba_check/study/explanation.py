@@ -110,14 +110,22 @@ class RecordExplanation:
     @property
     def strengths(self) -> tuple[Position, ...]:
         """The dimensions better than those of 70 % of the models, best first."""
-        strong = [one for one in self.positions if one.better_than is not None and one.better_than >= STRONG]
-        return tuple(sorted(strong, key=lambda one: -(one.better_than or 0.0)))
+        strong = [
+            position
+            for position in self.positions
+            if position.better_than is not None and position.better_than >= STRONG
+        ]
+        return tuple(sorted(strong, key=lambda position: -(position.better_than or 0.0)))
 
     @property
     def weaknesses(self) -> tuple[Position, ...]:
         """The dimensions better than those of under 30 % of the models, worst first."""
-        weak = [one for one in self.positions if one.better_than is not None and one.better_than < WEAK]
-        return tuple(sorted(weak, key=lambda one: one.better_than or 0.0))
+        weak = [
+            position
+            for position in self.positions
+            if position.better_than is not None and position.better_than < WEAK
+        ]
+        return tuple(sorted(weak, key=lambda position: position.better_than or 0.0))
 
 
 def explain(
@@ -207,7 +215,7 @@ def part_costs(name: str, measured: Measurement, row: AnyMeasurementRow) -> tupl
         if sign * part.value < sign * others:
             # If one part equals the mean of the others, the mean of all of them does too.
             costs.append(PartCost(part_name, part.value, part.unit, abs(others - measured.value)))
-    return tuple(sorted((one for one in costs if one.cost >= LEAST_COST), key=lambda one: -one.cost))
+    return tuple(sorted((cost for cost in costs if cost.cost >= LEAST_COST), key=lambda cost: -cost.cost))
 
 
 def _components(name: str, measured: Measurement, row: AnyMeasurementRow) -> dict[str, Quantity]:

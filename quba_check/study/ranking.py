@@ -148,7 +148,7 @@ def rank(
     check_groups(population, constraints)
     candidates = _population_models(population, full, constraints)
     admitted = (model for model in candidates if constraints.admits(model.groups))
-    listed_models = [one for one in admitted if one.reason or not constraints.violation(one.values)]
+    listed_models = [model for model in admitted if model.reason or not constraints.violation(model.values)]
     scores = population.scores(full)
     ranked = sorted(model.score for model in listed_models if model.score is not None and not model.reason)
 

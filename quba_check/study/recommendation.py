@@ -111,7 +111,9 @@ class CheckedModel:
         return min(decided, key=lambda check: check.margin or 0.0, default=None)
 
     def _checks(self, tier: Tier, *decisions: Decision) -> tuple[DemandCheck, ...]:
-        return tuple(one for one in self.checks if one.demand.tier == tier and one.decision in decisions)
+        return tuple(
+            check for check in self.checks if check.demand.tier == tier and check.decision in decisions
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +160,12 @@ def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
         population: the population.
     """
     protocol = thresholds.protocol or "standard"
-    reasons = {one: _unmeasurable_reason(one, population, protocol) for one in thresholds.demands}
+    reasons = {demand: _unmeasurable_reason(demand, population, protocol) for demand in thresholds.demands}
     not_decidable = {demand: reason for demand, reason in reasons.items() if reason}
     grades = {row.id: _grade(row, thresholds, population) for row in population.rows}
-    if not any(isinstance(one, Grade) and one.letter is not None for one in grades.values()):
+    if not any(
+        isinstance(row_grade, Grade) and row_grade.letter is not None for row_grade in grades.values()
+    ):
         no_models = Unmeasurable(QUBA, "the population has no models")
         reason = _grade_reason(next(iter(grades.values()), no_models))
         not_decidable |= {demand: reason for demand in thresholds.demands if demand.is_on_grade}

@@ -74,8 +74,10 @@ def scores(rows: tuple[Reproduction, ...]) -> dict[str, float | None]:
         "published": quba_score({row.dimension: row.published for row in rows})
     }
     for protocol in ORDER:
-        measured = [one for row in rows if isinstance(one := row.outcomes[protocol], Measurement)]
-        values = {one.dimension: one.value for one in measured if not one.masked}
+        measured = [outcome for row in rows if isinstance(outcome := row.outcomes[protocol], Measurement)]
+        values = {
+            measurement.dimension: measurement.value for measurement in measured if not measurement.masked
+        }
         result[protocol] = quba_score(values) if len(values) == len(rows) else None
     return result
 

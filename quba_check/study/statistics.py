@@ -157,8 +157,11 @@ NEVER_SUSPECT = ("accuracy", "object_focus", "shape_bias")
 
 def correlation_changes(screened: Population) -> list[tuple[Correlation, Correlation]]:
     """Return the correlations of all published values and of some, the largest changes first."""
-    by_pair = {(one.first, one.second): one for one in correlations(screened)}
-    both = [(one, by_pair.get((one.first, one.second))) for one in correlations(published_population())]
+    by_pair = {(correlation.first, correlation.second): correlation for correlation in correlations(screened)}
+    both = [
+        (published, by_pair.get((published.first, published.second)))
+        for published in correlations(published_population())
+    ]
     known = [(published, other) for published, other in both if other is not None]
     return sorted(known, key=lambda pair: -change_of(*pair))
 
@@ -248,13 +251,13 @@ def signed(value: float) -> str:
 
 def _correlation_table(population: Population) -> StudyTable:
     results = correlations(population)
-    by_pair = {(one.first, one.second): one for one in results}
+    by_pair = {(result.first, result.second): result for result in results}
     names = [name for name in PUBLISHED_DIMENSIONS if any(name in pair for pair in by_pair)]
     rows = []
     for row, name in enumerate(names[1:], 1):
         cells = [_rho(by_pair.get((other, name))) for other in names[:row]]
         rows.append((name, *cells, *[""] * (len(names) - 1 - row)))
-    counts = [one.result.n for one in results]
+    counts = [correlation.result.n for correlation in results]
     notes = [f"Values as measured: for calibration_error and parameters, lower is better. {_models(counts)}"]
     if results:
         notes.append(f"{STAR} p < {SIGNIFICANT} after Holm's correction over {len(results)} pairs.")
@@ -270,8 +273,8 @@ def _models(counts: Sequence[int]) -> str:
     return f"{low} models." if low == high else f"{low} to {high} models a pair."
 
 
-def _rho(one: Correlation | None) -> str:
-    return "-" if one is None else _starred(one.result.rho, one.adjusted)
+def _rho(correlation: Correlation | None) -> str:
+    return "-" if correlation is None else _starred(correlation.result.rho, correlation.adjusted)
 
 
 def _group_table(population: Population) -> StudyTable:
@@ -306,8 +309,8 @@ def _screening_table() -> StudyTable:
     changes = correlation_changes(screened_population())
     larger = [pair for pair in changes if change_of(*pair) > effect]
     rows = [
-        (f"{one.first} - {one.second}", _rho(one), _rho(screened), str(screened.result.n))
-        for one, screened in larger
+        (f"{published.first} - {published.second}", _rho(published), _rho(screened), str(screened.result.n))
+        for published, screened in larger
     ]
     selection = (
         f"The {len(larger)} of {len(changes)} pairs that change by more than {effect:.2f}, largest first. "
