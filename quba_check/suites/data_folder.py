@@ -122,11 +122,11 @@ class RemoteFolder(DataFolder):
         name = posixpath.normpath(path)
         # As of local files, a name with braces or wildcards is first that of a file.
         is_there = name in self._copies.files or self._copies.below(name)
-        for one in [name] if is_there else expand_braces(name):
-            if one in self._copies.files:
-                yield one
-            yield from self._copies.below("" if one == "." else one)
-            folder, _, pattern = one.rpartition("/")
+        for location in [name] if is_there else expand_braces(name):
+            if location in self._copies.files:
+                yield location
+            yield from self._copies.below("" if location == "." else location)
+            folder, _, pattern = location.rpartition("/")
             for inside in self._copies.below(folder) if is_wild(pattern) else ():
                 rest = inside.removeprefix(f"{folder}/") if folder else inside
                 if "/" not in rest and fnmatchcase(rest, pattern):

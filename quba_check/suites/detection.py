@@ -128,11 +128,11 @@ def _visit_sets(root: Path, path: str, inside: list[str], layout: Layout, sets: 
     """Find CSV files and class folders; return the names of folders to visit."""
     lists = _read_lists(root, path, inside, layout)
     deep = [child for child in inside if folder_names(root / path / child)]
-    for file, one in lists.items():
-        layout.lists[file], sets[file] = one, one.classes
-        others = sorted(one.folders & {*deep} - {_name(file)})
+    for file, listing in lists.items():
+        layout.lists[file], sets[file] = listing, listing.classes
+        others = sorted(listing.folders & {*deep} - {_name(file)})
         layout.left_out |= {join(path, child): f"{file} lists its images" for child in others}
-        inside = [child for child in inside if child not in one.folders]
+        inside = [child for child in inside if child not in listing.folders]
     classes = _class_folders(root, path, inside, [*deep, *map(_name, lists)])
     if classes:
         sets[path or "."] = tuple(classes)

@@ -92,7 +92,7 @@ def facts_of_examples(
     contents = image_contents(suite, examples, digests)
     values = read_values(digests, set(contents))
     by_content = zip(contents, examples, strict=True)
-    missing = list({content: one for content, one in by_content if content not in values}.items())
+    missing = list({content: example for content, example in by_content if content not in values}.items())
     advance(len(examples) - len(missing))
     with ThreadPoolExecutor(_THREADS) as pool:
         for start in range(0, len(missing), BATCH):
@@ -247,7 +247,7 @@ def pairs_of_one_picture(
     images = thumbnails(suite, [examples[row] for row in shown], side)
     parts = np.array_split(pairs, len(pairs) // _PAIRS + 1)
     couples = (images[np.searchsorted(shown, part)] for part in parts)
-    is_one = [is_one_picture(one[:, 0], one[:, 1]) for one in couples]
+    is_one = [is_one_picture(couple[:, 0], couple[:, 1]) for couple in couples]
     return pairs.compress(np.concatenate(is_one), axis=0)
 
 
@@ -256,9 +256,9 @@ def is_one_picture(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArr
 
     Hashes ignore colour and contrast, and almost flat images share them.
     """
-    one = first.astype(np.float32)
+    pixels = first.astype(np.float32)
     other = second.astype(np.float32)
-    deviation = np.abs(one - one.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
+    deviation = np.abs(pixels - pixels.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
     most = np.maximum(LEAST_LEVELS, MOST_DIFFERENCE * deviation)
-    is_one: NDArray[np.bool_] = np.abs(one - other).mean(axis=(1, 2)) <= most
+    is_one: NDArray[np.bool_] = np.abs(pixels - other).mean(axis=(1, 2)) <= most
     return is_one

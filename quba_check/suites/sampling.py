@@ -106,7 +106,9 @@ WHOLE = SubsetSampler()
 def conditions_of(corruptions: Iterable[str]) -> tuple[View, ...]:
     """Return the view of each corruption at each severity."""
     pairs = product(corruptions, SEVERITIES)
-    return tuple(View(CORRUPTIONS_SET, corruption=one, severity=severity) for one, severity in pairs)
+    return tuple(
+        View(CORRUPTIONS_SET, corruption=corruption, severity=severity) for corruption, severity in pairs
+    )
 
 
 CONDITIONS = conditions_of(CORRUPTIONS)

@@ -40,7 +40,7 @@ class SetImages:
         has_own_classes = self._suite.facts.spaces[set_name] is None
         classes = self._suite.class_names if has_own_classes else self._suite.space_of(set_name).classes
         named = dict(enumerate(classes)) | {NO_CLASS: ""}
-        return [(name, named[one.label], named[one.texture]) for name, one in examples.items()]
+        return [(name, named[example.label], named[example.texture]) for name, example in examples.items()]
 
     def open_image(self, set_name: str, name: str) -> Image.Image:
         """Open an image without decoding it.
@@ -72,7 +72,7 @@ def check_groups_agree(suite: Suite, requests: Iterable[Request]) -> None:
         SuiteError: there is such a group, unless one image decides its label.
     """
     facts = suite.facts
-    for name in dict.fromkeys(name for one in requests for name in one.sets if name in facts.decided):
+    for name in dict.fromkeys(name for request in requests for name in request.sets if name in facts.decided):
         if facts.decided[name].any_of is not None:
             continue
         shared: dict[str | None, set[int]] = {}
@@ -113,7 +113,8 @@ class ViewSlices:
         clean = View(CLEAN_SET)
         if source.set == CORRUPTIONS_SET:
             shown, originals = (
-                [(one.index, one.label) for one in self._suite.examples(images)] for images in (source, clean)
+                [(example.index, example.label) for example in self._suite.examples(images)]
+                for images in (source, clean)
             )
             return self.of(clean) if shown == originals else {}
         if source not in self._sets:

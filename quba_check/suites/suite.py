@@ -74,7 +74,7 @@ class Suite:
         self.classes, self.class_names = tuple(manifest.classes.names), tuple(manifest.classes.titles)
         self._own_space = LabelSpace.own(self.classes)
         corruptions = sets.corruptions
-        spaces = {one.space for one in manifest.sets.values() if one.space}
+        spaces = {declared.space for declared in manifest.sets.values() if declared.space}
         self.facts = SuiteFacts(
             name=manifest.name,
             class_count=len(self.class_names),
@@ -90,8 +90,10 @@ class Suite:
             extra_corruptions=() if corruptions is None else tuple(corruptions.extra),
             unknown=sets.unknown.names,
             unknown_score=sets.unknown.score,
-            slices=tuple(dict.fromkeys(name for one in manifest.sets.values() for name in one.slice_names)),
-            serving={name: one.pipeline for name, one in manifest.entry.serving.items()},
+            slices=tuple(
+                dict.fromkeys(name for declared in manifest.sets.values() for name in declared.slice_names)
+            ),
+            serving={name: serving.pipeline for name, serving in manifest.entry.serving.items()},
         )
         self._counted: dict[View, SetCount] = {}
         self._listings: dict[View, tuple[Example, ...]] = {}
@@ -191,8 +193,8 @@ class Suite:
             StoreError: one cannot be written.
         """
         source = self.listing_view(view)
-        for one in CONDITIONS if source == SAMPLED else (source,):
-            self._fetch(one)
+        for condition in CONDITIONS if source == SAMPLED else (source,):
+            self._fetch(condition)
 
     def labels(self, view: View) -> SetLabels:
         """Return the labels of the images of a view.
@@ -201,7 +203,7 @@ class Suite:
             SuiteError: see `examples`.
         """
         examples = self.examples(view)
-        label, texture = ([getattr(one, name) for one in examples] for name in ("label", "texture"))
+        label, texture = ([getattr(example, name) for example in examples] for name in ("label", "texture"))
         return SetLabels(np.array(label, dtype=np.int64), np.array(texture, dtype=np.int64))
 
     def listing_view(self, view: View) -> View:
@@ -348,12 +350,21 @@ class Suite:
         self._counted[source] = counted
         prefix = f"{self.root.as_posix()}/"
 
-        def example(index: int, one: LabelledImage) -> Example:
-            container = None if one.member is None else declared.reader
-            name = one.path.removeprefix(prefix)
+        def example(index: int, image: LabelledImage) -> Example:
+            container = None if image.member is None else declared.reader
+            name = image.path.removeprefix(prefix)
             group = None if groups is None else groups[index]
             return Example(
-                index, name, one.label, one.texture, one.member, container, None, group, one.cells, one.also
+                index,
+                name,
+                image.label,
+                image.texture,
+                image.member,
+                container,
+                None,
+                group,
+                image.cells,
+                image.also,
             )
 
         return tuple(example(position, images[position]) for position in positions)

@@ -87,8 +87,10 @@ def warp(image: Image8, down: Float32, across: Float32) -> Float32:
         below, right = (cv2.cvtColor(share, cv2.COLOR_GRAY2RGBA) for share in rest)
         first = (above * step + left).astype(np.intp)
         corners = (pixels[offset:].take(first) for offset in (0, 1, step, step + 1))
-        one, two, three, four = (corner.view(np.float32).reshape(right.shape) for corner in corners)
-        mixed = _mixed(_mixed(one, two, right), _mixed(three, four, right), below)
+        top_left, top_right, bottom_left, bottom_right = (
+            corner.view(np.float32).reshape(right.shape) for corner in corners
+        )
+        mixed = _mixed(_mixed(top_left, top_right, right), _mixed(bottom_left, bottom_right, right), below)
         cv2.cvtColor(mixed, cv2.COLOR_RGBA2RGB, dst=warped[band])
     return warped
 

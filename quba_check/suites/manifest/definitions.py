@@ -265,7 +265,7 @@ def _columns(document: Document, classes: ClassList, whole: ClassList, source: s
         positions = _positions(name, index)
         if len(positions) != 1:
             stated = _positions(title, index)
-            positions = tuple(one for one in stated if one in positions) or positions or stated
+            positions = tuple(position for position in stated if position in positions) or positions or stated
         if len(positions) == 1 and positions[0] not in taken:
             taken[positions[0]] = name
             continue

@@ -222,7 +222,7 @@ def array_rows(root: Path, examples: Sequence[Example]) -> NDArray[np.uint8] | N
         root: the folder of their files.
         examples: images of one set.
     """
-    sources = {(one.reader, one.name, str(one.member).rpartition("/")[0]) for one in examples}
+    sources = {(example.reader, example.name, str(example.member).rpartition("/")[0]) for example in examples}
     reader, file, name = next(iter(sources), (None, "", ""))
     if reader != "arrays" or len(sources) != 1:
         return None

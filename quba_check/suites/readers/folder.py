@@ -119,7 +119,7 @@ def relabelled(images: Sequence[LabelledImage], path: Path, classes: ClassList) 
         labels = [classes.position(label, f"{path}[{position}]") for label in row]
         if labels:
             label = image.label if image.label in labels else labels[0]
-            also = tuple(one for one in dict.fromkeys(labels) if one != label)
+            also = tuple(other for other in dict.fromkeys(labels) if other != label)
             yield replace(image, label=label, also=also)
 
 

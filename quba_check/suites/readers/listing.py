@@ -136,10 +136,10 @@ def files_at(path: Path, suffix: str) -> list[Path]:
         SuiteError: a file is missing, or there are none.
     """
     paths: dict[str, Path] = {}
-    for one in _alternatives(path):
-        files = _files(one, suffix)
+    for alternative in _alternatives(path):
+        files = _files(alternative, suffix)
         if not files:
-            raise SuiteError(f"{_reason(one, suffix)}.", where=f"{path}")
+            raise SuiteError(f"{_reason(alternative, suffix)}.", where=f"{path}")
         paths |= {os.path.normpath(file): file for file in files}
     return list(paths.values())
 
@@ -147,9 +147,13 @@ def files_at(path: Path, suffix: str) -> list[Path]:
 def has_files(path: Path) -> bool:
     """Return True if a path or one of its alternatives exists."""
     return any(
-        _kind(one) is not None
-        or (is_wild(one.name) and _kind(one.parent) == "folder" and bool(_files(one, "")))
-        for one in _alternatives(path)
+        _kind(alternative) is not None
+        or (
+            is_wild(alternative.name)
+            and _kind(alternative.parent) == "folder"
+            and bool(_files(alternative, ""))
+        )
+        for alternative in _alternatives(path)
     )
 
 
@@ -170,8 +174,8 @@ def expand_braces(text: str) -> list[str]:
             raise SuiteError("the braces stand for too many files", where=text, allowed=f"{MOST_TEXTS:,}")
         plain = text[start : braces.start()]
         start = braces.end()
-        texts = [f"{one}{plain}{choice}" for one in texts for choice in choices]
-    return [one + text[start:] for one in texts]
+        texts = [f"{beginning}{plain}{choice}" for beginning in texts for choice in choices]
+    return [beginning + text[start:] for beginning in texts]
 
 
 def _choices(inside: str) -> list[str]:

@@ -118,22 +118,22 @@ def parquet_images(
     """
     rows_by_file: dict[str, str] = {}
     images: list[LabelledImage] = []
-    for one in files_at(path, ".parquet"):
-        file = _open_file(one)
+    for table_path in files_at(path, ".parquet"):
+        file = _open_file(table_path)
         existing = file.schema_arrow.names
         source = image or (PATH if PATH in existing else IMAGE)
-        check_columns(one, (source, *columns), existing)
-        positions = _right_classes(one, file, label, classes) if is_labelled else []
+        check_columns(table_path, (source, *columns), existing)
+        positions = _right_classes(table_path, file, label, classes) if is_labelled else []
         positions = positions or [(NO_CLASS,)] * file.metadata.num_rows
-        cells = cells_by_row([_read_column(one, file, column) for column in columns], len(positions))
+        cells = cells_by_row([_read_column(table_path, file, column) for column in columns], len(positions))
         is_listed = source == PATH
-        files = _read_paths(one, file) if is_listed else [one.as_posix()] * len(positions)
+        files = _read_paths(table_path, file) if is_listed else [table_path.as_posix()] * len(positions)
         rows = [
             LabelledImage(name, k[0], NO_CLASS, None if is_listed else f"{source}/{row}", texts, k[1:])
             for row, (name, k, texts) in enumerate(zip(files, positions, cells, strict=True))
         ]
-        located = ((f"{one}[{row}]", image) for row, image in enumerate(rows))
-        images += list_files(located, one.parent, rows_by_file) if is_listed else rows
+        located = ((f"{table_path}[{row}]", image) for row, image in enumerate(rows))
+        images += list_files(located, table_path.parent, rows_by_file) if is_listed else rows
     if not images:
         raise SuiteError("lists no images.", where=f"{path}")
     return images
@@ -165,10 +165,10 @@ def parquet_paths(path: Path, *, image: str | None = None, **_others: object) ->
     if image not in (None, PATH):
         return []
     paths = []
-    for one in files_at(path, ".parquet"):
-        file = _open_file(one)
+    for table_path in files_at(path, ".parquet"):
+        file = _open_file(table_path)
         if PATH in file.schema_arrow.names:
-            paths += [one.parent / name for name in _read_paths(one, file)]
+            paths += [table_path.parent / name for name in _read_paths(table_path, file)]
     return paths
 
 
