@@ -92,8 +92,8 @@ def _allowed_noise(thresholds: Thresholds) -> Iterator[LintFinding]:
 
 def _precedence(thresholds: Thresholds) -> Iterator[LintFinding]:
     """Yield notes on demands on a class next to a drop of any class."""
-    drops = [one for one in thresholds.demands if one.needs_baseline]
-    of_any_class = [one for one in drops if one.request.target == EACH]
+    drops = [demand for demand in thresholds.demands if demand.needs_baseline]
+    of_any_class = [drop for drop in drops if drop.request.target == EACH]
     for each, own in product(of_any_class, drops):
         if own.is_of_class_in(each):
             effect = "applies too: only a demand that is waived, and no looser, replaces it"

@@ -44,7 +44,7 @@ def _class_names(record: Record) -> tuple[str, ...]:
     tables = [row.tables["classes"] for row in rows if "classes" in row.tables]
     names = [tuple(str(row[0]) for row in table.rows) for table in tables]
     names += [tuple(levels) for row in rows for levels in row.levels.values()]
-    return next((one for one in names if len(one) == record.model.classes), ())
+    return next((class_names for class_names in names if len(class_names) == record.model.classes), ())
 
 
 def _sets(record: Record, dimension: str) -> tuple[str, ...]:

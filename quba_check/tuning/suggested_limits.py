@@ -145,7 +145,7 @@ def _suggestion(
         step = 10.0 ** math.floor(math.log10(noise)) if noise > 1e-12 else LEAST_STEP
         edge = curve.at(-z if lower_is_worse else z)
         if len(rows) > 1:
-            values = [one.value for one in rows.values()]
+            values = [quantity.value for quantity in rows.values()]
             margin = math.hypot(edge - row.value, z * stdev(values))
             mean = fmean(values)
             lowest = max(min(edge, mean - margin), min(edge, 0.0))  # a share is not below 0
