@@ -48,7 +48,7 @@ def baseline_warnings(name: str, approvals: Sequence[Mapping[str, Any]], day: da
     values = [approved_values(line) for line in approvals[-APPROVALS - 1 :]]
     for target, last in values[-1].items() if len(values) > APPROVALS else ():
         sign = -1 if last.better == "low" else 1
-        numbers = [sign * one[target].value for one in values if target in one]
+        numbers = [sign * rows[target].value for rows in values if target in rows]
         if len(numbers) > APPROVALS and all(after < before for before, after in pairwise(numbers)):
             first, now = format_distinct(sign * numbers[0], last.value, last.unit)
             yield f"{target} became worse in each of {APPROVALS} approvals of {name}: {first} to {now}"

@@ -300,7 +300,7 @@ def _parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]
     is_lost = verdict.demand.part == "negative_flips"
     end = 3 if is_lost else None  # the columns are class, images, lost, gained and wrong to wrong
     counts = [(sum(map(int, cells[2:end])), cells[0], cells[1]) for cells in classes.rows]
-    counts = sorted((one for one in counts if one[0]), key=lambda one: -one[0])[:_WORST]
+    counts = sorted((count for count in counts if count[0]), key=lambda count: -count[0])[:_WORST]
     rows = [cells for cells in images.rows if cells[1] == "lost" or not is_lost][:_WORST]
     texts = {
         f"most {'lost' if is_lost else 'changed'} answers": [
@@ -324,10 +324,10 @@ def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str
     values = {row[0]: [float(cell) for cell in row[1:] if cell != ""] for row in held_out.rows}
     name = demand.part or demand.dimension
     texts = []
-    for one in (name,) if demand.part else (name, "ece"):
-        unit = evidence.parts.get(one, evidence.whole).unit
-        value, *ends = (format_value(number, unit) for number in values[one])
-        texts.append(f"{one} {value}" + (f" (95 % interval {' to '.join(ends)})" if ends else ""))
+    for number_name in (name,) if demand.part else (name, "ece"):
+        unit = evidence.parts.get(number_name, evidence.whole).unit
+        value, *ends = (format_value(number, unit) for number in values[number_name])
+        texts.append(f"{number_name} {value}" + (f" (95 % interval {' to '.join(ends)})" if ends else ""))
     # A demand that must be shown to be met needs the whole interval.
     decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
     effect = "would pass" if decisive <= float(demand.bound) else "would not be enough"

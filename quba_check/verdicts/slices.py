@@ -63,7 +63,7 @@ def worst_slice(demand: Demand, measurement: Measurement) -> str:
     """
     judged = _judged(demand, _sliced(demand, measurement))
     sign = 1 if demand.better == "high" else -1
-    name = min(judged, key=lambda one: sign * judged[one].value, default="")
+    name = min(judged, key=lambda slice_name: sign * judged[slice_name].value, default="")
     return name if column_of(name) == demand.request.slice else ""
 
 
@@ -116,10 +116,10 @@ def row_noun(quantity: Quantity) -> str:
 def _least(demand: Demand, sliced: SliceValues) -> str:
     """Return the smallest slice that is judged, in words."""
     quantities = sliced.values.values()
-    if quantities and all(row_noun(one) == "groups" for one in quantities):
+    if quantities and all(row_noun(quantity) == "groups" for quantity in quantities):
         least = max(demand.min_images, demand.min_groups)
         return f"at least {least:,} groups (min_images and min_groups), and groups of another slice"
-    is_grouped = any(one.sample.groups is not None for one in quantities)
+    is_grouped = any(quantity.sample.groups is not None for quantity in quantities)
     groups = f" in {demand.min_groups:,} groups (min_groups)" if is_grouped else ""
     return f"at least {demand.min_images:,} images (min_images){groups}, and images of another slice"
 
@@ -159,9 +159,9 @@ def _without_value(demand: Demand, sliced: SliceValues) -> Unmeasurable | None:
 def _interval_note(judged: Mapping[str, Quantity]) -> str:
     """Return a note on slices of too few groups for an interval; else nothing."""
     few = [
-        f"{name} ({one.sample.groups})"
-        for name, one in judged.items()
-        if one.curve is None and (one.sample.groups or LEAST_GROUPS) < LEAST_GROUPS
+        f"{name} ({quantity.sample.groups})"
+        for name, quantity in judged.items()
+        if quantity.curve is None and (quantity.sample.groups or LEAST_GROUPS) < LEAST_GROUPS
     ]
     named = listed(few, MOST_NAMED)
     return f"no interval: fewer than {LEAST_GROUPS} groups count in {named}" if few else ""
@@ -199,20 +199,23 @@ def _text(name: str, quantity: Quantity) -> str:
 def worst_note(heading: str, judged: Mapping[str, Quantity], better: Better) -> str:
     """Return a note on the slices or classes with the worst numbers."""
     sign = 1 if better == "high" else -1
-    ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
-    return f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
+    ranked = sorted(judged, key=lambda name: sign * judged[name].value)[:WORST_NAMED]
+    return f"{heading}: {', '.join(_text(name, judged[name]) for name in ranked)}"
 
 
 def worst_of(judged: Mapping[str, Quantity], better: Better) -> Quantity:
     """Return the worst value with simultaneous limits."""
     quantities = list(judged.values())
-    n = sum(one.different_images or 0 for one in quantities)
-    groups = min((one.sample.groups for one in quantities if one.sample.groups is not None), default=None)
+    n = sum(quantity.different_images or 0 for quantity in quantities)
+    groups = min(
+        (quantity.sample.groups for quantity in quantities if quantity.sample.groups is not None),
+        default=None,
+    )
     curves = [quantity.curve for quantity in quantities if quantity.curve is not None]
     limits = [_limits_at(curve) for curve in curves]
     like = Quantity(0.0, quantities[0].unit, n, sample=Sample(groups=groups))
     known = limits if len(limits) == len(quantities) else None
-    return worst_quantity([one.value for one in quantities], known, like, better)
+    return worst_quantity([quantity.value for quantity in quantities], known, like, better)
 
 
 def _limits_at(curve: ConfidenceCurve) -> LimitsAt:

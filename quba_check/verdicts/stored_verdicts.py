@@ -164,7 +164,9 @@ def _decision_text(outcome: str, within_noise: Fact, value: Fact, low: Fact, hig
 def _lacks_baseline(record: Record, row: VerdictRow, evidence: Judged) -> bool:
     """True if a skipped demand may have had no baseline."""
     is_drop = row.key in DROPS
-    has_baseline = record.reference is not None or any(one.kind == "baseline" for one in record.inputs)
+    has_baseline = record.reference is not None or any(
+        input_row.kind == "baseline" for input_row in record.inputs
+    )
     is_first = record.first_release and not has_baseline and (is_drop or row.dimension == "parity")
     return isinstance(evidence, Unmeasurable) and (is_first or (is_drop and row.optional))
 
