@@ -124,7 +124,9 @@ class Evaluation(Predictor):
                 always has.
         """
         names = list(names)
-        requests = tuple(dict.fromkeys(one for one in requests if one.is_further_part or one.slice))
+        requests = tuple(
+            dict.fromkeys(request for request in requests if request.is_further_part or request.slice)
+        )
         shared = _shared_name(requests)
         if shared is not None:
             raise ThresholdError(
@@ -134,8 +136,11 @@ class Evaluation(Predictor):
         for changed in {request.dimension for request in {*requests} ^ {*self._requests, *self._missing}}:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)
-        reasons = {one: reason for one in requests if (reason := self._reason_against(one)) is not None}
-        self._missing, self._requests = reasons, tuple(one for one in requests if one not in reasons)
+        reasons = {
+            request: reason for request in requests if (reason := self._reason_against(request)) is not None
+        }
+        self._missing = reasons
+        self._requests = tuple(request for request in requests if request not in reasons)
         self.engine.cache_keys.keeps_logits = any(request.needs_logits for request in requests)
         unmeasurable = self.unmeasurable_reasons(names)
         views = [view for name in names if name not in unmeasurable for view in self._views(name)]
@@ -243,11 +248,11 @@ class Evaluation(Predictor):
         if reason is not None:
             return reason
         views = self._views(name)
-        requests = [one for one in self._requests if one.dimension == name]
+        requests = [request for request in self._requests if request.dimension == name]
         check_sets_differ(self.suite, views, requests, digests_file(self.store.root))
         check_groups_agree(self.suite, requests)
         predictions = self.predictions(views) if views else {}
-        if any(one.slice and one.is_further_part for one in requests):
+        if any(request.slice and request.is_further_part for request in requests):
             predictions = {
                 view: replace(table, slices=self._slices.of(view.images))
                 for view, table in predictions.items()
@@ -258,9 +263,13 @@ class Evaluation(Predictor):
         if predictions:
             tables = (predictions[view] for view in sorted(predictions, key=str))
             measurement = replace(measurement, outputs=outputs_digest(tables))
-        missing = {one.on_all_images.name: why for one, why in self._missing.items() if one.dimension == name}
+        missing = {
+            request.on_all_images.name: why
+            for request, why in self._missing.items()
+            if request.dimension == name
+        }
         measurement = replace(measurement, unmeasured={**measurement.unmeasured, **missing})
-        sliced = [one for one in requests if one.slice and not one.is_further_part]
+        sliced = [request for request in requests if request.slice and not request.is_further_part]
         if not (sliced or name == "accuracy") or not self.facts.suite.slices:
             return measurement
         return measure_slices(
@@ -291,8 +300,10 @@ class Evaluation(Predictor):
 
 def _shared_name(requests: Iterable[Request]) -> str | None:
     """Return the name of two different requests; None without one."""
-    distinct = dict.fromkeys(one for request in requests for one in (request, request.on_all_images))
-    names = Counter(target_name(one.dimension, one.part) for one in distinct)
+    distinct = dict.fromkeys(
+        each_request for request in requests for each_request in (request, request.on_all_images)
+    )
+    names = Counter(target_name(request.dimension, request.part) for request in distinct)
     return next((name for name, times in names.items() if times > 1), None)
 
 

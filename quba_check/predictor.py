@@ -163,8 +163,8 @@ class Predictor:
     def _transferred(self, views: Collection[View]) -> dict[View, Predictions]:
         """Return the predictions for images that are attacked on the surrogate."""
         transfer = self.transfer
-        for one in filter(None, (self, self.surrogate)):
-            one.engine.determine_outputs([CLEAN])
+        for predictor in filter(None, (self, self.surrogate)):
+            predictor.engine.determine_outputs([CLEAN])
         transfer.classifier.follow(self.classifier)
         return transfer.predictions(views)
 
@@ -233,7 +233,7 @@ class Predictor:
 
     def pop_notes(self) -> list[str]:
         """Return notes since the last call on stored predictions, also of `others`."""
-        return [note for one in (self, *self.others) for note in one.engine.pop_repairs()]
+        return [note for predictor in (self, *self.others) for note in predictor.engine.pop_repairs()]
 
     @property
     def others(self) -> tuple[Predictor, ...]:
