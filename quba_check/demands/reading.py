@@ -75,10 +75,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     }
     digest = demands_digest((demand.verdict_row("", "not run") for demand in demands), settings)
     inputs = [yaml_input("threshold file", own.label, own.content)]
-    inputs += [
-        yaml_input("extended threshold file", document.label, document.content)
-        for document in file.documents[1:]
-    ]
+    inputs += [yaml_input("extended threshold file", base.label, base.content) for base in file.documents[1:]]
     return Thresholds(
         path=path,
         label=label,
