@@ -350,21 +350,12 @@ class Suite:
         self._counted[source] = counted
         prefix = f"{self.root.as_posix()}/"
 
-        def example(index: int, image: LabelledImage) -> Example:
-            container = None if image.member is None else declared.reader
-            name = image.path.removeprefix(prefix)
+        def example(index: int, row: LabelledImage) -> Example:
+            container = None if row.member is None else declared.reader
+            name = row.path.removeprefix(prefix)
             group = None if groups is None else groups[index]
             return Example(
-                index,
-                name,
-                image.label,
-                image.texture,
-                image.member,
-                container,
-                None,
-                group,
-                image.cells,
-                image.also,
+                index, name, row.label, row.texture, row.member, container, None, group, row.cells, row.also
             )
 
         return tuple(example(position, images[position]) for position in positions)
