@@ -202,9 +202,7 @@ class ResultCollector:
         examination = gate.examinations.get(model)
         examined = () if examination is None else examination.findings
         inputs = {result.inputs for result in results}  # those of a file that changed meanwhile are others
-        carriers = [
-            carrier for carrier in self.carriers.get((model, protocol), []) if carrier.inputs in inputs
-        ]
+        carriers = [result for result in self.carriers.get((model, protocol), []) if result.inputs in inputs]
         measurements = {name: row for carrier in carriers for name, row in carrier.measurements.items()}
         contents = {view: content for carrier in carriers for view, content in carrier.contents.items()}
         sets = {name: row for carrier in carriers for name, row in carrier.sets.items()}
