@@ -57,7 +57,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 """For each folder or module, what it may import: only what stands above it."""
 LOADED_LATE = {
     kinds.__file__: [f"quba_check.models.{kind.loader.partition(':')[0]}" for kind in kinds.KINDS],
-    choice.__file__: [f"quba_check.executors.{one.pool.partition(':')[0]}" for one in choice.EXECUTORS],
+    choice.__file__: [
+        f"quba_check.executors.{executor.pool.partition(':')[0]}" for executor in choice.EXECUTORS
+    ],
 }
 """Modules that the list of a file names, and that are imported when a model or its workers are loaded."""
 OPEN_TO_ALL = {"errors", "number_format", "messages"}
@@ -77,6 +79,7 @@ MOST_PACKED = {"quba_check": 60, "tests": 40}
 """Assignments of several values to several names, such as the two ends of an interval."""
 MOST_WALRUSES = 80
 MOST_MODULES = 15
+NAMES_OF_NOTHING = {"one", "thing", "tmp", "foo", "helper"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -124,10 +127,15 @@ def code_lines(path: Path, function: Function) -> int:
 def parameters(function: Function) -> list[ast.arg]:
     arguments = function.args
     return [
-        one
-        for one in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        if one.arg not in ("self", "cls")
+        argument
+        for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        if argument.arg not in ("self", "cls")
     ]
+
+
+def is_type_name(target: ast.expr) -> bool:
+    """Return whether a name at the start of a module is written as types are: `Mask`, not `MASKS`."""
+    return isinstance(target, ast.Name) and target.id[:1].isupper() and not target.id.isupper()
 
 
 def is_packed(node: ast.AST) -> bool:
@@ -276,11 +284,25 @@ def test_folders_of_many_modules_have_a_reason() -> None:
     assert with_reason == {folder for folder, count in counts.items() if count > MOST_MODULES}
 
 
-def test_class_names_are_unique() -> None:
-    names = Counter(
-        node.name for _, path in modules() for node in nodes(path) if isinstance(node, ast.ClassDef)
-    )
-    assert [name for name, count in names.items() if count > 1] == []
+def test_a_type_name_stands_for_one_thing() -> None:
+    meanings: dict[str, set[str]] = {}
+    for module, path in modules():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                meanings.setdefault(node.name, set()).add(module)
+            elif isinstance(node, ast.Assign) and is_type_name(node.targets[0]):
+                meanings.setdefault(ast.unparse(node.targets[0]), set()).add(ast.unparse(node.value))
+    assert {name: found for name, found in meanings.items() if len(found) > 1} == {}
+
+
+def test_variables_are_named_after_what_they_hold() -> None:
+    names = {
+        path.name
+        for _, path in modules()
+        for node in nodes(path)
+        if isinstance(node, ast.Name) and node.id in NAMES_OF_NOTHING
+    }
+    assert names == set()
 
 
 def test_help_loads_no_torch(pytester: pytest.Pytester) -> None:

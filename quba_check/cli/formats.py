@@ -73,12 +73,12 @@ def _page(
     data: Place,
     store: Place,
 ) -> str:
-    from quba_check.page.pictures import Pictures, make_pictures
+    from quba_check.page.pictures import PicturesByDemand, make_pictures
     from quba_check.page.render import render_page
 
     runs = [read_run(path, store) for path in paths]
     before = read_run(baseline, store) if baseline else None
-    shown: Pictures = {}
+    shown: PicturesByDemand = {}
     if pictures is not None:
         folder = local_folder(store or default_location())
         sources = [picture_source(run, data, folder) for run in runs]

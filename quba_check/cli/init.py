@@ -34,7 +34,7 @@ from quba_check.suites.manifest.reading import manifest_line, read_manifest, yam
 from quba_check.suites.opening import MANIFEST_NAME, data_folder, open_suite
 from quba_check.suites.suite import Suite
 
-Entry = dict[str, str | int | bool]
+EntryFields = dict[str, str | int | bool]
 THRESHOLDS = Path("thresholds", "default.yaml")
 """Path of the threshold file of `pytest --model`, below the current folder."""
 THOROUGH = THRESHOLDS.with_name("thorough.yaml")
@@ -221,7 +221,7 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
     others = dict(sorted(layout.others.items(), key=lambda item: item[0] == CUE_CONFLICT_SET))
     path = others.pop(CORRUPTIONS_SET, None)
     if path:
-        stored: Entry = {"reader": "folder", "path": path, "prepared": True}
+        stored: EntryFields = {"reader": "folder", "path": path, "prepared": True}
         lines.append(f"  {manifest_line(CORRUPTIONS_SET, stored)}")
     else:
         why = "one of 75 for each image; all 75 without sample: one"
@@ -244,7 +244,7 @@ def _set_lines(layout: Layout, path: str, name: str, suite: Suite | None, indent
     """
     comments = layout.lists[path].comments if path in layout.lists else []
     reader = "cue-conflict" if name == CUE_CONFLICT_SET else "csv" if path in layout.lists else "folder"
-    entry: Entry = {"reader": reader, "path": path}
+    entry: EntryFields = {"reader": reader, "path": path}
     examples = () if suite is None else suite.examples(View(name))
     if examples:
         entry["expected"] = len(examples)

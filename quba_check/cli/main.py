@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import Group, usage_message
+from quba_check.cli.parser import CommandGroup, usage_message
 from quba_check.errors import BUG_EXIT_CODE, OptionError, UserError, describe_bug
 from quba_check.messages import paths_as_typed
 
@@ -47,7 +47,7 @@ INTERRUPTED = 2
 
 
 @click.group(
-    cls=Group,
+    cls=CommandGroup,
     package="quba_check.cli",
     purposes=COMMANDS,
     options_metavar="[--help | --version]",

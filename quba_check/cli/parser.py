@@ -26,7 +26,7 @@ from quba_check.messages import did_you_mean, known_names
 Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """Commands in the order of their definition.
 
     Modules of a package are imported when their command is used.

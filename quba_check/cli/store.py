@@ -9,14 +9,14 @@ from itertools import repeat
 import click
 
 from quba_check.cli.files import Place, progress_bars, write_output
-from quba_check.cli.parser import Checked, Group, store_option, value_option
+from quba_check.cli.parser import Checked, CommandGroup, store_option, value_option
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given, number_within
 from quba_check.number_format import format_bytes
 from quba_check.records.files import IMAGES_SUFFIX, SUFFIX, parse_record
 from quba_check.records.per_image import PerImage
 from quba_check.reports.store import inventory_json, inventory_table, prune_text
-from quba_check.storage.inventory import Conditions, kind_of, read_inventory, removals, total_size
+from quba_check.storage.inventory import PruneConditions, kind_of, read_inventory, removals, total_size
 from quba_check.storage.locations import default_location
 from quba_check.storage.objects import FolderObjects
 from quba_check.storage.opening import FORMAT_NAME, open_store
@@ -46,7 +46,7 @@ def parse_age(given: Given) -> int:
     return int(digits) * UNITS[unit]
 
 
-@click.group("store", cls=Group)
+@click.group("store", cls=CommandGroup)
 def store() -> None:
     """List, check and prune stored predictions."""
 
@@ -115,7 +115,7 @@ def prune(older_than: int | None, larger_than: float | None, images: bool, yes: 
     opened = opened_store(store, "quba-check store prune")
     inventory = read_inventory(opened)
     now = time.time()
-    conditions = Conditions(
+    conditions = PruneConditions(
         None if older_than is None else now - older_than,
         None if larger_than is None else int(larger_than * GIGABYTE),
         images,

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 
 from quba_check.cli.doctor import PROBLEMS, print_findings
 from quba_check.cli.files import progress_bars, write_output
-from quba_check.cli.parser import INPUT, PLACE, Checked, Group, value_option
+from quba_check.cli.parser import INPUT, PLACE, Checked, CommandGroup, value_option
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import (
     CLEAN,
@@ -37,7 +37,7 @@ from quba_check.reports.tables import table_text, terminal_width, wrapped
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.locations import default_location, digests_file, local_folder
 from quba_check.suites import Suite, open_suite
-from quba_check.suites.manifest.reading import Entries, add_sets, manifest_line
+from quba_check.suites.manifest.reading import ManifestEntries, add_sets, manifest_line
 from quba_check.suites.object_focus.making import MadeSets
 from quba_check.suites.object_focus.making import make_object_focus as make_sets
 from quba_check.suites.object_focus.sources import BoxFile, MaskFolder
@@ -51,7 +51,7 @@ _MAKE = "make-object-focus"
 _WHERE = f"quba-check suite {_MAKE}"
 
 
-@click.group("suite", cls=Group)
+@click.group("suite", cls=CommandGroup)
 def suite() -> None:
     """Describe or check a data folder, or add sets to it."""
 
@@ -156,7 +156,7 @@ def make_object_focus(
     return 0
 
 
-def _entries(data: Suite, out: Path, sets: MadeSets) -> Entries:
+def _entries(data: Suite, out: Path, sets: MadeSets) -> ManifestEntries:
     """Return the manifest entries of made sets."""
     folder = out.relative_to(data.root) if out.is_relative_to(data.root) else out
     # The pictures have the stored size of the clean images.

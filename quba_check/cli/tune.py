@@ -46,7 +46,7 @@ from quba_check.verdicts.stored_verdicts import read_record
 _WHERE = "quba-check tune"
 LIST = "list"
 """Value of `--like` that prints the names of the published models."""
-Z = 1.645
+ONE_SIDED_Z = 1.645
 """Standard errors between value and tuned bound: 5 % of samples of this size then fail."""
 STANDARD_ERRORS = Checked(number_within(0, 4))
 PERCENT = Checked(number_within(0, 100))
@@ -65,7 +65,11 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 @output_option(".yaml", ".yml", required=True, text="file to write or edit")
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @value_option(
-    "--z", "VALUE", f"standard errors from value to bound (default: {Z})", STANDARD_ERRORS, default=Z
+    "--z",
+    "VALUE",
+    f"standard errors from value to bound (default: {ONE_SIDED_Z})",
+    STANDARD_ERRORS,
+    default=ONE_SIDED_Z,
 )
 @value_option(
     "--percentile", "P", "the value that P % of a population do not reach, in place of records", PERCENT

@@ -28,7 +28,7 @@ from quba_check.stats.intervals import Limits, Scores, share_limits
 
 _NAMED = 3
 """Largest number of classes named in a note."""
-Finding = Literal["better", "worse", "within noise", "same", "unknown"]
+ComparedOutcome = Literal["better", "worse", "within noise", "same", "unknown"]
 
 
 class ChangeRow(JsonRow):
@@ -54,7 +54,7 @@ class ChangeRow(JsonRow):
     after: float
     change: float
     interval: tuple[float, float] | None = None
-    finding: Finding = "unknown"
+    finding: ComparedOutcome = "unknown"
     paired: bool = False
     n: int | None = None
     p: float | None = None
@@ -186,7 +186,7 @@ def _row(name: str, part: str | None, quantity: QuantityRow, before: RunValue, a
     )
 
 
-def _finding(change: Change, quantity: QuantityRow) -> Finding:
+def _finding(change: Change, quantity: QuantityRow) -> ComparedOutcome:
     if quantity.better is None or (change.curve is None and quantity.n is not None):
         return "unknown"
     exact = change.value, change.value  # unless the values are of a sample

@@ -15,7 +15,7 @@ from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.request import target_name
 from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
-from quba_check.records.per_image import CleanAnswers, Groups, PerImage
+from quba_check.records.per_image import CleanAnswers, GroupsBySet, PerImage
 from quba_check.stats import intervals
 from quba_check.stats.clusters import GroupEffect, Sides, limits_in_groups, mean_group_size
 from quba_check.stats.estimate import Estimate, InfluenceBounds, SampleName
@@ -52,7 +52,7 @@ class RunValue:
     influences: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fingerprint: str = ""
     answers: CleanAnswers | None = None
-    groups: Groups = field(default_factory=dict)
+    groups: GroupsBySet = field(default_factory=dict)
     n_groups: int | None = None
     outputs: str | None = None
     is_transferred: bool = False

@@ -91,7 +91,7 @@ class Head:
         return ""
 
 
-Rule = Literal["mean", "argmax", "map"]
+CombiningRule = Literal["mean", "argmax", "map"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class LabelSpace:
     name: str
     classes: tuple[str, ...]
     members: tuple[tuple[int, ...], ...]
-    by: Rule
+    by: CombiningRule
 
     @classmethod
     def own(cls, classes: tuple[str, ...]) -> LabelSpace:

@@ -57,7 +57,7 @@ def table_class_names(names: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in short)
 
 
-Decision = Literal["mean", "majority", "any"]
+GroupDecision = Literal["mean", "majority", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class DecidedSet:
     """
 
     of: str
-    by: Decision
+    by: GroupDecision
     any_of: int | None = None
 
 

@@ -12,13 +12,13 @@ from quba_check.core.view import CLEAN_SET, SERVING
 
 Better = Literal["high", "low"]
 ClassRule = Literal["probability", "specificity", "recall", "precision"]
-AnswerRule = Literal["probability", "max_logit", "energy", "error", "accuracy", "share"]
-Rule = ClassRule | AnswerRule
+AnswerQuantity = Literal["probability", "max_logit", "energy", "error", "accuracy", "share"]
+Rule = ClassRule | AnswerQuantity
 AnswerScore = Literal["max_probability", "margin", "max_logit", "energy"]
 """A number for the confidence of an answer; `margin` is the largest probability minus the second largest."""
 ANSWER_SCORES: tuple[AnswerScore, ...] = get_args(AnswerScore)
 MOST_PROBABLE: AnswerScore = "max_probability"
-Kind = Literal["value", "worst", "gap"]
+QuantityKind = Literal["value", "worst", "gap"]
 """Of a column of slices: the value of one slice, of the worst one, or the largest gap to all other images."""
 GIVE_REFERENCE = "--quba-reference MODEL"
 NO_REFERENCE = f"parity needs another model. Give it by {GIVE_REFERENCE}, or --quba-baseline RECORD"
@@ -41,7 +41,7 @@ def target_name(dimension: str, part: str | None) -> str:
     return f"{dimension}{'' if (part or '@').startswith('@') else '.'}{part or ''}"
 
 
-def name_on_slices(number: str, slices: str, kind: Kind = "value") -> str:
+def name_on_slices(number: str, slices: str, kind: QuantityKind = "value") -> str:
     """Return the name of a number on a slice, or on all of a column.
 
     >>> name_on_slices("", "lighting", "worst"), name_on_slices("ece@set=fog", "lighting=night")
@@ -172,7 +172,7 @@ class Request:
     epsilon: Fraction | None = None
     pipeline: str = ""
     slice: str = ""
-    kind: Kind = "value"
+    kind: QuantityKind = "value"
 
     @property
     def part(self) -> str | None:

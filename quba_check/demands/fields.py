@@ -14,7 +14,7 @@ from quba_check.strict_yaml.document import describe
 from quba_check.strict_yaml.schema import Words
 
 Letter = Literal["A", "B", "C", "D", "F"]
-Share = Annotated[float, Field(ge=0, le=1)]
+ShareNumber = Annotated[float, Field(ge=0, le=1)]
 Level = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Confidence = Annotated[float, Field(ge=0.5, le=0.9999)]
@@ -84,9 +84,10 @@ def _if_a(shape: type, tag: str, other: str) -> Discriminator:
     return Discriminator(lambda value: tag if isinstance(value, shape) else other)
 
 
-Entry = TypeVar("Entry")
+EntryType = TypeVar("EntryType")
 Entries = Annotated[
-    Annotated[Entry, Tag("(keys)")] | Annotated[tuple[Entry, ...], Field(min_length=1), Tag("(list)")],
+    Annotated[EntryType, Tag("(keys)")]
+    | Annotated[tuple[EntryType, ...], Field(min_length=1), Tag("(list)")],
     _if_a(list, "(list)", "(keys)"),
 ]
 """An entry, or a list of entries, which replaces an inherited one as a whole."""
@@ -96,7 +97,7 @@ SetNames = Annotated[
 ]
 Day = Annotated[date, BeforeValidator(_day)]
 OwnLevels = Annotated[
-    Annotated[Share, Tag("(number)")] | Annotated[dict[str, Share], Tag("(keys)")],
+    Annotated[ShareNumber, Tag("(number)")] | Annotated[dict[str, ShareNumber], Tag("(keys)")],
     _if_a(dict, "(keys)", "(number)"),
 ]
 """A probability, or that of each predicted class."""

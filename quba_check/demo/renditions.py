@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quba_check.demo import CLASSES, IMAGE_SIZE
 from quba_check.demo.shapes import Plane, Points, Pose, coverage, lines, place_shape
-from quba_check.demo.surfaces import Picture, backdrop, blend, pattern, rgb, two_colours
+from quba_check.demo.surfaces import ColourImage, backdrop, blend, pattern, rgb, two_colours
 
 Style = Literal["natural", "sketch", "edge", "silhouette", "stylized", "negative"]
 
@@ -75,11 +75,11 @@ def rendition(
     return Rendition(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask)
 
 
-def _on_white(ink: Plane) -> Picture:
+def _on_white(ink: Plane) -> ColourImage:
     return np.repeat(1 - ink[..., None], 3, axis=2)
 
 
-def _sketch(contours: tuple[Points, ...], mask: Plane, rng: np.random.Generator) -> Picture:
+def _sketch(contours: tuple[Points, ...], mask: Plane, rng: np.random.Generator) -> ColourImage:
     grain = rng.random((IMAGE_SIZE, IMAGE_SIZE)).astype(np.float32)
     ink = np.zeros_like(mask)
     for _ in range(2):
@@ -104,7 +104,7 @@ def _tremor(count: int, rng: np.random.Generator) -> Points:
     return wobble * 0.7
 
 
-def _stylize(mask: Plane, avoid: tuple[str, ...], rng: np.random.Generator) -> Picture:
+def _stylize(mask: Plane, avoid: tuple[str, ...], rng: np.random.Generator) -> ColourImage:
     others = [name for name in CLASSES if name not in avoid]
     inside, outside = (others[int(pick * len(others))] for pick in rng.random(2))
     bright, dark = two_colours(rng)

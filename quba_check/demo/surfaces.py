@@ -18,7 +18,7 @@ from quba_check.demo import CLASSES, IMAGE_SIZE
 
 Plane = NDArray[np.float32]
 Colour = NDArray[np.float32]
-Picture = NDArray[np.float32]
+ColourImage = NDArray[np.float32]
 
 _GRID = np.arange(IMAGE_SIZE, dtype=np.float32) - (IMAGE_SIZE - 1) / 2
 Waves = Callable[[Plane, Plane, np.random.Generator], Any]
@@ -93,7 +93,7 @@ def pattern(owner: str, rng: np.random.Generator) -> Plane:
     return np.asarray(np.clip(field, 0, 1), dtype=np.float32)
 
 
-def backdrop(owner: str | None, rng: np.random.Generator) -> Picture:
+def backdrop(owner: str | None, rng: np.random.Generator) -> ColourImage:
     """Return the background of a class: clouds on a gradient in its hue, or grey.
 
     Returns:
@@ -124,9 +124,9 @@ def two_colours(rng: np.random.Generator) -> tuple[Colour, Colour]:
     return bright_colour, dark_colour
 
 
-def blend(share: Plane, first: Colour | Picture, second: Colour | Picture) -> Picture:
+def blend(share: Plane, first: Colour | ColourImage, second: Colour | ColourImage) -> ColourImage:
     """Return `first` at share 1, `second` at share 0, and mixtures between."""
-    picture: Picture = second + (first - second) * share[..., None]
+    picture: ColourImage = second + (first - second) * share[..., None]
     return picture
 
 

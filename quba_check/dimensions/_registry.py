@@ -14,7 +14,7 @@ from quba_check.dimensions._validation import origin, validated_dimension
 from quba_check.errors import DimensionError, QubaError, UserError
 from quba_check.messages import did_you_mean, listed
 
-Measure = Callable[[Mapping[View, Predictions], Facts], Measurement]
+MeasureFunction = Callable[[Mapping[View, Predictions], Facts], Measurement]
 ENTRY_POINTS = "quba_check.dimensions"
 
 
@@ -92,7 +92,7 @@ def dimension(
     parts: Callable[[SuiteFacts], tuple[Part, ...]] | Sequence[Part] = (),
     weight: float = 0.0,
     check_suite: CheckSuite = lambda _suite, _labels: None,
-) -> Callable[[Measure], Measure]:
+) -> Callable[[MeasureFunction], MeasureFunction]:
     """Register the decorated function as the measure of a dimension.
 
     Args:
@@ -113,7 +113,7 @@ def dimension(
     views_of = views if callable(views) else lambda _suite, fixed=tuple(views): fixed
     parts_of = parts if callable(parts) else lambda _suite, fixed=tuple(parts): fixed
 
-    def register(measure: Measure) -> Measure:
+    def register(measure: MeasureFunction) -> MeasureFunction:
         registry.register(
             Dimension(name, title, unit, better, weight, source, views_of, parts_of, measure, check_suite)
         )

@@ -19,8 +19,8 @@ from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, 
 from quba_check.dimensions._measuring import with_groups, without_blocks
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.errors import InvariantError, UnmeasurableError
-from quba_check.metrics.class_metrics import Classes, Mask, class_scores
-from quba_check.metrics.decided import Groups, MixedGroupError, decide, decide_by_any, slices_of_groups
+from quba_check.metrics.class_metrics import ClassIndices, Mask, class_scores
+from quba_check.metrics.decided import DecidedGroups, MixedGroupError, decide, decide_by_any, slices_of_groups
 from quba_check.stats.clusters import GroupEffect, Sides, group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import Limits, Scores, share_limits
@@ -102,12 +102,12 @@ class Rows:
         return self.tables[0] if len(self.tables) == 1 else replace(joined(self.tables), group=self.group)
 
     @cached_property
-    def label(self) -> Classes:
+    def label(self) -> ClassIndices:
         """(r,) class of each row; of several right ones, the predicted one."""
         return self.table.matched_label
 
     @property
-    def predicted(self) -> Classes:
+    def predicted(self) -> ClassIndices:
         """(r,) predicted class of each row."""
         return self.table.predicted
 
@@ -187,7 +187,7 @@ class Rows:
         """
         if self.declared_group is None or self.view.set == CORRUPTIONS_SET:
             raise UnmeasurableError(f"{name}: the set {rule.of} shows no images with groups")
-        groups = Groups.of(self.declared_group)
+        groups = DecidedGroups.of(self.declared_group)
         slices = {}
         mixed = {}
         index = self.tables[0].index
@@ -315,7 +315,7 @@ class Rows:
         return curve_of(of_images, 0.0, 1.0)
 
 
-def _decided(table: Predictions, groups: Groups, rule: DecidedSet) -> Predictions:
+def _decided(table: Predictions, groups: DecidedGroups, rule: DecidedSet) -> Predictions:
     """Return one row for each group of a table's images."""
     if table.probabilities is None:
         raise UnmeasurableError(NO_PROBABILITIES)

@@ -20,7 +20,7 @@ from quba_check.errors import QubaError, UnmeasurableError
 from quba_check.metrics.class_metrics import Mask
 from quba_check.stats.intervals import unpaired_difference_limits
 
-Columns = Mapping[View, Mapping[str, SliceColumn]]
+SliceColumns = Mapping[View, Mapping[str, SliceColumn]]
 """The slices of the images of each view, by column."""
 
 
@@ -37,7 +37,7 @@ class OnSlice:
     grouped: Quantity
 
 
-Measure = Callable[[Masks], Mapping[str, OnSlice]]
+MeasureSlice = Callable[[Masks], Mapping[str, OnSlice]]
 """Measures a number, or that of each class by name, on some images of each view."""
 
 
@@ -56,8 +56,8 @@ class SlicedNumber:
     dimension: str
     better: Better
     predictions: Tables
-    columns: Columns
-    measure: Measure
+    columns: SliceColumns
+    measure: MeasureSlice
 
     def values(self, column: str, requests: Iterable[Request], *, with_gaps: bool = False) -> SliceValues:
         """Return the number on the slices of a column.
@@ -164,7 +164,7 @@ def measure_slices(
     dimension: Dimension,
     whole: Measurement,
     predictions: Tables,
-    slices: Columns,
+    slices: SliceColumns,
     facts: Facts,
     requests: Collection[Request] = (),
     *,

@@ -38,7 +38,7 @@ LONGEST_TEXT = 1_000
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*(\..+)?", re.DOTALL)
 Declared = TypeVar("Declared", View, Part)
-Number = TypeVar("Number", Measurement, Quantity)
+MeasuredType = TypeVar("MeasuredType", Measurement, Quantity)
 
 
 def origin(function: Callable[..., Any]) -> str:
@@ -178,7 +178,7 @@ def _with_checked_result(
     return measure
 
 
-def _checked_quantity(quantity: Number, unit: str, where: str, *, check_range: bool) -> Number:
+def _checked_quantity(quantity: MeasuredType, unit: str, where: str, *, check_range: bool) -> MeasuredType:
     """Check a quantity; return it with Python numbers instead of those of numpy or torch."""
     if not isinstance(quantity.value, Real) or not math.isfinite(quantity.value):
         raise DimensionError(

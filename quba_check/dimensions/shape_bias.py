@@ -18,10 +18,10 @@ from quba_check.errors import UnmeasurableError
 from quba_check.stats.estimate import Estimate
 
 CUE_CONFLICT = View(CUE_CONFLICT_SET)
-Masks = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
+CueMasks = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
 
 
-def cue_hits(decision: NDArray[np.int64], shape: NDArray[np.int64], texture: NDArray[np.generic]) -> Masks:
+def cue_hits(decision: NDArray[np.int64], shape: NDArray[np.int64], texture: NDArray[np.generic]) -> CueMasks:
     """Find the images decided for one of two conflicting cues.
 
     A negative number is not a class: a decision for it hits nothing.
@@ -112,7 +112,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     )
 
 
-def _category_table(label: NDArray[np.int64], hits: Masks, suite: SuiteFacts) -> Table:
+def _category_table(label: NDArray[np.int64], hits: CueMasks, suite: SuiteFacts) -> Table:
     """Return conflicts and hits by the class of the shape, for classes with a conflict."""
     in_class = label >= 0
     conflict, _, _ = hits

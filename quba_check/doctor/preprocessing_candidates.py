@@ -24,7 +24,7 @@ from quba_check.models.preprocessing.preprocessing import for_channels
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 Triple = tuple[float, float, float]
-Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+MeanAndStd = tuple[tuple[float, ...], tuple[float, ...]]
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 _NORMALISED: tuple[tuple[Triple, Triple], ...] = (
     (IMAGENET_MEAN, IMAGENET_STD),
@@ -78,7 +78,7 @@ def geometry_candidates(current: Variant) -> list[Variant]:
     return [replace(current, preprocessing=candidate, name=names[candidate]) for candidate in ranked]
 
 
-def is_close(normalisation: Normalisation, other: Normalisation) -> bool:
+def is_close(normalisation: MeanAndStd, other: MeanAndStd) -> bool:
     """True if two normalisations are equal up to rounding."""
     mean, std = (for_channels(values, len(normalisation[0])) for values in other)
     pairs = zip((*normalisation[0], *normalisation[1]), (*mean, *std), strict=True)

@@ -21,7 +21,7 @@ from quba_check.errors import InvariantError, ModelError, UnmeasurableError
 from quba_check.models.compute import row_index
 from quba_check.models.errors import model_errors
 
-Logits = Callable[[Tensor], Tensor]
+LogitFunction = Callable[[Tensor], Tensor]
 TOLERANCE = 1e-6
 _PGD_STREAM = 0x9D
 
@@ -51,7 +51,10 @@ class LossGradient:
 
 
 def gradient(
-    logits: Logits, points: Tensor, label: Tensor, wanted: Callable[[Tensor], Sequence[int]] | None = None
+    logits: LogitFunction,
+    points: Tensor,
+    label: Tensor,
+    wanted: Callable[[Tensor], Sequence[int]] | None = None,
 ) -> LossGradient:
     """Return logits and gradient at points, from one forward and at most one backward pass.
 

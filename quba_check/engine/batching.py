@@ -42,9 +42,9 @@ CHUNK = 16
 MOST_THREADS = 4
 MOST_FEEDING_THREADS = 16
 Owner = TypeVar("Owner")
-Contents = tuple[Tensor, ...]
+BatchTensors = tuple[Tensor, ...]
 """Tensors with a row for each image."""
-Chunk = tuple[Sequence[Owner], Callable[[], Contents], Future[Contents] | None]
+Chunk = tuple[Sequence[Owner], Callable[[], BatchTensors], Future[BatchTensors] | None]
 """The owners of images that are read together, the function that returns these, and their reading."""
 
 
@@ -58,7 +58,7 @@ class Batch(Sequence[Owner]):
     """
 
     owners: Sequence[Owner]
-    contents: Contents
+    contents: BatchTensors
 
     def __len__(self) -> int:
         return len(self.owners)
@@ -196,7 +196,7 @@ class ImageStream(Generic[Owner]):
     """
 
     jobs: Iterator[Sequence[Owner]]
-    read: Callable[[Sequence[Owner]], Contents]
+    read: Callable[[Sequence[Owner]], BatchTensors]
     ahead: int
     pool: ThreadPoolExecutor | None
     group: Callable[[Owner], object] = lambda _: None

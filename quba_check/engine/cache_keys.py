@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from quba_check.core.classes import LabelSpace
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, Columns, View
-from quba_check.engine.decisions import Kind
+from quba_check.engine.decisions import ColumnKind
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing import fast
@@ -142,9 +142,9 @@ class CacheKeys:
         declared = self.suite.facts.spaces.get(CLEAN_SET)
         return tuple(self.suite.space(name) for name in names if name != declared)
 
-    def columns(self, view: View) -> dict[str, Kind]:
+    def columns(self, view: View) -> dict[str, ColumnKind]:
         """Return the kind of each column of a stored view; see `shard_arrays`."""
-        kinds: dict[str, Kind] = {"index": "class"}
+        kinds: dict[str, ColumnKind] = {"index": "class"}
         for suffix in ("", *(f"@{space.name}" for space in self.other_spaces(view))):
             kinds |= {f"label{suffix}": "class", f"top1{suffix}": "class"}
             kinds |= {f"confidence{suffix}": "share", f"true_probability{suffix}": "share"}

@@ -16,13 +16,13 @@ from quba_check.core.view import CUE_CONFLICT_SET, View
 from quba_check.engine.attacks import check_bounds
 from quba_check.suites.suite import Example
 
-Floats = NDArray[np.float32]
-Classes = NDArray[np.int64]
+SingleFloats = NDArray[np.float32]
+ClassIndices = NDArray[np.int64]
 ShardArrays = dict[str, NDArray[Any]]
 """Stored columns of a shard by name, each with a row for every image."""
 Ties = Literal["first", "last"]
-Kind = Literal["class", "share", "flag", "distance"]
-_TYPES: Mapping[Kind, np.dtype[Any]] = {
+ColumnKind = Literal["class", "share", "flag", "distance"]
+_TYPES: Mapping[ColumnKind, np.dtype[Any]] = {
     "class": np.dtype(np.int64),
     "share": np.dtype(np.float32),
     "flag": np.dtype(np.bool_),
@@ -41,7 +41,11 @@ def probabilities(logits: torch.Tensor) -> torch.Tensor:
 
 
 def decision(
-    logits: Floats, probability: Floats, label: Classes, space: LabelSpace, ties: Ties = "first"
+    logits: SingleFloats,
+    probability: SingleFloats,
+    label: ClassIndices,
+    space: LabelSpace,
+    ties: Ties = "first",
 ) -> ShardArrays:
     """Return the columns of N images in a label space.
 
@@ -137,7 +141,7 @@ def attack_arrays(view: View, outputs: Mapping[str, torch.Tensor], arrays: Shard
 
 
 def check_columns(
-    columns: Mapping[str, NDArray[Any]], expected: Mapping[str, Kind], *, classes: int
+    columns: Mapping[str, NDArray[Any]], expected: Mapping[str, ColumnKind], *, classes: int
 ) -> str | None:
     """Return the defect of stored columns as the end of a sentence; None if sound.
 
@@ -167,14 +171,14 @@ def check_columns(
     return None
 
 
-def row_bytes(kinds: Mapping[str, Kind], classes: int) -> int:
+def row_bytes(kinds: Mapping[str, ColumnKind], classes: int) -> int:
     """Return the bytes of an image's stored columns, whose kinds are given by name."""
     return sum(
         _TYPES[kind].itemsize * (classes if name == "probabilities" else 1) for name, kind in kinds.items()
     )
 
 
-def mean_probability(probability: Floats, members: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+def mean_probability(probability: SingleFloats, members: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """Return (N, K) mean probabilities of the members of each class.
 
     Args:
@@ -192,7 +196,7 @@ def mean_probability(probability: Floats, members: Sequence[Sequence[int]]) -> N
     return mean
 
 
-def label_in(space: LabelSpace, label: Classes, classes: int) -> Classes:
+def label_in(space: LabelSpace, label: ClassIndices, classes: int) -> ClassIndices:
     """Return labels in another label space.
 
     Args:
@@ -206,17 +210,17 @@ def label_in(space: LabelSpace, label: Classes, classes: int) -> Classes:
     return _class_of_member(space, classes)[label]
 
 
-def _class_of_member(space: LabelSpace, classes: int) -> Classes:
+def _class_of_member(space: LabelSpace, classes: int) -> ClassIndices:
     table = np.full(classes, NO_CLASS, dtype=np.int64)
     for member, k in space.class_of().items():
         table[member] = k
     return table
 
 
-def _best_member(probability: Floats, label: Classes, space: LabelSpace) -> Floats:
+def _best_member(probability: SingleFloats, label: ClassIndices, space: LabelSpace) -> SingleFloats:
     if all(len(group) == 1 for group in space.members):
         member = np.array([group[0] for group in space.members], dtype=np.int64)
-        single: Floats = probability[np.arange(len(label)), member[label]]
+        single: SingleFloats = probability[np.arange(len(label)), member[label]]
         return single
     best = np.full(len(label), np.nan, dtype=np.float32)
     for k in np.unique(label[label != NO_CLASS]):

@@ -29,7 +29,7 @@ from quba_check.models.identity.state import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.locations import digests_file
-from quba_check.storage.shard import Columns, DamagedShardError
+from quba_check.storage.shard import DamagedShardError, ShardColumns
 from quba_check.storage.store import Store, content_hash
 from quba_check.suites.suite import Suite
 
@@ -294,7 +294,7 @@ class Engine:
                 stored += 1
             return stored, stream.busy
 
-    def _predict_elsewhere(self, view: View) -> Columns:
+    def _predict_elsewhere(self, view: View) -> ShardColumns:
         """Return the executor's answers to the first shard of a view; nothing is stored."""
         self.stop()
         request = shard_request(PlannedShard(view, 0), self.cache_keys, self.store.run)

@@ -17,7 +17,7 @@ from quba_check.core.protocols import PGD_STEPS, Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import extents, fgsm_point, gradient, pgd_start, pgd_step
 from quba_check.engine.batching import Batch, Batching, ImageStream
-from quba_check.engine.shards import Owner, ShardTask, add_outputs
+from quba_check.engine.shards import ShardOwner, ShardTask, add_outputs
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.compute import row_index
@@ -54,7 +54,7 @@ class Passes:
         self._report = report
         self._copies = torch.cuda.Stream(classifier.device) if classifier.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def run(self, attack: str | None, stream: ImageStream[Owner]) -> Iterator[list[ShardTask]]:
+    def run(self, attack: str | None, stream: ImageStream[ShardOwner]) -> Iterator[list[ShardTask]]:
         """Yield the shards that each batch completes.
 
         An unattacked image takes one forward pass, and gets the output `raw` (N, outputs). FGSM takes two and
@@ -75,7 +75,7 @@ class Passes:
         while taken := batching.take(stream):
             yield list(chain(*batching.run(compute, taken)))
 
-    def _pgd(self, stream: ImageStream[Owner]) -> Iterator[list[ShardTask]]:
+    def _pgd(self, stream: ImageStream[ShardOwner]) -> Iterator[list[ShardTask]]:
         """Predict PGD iterates: at most eleven forward and ten backward passes an image.
 
         Images at different steps share a batch. If the protocol allows, an image leaves it once it is fooled,
@@ -94,7 +94,7 @@ class Passes:
                 return
             yield self._step(active)
 
-    def _predict(self, taken: Batch[Owner]) -> list[ShardTask]:
+    def _predict(self, taken: Batch[ShardOwner]) -> list[ShardTask]:
         # No inference mode: tensors that a model caches there could not take part in later gradients.
         with torch.no_grad():
             inputs = self._classifier.inputs(self._on_device(taken.contents[0]))
@@ -102,7 +102,7 @@ class Passes:
         self._report_work(taken.owners, finished=1, passes=1)
         return add_outputs(taken.owners, {"raw": raw})
 
-    def _attack_once(self, taken: Batch[Owner]) -> list[ShardTask]:
+    def _attack_once(self, taken: Batch[ShardOwner]) -> list[ShardTask]:
         owners = taken.owners
         view = owners[0][0].view
         logits = partial(self._logits_at, view)
@@ -118,7 +118,7 @@ class Passes:
         outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(view, pixels, attacked), **fools}
         return add_outputs(owners, outputs)
 
-    def _add_starts(self, active: ActiveSet, taken: Batch[Owner]) -> None:
+    def _add_starts(self, active: ActiveSet, taken: Batch[ShardOwner]) -> None:
         """Add images and their random starts; without effect if memory runs out."""
         images, noise = map(self._on_device, taken.contents)
         pixels = self._classifier.pixels(images)
@@ -188,7 +188,7 @@ class Passes:
         complete = add_outputs([active.owners[row] for row in leaving], outputs)
         return complete, len(rows) if step.is_taken else 0
 
-    def _labels(self, owners: Sequence[Owner]) -> Tensor:
+    def _labels(self, owners: Sequence[ShardOwner]) -> Tensor:
         return self._on_device(torch.tensor([task.examples[position].label for task, position in owners]))
 
     def _on_device(self, tensor: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ class Passes:
         copied.record_stream(current)
         return copied
 
-    def _report_work(self, owners: Sequence[Owner], *, finished: int, passes: int) -> None:
+    def _report_work(self, owners: Sequence[ShardOwner], *, finished: int, passes: int) -> None:
         """Report a part of a batch.
 
         Args:
@@ -250,7 +250,7 @@ class Passes:
         # A model may change its input in place, and the points are used again.
         return self._classifier.normalise(points) if self._in_pixels else points.clone()
 
-    def _fools(self, view: View, points: Tensor, owners: Sequence[Owner]) -> dict[str, Tensor]:
+    def _fools(self, view: View, points: Tensor, owners: Sequence[ShardOwner]) -> dict[str, Tensor]:
         """Return (N,) True for the attacked images that the surrogate gets wrong; nothing without one."""
         if self._surrogate is None:
             return {}
@@ -281,7 +281,7 @@ class ActiveSet:
     """
 
     def __init__(self) -> None:
-        self.owners: list[Owner] = []
+        self.owners: list[ShardOwner] = []
         self.steps: list[int] = []
         self.continues: list[bool] = []
         self._tensors: dict[str, Tensor] = {}
@@ -292,7 +292,7 @@ class ActiveSet:
     def __getitem__(self, name: str) -> Tensor:
         return self._tensors[name]
 
-    def join(self, owners: Sequence[Owner], **tensors: Tensor) -> None:
+    def join(self, owners: Sequence[ShardOwner], **tensors: Tensor) -> None:
         """Add images at step 0; without effect if memory runs out.
 
         Args:

@@ -113,7 +113,7 @@ class Executor(Protocol):
         """Return the shards since the last call whose models changed while they predicted them."""
 
 
-Owner = tuple["ShardTask", int]
+ShardOwner = tuple["ShardTask", int]
 """The shard of an image and the image's position in it."""
 
 
@@ -173,7 +173,7 @@ class ShardTask:
         return {name: torch.cat(parts).cpu()[order] for name, parts in self._outputs.items()}
 
 
-def add_outputs(owners: Sequence[Owner], outputs: dict[str, torch.Tensor]) -> list[ShardTask]:
+def add_outputs(owners: Sequence[ShardOwner], outputs: dict[str, torch.Tensor]) -> list[ShardTask]:
     """Add the outputs of a batch to its shards; return those that are complete now.
 
     Args:

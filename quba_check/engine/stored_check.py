@@ -22,7 +22,7 @@ from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, ModelError, QubaError
 from quba_check.messages import grouped
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.shard import Columns, DamagedShardError, Origin, ShardKey
+from quba_check.storage.shard import DamagedShardError, Origin, ShardColumns, ShardKey
 
 CLEAN_IMAGES = 16
 OTHER_IMAGES = 8
@@ -48,7 +48,7 @@ class StoredCheck:
 
     worker: Worker
     tables: TableReader
-    predict_elsewhere: Callable[[View], Columns]
+    predict_elsewhere: Callable[[View], ShardColumns]
     own: Predicted = field(default_factory=dict, init=False)
     of_workers: Predicted = field(default_factory=dict, init=False)
     _seen: set[View] = field(default_factory=set, init=False)
@@ -143,7 +143,7 @@ class StoredCheck:
         self._confirmed |= set() if difference else {(True, Origin())}
         return difference
 
-    def changed(self, view: View, answers: Columns, stored: Columns) -> NDArray[np.bool_]:
+    def changed(self, view: View, answers: ShardColumns, stored: ShardColumns) -> NDArray[np.bool_]:
         """Return the images of a shard whose fresh answer differs from the stored one, (n,).
 
         Under an attack it is the top-1 answer that counts: its probabilities depend on the last bits.
@@ -203,7 +203,7 @@ class StoredCheck:
         return ""
 
     def _compared(
-        self, view: View, keys: Sequence[ShardKey], columns: Columns, rows: NDArray[np.int64]
+        self, view: View, keys: Sequence[ShardKey], columns: ShardColumns, rows: NDArray[np.int64]
     ) -> str:
         """Return how answers differ from rows of the columns of shards; empty if none differs."""
         listed = [example for key in keys for example in self.cache_keys.examples(view, key.shard)]
@@ -242,7 +242,7 @@ def _sample(digests: NDArray[np.int64], rows: Sequence[int], most: int) -> NDArr
     return np.asarray(rows)[first[:most]]
 
 
-def _largest_difference(answers: Columns, others: Columns) -> NDArray[np.float64]:
+def _largest_difference(answers: ShardColumns, others: ShardColumns) -> NDArray[np.float64]:
     """Return the largest difference of a probability of each image, (n,) in [0, 1]."""
     names = [name for name in answers if name.startswith(("confidence", "true_prob", "probabilities"))]
     pairs = [(answers[name], others[name]) for name in names if name in others]

@@ -23,7 +23,7 @@ from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import (
     READ_AHEAD,
     BatchSettings,
-    Contents,
+    BatchTensors,
     ImageStream,
     batches,
     default_threads,
@@ -33,7 +33,7 @@ from quba_check.engine.compute_choice import checked_runtime, checked_settings, 
 from quba_check.engine.decisions import ShardArrays, attack_arrays, check_columns, shard_arrays
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
-from quba_check.engine.shards import Owner, ShardRequest, ShardResult, ShardTask
+from quba_check.engine.shards import ShardOwner, ShardRequest, ShardResult, ShardTask
 from quba_check.engine.work import Reporter
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.compute import ComputeSettings, device_name
@@ -190,7 +190,7 @@ class Worker:
         """Yield tasks of one kind when the outputs of their images are complete."""
         opened: set[ShardTask] = set()
 
-        def jobs() -> Iterator[Sequence[Owner]]:
+        def jobs() -> Iterator[Sequence[ShardOwner]]:
             for task in tasks:
                 opened.add(task)
                 owners = [(task, position) for position in range(len(task.examples))]
@@ -213,7 +213,7 @@ class Worker:
             for task in opened:
                 task.images.close()
 
-    def _read(self, owners: Sequence[Owner]) -> Contents:
+    def _read(self, owners: Sequence[ShardOwner]) -> BatchTensors:
         """Return images of one shard, for PGD with their random starts; called from several threads."""
         task, first = owners[0]
         positions = slice(first, first + len(owners))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from quba_check.stats.estimate import Estimate, SampleName
 
-Column = NDArray[np.float64]
+ClassColumn = NDArray[np.float64]
 
 LEAST_IMAGES = 2
 """Images that each class needs for a spread within it."""
@@ -50,7 +50,7 @@ class Evenness:
     hidden_error: float = 0.0
 
 
-def class_means(label: NDArray[np.int64], values: NDArray[Any], *, classes: int) -> Column:
+def class_means(label: NDArray[np.int64], values: NDArray[Any], *, classes: int) -> ClassColumn:
     """Return the mean of a column in each class.
 
     Args:
@@ -112,7 +112,9 @@ def accuracy_evenness(
     return Evenness(Estimate(1 - spread, {sample: influences}), 1 - true_spread, hidden)
 
 
-def _error_of_variance(counts: NDArray[np.int64], accuracy: Column, binomial: Column) -> tuple[float, float]:
+def _error_of_variance(
+    counts: NDArray[np.int64], accuracy: ClassColumn, binomial: ClassColumn
+) -> tuple[float, float]:
     """Return the squared first-order error and the whole error of a variance of accuracies.
 
     Args:
@@ -131,7 +133,7 @@ def _error_of_variance(counts: NDArray[np.int64], accuracy: Column, binomial: Co
     return first_order, math.sqrt(max(error_squared, noise))
 
 
-def _hidden_error_of_accuracy(counts: NDArray[np.int64], accuracy: Column) -> float:
+def _hidden_error_of_accuracy(counts: NDArray[np.int64], accuracy: ClassColumn) -> float:
     """Return the standard error of the evenness if each class is all right or wrong.
 
     The binomial variance is then 0, although another sample could differ. It is taken at the accuracy after
@@ -146,7 +148,7 @@ def _hidden_error_of_accuracy(counts: NDArray[np.int64], accuracy: Column) -> fl
     return error / max(2 * float(likely.std(ddof=1)), math.sqrt(error))
 
 
-def _variance_of_variance(counts: NDArray[np.int64], accuracy: Column) -> float:
+def _variance_of_variance(counts: NDArray[np.int64], accuracy: ClassColumn) -> float:
     """Unbiased sampling variance of the variance of class accuracies, around a fixed mean.
 
     For h hits of n, q = (h/n − mean)² has the mean A + Bp + Cp². Its square is estimated by factorial

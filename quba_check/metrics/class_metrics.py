@@ -14,7 +14,7 @@ from quba_check.metrics.separation import auroc
 from quba_check.stats.estimate import Estimate, InfluenceBounds, SampleName, delta_method
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores, exact_ratio_limits, share_limits
 
-Classes = NDArray[np.int64]
+ClassIndices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 OfEachClass = Literal["recall", "specificity", "precision", "f1"]
@@ -42,7 +42,9 @@ class ClassCounts:
         return shares
 
 
-def class_counts(metric: OfEachClass, label: Classes, predicted: Classes, classes: int) -> ClassCounts:
+def class_counts(
+    metric: OfEachClass, label: ClassIndices, predicted: ClassIndices, classes: int
+) -> ClassCounts:
     """Return the counts behind a number of each class against the rest.
 
     Args:
@@ -92,8 +94,8 @@ def rows_of_share(metric: str, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask
 
 def macro_mean(
     metric: Literal["recall", "precision", "f1"],
-    label: Classes,
-    predicted: Classes,
+    label: ClassIndices,
+    predicted: ClassIndices,
     classes: int,
     sample: SampleName,
 ) -> Estimate:

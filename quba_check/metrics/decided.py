@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.metrics.class_metrics import Classes, Mask
+from quba_check.metrics.class_metrics import ClassIndices, Mask
 from quba_check.stats.clusters import GroupIds
 
 Positions = NDArray[np.intp]
@@ -28,7 +28,7 @@ class MixedGroupError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Groups:
+class DecidedGroups:
     """The G groups of N images, in the order of their first images.
 
     Attributes:
@@ -40,10 +40,10 @@ class Groups:
     row_of: Positions
 
     @classmethod
-    def of(cls, group: GroupIds) -> Groups:
+    def of(cls, group: GroupIds) -> DecidedGroups:
         """Return the groups of (N,) identifiers.
 
-        >>> groups = Groups.of(np.array([7, 3, 7]))
+        >>> groups = DecidedGroups.of(np.array([7, 3, 7]))
         >>> groups.first.tolist(), groups.row_of.tolist()
         ([0, 1], [0, 1, 0])
         """
@@ -80,20 +80,20 @@ class DecidedRows(NamedTuple):
         acceptable: (G, K) the classes that are right, `label` first, padded with -1; None if K is 1.
     """
 
-    label: Classes
-    predicted: Classes
+    label: ClassIndices
+    predicted: ClassIndices
     confidence: Probabilities
     true_probability: Probabilities
     probabilities: Probabilities | None
-    acceptable: Classes | None
+    acceptable: ClassIndices | None
 
 
 def decide(
-    groups: Groups,
+    groups: DecidedGroups,
     by: Literal["mean", "majority"],
-    predicted: Classes,
+    predicted: ClassIndices,
     probabilities: Probabilities,
-    right: Classes,
+    right: ClassIndices,
 ) -> DecidedRows:
     """Return one decision for each group, by all of its images.
 
@@ -111,7 +111,7 @@ def decide(
     Raises:
         MixedGroupError: no class is right for all images of a group, and some of them have a label.
 
-    >>> groups, table = Groups.of(np.array([5, 5, 5])), np.array([[0.6, 0.4], [0.6, 0.4], [0.1, 0.9]])
+    >>> groups, table = DecidedGroups.of(np.array([5, 5, 5])), np.array([[0.6, 0.4], [0.6, 0.4], [0.1, 0.9]])
     >>> for rule in ("mean", "majority"):
     ...     decide(groups, rule, table.argmax(axis=1), table, np.ones((3, 1), int)).predicted.tolist()
     [1]
@@ -135,7 +135,7 @@ def decide(
 
 
 def decide_by_any(
-    groups: Groups, number: int, is_of: Mask, predicted: Classes, probabilities: Probabilities
+    groups: DecidedGroups, number: int, is_of: Mask, predicted: ClassIndices, probabilities: Probabilities
 ) -> DecidedRows:
     """Return one decision for each group: a class, or another one.
 
@@ -149,7 +149,7 @@ def decide_by_any(
         predicted: (N,) predicted classes, 0 to C - 1.
         probabilities: (N, C) in [0, 1].
 
-    >>> groups, table = Groups.of(np.array([5, 5])), np.array([[0.75, 0.25], [0.25, 0.75]])
+    >>> groups, table = DecidedGroups.of(np.array([5, 5])), np.array([[0.75, 0.25], [0.25, 0.75]])
     >>> decided = decide_by_any(groups, 0, np.array([False, False]), table.argmax(axis=1), table)
     >>> decided.label.tolist(), decided.predicted.tolist(), decided.probabilities.tolist()
     ([2], [0], [[0.75, nan]])
@@ -165,7 +165,7 @@ def decide_by_any(
     return DecidedRows(label, answer, none, none, table, None)
 
 
-def _shared_labels(groups: Groups, right: Classes) -> Classes:
+def _shared_labels(groups: DecidedGroups, right: ClassIndices) -> ClassIndices:
     """Return (G, K) the right classes common to all images of each group.
 
     Raises:
@@ -180,7 +180,7 @@ def _shared_labels(groups: Groups, right: Classes) -> Classes:
     return np.take_along_axis(shared, np.argsort(shared < 0, axis=1, kind="stable"), axis=1)
 
 
-def slices_of_groups(groups: Groups, numbers: Positions) -> Positions:
+def slices_of_groups(groups: DecidedGroups, numbers: Positions) -> Positions:
     """Return the (G,) slice of each group.
 
     Args:
@@ -190,7 +190,7 @@ def slices_of_groups(groups: Groups, numbers: Positions) -> Positions:
     Raises:
         MixedGroupError: the images of a group are in several slices.
 
-    >>> slices_of_groups(Groups.of(np.array([7, 3, 7])), np.array([1, 0, 1])).tolist()
+    >>> slices_of_groups(DecidedGroups.of(np.array([7, 3, 7])), np.array([1, 0, 1])).tolist()
     [1, 0]
     """
     own: Positions = numbers[groups.first]

@@ -15,7 +15,7 @@ from quba_check.page import tables
 from quba_check.page.columns import Column
 from quba_check.page.figure import Figure, bars, matrix
 from quba_check.page.figures import MOST_IN_MATRIX, WORST_CLASSES
-from quba_check.page.pictures import DemandPictures, Pictures
+from quba_check.page.pictures import DemandPictures, PicturesByDemand
 from quba_check.page.strips import Point
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.notes import PARITY, parity_texts, reference_name
@@ -146,7 +146,7 @@ class SameModel:
     pictures: DemandPictures | None
 
 
-def same_models(columns: Sequence[Column], pictures: Pictures) -> tuple[SameModel, ...]:
+def same_models(columns: Sequence[Column], pictures: PicturesByDemand) -> tuple[SameModel, ...]:
     """Return the comparison with the reference, for each record that has one."""
     return tuple(
         SameModel(column, lines, tuple(filter(None, _figures(column))), pictures.get((column.number, PARITY)))

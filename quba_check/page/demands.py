@@ -14,7 +14,7 @@ from quba_check.core.explanation import Explanation
 from quba_check.number_format import counted, interval_text
 from quba_check.page.columns import Column, Reference
 from quba_check.page.drawing import Chart
-from quba_check.page.pictures import DemandPictures, Pictures
+from quba_check.page.pictures import DemandPictures, PicturesByDemand
 from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, LOSSES, QUBA, BoundKey, VerdictRow
@@ -26,7 +26,7 @@ _SIGNS: Mapping[BoundKey, str] = {"min": "≥", "max": "≤", **dict.fromkeys(DR
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class DemandCell:
     """The verdict on a demand for one record.
 
     Attributes:
@@ -71,7 +71,7 @@ class DemandView:
     """
 
     address: str
-    cells: Mapping[int, Cell]
+    cells: Mapping[int, DemandCell]
 
     @property
     def row(self) -> VerdictRow:
@@ -89,13 +89,13 @@ class DemandView:
         return f"d={quote(self.address, safe='')}"
 
     @property
-    def worst(self) -> Cell:
+    def worst(self) -> DemandCell:
         """The cell with the most severe verdict."""
         return min(self.cells.values(), key=lambda cell: LABELS.index(cell.label))
 
 
 def demands(
-    columns: Sequence[Column], baseline: StoredRun | None, population: Reference, pictures: Pictures
+    columns: Sequence[Column], baseline: StoredRun | None, population: Reference, pictures: PicturesByDemand
 ) -> tuple[DemandView, ...]:
     """Return the demands of all records, failed ones first."""
     groups: dict[tuple[str, str], dict[Column, VerdictRow]] = {}
@@ -113,7 +113,7 @@ def demands(
         for (column, row, known), data in zip(judged, bounded, strict=True):
             headline, details = _message(row, known, column.record)
             shown = pictures.get((column.number, row.id))
-            cells[column.number] = Cell(
+            cells[column.number] = DemandCell(
                 column=column,
                 verdict=row,
                 label=label(row),

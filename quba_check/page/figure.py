@@ -109,7 +109,7 @@ class Tinted:
     level: int | None = None
 
 
-Content = str | Chart | Tinted
+FigureContent = str | Chart | Tinted
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,8 @@ class Figure:
 
     caption: str
     chart: Chart | None = None
-    headings: tuple[Content, ...] = ()
-    rows: tuple[tuple[Content, ...], ...] = ()
+    headings: tuple[FigureContent, ...] = ()
+    rows: tuple[tuple[FigureContent, ...], ...] = ()
     kind: str = ""
 
 
@@ -224,7 +224,7 @@ def matrix(
     """
     largest = max((share for _, share in cells.values()), default=1.0)
 
-    def content(row: str, column: str) -> Content:
+    def content(row: str, column: str) -> FigureContent:
         if (row, column) in cells:
             count, share = cells[row, column]
             return Tinted(short_count(count), round((LEVELS - 1) * (1 - share / largest)))
@@ -242,7 +242,7 @@ def heatmap(caption: str, headings: tuple[str, ...], rows: Mapping[str, Sequence
     Values above 1 have the colour of 1; missing ones a dash.
     """
 
-    def content(value: float | None) -> Content:
+    def content(value: float | None) -> FigureContent:
         return "–" if value is None else Tinted(f"{value:.2f}", round(LEVELS * min(max(value, 0.0), 1.0)))
 
     cells = tuple((name, *map(content, values)) for name, values in rows.items())

@@ -18,10 +18,10 @@ from quba_check.page.figure import MOST_ROWS, Figure, Names, bars, curves_figure
 from quba_check.page.strips import Point, axis, points_chart, round_scale
 
 T = TypeVar("T")
-Columns = Sequence[Column]
-Rows = Mapping[str, Mapping[int, Point]]
+FigureColumns = Sequence[Column]
+CurvePoints = Mapping[str, Mapping[int, Point]]
 """Values by name of the row and number of the record."""
-Draw = Callable[[Columns, Names], Iterable[Figure | None]]
+Draw = Callable[[FigureColumns, Names], Iterable[Figure | None]]
 """Returns the charts of a dimension from the records that have a value of it, and the names of all."""
 WORST_CLASSES = 10
 """Number of classes in the table of the worst ones."""
@@ -36,7 +36,7 @@ MOST_CURVES = 12
 """Prefix of the tables with ROC curves, and the largest number of their charts."""
 
 
-def figures(dimension: str, columns: Columns) -> list[Figure]:
+def figures(dimension: str, columns: FigureColumns) -> list[Figure]:
     """Return the charts of a dimension from the records with a value, at least one."""
     measured = [column for column in columns if column.measured(dimension) is not None]
     names = [column.short for column in columns]
@@ -44,7 +44,7 @@ def figures(dimension: str, columns: Columns) -> list[Figure]:
     return [figure for figure in (*drawn, _slices(dimension, measured, names)) if figure is not None]
 
 
-def _slices(dimension: str, columns: Columns, names: Names) -> Figure | None:
+def _slices(dimension: str, columns: FigureColumns, names: Names) -> Figure | None:
     """Return the chart of the worst slices; None without slices."""
     measured = [row for column in columns if (row := column.measured(dimension)) is not None]
     parts = dict.fromkeys(name for row in measured for name in row.slice_values)
@@ -57,7 +57,7 @@ def _slices(dimension: str, columns: Columns, names: Names) -> Figure | None:
     return bars(caption, "slice", {part: rows[part] for part in worst}, names)
 
 
-def _strips(kind: str, caption: str, rows: Callable[[Columns], Rows]) -> Draw:
+def _strips(kind: str, caption: str, rows: Callable[[FigureColumns], CurvePoints]) -> Draw:
     """Return the function that draws a strip for each row."""
     return lambda columns, names: [bars(caption, kind, rows(columns), names)]
 
@@ -67,7 +67,7 @@ def _listing(
 ) -> Draw:
     """Return the function that shows a table of each record, its last column as `shown`."""
 
-    def draw(columns: Columns, names: Names) -> Iterator[Figure]:
+    def draw(columns: FigureColumns, names: Names) -> Iterator[Figure]:
         for column in columns:
             cells = column.table_rows(*source, *headings)
             rows = [(*map(str, row[:-1]), shown(tables.number_of(row[-1]) or 0.0)) for row in cells]
@@ -77,7 +77,7 @@ def _listing(
     return draw
 
 
-def _corruptions(columns: Columns, names: Names) -> Iterator[Figure | None]:
+def _corruptions(columns: FigureColumns, names: Names) -> Iterator[Figure | None]:
     cells = {column: rows for column in columns if (rows := tables.severities(column))}
     meaning = ": accuracy divided by clean accuracy, 1 is no loss. Cells that stand out lose more."
     for column, rows in cells.items():
@@ -90,14 +90,14 @@ def _corruptions(columns: Columns, names: Names) -> Iterator[Figure | None]:
         yield bars(caption, "corruption", _points(columns, sources), names)
 
 
-def _shifts(columns: Columns) -> Rows:
+def _shifts(columns: FigureColumns) -> CurvePoints:
     """Return the values on each set; other parts are only reported."""
     parts = (part for column in columns for part in column.parts("ood_robustness").items())
     names = (name for name, part in parts if part.better and not part.requested)
     return _points(columns, {name: ("ood_robustness", name) for name in names})
 
 
-def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
+def _calibration(columns: FigureColumns, names: Names) -> Iterator[Figure]:
     bins = _tables(columns, tables.reliability)
     scaled = _tables(columns, partial(tables.reliability, name="reliability_scaled"))
     if not bins:
@@ -125,7 +125,7 @@ def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
     yield curves_figure(caption, axes, curves, marks, names, dashed=dashed, title=title)
 
 
-def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
+def _classes(columns: FigureColumns, names: Names) -> Iterator[Figure]:
     rows = {
         series: sorted(classes, key=lambda row: row[2].value)
         for series, classes in _tables(columns, tables.classes).items()
@@ -158,7 +158,7 @@ def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
             yield Figure(caption, headings=headings, rows=(*cells,), kind="strips")
 
 
-def _single_classes(columns: Columns, names: Names) -> Iterator[Figure | None]:
+def _single_classes(columns: FigureColumns, names: Names) -> Iterator[Figure | None]:
     for column in columns:
         yield from _confusions(column, _of(column, names), is_explained=column is columns[0])
     for rate, of_what in (("recall", "images"), ("precision", "answers")):
@@ -190,7 +190,7 @@ def _confusions(column: Column, of: str, *, is_explained: bool) -> Iterator[Figu
         yield Figure(f"The largest confusions{of}", headings=headings, rows=(*largest,))
 
 
-def _roc(columns: Columns, names: Names) -> Iterator[Figure]:
+def _roc(columns: FigureColumns, names: Names) -> Iterator[Figure]:
     """Yield the ROC curve of each class that has one, with its operating points."""
     measured = [row for column in columns if (row := column.measured("classes")) is not None]
     stored = dict.fromkeys(name for row in measured for name in row.tables if name.startswith(ROC))
@@ -204,7 +204,7 @@ def _roc(columns: Columns, names: Names) -> Iterator[Figure]:
         yield curves_figure(caption, axes, _tables(columns, read), marks, names, title=title)
 
 
-def _answers(columns: Columns, names: Names) -> Iterator[Figure]:
+def _answers(columns: FigureColumns, names: Names) -> Iterator[Figure]:
     read = partial(tables.points, dimension="answers", name="risk_coverage", x="share", y="error")
     curves = _tables(columns, read)
     marks = _tables(columns, tables.answer_thresholds)
@@ -215,7 +215,7 @@ def _answers(columns: Columns, names: Names) -> Iterator[Figure]:
         yield curves_figure(caption, axes, curves, marks, names, title=title)
 
 
-def _tables(columns: Columns, read: Callable[[Column], T]) -> dict[int, T]:
+def _tables(columns: FigureColumns, read: Callable[[Column], T]) -> dict[int, T]:
     """Return a table of each record that has it, by number of the record."""
     return {column.number: table for column in columns if (table := read(column))}
 
@@ -231,7 +231,7 @@ def _of(column: Column, names: Names) -> str:
     return f" of {column.short}" if len(names) > 1 else ""
 
 
-def _points(columns: Columns, sources: Mapping[str, tuple[str, str | None]]) -> Rows:
+def _points(columns: FigureColumns, sources: Mapping[str, tuple[str, str | None]]) -> CurvePoints:
     """Return the known values of some dimensions and parts."""
     return {
         name: {column.number: point for column in columns if (point := column.point(*source)) is not None}
@@ -286,7 +286,7 @@ _DRAW: Mapping[str, Draw] = {
 """The charts of each dimension."""
 
 
-def parts_rows(columns: Columns, dimension: str) -> Iterator[tuple[str, ...]]:
+def parts_rows(columns: FigureColumns, dimension: str) -> Iterator[tuple[str, ...]]:
     """Yield the parts of a dimension: name, then value with interval for each record."""
     names = list(dict.fromkeys(name for column in columns for name in column.parts(dimension)))
     for name in names[:MOST_PARTS]:

@@ -79,7 +79,7 @@ class DemandPictures:
     same_as: str = ""
 
 
-Pictures = Mapping[tuple[int, str], DemandPictures]
+PicturesByDemand = Mapping[tuple[int, str], DemandPictures]
 """Pictures of failed demands, by the number of the record (from 0) and the id of the verdict.
 
 Those of lost answers have the id `parity`."""
@@ -91,7 +91,7 @@ def make_pictures(
     n: int,
     *,
     baseline: StoredRun | None = None,
-) -> Pictures:
+) -> PicturesByDemand:
     """Make the pictures of the failed demands of runs.
 
     Args:

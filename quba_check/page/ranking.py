@@ -16,14 +16,14 @@ from quba_check.grading.population import Population
 from quba_check.messages import listed
 from quba_check.page.columns import Column, Reference, shorten
 from quba_check.reports.ranking import excerpt
-from quba_check.study.ranking import GROUPS, Group, RankedModel, group_names, groups_of, rank, value_text
+from quba_check.study.ranking import GROUPS, ModelGroup, RankedModel, group_names, groups_of, rank, value_text
 from quba_check.study.statistics import study_tables
 
 ROWS = 20
 """Models in the table without JavaScript."""
 LONGEST_ID = 60
 DEFAULT_X = "parameters"
-FILTERS: Mapping[str, Group] = {
+FILTERS: Mapping[str, ModelGroup] = {
     "family": "architecture",
     "pretraining": "pretraining",
     "training": "training",

@@ -23,7 +23,7 @@ from quba_check.page.changes import better_model, changes, same_models
 from quba_check.page.columns import Column, Reference, columns, in_common, reference
 from quba_check.page.demands import DemandView, demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
-from quba_check.page.pictures import DemandPictures, Pictures
+from quba_check.page.pictures import DemandPictures, PicturesByDemand
 from quba_check.page.ranking import ranking
 from quba_check.page.strips import change_chart
 from quba_check.records.record import Record
@@ -135,7 +135,7 @@ def render_page(
     runs: Sequence[StoredRun],
     *,
     baseline: StoredRun | None = None,
-    pictures: Pictures | None = None,
+    pictures: PicturesByDemand | None = None,
     population: str | Path | Population | None = None,
 ) -> str:
     """Return a page on one or several records; equal arguments give equal text.

@@ -96,11 +96,11 @@ def collected_errors(errors: list[str]) -> Iterator[None]:
 
 
 def _write_page(gate: GateSession, runs: Sequence[StoredRun], html: Path) -> None:
-    from quba_check.page.pictures import Pictures, make_pictures
+    from quba_check.page.pictures import PicturesByDemand, make_pictures
     from quba_check.page.render import render_page
     from quba_check.suites.set_images import SetImages
 
-    pictures: Pictures = {}
+    pictures: PicturesByDemand = {}
     if gate.options.pictures is not None:
         sources = [SetImages(gate.suite)] * len(runs)
         pictures = make_pictures(runs, sources, gate.options.pictures, baseline=gate.approved.run)

@@ -41,7 +41,7 @@ from quba_check.messages import printable, printable_lines
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 """A finite number. Strings are rejected."""
-Count = Annotated[int, Strict(), Field(ge=0)]
+RecordCount = Annotated[int, Strict(), Field(ge=0)]
 AnyQuantityRow = TypeVar("AnyQuantityRow", bound="QuantityRow")
 TOLERANCE = 1e-9
 """Tolerance for a value outside its limits, relative to the larger of its size and 1."""
@@ -104,16 +104,16 @@ class QuantityRow(JsonRow):
 
     value: Number
     unit: str
-    n: Count | None = None
+    n: RecordCount | None = None
     interval: tuple[Number, Number] | None = None
     limits: tuple[Number, ...] | None = None
     debiased: Number | None = None
     debiased_limit: Number | None = None
-    images: Count | None = None
-    groups: Count | None = None
+    images: RecordCount | None = None
+    groups: RecordCount | None = None
     effective: Number | None = None
-    eligible: Count | None = None
-    eligible_groups: Count | None = None
+    eligible: RecordCount | None = None
+    eligible_groups: RecordCount | None = None
     eligible_of: str = ""
     better: Better | None = None
     requested: bool = False
@@ -202,7 +202,7 @@ class SliceValuesRow(JsonRow):
     values: dict[str, QuantityRow] = Field(default_factory=dict)
     gaps: dict[str, QuantityRow] = Field(default_factory=dict)
     unmeasured: dict[str, UnmeasurableRow] = Field(default_factory=dict)
-    sizes: dict[str, Count] = Field(default_factory=dict)
+    sizes: dict[str, RecordCount] = Field(default_factory=dict)
     reason: UnmeasurableRow | None = None
 
 

@@ -33,7 +33,7 @@ _EXACT = 2_000
 _SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 """The smallest probability above 0, used for 0 in logarithms."""
 OfSamples = Mapping[str, NDArray[np.float64]]
-Groups = Mapping[str, NDArray[np.int64]]
+GroupsBySet = Mapping[str, NDArray[np.int64]]
 """By set of images, (n,) identifiers of the group of each image."""
 
 
@@ -104,7 +104,7 @@ class PerImage:
 
     influences: Mapping[str, OfSamples] = field(default_factory=dict)
     clean: CleanAnswers | None = None
-    groups: Groups = field(default_factory=dict)
+    groups: GroupsBySet = field(default_factory=dict)
 
     @classmethod
     def of(cls, measurement: Measurement, clean: CleanAnswers | None = None) -> PerImage:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import AliasChoices, Field
 
 from quba_check.messages import grouped
-from quba_check.records.measurement import Count, JsonRow
+from quba_check.records.measurement import JsonRow, RecordCount
 from quba_check.storage.shard import Origin
 
 SPAN = ".."
@@ -27,7 +27,7 @@ class OriginRow(JsonRow):
     device: str = ""
     version: str = ""
     when: str = ""
-    images: Count
+    images: RecordCount
 
 
 class PredictionsRow(JsonRow):
@@ -42,14 +42,14 @@ class PredictionsRow(JsonRow):
         differing: number of these that differ from the fresh ones.
     """
 
-    made_here: Count = 0
-    reused: Count = 0
+    made_here: RecordCount = 0
+    reused: RecordCount = 0
     origins: tuple[OriginRow, ...] = Field(
         default=(), validation_alias=AliasChoices("from", "origins"), serialization_alias="from"
     )
     fresh: bool = True
-    compared: Count = 0
-    differing: Count = 0
+    compared: RecordCount = 0
+    differing: RecordCount = 0
 
     @property
     def text(self) -> str:

@@ -14,7 +14,7 @@ from quba_check.core.confidence import CONFIDENCE, SCORES
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.grade import LETTERS
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.request import Kind, target_name, titled_name
+from quba_check.core.request import QuantityKind, target_name, titled_name
 from quba_check.core.view import CLEAN_SET
 from quba_check.records.measurement import JsonRow, QuantityRow
 
@@ -136,7 +136,7 @@ class VerdictRow(JsonRow):
     waiver: Waiver | None = Field(None, validate_default=True)
     title: str = ""
     optional: bool = False
-    kind: Kind = "value"
+    kind: QuantityKind = "value"
     number: str = ""
     metric: str = ""
     conditions: str = ""

@@ -10,7 +10,7 @@ from quba_check.demands.demand import Demand
 from quba_check.messages import listed
 from quba_check.number_format import counted, format_distinct
 from quba_check.reports.tables import json_text, table_text, wrap_line
-from quba_check.storage.csv_text import Cell, csv_text
+from quba_check.storage.csv_text import CsvCell, csv_text
 from quba_check.study.recommendation import STATUSES, CheckedModel, DemandCheck, Recommendation
 
 WIDTH = 80
@@ -223,7 +223,7 @@ def _demand(demand: Demand) -> dict[str, Any]:
     return {"demand": demand.name, "bound": demand.bound, "tier": demand.tier}
 
 
-def _csv_row(candidate: CheckedModel, file: str) -> tuple[Cell, ...]:
+def _csv_row(candidate: CheckedModel, file: str) -> tuple[CsvCell, ...]:
     """Return the cells of a model, with the names of its demands by decision."""
     by_decision = (candidate.misses, candidate.undecided, candidate.warned)
     demands = (" ".join(check.demand.name for check in checks) for checks in by_decision)

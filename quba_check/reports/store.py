@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from quba_check.messages import grouped
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
-from quba_check.storage.inventory import Conditions, Inventory, Kind, Removal, model_rows
+from quba_check.storage.inventory import EntryKind, Inventory, PruneConditions, Removal, model_rows
 
 UNKNOWN = "(damaged)"
 """Model of files whose header cannot be read."""
@@ -64,7 +64,7 @@ def prune_text(
     location: str,
     inventory: Inventory,
     selected: Sequence[Removal],
-    conditions: Conditions,
+    conditions: PruneConditions,
     now: float,
     *,
     is_dry: bool,
@@ -110,7 +110,7 @@ def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str
 
 def _sizes(inventory: Inventory) -> dict[str, int]:
     """Return the bytes of a store by kind."""
-    kinds: list[Kind] = ["predictions", "records", "images", "copies", "other"]
+    kinds: list[EntryKind] = ["predictions", "records", "images", "copies", "other"]
     shown = [kind for kind in kinds if kind != "copies" or inventory.of(kind)]
     return {_KINDS.get(kind, kind): inventory.size(kind) for kind in shown}
 

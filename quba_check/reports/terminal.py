@@ -57,7 +57,7 @@ WORST_PART = "worst part"
 NAME = "dimension"
 DROP = "drop"
 HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
-Cell = AnyMeasurementRow | QuantityRow | None
+MeasuredCell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
 
 
@@ -141,14 +141,14 @@ def _shown(record: Record) -> dict[str, AnyMeasurementRow]:
     return {name: row for name, row in rows if name in demanded or not isinstance(row, NotMeasuredRow)}
 
 
-def _whole(row: Cell, own: VerdictRow | None) -> Cell:
+def _whole(row: MeasuredCell, own: VerdictRow | None) -> MeasuredCell:
     """Return the row of a dimension, without a value that only its parts have."""
     if not isinstance(row, MeasurementRow) or row.quantity(None) is not None:
         return row
     return NotMeasuredRow(not_measured=True) if own is None else None
 
 
-def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
+def _cells(row: MeasuredCell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
     """Return value, interval, demand and verdict; without an own demand, the count of its parts'."""
     missing = "unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured"
     quantity = None

@@ -11,10 +11,10 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _QUOTED = re.compile('[",;\r\n]')
 """Characters that need quotes. A lone carriage return would end a row in the csv module, and a semicolon
 separates cells in locales with a decimal comma."""
-Cell = str | int | float | None
+CsvCell = str | int | float | None
 
 
-def csv_text(headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
+def csv_text(headings: Iterable[str], rows: Iterable[Iterable[CsvCell]]) -> str:
     """Return a table with headings as CSV, without formulas.
 
     A string that begins like a formula gets an apostrophe in front; numbers stay numbers, also in strings.
@@ -26,7 +26,7 @@ def csv_text(headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
     return "".join(f"{','.join(map(_cell_text, row))}\n" for row in (headings, *rows))
 
 
-def _cell_text(cell: Cell) -> str:
+def _cell_text(cell: CsvCell) -> str:
     if not isinstance(cell, str):
         return "" if cell is None else str(cell)
     text = cell.encode("utf-8", "backslashreplace").decode()

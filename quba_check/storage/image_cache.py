@@ -23,7 +23,7 @@ from quba_check.storage.objects import FolderObjects, least_recently_used
 from quba_check.storage.user_files import reason, remove
 
 Pixels = NDArray[np.uint8]
-Shape = tuple[int, int, int, int]
+ArrayShape = tuple[int, int, int, int]
 SUFFIX = ".npy"
 UNFINISHED = ".tmp"
 LARGEST_RESERVE = 10**10
@@ -46,7 +46,7 @@ class KeptImages:
     """
 
     def __init__(
-        self, path: Path, shape: Shape, unfinished: Path | None, stop: Callable[[OSError], None]
+        self, path: Path, shape: ArrayShape, unfinished: Path | None, stop: Callable[[OSError], None]
     ) -> None:
         self._path = path
         self._file = unfinished or path
@@ -123,7 +123,7 @@ class ImageCache:
         self.notes: list[str] = []
         self._is_stopped = False
 
-    def open(self, key: str, shape: Shape) -> KeptImages | None:
+    def open(self, key: str, shape: ArrayShape) -> KeptImages | None:
         """Return the images of a key, or a file to fill; None without room.
 
         Args:
@@ -178,19 +178,19 @@ class ImageCache:
         return True
 
 
-def _header(shape: Shape) -> bytes:
+def _header(shape: ArrayShape) -> bytes:
     """Return the header of an `.npy` file of images."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return header.getvalue()
 
 
-def _size(shape: Shape) -> int:
+def _size(shape: ArrayShape) -> int:
     """Return the bytes of a file."""
     return len(_header(shape)) + math.prod(shape) + shape[0] * _SUM.itemsize
 
 
-def _is_whole(path: Path, shape: Shape) -> bool:
+def _is_whole(path: Path, shape: ArrayShape) -> bool:
     """Return True if a file holds undamaged images of a shape.
 
     Raises:

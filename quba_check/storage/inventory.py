@@ -16,10 +16,10 @@ from quba_check.storage.objects import StoredFile, least_recently_used
 from quba_check.storage.shard import DamagedShardError
 from quba_check.storage.store import Store, is_predictions, stored_header
 
-Kind = Literal["predictions", "images", "copies", "records", "other"]
+EntryKind = Literal["predictions", "images", "copies", "records", "other"]
 READERS = 16
 """Files read at once. Most of the time goes into waiting for a network or a disk."""
-_KINDS: dict[tuple[str, str], Kind] = {
+_KINDS: dict[tuple[str, str], EntryKind] = {
     ("runs", ".json"): "records",
     ("runs", ".npz"): "records",
     ("images", ".npy"): "images",
@@ -45,7 +45,7 @@ class InventoryFile:
     """
 
     file: StoredFile
-    kind: Kind
+    kind: EntryKind
     model: str | None = None
     view: str | None = None
     images: int = 0
@@ -63,16 +63,16 @@ class Inventory:
 
     files: tuple[InventoryFile, ...]
 
-    def of(self, *kinds: Kind) -> list[InventoryFile]:
+    def of(self, *kinds: EntryKind) -> list[InventoryFile]:
         """Return the files of some kinds."""
         return [each for each in self.files if each.kind in kinds]
 
-    def size(self, *kinds: Kind) -> int:
+    def size(self, *kinds: EntryKind) -> int:
         """Return the size of the files of some kinds in bytes, by default of all."""
         return total_size(each.file for each in (self.of(*kinds) if kinds else self.files))
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> EntryKind:
     """Return the kind of a file of a store.
 
     >>> kind_of("runs/20260101T000000-0123abcd-standard-1.json"), kind_of("images/.lock")
@@ -160,7 +160,7 @@ def total_size(files: Iterable[StoredFile]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class PruneConditions:
     """Conditions on the predictions and images to remove; all of them must hold.
 
     Attributes:
@@ -200,7 +200,7 @@ class Removal:
         return max(file.modified for file in self.files)
 
 
-def removals(inventory: Inventory, conditions: Conditions, now: float) -> list[Removal]:
+def removals(inventory: Inventory, conditions: PruneConditions, now: float) -> list[Removal]:
     """Return the files to remove, in that order.
 
     Leftovers of killed runs come first, then prepared images and copies of data, then predictions, each with
@@ -237,7 +237,7 @@ def _is_leftover(file: StoredFile, now: float) -> bool:
     return (is_unfinished or path.parts[0] == "progress") and now - file.modified > ABANDONED_SECONDS
 
 
-def _groups(inventory: Inventory, *kinds: Kind) -> list[Removal]:
+def _groups(inventory: Inventory, *kinds: EntryKind) -> list[Removal]:
     """Return the files of some kinds, grouped by cache entry or URL, oldest first."""
     by_group = attrgetter("kind", "group")
     removals = []

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from quba_check.errors import StoreError
 from quba_check.storage.user_files import parse_json, reason
 
-Columns = Mapping[str, NDArray[Any]]
+ShardColumns = Mapping[str, NDArray[Any]]
 ShardId = tuple[int, str]
 """Number of a shard and the first 16 digits of its content: its name within a cache entry."""
 OWN_METADATA = ENTRY, SHARDS, CHECKSUM, ORIGINS = "entry", "shards", "checksum", "origins"
@@ -93,7 +93,7 @@ class Shard:
         origins: the origin of each shard.
     """
 
-    columns: Columns
+    columns: ShardColumns
     metadata: Mapping[str, str]
     label: str
     origins: tuple[Origin, ...]
@@ -144,7 +144,10 @@ def utc_time(seconds: float | None = None) -> str:
 
 
 def encode_shards(
-    keys: Sequence[ShardKey], columns: Columns, metadata: Mapping[str, str], origins: Sequence[Origin] = ()
+    keys: Sequence[ShardKey],
+    columns: ShardColumns,
+    metadata: Mapping[str, str],
+    origins: Sequence[Origin] = (),
 ) -> bytes:
     """Return the content of the object of some shards of a view.
 
@@ -213,7 +216,7 @@ def read_header(start: bytes, size: int, name: str) -> ShardsHeader:
     return ShardsHeader(metadata, rows, dict(zip(rows, _origins(metadata, len(rows)), strict=True)))
 
 
-def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, Columns]:
+def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, ShardColumns]:
     """Return the header and the columns of an object, after checking its checksum.
 
     Args:
@@ -267,7 +270,7 @@ def _narrow(column: NDArray[Any]) -> NDArray[Any]:
     return narrow if np.array_equal(narrow, column) else column
 
 
-def _checksum(columns: Columns, stated: Mapping[str, str]) -> str:
+def _checksum(columns: ShardColumns, stated: Mapping[str, str]) -> str:
     """Return a 128-bit hexadecimal hash of columns and stated texts.
 
     Names, types and shapes of the columns are part of it.

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from quba_check.errors import OptionError, UserError
 
-Kind = Literal["file", "folder", "other"]
+PathKind = Literal["file", "folder", "other"]
 """`other`: a pipe, device or socket."""
 MIB = 2**20
 _ONE_SLASH = re.compile(r"(s3a?|gc?s|az|abfss?|adl|file|https?|s?ftp):/(?!/)", re.IGNORECASE)
@@ -106,7 +106,7 @@ def is_utf8(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def file_kind(path: Path, label: str, error: type[UserError]) -> Kind | None:
+def file_kind(path: Path, label: str, error: type[UserError]) -> PathKind | None:
     """Return the kind of file at a path; None if it does not exist.
 
     Args:

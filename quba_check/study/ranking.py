@@ -20,8 +20,8 @@ from quba_check.messages import grouped, known_names
 from quba_check.number_format import format_distinct, format_value
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, outcome_of
 
-Group = Literal["architecture", "pretraining", "training"]
-GROUPS: tuple[Group, ...] = ("architecture", "pretraining", "training")
+ModelGroup = Literal["architecture", "pretraining", "training"]
+GROUPS: tuple[ModelGroup, ...] = ("architecture", "pretraining", "training")
 """The properties of published models that a constraint can name."""
 
 
@@ -38,7 +38,7 @@ class Constraints:
 
     least: Mapping[str, float] = field(default_factory=dict)
     most: Mapping[str, float] = field(default_factory=dict)
-    groups: Mapping[Group, Sequence[str]] = field(default_factory=dict)
+    groups: Mapping[ModelGroup, Sequence[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.least or self.most or self.groups)
@@ -62,7 +62,7 @@ class Constraints:
                     return f"{name} {shown} is {word} {limit}"
         return ""
 
-    def admits(self, groups: Mapping[Group, str]) -> bool:
+    def admits(self, groups: Mapping[ModelGroup, str]) -> bool:
         """Return True if a model's groups are allowed."""
         return all(groups.get(name) in allowed for name, allowed in self.groups.items())
 
@@ -95,7 +95,7 @@ class RankedModel:
     rank: int | None = None
     overall_rank: int | None = None
     percentile: float | None = None
-    groups: Mapping[Group, str] = field(default_factory=dict)
+    groups: Mapping[ModelGroup, str] = field(default_factory=dict)
     suspect: tuple[Suspect, ...] = ()
     timm: str | None = None
     reason: str = ""
@@ -172,12 +172,12 @@ def _rank(score: float, scores: Sequence[float]) -> int:
     return len(scores) - bisect_right(scores, score) + 1
 
 
-def groups_of(model: PublishedModel) -> dict[Group, str]:
+def groups_of(model: PublishedModel) -> dict[ModelGroup, str]:
     """Return architecture, pretraining and training of a published model."""
     return {"architecture": model.family, "pretraining": model.pretraining, "training": model.training}
 
 
-def group_names(models: Iterable[PublishedModel], group: Group) -> tuple[str, ...]:
+def group_names(models: Iterable[PublishedModel], group: ModelGroup) -> tuple[str, ...]:
     """Return the values of a group among models, the most frequent first."""
     values = [groups_of(model)[group] for model in models]
     return tuple(sorted(set(values), key=lambda value: (-values.count(value), value)))

@@ -20,7 +20,7 @@ from quba_check.stats.rank_statistics import (
     holm_adjusted,
     rank_correlation,
 )
-from quba_check.study.ranking import Group, groups_of
+from quba_check.study.ranking import ModelGroup, groups_of
 
 PUBLISHED = ("published", "screened")
 """The populations of published models, which have groups."""
@@ -59,7 +59,7 @@ class GroupContrast:
         reference: name of the group that it is compared with.
     """
 
-    attribute: Group | Literal["zero-shot"]
+    attribute: ModelGroup | Literal["zero-shot"]
     group: str
     reference: str
 

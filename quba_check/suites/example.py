@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Content = TypeVar("Content")
-Label = Callable[[], str]
+NextLabel = Callable[[], str]
 """Returns the name of an image in messages."""
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 
@@ -112,7 +112,7 @@ def open_file(path: str) -> Image.Image:
 
 
 def decode_image(
-    open_image: Callable[[], Image.Image], read: Callable[[Image.Image], Content], label: Label, what: str
+    open_image: Callable[[], Image.Image], read: Callable[[Image.Image], Content], label: NextLabel, what: str
 ) -> Content:
     """Open an image, read its content, and close it.
 

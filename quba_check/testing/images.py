@@ -77,7 +77,7 @@ class Pictures(Sequence[Picture]):
         return Picture(example.full_name, example.label, class_name, np.array(self.suite.image(example)))
 
 
-Colour = tuple[int, int, int]
+Rgb = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
 
 
@@ -87,7 +87,7 @@ class Plain:
 
     height: int
     width: int
-    colour: Colour = (0, 0, 0)
+    colour: Rgb = (0, 0, 0)
 
     @property
     def pixels(self) -> Pixels:
@@ -101,8 +101,8 @@ class Gradient:
 
     height: int
     width: int
-    left: Colour = (0, 0, 0)
-    right: Colour = (255, 255, 255)
+    left: Rgb = (0, 0, 0)
+    right: Rgb = (255, 255, 255)
 
     @property
     def pixels(self) -> Pixels:

@@ -26,13 +26,13 @@ from quba_check.suites.corruptions import corrupt
 from quba_check.suites.corruptions.digital import jpeg_round_trip
 
 Pixels = NDArray[np.uint8]
-Limits = dict[str, tuple[float, float]]
+RateLimits = dict[str, tuple[float, float]]
 
 
 class Perturbation:
     """A change to an image; `first >> second` applies both, in that order."""
 
-    limits: ClassVar[Limits] = {}
+    limits: ClassVar[RateLimits] = {}
     """Smallest and largest value of fields with limits."""
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ class Shift(Perturbation):
 
     right: float = 0.0
     down: float = 0.0
-    limits: ClassVar[Limits] = {"right": (-0.5, 0.5), "down": (-0.5, 0.5)}
+    limits: ClassVar[RateLimits] = {"right": (-0.5, 0.5), "down": (-0.5, 0.5)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]
@@ -113,7 +113,7 @@ class Rotation(Perturbation):
     """Rotate counterclockwise around the centre; corners are filled with the mirrored image."""
 
     degrees: float
-    limits: ClassVar[Limits] = {"degrees": (-180, 180)}
+    limits: ClassVar[RateLimits] = {"degrees": (-180, 180)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
         return _warped(pixels, cv2.getRotationMatrix2D(_centre(pixels), self.degrees, 1))
@@ -124,7 +124,7 @@ class Zoom(Perturbation):
     """Enlarge around the centre by a share of the size; edges are cut or filled."""
 
     by: float
-    limits: ClassVar[Limits] = {"by": (-0.5, 1)}
+    limits: ClassVar[RateLimits] = {"by": (-0.5, 1)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
         return _warped(pixels, cv2.getRotationMatrix2D(_centre(pixels), 0, 1 + self.by))
@@ -135,7 +135,7 @@ class Brightness(Perturbation):
     """Increase every value by a share of itself."""
 
     by: float
-    limits: ClassVar[Limits] = {"by": (-1, 1)}
+    limits: ClassVar[RateLimits] = {"by": (-1, 1)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
         return _as_uint8(pixels * (1 + self.by))
@@ -146,7 +146,7 @@ class Contrast(Perturbation):
     """Increase every value's distance from the image mean by a share of itself."""
 
     by: float
-    limits: ClassVar[Limits] = {"by": (-1, 1)}
+    limits: ClassVar[RateLimits] = {"by": (-1, 1)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
         mean = pixels.mean()
@@ -158,7 +158,7 @@ class Jpeg(Perturbation):
     """Compress as JPEG and decode again."""
 
     quality: int
-    limits: ClassVar[Limits] = {"quality": (1, 100)}
+    limits: ClassVar[RateLimits] = {"quality": (1, 100)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
         return jpeg_round_trip(pixels, self.quality)
@@ -173,7 +173,7 @@ class Noise(Perturbation):
 
     sigma: float
     seed: int = 0
-    limits: ClassVar[Limits] = {"sigma": (0, 1)}
+    limits: ClassVar[RateLimits] = {"sigma": (0, 1)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
         return _as_uint8(pixels + _rng(self.seed, pixels).normal(0, 255 * self.sigma, pixels.shape))
@@ -184,7 +184,7 @@ class Blur(Perturbation):
     """Blur with a Gaussian of a standard deviation in pixels."""
 
     sigma: float
-    limits: ClassVar[Limits] = {"sigma": (0, 100)}
+    limits: ClassVar[RateLimits] = {"sigma": (0, 100)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
         if self.sigma == 0:
@@ -202,7 +202,7 @@ class Corruption(Perturbation):
     name: str
     severity: int = 1
     seed: int = 0
-    limits: ClassVar[Limits] = {"severity": (1, 5)}
+    limits: ClassVar[RateLimits] = {"severity": (1, 5)}
 
     def __post_init__(self) -> None:
         Perturbation.__post_init__(self)

@@ -1,5 +1,5 @@
 """Measurements checked against demands. Pure."""
 
-from quba_check.verdicts.decision import Judged, Verdict, VerdictOutcome, decide, p_value
+from quba_check.verdicts.decision import DecidedOutcome, Judged, Verdict, decide, p_value
 
-__all__ = ["Judged", "Verdict", "VerdictOutcome", "decide", "p_value"]
+__all__ = ["DecidedOutcome", "Judged", "Verdict", "decide", "p_value"]

@@ -23,7 +23,7 @@ _NORMAL = NormalDist()
 LARGEST_FACTOR = 100
 """Largest stated number of images to decide a demand, in multiples of the images at hand."""
 
-VerdictOutcome = Literal["pass", "fail", "waived", "uncertain", "unmeasurable", "skipped"]
+DecidedOutcome = Literal["pass", "fail", "waived", "uncertain", "unmeasurable", "skipped"]
 
 Judged = Measurement | Unmeasurable | Grade | Drop
 """Evidence for or against a demand."""
@@ -50,7 +50,7 @@ class Verdict:
     """
 
     demand: Demand
-    outcome: VerdictOutcome
+    outcome: DecidedOutcome
     evidence: Judged
     value: float | str | None = None
     unit: str | None = None
@@ -254,7 +254,7 @@ def _judge_grade(demand: Demand, grade: Grade) -> Verdict:
         return Verdict(demand, "unmeasurable", grade, reason=reason)
     if isinstance(demand.bound, str):
         is_met = LETTERS.index(grade.letter) >= LETTERS.index(demand.bound)
-        outcome: VerdictOutcome = "pass" if is_met else "fail"
+        outcome: DecidedOutcome = "pass" if is_met else "fail"
         return Verdict(
             demand, outcome, grade, grade.letter, demand.unit, groups=grade.groups, curve=grade.curve
         )

@@ -31,7 +31,7 @@ from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import ImageStream
 from quba_check.engine.predict import ActiveSet, Passes
 from quba_check.engine.preparer import stacked
-from quba_check.engine.shards import Owner, ShardTask
+from quba_check.engine.shards import ShardOwner, ShardTask
 from quba_check.engine.worker import _one_batch_late
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
@@ -106,7 +106,7 @@ class Setting:
     def stream(self, tasks: list[ShardTask], *, starts: bool = False) -> ImageStream:
         """Return the images of tasks."""
 
-        def read(owners: Sequence[Owner]):
+        def read(owners: Sequence[ShardOwner]):
             images = torch.stack([task.images.image(position) for task, position in owners])
             shape = tuple(images.shape[1:])
             noises = [

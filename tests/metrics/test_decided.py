@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.metrics.decided import Groups, MixedGroupError, decide, decide_by_any, slices_of_groups
+from quba_check.metrics.decided import DecidedGroups, MixedGroupError, decide, decide_by_any, slices_of_groups
 
 examples = settings(deadline=None, derandomize=True, max_examples=80)
 CLASSES = 4
@@ -29,14 +29,14 @@ two_labels = st.permutations(range(CLASSES)).map(lambda order: order[:2]) | one_
 
 
 def by_hand(rows, rule):
-    return decide(Groups.of(np.zeros(len(rows), int)), rule, *columns(rows)[1:])
+    return decide(DecidedGroups.of(np.zeros(len(rows), int)), rule, *columns(rows)[1:])
 
 
 @given(images_with(one_label))
 @examples
 def test_decisions_equal_a_groupby_of_pandas(images):
     group, predicted, table, right = columns(images)
-    groups = Groups.of(group)
+    groups = DecidedGroups.of(group)
     frame = pd.DataFrame(table.astype(np.float64)).assign(group=group)
     means = frame.groupby("group", sort=False).mean()
     assert group[groups.first].tolist() == means.index.tolist()
@@ -77,7 +77,7 @@ def test_the_right_classes_are_those_that_all_images_share(images, random):
     width = max(len(right) for *_, right in images)
     images = [(group, table, [*right, -1][:width]) for group, table, right in images]
     group, predicted, table, right = columns(images)
-    groups = Groups.of(group)
+    groups = DecidedGroups.of(group)
     sets = pd.Series([frozenset(row) - {-1} for row in right.tolist()]).groupby(group, sort=False)
     shared = sets.agg(lambda rows: frozenset.intersection(*rows)).tolist()
     mixed = [not some and any(rows) for some, (_, rows) in zip(shared, sets, strict=True)]
@@ -100,7 +100,7 @@ def test_the_order_of_images_in_a_group_does_not_matter(images, random):
     shuffled = sorted(random.sample(images, len(images)), key=lambda image: image[0])
     for rule in ("mean", "majority"):
         one, other = (
-            decide(Groups.of(group), rule, *rest) for group, *rest in map(columns, (images, shuffled))
+            decide(DecidedGroups.of(group), rule, *rest) for group, *rest in map(columns, (images, shuffled))
         )
         assert one.predicted.tolist() == other.predicted.tolist()
         assert one.confidence.tobytes() == other.confidence.tobytes()
@@ -110,7 +110,7 @@ def test_the_order_of_images_in_a_group_does_not_matter(images, random):
 @examples
 def test_groups_of_one_image_are_decided_as_images(images):
     _, predicted, table, right = columns(images)
-    groups = Groups.of(-np.arange(len(images)))
+    groups = DecidedGroups.of(-np.arange(len(images)))
     mean, majority = (decide(groups, rule, predicted, table, right) for rule in ("mean", "majority"))
     assert mean.predicted.tolist() == majority.predicted.tolist() == predicted.tolist()
     assert mean.label.tolist() == majority.label.tolist() == right[:, 0].tolist()
@@ -149,7 +149,9 @@ def test_means_that_differ_by_rounding_alone_tie():
     """In float64 the sums of 0.1, 0.2 and 0.3 depend on their order."""
     table = np.array([[0.3, 0.1], [0.2, 0.2], [0.1, 0.3]])
     assert table[:, 0].sum() < table[:, 1].sum()
-    decided = decide(Groups.of(np.zeros(3, int)), "mean", table.argmax(axis=1), table, np.zeros((3, 1), int))
+    decided = decide(
+        DecidedGroups.of(np.zeros(3, int)), "mean", table.argmax(axis=1), table, np.zeros((3, 1), int)
+    )
     assert decided.predicted.tolist() == [0]
 
 
@@ -157,7 +159,7 @@ def test_groups_without_a_common_label():
     """An image without a label has none in common; a group of such images has none at all."""
     group = np.array([4, 9, 4, 9])
     table = np.full((4, 2), 0.5, np.float32)
-    groups = Groups.of(group)
+    groups = DecidedGroups.of(group)
     predicted = np.zeros(4, int)
     unknown = decide(groups, "mean", predicted, table, np.full((4, 1), -1))
     assert unknown.label.tolist() == [-1, -1]
@@ -172,7 +174,7 @@ def test_groups_without_a_common_label():
 @examples
 def test_slices_of_groups_equal_a_groupby_of_pandas(images):
     group, numbers = np.array(images).T
-    groups = Groups.of(group)
+    groups = DecidedGroups.of(group)
     rows = pd.Series(numbers).groupby(group, sort=False)
     if (rows.nunique() == 1).all():
         assert slices_of_groups(groups, numbers).tolist() == rows.first().tolist()

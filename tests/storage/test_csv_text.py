@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from quba_check.storage.csv_text import Cell, csv_text
+from quba_check.storage.csv_text import CsvCell, csv_text
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from quba_check.storage.csv_text import Cell, csv_text
         ("\udcff.png", "\\udcff.png"),
     ],
 )
-def test_a_cell(cell: Cell, written: str) -> None:
+def test_a_cell(cell: CsvCell, written: str) -> None:
     text = csv_text(["first", "second"], [["x", cell]])
     assert text.encode()  # nothing is left that UTF-8 cannot hold
     assert ";" not in text or text.endswith('x,"x;=1"\n')  # some spreadsheets split there

@@ -10,8 +10,8 @@ from support.stored import OLD, age, keys_of, predict, prediction_files
 from quba_check.storage.inventory import (
     ABANDONED_SECONDS,
     KEPT_SECONDS,
-    Conditions,
     ModelSummary,
+    PruneConditions,
     kind_of,
     model_rows,
     read_inventory,
@@ -113,32 +113,32 @@ def full(store: Store) -> Store:
     return store
 
 
-def selected(store: Store, conditions: Conditions, now: float = NOW) -> list[tuple[str, str, int]]:
+def selected(store: Store, conditions: PruneConditions, now: float = NOW) -> list[tuple[str, str, int]]:
     """Kind, model and age in seconds of the files to remove, in order."""
     chosen = removals(read_inventory(store), conditions, now)
     return [(each.kind, each.model, int(each.modified - OLD)) for each in chosen]
 
 
 def test_an_age(full: Store) -> None:
-    assert selected(full, Conditions(before=OLD + 2)) == [
+    assert selected(full, PruneConditions(before=OLD + 2)) == [
         ("predictions", "old", 0),
         ("predictions", "old", 1),
     ]
-    assert selected(full, Conditions(before=OLD + 501, images=True))[0] == ("images", "", 500)
+    assert selected(full, PruneConditions(before=OLD + 501, images=True))[0] == ("images", "", 500)
 
 
 def test_a_size_takes_images_first_and_the_oldest_predictions_next(full: Store) -> None:
     size = read_inventory(full).size()
-    assert selected(full, Conditions(larger_than=size)) == []
+    assert selected(full, PruneConditions(larger_than=size)) == []
     images = [("images", "", 500), ("images", "", 501)]
-    assert selected(full, Conditions(larger_than=size - 1)) == images[:1]
-    assert selected(full, Conditions(larger_than=size - 2000)) == images
-    assert selected(full, Conditions(larger_than=size - 2001)) == [*images, ("predictions", "old", 0)]
-    assert len(selected(full, Conditions(larger_than=0))) == 5  # records stay
+    assert selected(full, PruneConditions(larger_than=size - 1)) == images[:1]
+    assert selected(full, PruneConditions(larger_than=size - 2000)) == images
+    assert selected(full, PruneConditions(larger_than=size - 2001)) == [*images, ("predictions", "old", 0)]
+    assert len(selected(full, PruneConditions(larger_than=0))) == 5  # records stay
 
 
 def test_what_changed_within_a_week_is_kept(full: Store) -> None:
-    conditions = Conditions(larger_than=0, images=True)
+    conditions = PruneConditions(larger_than=0, images=True)
     assert selected(full, conditions, OLD + KEPT_SECONDS) == []
     week_after_two = OLD + 2 + KEPT_SECONDS
     kept_by_default = [("predictions", "old", 0), ("predictions", "old", 1)]
@@ -150,7 +150,7 @@ def test_damaged_files_are_of_no_model(full: Store) -> None:
     for path in prediction_files(full, "old", "clean"):
         path.write_bytes(b"")
         age(path)
-    assert selected(full, Conditions(before=OLD + 1)) == [("predictions", "", 0)]
+    assert selected(full, PruneConditions(before=OLD + 1)) == [("predictions", "", 0)]
 
 
 def test_leftovers_of_killed_runs(full: Store) -> None:
@@ -160,7 +160,7 @@ def test_leftovers_of_killed_runs(full: Store) -> None:
     for name in ("predictions/.2.tmp", "progress/9-10/main.json"):
         full.objects.set(name, b"in work")
         age(full.root / name, at=NOW - ABANDONED_SECONDS)
-    chosen = removals(read_inventory(full), Conditions(), NOW)
+    chosen = removals(read_inventory(full), PruneConditions(), NOW)
     assert {each.kind for each in chosen} == {"leftovers"}
     full.delete_files(file.name for each in chosen for file in each.files)
     assert {path.name for path in full.root.rglob("*") if path.is_file()} >= {".2.tmp", "main.json"}
@@ -173,15 +173,15 @@ def test_copies_of_data_are_removed_together(full: Store) -> None:
         for name, at in (("listing.json", used), ("files/x.png", OLD - 9), (".1.tmp", NOW)):
             full.objects.set(f"mirror/{url}/{name}", bytes(100))
             age(full.root / "mirror" / url / name, at=at)
-    assert selected(full, Conditions(images=True)) == [
+    assert selected(full, PruneConditions(images=True)) == [
         ("copies", "", 400),
         ("images", "", 500),
         ("images", "", 501),
         ("copies", "", 600),
     ]
     week_after = OLD + 501 + KEPT_SECONDS
-    kinds = [kind for kind, *_ in selected(full, Conditions(images=True), week_after)]
+    kinds = [kind for kind, *_ in selected(full, PruneConditions(images=True), week_after)]
     assert kinds == ["copies", "images"]
-    removed = selected(full, Conditions(before=NOW, images=True), week_after)
+    removed = selected(full, PruneConditions(before=NOW, images=True), week_after)
     assert [row for row in removed if row[0] == "copies"] == [("copies", "", 400)]
-    assert selected(full, Conditions(before=OLD + 450, images=True))[0] == ("copies", "", 400)
+    assert selected(full, PruneConditions(before=OLD + 450, images=True))[0] == ("copies", "", 400)

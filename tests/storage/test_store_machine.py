@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from support.stored import OLD, ROWS, age, check, fill, flip_last_bit, key_of
 
 from quba_check.cli.store import damage_of
-from quba_check.storage.inventory import Conditions, model_rows, read_inventory, removals
+from quba_check.storage.inventory import PruneConditions, model_rows, read_inventory, removals
 from quba_check.storage.opening import open_store
 from quba_check.storage.shard import DamagedShardError, ShardKey, object_name
 from quba_check.storage.store import Store
@@ -123,7 +123,7 @@ class StoreMachine(RuleBasedStateMachine):
         store = self.stores[process]
         old = {name for name in self.files if entry_of(name) == entry}
         age(*(self.folder / name for name in old))
-        selected = removals(read_inventory(store), Conditions(before=OLD + 1), OLD)
+        selected = removals(read_inventory(store), PruneConditions(before=OLD + 1), OLD)
         store.delete_files(file.name for each in selected for file in each.files)
         self.drop(old)
 

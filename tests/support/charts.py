@@ -1,7 +1,7 @@
 """Charts and figures as texts, and the elements of a chart."""
 
 from quba_check.page.drawing import Chart, Shape
-from quba_check.page.figure import Content, Figure
+from quba_check.page.figure import Figure, FigureContent
 
 
 def walk(shapes: tuple[Shape, ...]) -> list[Shape]:
@@ -27,7 +27,7 @@ def figure_text(figure: Figure) -> str:
     return "\n".join([figure.caption, *([figure.chart.description] if figure.chart else []), *rows])
 
 
-def _text(cell: Content) -> str:
+def _text(cell: FigureContent) -> str:
     if isinstance(cell, str):
         return cell
     if isinstance(cell, Chart):

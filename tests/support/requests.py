@@ -10,9 +10,9 @@ from quba_check.core.request import (
     PARITY_NUMBERS,
     AnswerScore,
     Better,
-    Kind,
     OperatingPoint,
     Part,
+    QuantityKind,
     Request,
     Rule,
 )
@@ -24,7 +24,7 @@ def value(dimension: str, part: str = "", *, unit: str = "fraction", better: Bet
     return Request(dimension, Part(part, unit, better, ""))
 
 
-def on_slices(dimension: str, name: str, kind: Kind = "value") -> Request:
+def on_slices(dimension: str, name: str, kind: QuantityKind = "value") -> Request:
     return Request(dimension, Part("", "fraction", "high", ""), slice=name, kind=kind)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.storage.shard import Columns, Shard, ShardKey, encode_shards, object_name
+from quba_check.storage.shard import Shard, ShardColumns, ShardKey, encode_shards, object_name
 from quba_check.storage.store import Store
 
 ENTRY = "e" * 32
@@ -43,7 +43,7 @@ def predict(store: Store, model: str, *views: str, packed: bool = True) -> None:
             store.pack(keys)
 
 
-def write(store: Store, key: ShardKey, columns: Columns, about: Mapping[str, str]) -> None:
+def write(store: Store, key: ShardKey, columns: ShardColumns, about: Mapping[str, str]) -> None:
     """Store a shard as an object of its own."""
     store.put(key, encode_shards([key], columns, about))
 

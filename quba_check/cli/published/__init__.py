@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from quba_check.cli.parser import Group
+from quba_check.cli.parser import CommandGroup
 
 COMMANDS = {
     "rank": "rank a population by QUBA score, your records among them",
@@ -17,6 +17,6 @@ COMMANDS = {
 """Purpose of each command, by name."""
 
 
-@click.group("published", cls=Group, package=__name__, purposes=COMMANDS, options_metavar="[--help]")
+@click.group("published", cls=CommandGroup, package=__name__, purposes=COMMANDS, options_metavar="[--help]")
 def published() -> None:
     """Rank, show, choose and study published models, or your own among them."""

@@ -18,7 +18,7 @@ from quba_check.grading.population_file import LARGEST, possible_values
 from quba_check.messages import grouped, known_names, listed
 from quba_check.reports.ranking import Ranking, ranking_csv, ranking_json, ranking_table
 from quba_check.reports.tables import terminal_width
-from quba_check.study.ranking import GROUPS, Constraints, Group, check_groups
+from quba_check.study.ranking import GROUPS, Constraints, ModelGroup, check_groups
 from quba_check.study.ranking import rank as rank_models
 
 LIMIT = 20
@@ -129,7 +129,7 @@ def rank(
     RECORD.json: runs of your models, which are ranked among them. The options select models; the scores stay
     distances from the mean of the whole population.
     """
-    selected: dict[Group, Sequence[str]] = {name: groups[name] for name in GROUPS if groups[name]}
+    selected: dict[ModelGroup, Sequence[str]] = {name: groups[name] for name in GROUPS if groups[name]}
     constraints = Constraints(least, most, selected)
     try:
         check_groups(population, constraints)

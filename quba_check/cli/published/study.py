@@ -10,7 +10,7 @@ from quba_check.cli.files import population_option, write_output
 from quba_check.cli.parser import format_option
 from quba_check.grading.population import Population
 from quba_check.reports.tables import table_text, wrap_line, wrapped
-from quba_check.storage.csv_text import Cell, csv_text
+from quba_check.storage.csv_text import CsvCell, csv_text
 from quba_check.study.statistics import StudyTable, correlations, group_comparisons, study_tables
 
 
@@ -46,16 +46,16 @@ def _table_text(table: StudyTable) -> str:
     return "".join(f"{line}\n" for line in [table.title, *lines]) + wrapped(table.notes, WIDTH)
 
 
-def _csv_rows(population: Population) -> Iterator[list[Cell]]:
+def _csv_rows(population: Population) -> Iterator[list[CsvCell]]:
     """Yield a row for each correlation and each comparison of groups; numbers at full precision."""
     for pair in correlations(population):
         rho = pair.result
-        names: list[Cell] = [population.name, "spearman", None, None, None, pair.first, pair.second]
+        names: list[CsvCell] = [population.name, "spearman", None, None, None, pair.first, pair.second]
         yield [*names, rho.n, None, rho.rho, *rho.interval, rho.p, pair.adjusted]
     for row in group_comparisons(population):
         contrast = row.contrast
         result = row.result
         names = [population.name, "cliffs_delta", contrast.attribute, contrast.group, contrast.reference]
-        missing: list[Cell] = [None] * 5
+        missing: list[CsvCell] = [None] * 5
         numbers = missing if result is None else [result.delta, *result.interval, result.p, row.adjusted]
         yield [*names, row.dimension, None, *row.n, *numbers]

@@ -13,8 +13,8 @@ from quba_check.core.request import (
     MACRO,
     NOT_AS,
     ClassRule,
-    Kind,
     OperatingPoint,
+    QuantityKind,
     Request,
 )
 from quba_check.demands.bounds import Asked
@@ -25,7 +25,7 @@ from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location, dotted_path
 
 _RULES: tuple[ClassRule, ...] = get_args(ClassRule)
-_WORST: tuple[Kind, ...] = ("worst",)
+_WORST: tuple[QuantityKind, ...] = ("worst",)
 """Demands on slices of numbers that are not of one class, over classes and slices."""
 _OF: Mapping[str, tuple[str, ...]] = {
     EACH: ("recall", "specificity", "precision", "f1"),

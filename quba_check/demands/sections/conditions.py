@@ -8,7 +8,7 @@ from typing import Any
 
 from quba_check.core.facts import DecidedSet, SuiteFacts, table_class_names
 from quba_check.core.predictions import column_of
-from quba_check.core.request import MOST_PROBABLE, Kind, Part, Request
+from quba_check.core.request import MOST_PROBABLE, Part, QuantityKind, Request
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
 from quba_check.demands.bounds import BOUNDS, SETTINGS, Asked, check_effect, title_of, waiver_of
 from quba_check.demands.document import MergedFile
@@ -17,7 +17,7 @@ from quba_check.messages import did_you_mean, known_names, listed
 from quba_check.records.verdict import DROPS
 from quba_check.strict_yaml import Location, dotted_path
 
-KINDS: tuple[Kind, ...] = ("worst", "gap")
+KINDS: tuple[QuantityKind, ...] = ("worst", "gap")
 """Demands on all slices of a column."""
 _IMAGES = 50
 _GROUPS_OF_IMAGES = 10
@@ -162,7 +162,7 @@ def numbers_asked(
     file: MergedFile,
     *,
     parts: tuple[Part, ...] = (),
-    kinds: tuple[Kind, ...] = KINDS,
+    kinds: tuple[QuantityKind, ...] = KINDS,
     effects: tuple[str, ...] = ("min", "max", "slices"),
 ) -> Iterator[Asked]:
     """Yield what the entry of a number asks for, for each request.
@@ -190,7 +190,11 @@ def numbers_asked(
 
 
 def _slices(
-    location: Location, entry: SliceEntry | None, request: Request, file: MergedFile, kinds: tuple[Kind, ...]
+    location: Location,
+    entry: SliceEntry | None,
+    request: Request,
+    file: MergedFile,
+    kinds: tuple[QuantityKind, ...],
 ) -> Iterator[Asked]:
     """Yield what the entry of a column of slices, or of one slice, asks for."""
     name = str(location[-1])
@@ -205,14 +209,7 @@ def _slices(
         raise file.error(location, problem, shown=shown, is_on_key=True, **pieces)
     if entry is None:
         return
-    least = _GROUPS_OF_IMAGES if request.set in suite.decided else _IMAGES
-    if request.dimension == "calibration_error":
-        least = _FOR_CALIBRATION
-        if (entry.min_images or least) < least:
-            text = "the error of so few images is mostly noise"
-            allowed = f"{least} or more"
-            got = f"{entry.min_images}"
-            raise file.error((*location, "min_images"), text, got=got, allowed=allowed, is_on_key=False)
+    least = _least_images(location, entry, request, file)
     if "=" in name and kinds == KINDS:
         _check_keys(file, location, ("min" if request.better == "high" else "max", *DROPS))
         yield Asked(location, entry, replace(request, slice=name), min_images=least)
@@ -228,6 +225,22 @@ def _slices(
             asked = replace(request, slice=name, kind="worst" if kind == "worst" else "gap")
             _check_keys(file, (*location, kind), ("min" if asked.better == "high" else "max",))
             yield Asked((*location, kind), getattr(entry, kind), asked, min_images=least)
+
+
+def _least_images(location: Location, entry: SliceEntry, request: Request, file: MergedFile) -> int:
+    """Return the fewest images of a judged slice.
+
+    Raises:
+        ThresholdError: the entry states fewer than a calibration error needs.
+    """
+    if request.dimension != "calibration_error":
+        return _GROUPS_OF_IMAGES if request.set in file.suite.decided else _IMAGES
+    if (entry.min_images or _FOR_CALIBRATION) < _FOR_CALIBRATION:
+        text = "the error of so few images is mostly noise"
+        allowed = f"{_FOR_CALIBRATION} or more"
+        got = f"{entry.min_images}"
+        raise file.error((*location, "min_images"), text, got=got, allowed=allowed, is_on_key=False)
+    return _FOR_CALIBRATION
 
 
 def _check_keys(file: MergedFile, location: Location, bounds: tuple[str, ...]) -> None:

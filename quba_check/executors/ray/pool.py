@@ -36,7 +36,7 @@ CALLS_AT_ONCE = 4
 """Calls that a worker serves at once: two, those that nobody waits for, and questions about itself."""
 WAIT_MINUTES = 5
 """Minutes without any worker after which a run fails."""
-Answers = Generator[tuple[Any, Any], None, None]
+RayAnswers = Generator[tuple[Any, Any], None, None]
 """Arguments of calls, each with the answer of a worker."""
 TICK_SECONDS = 2.0
 """Longest wait for an answer, after which the time without workers is checked."""
@@ -93,7 +93,7 @@ class RayPool:
             self.workers = [self._started() for _ in range(self._resources.count)]
         return self._ray.put(spec)
 
-    def answers(self, method: str, spec: Any, arguments: Iterator[Any]) -> Answers:
+    def answers(self, method: str, spec: Any, arguments: Iterator[Any]) -> RayAnswers:
         """Yield each argument with the answer of a worker.
 
         Other such iterators, for other models, may run while this one is suspended.
@@ -325,7 +325,7 @@ class RayExecutor:
         """
         return [key for keys in self._pool.ask_all("changed", self._spec.key) for key in keys]
 
-    def _answers(self, method: str, arguments: Iterable[Any]) -> Answers:
+    def _answers(self, method: str, arguments: Iterable[Any]) -> RayAnswers:
         """Yield arguments with the answers of workers; a failure of the pool remains one.
 
         Raises:

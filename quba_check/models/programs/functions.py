@@ -27,7 +27,7 @@ from quba_check.models.specs import ModelSpec
 UNCOUNTED = "a function on arrays does not show its weights; NumpyModel(parameters=…) states their number"
 TOLERANCE = 1e-5
 """Largest change of an answer between two calls, relative to the largest answer if that is above 1."""
-InputKind = Literal["uint8", "float32"]
+PixelType = Literal["uint8", "float32"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class NumpyModel:
     """
 
     predict: Callable[[Any], Any]
-    input: InputKind = "uint8"
+    input: PixelType = "uint8"
     size: int = 224
     parameters: int | None = None
     files: Sequence[str | Path] = ()
@@ -63,7 +63,7 @@ class NumpyModel:
         integer = "a positive integer"
         for name, is_usable, allowed in (
             ("predict", callable(self.predict), "a function"),
-            ("input", self.input in get_args(InputKind), "'uint8', 'float32'"),
+            ("input", self.input in get_args(PixelType), "'uint8', 'float32'"),
             ("size", _is_positive(self.size), integer),
             ("channels", self.channels in (1, 3), "3, or 1 for grey images"),
             ("parameters", self.parameters is None or _is_positive(self.parameters), f"{integer}, None"),

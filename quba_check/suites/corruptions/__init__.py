@@ -27,9 +27,9 @@ VERSION = 4
 ENCODINGS = {"jpeg85": 85}
 """JPEG quality by encoding. ImageNet-C was saved by Pillow at this quality with halved chroma resolution."""
 
-Corruption = Callable[[Image8, Strength, np.random.Generator], Image8]
+CorruptionFunction = Callable[[Image8, Strength, np.random.Generator], Image8]
 
-_BY_NAME: dict[str, Corruption] = {
+_BY_NAME: dict[str, CorruptionFunction] = {
     "gaussian_noise": noise.gaussian_noise,
     "shot_noise": noise.shot_noise,
     "impulse_noise": noise.impulse_noise,

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from quba_check.suites.corruptions.strength import LEVELS, Image8, Strength, to_float32, to_float64, to_uint8
 
 Real = NDArray[np.floating]
-Value = TypeVar("Value", np.uint8, np.float32)
-Rounding = Callable[[Real], NDArray[Value]]
+PixelValue = TypeVar("PixelValue", np.uint8, np.float32)
+Rounding = Callable[[Real], NDArray[PixelValue]]
 Indices = NDArray[np.intp]
-Exact = Callable[[Indices], NDArray[Value]]
+Exact = Callable[[Indices], NDArray[PixelValue]]
 _EPSILON = float(np.finfo(np.float32).eps)
 EPSILON = float(np.finfo(np.float64).eps)
 _ROUNDING = 1e-3
@@ -206,7 +206,9 @@ def gaussian_blur(image: Image8, strength: Strength, rng: np.random.Generator) -
     return to_uint8(scipy.ndimage.gaussian_filter(to_float64(image), sigma, mode="nearest", axes=(0, 1)))
 
 
-def rounded(estimate: Real, error: float, to_pixels: Rounding[Value], exact: Exact[Value]) -> NDArray[Value]:
+def rounded(
+    estimate: Real, error: float, to_pixels: Rounding[PixelValue], exact: Exact[PixelValue]
+) -> NDArray[PixelValue]:
     """Return the pixels of a filtered image of which an estimate is known.
 
     Args:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.strength import Image8, Plane
+from quba_check.suites.corruptions.strength import DoublePlane, Image8
 
 _SHAPE = (400, 600)
 _RANKS = (0.0, 0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995, 1.0)
@@ -117,7 +117,7 @@ def _set_contrast(grey: Grey, contrast: Sequence[float]) -> Grey:
     return result
 
 
-def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Plane:
+def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> DoublePlane:
     """A fractal height map by the diamond-square algorithm on a torus.
 
     As in the published software, an offset is half the range times a random number from the range, so that
@@ -138,24 +138,24 @@ def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Pl
         field = _refine(field, step, rng)
         step /= decay
     lowest = field.min()
-    heights: Plane = field[: shape[0], : shape[1]] - lowest
+    heights: DoublePlane = field[: shape[0], : shape[1]] - lowest
     heights /= (field.max() - lowest) or 1.0
     return heights
 
 
-def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
+def _refine(field: DoublePlane, step: float, rng: np.random.Generator) -> DoublePlane:
     """Double the resolution of a field: centres of squares, then middles of sides."""
     count = field.shape[0]
 
     offsets = rng.uniform(-step, step, size=(3, count, count))
     offsets *= step
 
-    def middle(sum_of_four: Plane, offset: Plane) -> Plane:
+    def middle(sum_of_four: DoublePlane, offset: DoublePlane) -> DoublePlane:
         sum_of_four *= 0.25
         sum_of_four += offset
         return sum_of_four
 
-    def pairs(plane: Plane, shift: int, axis: int) -> Plane:
+    def pairs(plane: DoublePlane, shift: int, axis: int) -> DoublePlane:
         """Return the sums of neighbours; faster than with numpy's roll."""
         parts = (plane[shift:], plane[:shift]) if axis == 0 else (plane[:, shift:], plane[:, :shift])
         total = np.concatenate(parts, axis=axis)

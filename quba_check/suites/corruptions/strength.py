@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Image8 = NDArray[np.uint8]
 Image = NDArray[np.float64]
-Plane = NDArray[np.float64]
+DoublePlane = NDArray[np.float64]
 T = TypeVar("T")
 
 LEVELS = np.arange(256) / 255.0

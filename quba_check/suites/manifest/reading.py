@@ -35,7 +35,7 @@ from quba_check.suites.manifest.definitions import (
 from quba_check.suites.manifest.schema import CLASS_FILE_SUFFIX, ManifestEntry, SetEntries
 from quba_check.suites.manifest.set_schema import AnySet
 
-Entries = Mapping[str, Mapping[str, str | int | bool]]
+ManifestEntries = Mapping[str, Mapping[str, str | int | bool]]
 """Keys and values of each set, by its name."""
 _PLAIN = re.compile(r"(?!(true|false|null)$)[a-z/][\w./-]*", re.IGNORECASE)
 """Text that needs no quotes in YAML."""
@@ -236,7 +236,7 @@ def manifest_line(name: str, entry: Mapping[str, str | int | bool]) -> str:
     return f"{name}: {{{', '.join(f'{key}: {yaml_scalar(value)}' for key, value in entry.items())}}}"
 
 
-def add_sets(manifest: Path, entries: Entries) -> None:
+def add_sets(manifest: Path, entries: ManifestEntries) -> None:
     """Add sets after those that a manifest declares; identical ones are skipped.
 
     Raises:

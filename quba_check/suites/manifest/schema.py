@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from quba_check.core.classes import Rule
+from quba_check.core.classes import CombiningRule
 from quba_check.core.facts import ConfidenceScore
 from quba_check.core.serving import (
     METHODS,
@@ -213,7 +213,7 @@ class SpaceEntry(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[str, list[str]]
 
-    by: Rule = "mean"
+    by: CombiningRule = "mean"
 
     @property
     def members(self) -> dict[str, list[str]]:
@@ -238,7 +238,7 @@ def _kind(value: object) -> str:
     return "(text)" if isinstance(value, str) else "(list)" if isinstance(value, list) else "(keys)"
 
 
-Classes = Annotated[
+ClassNames = Annotated[
     Annotated[str, Tag("(text)")]
     | Annotated[list[str], Tag("(list)")]
     | Annotated[dict[str, str], Tag("(keys)")],
@@ -268,7 +268,7 @@ class ManifestEntry(Strict):
 
     schema_version: SchemaVersion = Field(alias="schema")
     name: str
-    classes: Classes
+    classes: ClassNames
     positive: str | None = None
     restrict: bool | str = False
     image_size: int | None = Field(default=None, ge=1)

@@ -42,7 +42,7 @@ LEAST_SHARE = 0.5
 ORIGINS = "object-focus.json"
 """File next to the sets, with their settings and the source images of every picture."""
 
-Progress = Callable[[str, int], Callable[[int], object]]
+ProgressBar = Callable[[str, int], Callable[[int], object]]
 """Called with the name of a step and its number of images; returns a function that counts finished images."""
 
 
@@ -86,7 +86,7 @@ def make_object_focus(
     seed: int = 0,
     per_class: int | None = None,
     allow_few: bool = True,
-    progress: Progress = lambda _step, _images: lambda _finished: None,
+    progress: ProgressBar = lambda _step, _images: lambda _finished: None,
 ) -> MadeSets:
     """Write `mixed_same/<class>/*.png` and `mixed_rand/<class>/*.png` into a folder.
 
@@ -101,7 +101,7 @@ def make_object_focus(
         seed: of the backgrounds and, with `per_class`, of the choice of images.
         per_class: largest number of images of a class, at least two; None for all.
         allow_few: make sets even if fewer than half of the searched images have a usable object.
-        progress: see `Progress`.
+        progress: see `ProgressBar`.
 
     Raises:
         FewObjectsError: there are too few objects, and `allow_few` is False.

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
 from quba_check.storage.file_digests import file_stamp
-from quba_check.storage.user_files import Kind, file_kind, is_utf8, reason
+from quba_check.storage.user_files import PathKind, file_kind, is_utf8, reason
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Suffixes of images, in any case. Other files, and names that begin with a dot, are skipped."""
@@ -193,7 +193,7 @@ def _alternatives(path: Path) -> list[Path]:
     return [path] if exists else [Path(text) for text in expand_braces(str(path))]
 
 
-def _kind(path: Path) -> Kind | None:
+def _kind(path: Path) -> PathKind | None:
     return file_kind(path, str(path), SuiteError)
 
 
