@@ -75,6 +75,9 @@ MOST_LINES = 60
 LONG = 40
 MOST_LONG_FUNCTIONS = 10
 MOST_PARAMETERS = 9
+MANY_PARAMETERS = 6
+MOST_FUNCTIONS_OF_MANY_PARAMETERS = 20
+"""Most are commands and readers, whose parameters are options and keys of users."""
 MOST_PACKED = {"quba_check": 60, "tests": 40}
 """Assignments of several values to several names, such as the two ends of an interval."""
 MOST_WALRUSES = 80
@@ -263,6 +266,8 @@ def test_few_functions_are_long() -> None:
 def test_few_functions_have_many_parameters() -> None:
     counts = [(len(parameters(node)), f"{path.name}: {node.name}") for path, node in functions()]
     assert [name for count, name in counts if count > MOST_PARAMETERS] == []
+    many = [name for count, name in counts if count >= MANY_PARAMETERS]
+    assert len(many) <= MOST_FUNCTIONS_OF_MANY_PARAMETERS
 
 
 @pytest.mark.parametrize("folder", MOST_PACKED)

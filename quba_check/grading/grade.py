@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -136,14 +136,15 @@ def grade(
     measured = measured or {}
     counted = _counted_dimensions(values, rules, reference, measured)
     if counted.refusal is not None:
-        return ungraded(reference, missing=counted.unmeasured, not_graded=counted.refusal)
+        return replace(ungraded(reference, counted.refusal), missing=tuple(counted.unmeasured))
     weights = counted.weights
     missing = counted.missing
     other_suite = suite_difference(reference, run.suite, run.classes)
     score = reference.score(values, weights)
     if other_suite and not rules.allow_other_suite:
         notes = [*comparison_notes(missing, (), reference, run.protocol), *counted.doubts]
-        return ungraded(reference, missing=missing, notes=notes, score=score, other_suite=other_suite)
+        other = _of_another_suite(reference, other_suite)
+        return replace(other, missing=tuple(missing), notes=tuple(notes), score=score)
     percentile = reference.percentile(score, weights)
     crossed = crossed_dimensions(weights, reference, run.protocol)
     scores = reference.scores(weights)
@@ -238,37 +239,32 @@ def unreachable_grade(
     reference = _population(population)
     missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasurable)
     if not set(missing) <= set(rules.allow_missing):
-        return ungraded(
-            reference, missing=missing, notes=[f"{name}: {unmeasurable[name]}" for name in missing]
-        )
+        notes = tuple(f"{name}: {unmeasurable[name]}" for name in missing)
+        return replace(ungraded(reference), missing=missing, notes=notes)
     other_suite = suite_difference(reference, run.suite, run.classes)
     if not other_suite or rules.allow_other_suite:
         return None
-    return ungraded(reference, other_suite=other_suite)
+    return _of_another_suite(reference, other_suite)
 
 
-def ungraded(
-    reference: Population,
-    *,
-    missing: Sequence[str] = (),
-    not_graded: str = "",
-    notes: Sequence[str] = (),
-    score: float | None = None,
-    other_suite: str = "",
-) -> Grade:
-    """Return a grade without letter, with the reason."""
+def ungraded(reference: Population, reason: str = "") -> Grade:
+    """Return a grade without score and letter, with the reason."""
     return Grade(
-        score,
+        score=None,
         percentile=None,
         letter=None,
         population=reference.name,
         protocol_of_population=reference.protocol,
         complete=False,
-        missing=tuple(missing),
-        notes=tuple(notes),
-        not_graded=allowing(other_suite, ALLOWED_SUITES) if other_suite else not_graded,
-        other_suite=other_suite,
+        missing=(),
+        notes=(),
+        not_graded=reason,
     )
+
+
+def _of_another_suite(reference: Population, difference: str) -> Grade:
+    """Return a grade without letter for a suite that differs from the population's."""
+    return replace(ungraded(reference, allowing(difference, ALLOWED_SUITES)), other_suite=difference)
 
 
 def letter(percentile: float) -> str:

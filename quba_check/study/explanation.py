@@ -149,7 +149,7 @@ def explain(
         result = grade_run(run, population, settings or GradeRules(weights))
     except PopulationError as error:
         slopes = {}
-        result = ungraded(population, not_graded=str(error))
+        result = ungraded(population, str(error))
         caveats.append(str(error))
     names = dict.fromkeys((*PUBLISHED_DIMENSIONS, *record.measurements))
     positions = tuple(_position(name, record, measured, population, slopes.get(name)) for name in names)

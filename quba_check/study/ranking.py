@@ -162,7 +162,10 @@ def rank(
             percentile=population.percentile(model.score, full),
         )
 
-    own_models = [_own_model(run, population, full, constraints, ranked, allow_other_suite) for run in own]
+    counted = population.weights(full)
+    unweighted = tuple(name for name in PUBLISHED_DIMENSIONS if counted.get(name, 0.0) == 0)
+    rules = GradeRules(full, unweighted, allow_other_suite)
+    own_models = [_own_model(run, population, rules, constraints, ranked) for run in own]
     models = map(with_ranks, (*listed_models, *own_models))
     return sorted(models, key=lambda model: (bool(model.reason), -(model.score or 0.0), not model.is_own))
 
@@ -255,19 +258,17 @@ def grade_run(run: StoredRun, population: Population, rules: GradeRules) -> Grad
 def _own_model(
     run: StoredRun,
     population: Population,
-    weights: Mapping[str, float],
+    rules: GradeRules,
     constraints: Constraints,
     ranked: Sequence[float],
-    allow_other_suite: bool,
 ) -> RankedModel:
     measured = published_measurements(run)
-    weighted = [name for name, weight in population.weights(weights).items() if weight > 0]
-    unweighted = [name for name in PUBLISHED_DIMENSIONS if name not in weighted]
-    rules = GradeRules(weights, tuple(unweighted), allow_other_suite)
+    weighted = [name for name in PUBLISHED_DIMENSIONS if name not in rules.allow_missing]
+    missing = [name for name in weighted if name not in measured]
     result = grade_run(run, population, rules)
     values = {name: row.value for name, row in measured.items() if row.is_comparable}
     reason = (
-        _own_reason(run, result, [name for name in weighted if name not in measured])
+        _own_reason(run, result, missing)
         or _missing_reason(values, constraints.dimensions, ())
         or constraints.violation(values)
     )

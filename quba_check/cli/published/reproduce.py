@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +26,7 @@ from quba_check.storage.locations import default_location, local_folder
 from quba_check.study.reproduction import ORDER, Reproduction, reproduction_notes, reproductions, scores
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.suite import Suite
 
 if TYPE_CHECKING:
     from quba_check.engine.work import Step
@@ -57,7 +59,9 @@ def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None
 @value_option("--device", "NAME", "auto (default), cpu, cuda, cuda:N, mps", default="auto")
 @store_option
 @format_option("table", "json")
-def reproduce(model: PublishedModel, form: str, spec: str | None, **given: Any) -> None:
+def reproduce(
+    model: PublishedModel, form: str, spec: str | None, device: str, store: Place, **given: Any
+) -> None:
     """Measure a published model on your images under both protocols, next to its published values.
 
     ID: its name in the published table or in timm, which downloads the weights. The data folder has the
@@ -70,20 +74,15 @@ def reproduce(model: PublishedModel, form: str, spec: str | None, **given: Any) 
             allowed=f"--model=SPEC with its weights, or a model that '{COMMAND} --list' prints",
         )
     set_up_process()
-    rows = reproductions(model, _outcomes(model, spec, **given))
+    folder = store or default_location()
+    suite = _published_suite(folder, **given)
+    rows = reproductions(model, _outcomes(model, spec, suite, device, folder))
     write_output((reproduction_json if form == "json" else reproduction_text)(model, rows))
 
 
-def _outcomes(
-    model: PublishedModel, spec: str | None, data: Place, limit: int | None, device: str, store: Place
-) -> dict[ProtocolName, dict[str, Outcome]]:
-    """Measure the model under both protocols."""
-    from quba_check.evaluation import Evaluation, RunSettings
-    from quba_check.models.request import LoadRequest
-
-    text = spec or f"timm:{model.timm}"
-    folder = store or default_location()
-    suite = find_suite(data, local_folder(folder), SubsetSampler(limit, 0))
+def _published_suite(store: str | Path, data: Place, limit: int | None) -> Suite:
+    """Open the images, or refuse those that the published values are not of."""
+    suite = find_suite(data, local_folder(store), SubsetSampler(limit, 0))
     if suite.name != SUITE or len(suite.classes) != CLASSES:
         raise OptionError(
             f"the published values are of {SUITE} with {CLASSES:,} classes",
@@ -91,6 +90,17 @@ def _outcomes(
             got=f"'{suite.name}' with {len(suite.classes):,}",
             allowed="a folder with the ImageNet family",
         )
+    return suite
+
+
+def _outcomes(
+    model: PublishedModel, spec: str | None, suite: Suite, device: str, store: str | Path
+) -> dict[ProtocolName, dict[str, Outcome]]:
+    """Measure the model under both protocols."""
+    from quba_check.evaluation import Evaluation, RunSettings
+    from quba_check.models.request import LoadRequest
+
+    text = spec or f"timm:{model.timm}"
     subject: str | Classifier = text
     outcomes: dict[ProtocolName, dict[str, Outcome]] = {}
     for protocol in ORDER:
@@ -100,7 +110,7 @@ def _outcomes(
                 suite,
                 protocol=protocol,
                 request=LoadRequest(arch=_architecture(text, model), device=device),
-                store=folder,
+                store=store,
                 run=RunSettings(progress=partial(_report, protocol, set())),
             )
         except ModelError as error:
