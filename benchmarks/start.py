@@ -14,9 +14,12 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+import quba_check
 from benchmarks import material
 from benchmarks.measuring import cpu_of, environment, run
 from benchmarks.row import Row
@@ -30,6 +33,7 @@ GOAL = 2.0
 DECODER_GOAL = 0.1
 END_GOAL = 0.5
 VERDICT_GOAL = 1.9
+BYTECODE_GOAL = 4.0
 DECODERS = "quba_check.models.preprocessing.torchvision_decoders"
 ROUNDS = 5
 """Each row is the best of them."""
@@ -86,7 +90,21 @@ def rows(work: Work) -> list[Row]:
             f"{spent:.1f} s", VERDICT_GOAL,
         ),
     ]  # fmt: skip
+    results.append(row_without_bytecode(store, torch_alone))
     return results + [doctor_row(work, architecture) for architecture in (MOBILENET, VIT)]
+
+
+def row_without_bytecode(store: Path, torch_alone: float) -> Row:
+    """Return the row on a package that is compiled in each run, as in a container without bytecode."""
+    folder = store / "without_bytecode"
+    package = Path(quba_check.__file__).parent
+    shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    settings = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder)}
+    best = min(watched_run(store, settings=settings)[1].spent for _ in range(ROUNDS))
+    return Row.at_most(
+        "CPU of the whole command, demo, everything stored, PYTHONDONTWRITEBYTECODE=1",
+        best / torch_alone, "× `import torch`", f"{best:.1f} s", BYTECODE_GOAL,
+    )  # fmt: skip
 
 
 def doctor_row(work: Work, architecture: str) -> Row:
@@ -124,7 +142,9 @@ def doctor_row(work: Work, architecture: str) -> Row:
     )  # fmt: skip
 
 
-def watched_run(store: Path, until: re.Pattern[str] | None = None) -> tuple[Moment, Moment]:
+def watched_run(
+    store: Path, until: re.Pattern[str] | None = None, settings: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Moment, Moment]:
     """Run the demo in a terminal until a progress line matches; return the first line, and that one.
 
     Without a pattern, run it to its end; return the last line of the output, and the end.
@@ -135,7 +155,7 @@ def watched_run(store: Path, until: re.Pattern[str] | None = None) -> tuple[Mome
                "-p", "no:cacheprovider"]  # fmt: skip
     process = subprocess.Popen(
         command, stdin=terminal, stdout=terminal, stderr=terminal, cwd=store, start_new_session=True,
-        env=environment() | {"TERM": "xterm-256color"},
+        env={**environment(), "TERM": "xterm-256color", **settings},
     )  # fmt: skip
     os.close(terminal)
     output = b""
