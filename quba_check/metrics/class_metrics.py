@@ -78,6 +78,9 @@ def rows_of_share(metric: str, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask
         metric: the share; for `f1` that of `ClassCounts`.
         is_of: (r,) bool, True for the rows of the class.
         is_called: (r,) bool, True for the rows that are called so.
+
+    Raises:
+        ValueError: the number is no share of a class, so a new one cannot be judged as another.
     """
     match metric:
         case "specificity":
@@ -88,8 +91,9 @@ def rows_of_share(metric: str, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask
             return ~is_called, ~is_of
         case "f1":
             return is_of | is_called, is_of & is_called
-        case _:
+        case "recall" | "confusion":
             return is_of, is_called
+    raise ValueError(f"'{metric}' is no share of a class")
 
 
 def macro_mean(

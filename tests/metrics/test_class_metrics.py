@@ -26,6 +26,7 @@ from quba_check.metrics.class_metrics import (
     restated_share,
     restated_share_limits,
     roc_points,
+    rows_of_share,
     threshold_at,
 )
 from quba_check.stats.estimate import Estimate
@@ -213,3 +214,9 @@ def test_limits_of_f1_are_those_of_the_share_of_the_union():
     share = share_limits(7, 10, Z)
     assert f1_limits(7, 10, Z) == pytest.approx(2 * share / (1 + share))
     assert f1_limits(7, 10, Z)[1] == pytest.approx(14 / 17)
+
+
+def test_a_number_without_a_formula_is_not_judged_as_another() -> None:
+    mask = np.array([True, False])
+    with pytest.raises(ValueError, match=r"^'youden' is no share of a class$"):
+        rows_of_share("youden", mask, mask)
