@@ -186,7 +186,7 @@ def _candidates(processor: Mapping[str, Any], channels: int) -> Iterator[dict[st
     height, width = ((crop if is_cropped else size).get(name) or resized for name in ("height", "width"))
     if not height or not width:
         return
-    share = processor.get("crop_pct") or crop_share(height, resized)
+    share = processor.get("crop_pct") or crop_share(height, resized or height)
     for crop_pct, mode in ((share, "center_floor"), (share, "squash"), (1.0, "squash")):
         yield values | {"input_size": (channels, height, width), "crop_pct": crop_pct, "crop_mode": mode}
 
