@@ -12,8 +12,8 @@ from quba_check.core.view import CLEAN_SET, SERVING
 
 Better = Literal["high", "low"]
 ClassRule = Literal["probability", "specificity", "recall", "precision"]
-AnswerQuantity = Literal["probability", "max_logit", "energy", "error", "accuracy", "share"]
-Rule = ClassRule | AnswerQuantity
+AnswerRule = Literal["probability", "max_logit", "energy", "error", "accuracy", "share"]
+Rule = ClassRule | AnswerRule
 AnswerScore = Literal["max_probability", "margin", "max_logit", "energy"]
 """A number for the confidence of an answer; `margin` is the largest probability minus the second largest."""
 ANSWER_SCORES: tuple[AnswerScore, ...] = get_args(AnswerScore)

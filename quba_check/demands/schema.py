@@ -238,7 +238,7 @@ class Classes(Strict):
     not_as: NotAs | None = _key("Largest share of a class's images that are called another class.")
 
 
-class AnswerRule(Strict):
+class AnswerRuleEntry(Strict):
     """The rule of answering: a threshold of a score, stated or chosen."""
 
     probability: OwnLevels | None = _key(
@@ -261,7 +261,7 @@ class AnswerRule(Strict):
 class AnswersEntry(_Conditions):
     """Demands on a model that answers only if it is sure enough."""
 
-    at: AnswerRule | None = _key("When the model answers.")
+    at: AnswerRuleEntry | None = _key("When the model answers.")
     share: NumberEntry | None = _key("Share of images that are answered.")
     accuracy: NumberEntry | None = _key("Accuracy of the answered images.")
     aurc: NumberEntry | None = _key("Area under the risk-coverage curve.")

@@ -10,7 +10,7 @@ from quba_check.core.request import (
     ANSWER_NUMBERS,
     ANSWER_SCORES,
     PARITY_NUMBERS,
-    AnswerQuantity,
+    AnswerRule,
     AnswerScore,
     OperatingPoint,
     Part,
@@ -24,15 +24,15 @@ from quba_check.demands.sections.conditions import check_chosen_on, numbers_aske
 from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location
 
-_SCORES: Mapping[AnswerQuantity, AnswerScore] = {
+_SCORES: Mapping[AnswerRule, AnswerScore] = {
     "probability": "max_probability",
     "max_logit": "max_logit",
     "energy": "energy",
 }
 """Score of each rule that states a threshold."""
-_CHOSEN: tuple[AnswerQuantity, ...] = ("error", "accuracy", "share")
+_CHOSEN: tuple[AnswerRule, ...] = ("error", "accuracy", "share")
 """Rules that choose the threshold of a score by the answers to a set."""
-_RULES: tuple[AnswerQuantity, ...] = (*_SCORES, *_CHOSEN)
+_RULES: tuple[AnswerRule, ...] = (*_SCORES, *_CHOSEN)
 
 
 def answer_requests(location: Location, entry: AnswersEntry, file: MergedFile) -> Iterator[Asked]:
