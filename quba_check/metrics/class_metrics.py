@@ -80,7 +80,7 @@ def rows_of_share(metric: str, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask
         is_called: (r,) bool, True for the rows that are called so.
 
     Raises:
-        ValueError: the number is no share of a class, so a new one cannot be judged as another.
+        ValueError: the number is no share of a class.
     """
     match metric:
         case "specificity":

@@ -81,7 +81,7 @@ def reproduce(
 
 
 def _published_suite(store: str | Path, data: Place, limit: int | None) -> Suite:
-    """Open the images, or refuse those that the published values are not of."""
+    """Return the suite of ImageNet's images; another one is refused."""
     suite = find_suite(data, local_folder(store), SubsetSampler(limit, 0))
     if suite.name != SUITE or len(suite.classes) != CLASSES:
         raise OptionError(
