@@ -1,19 +1,13 @@
 import re
 
 import pytest
+from support.requests import OF_THE_NUMBER
 
 from quba_check.core.request import NUMBERS
 from quba_check.demands import threshold_schema
 from quba_check.demands.bounds import BOUNDS, SETTINGS
 from quba_check.demands.schema import CONDITIONS, VALUES, QubaEntry, is_entry
 from quba_check.dimensions import registry
-
-OF_THE_NUMBER = {
-    *("dimension", "number", "target", "classes", "mistaken_for", "others"),  # by the place of the entry
-    *("slice", "kind"),  # by the key `slices` of the number
-    "score",  # by the key `score` of `at`
-}
-"""Fields of a request that are no key of an entry."""
 
 
 def places(schema, location=()):

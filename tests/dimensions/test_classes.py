@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.answers import answers, facts, reasons, values
-from support.requests import RATES, class_request, confusion
+from support.requests import class_request, confusion
 
 from quba_check.core.measurement import Table
 from quba_check.core.predictions import NO_CLASS, SliceColumn
-from quba_check.core.request import EACH, MACRO, OperatingPoint
+from quba_check.core.request import CLASS_NUMBERS, EACH, MACRO, OperatingPoint
 from quba_check.core.view import CLEAN, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.stats.intervals import share_limits
@@ -33,10 +33,10 @@ def measured(label, predicted, *requests, probabilities=None, others=(), **more)
 
 def test_rates_by_hand():
     """2 cats, one called dog; 2 dogs, one called owl; an owl called dog."""
-    one = [class_request("dog", (1,), metric) for metric in (*RATES, "f1")]
+    dog = [class_request("dog", (1,), metric) for metric in {*CLASS_NUMBERS} - {"confusion", "auroc"}]
     both = class_request("cat|dog", (0, 1), "recall")
     mistaken = confusion("cat", (0,), "dog|owl", (1, 2))
-    outcome = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 1], *one, both, mistaken)
+    outcome = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 1], *dog, both, mistaken)
     assert values(outcome) == {
         "dog.recall": 1 / 2,
         "dog.specificity": 1 / 3,
@@ -46,7 +46,9 @@ def test_rates_by_hand():
         "cat|dog.recall": 3 / 4,
         "not_as.cat.dog|owl": 1 / 2,
     }
-    assert [part.n for part in outcome.parts.values()] == [2, 3, 3, 2, 4, 4, 2]
+    images = {"recall": 2, "specificity": 3, "precision": 3, "npv": 2, "f1": 4}
+    assert {name: outcome.parts[f"dog.{name}"].n for name in images} == images
+    assert [outcome.parts[request.name].n for request in (both, mistaken)] == [4, 2]
 
 
 def test_names_of_parts():

@@ -1,7 +1,9 @@
 """Numbers under conditions, next to scikit-learn, pandas and the same dimension on other images."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from fractions import Fraction
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics
 from support.answers import answers, column, facts, reason, reasons
-from support.requests import answer_request, class_request, parity_request, value
+from support.requests import OF_THE_NUMBER, answer_request, class_request, parity_request, value
 
 from quba_check.core.facts import DecidedSet
 from quba_check.core.measurement import Measurement, Quantity, Sample
@@ -17,6 +19,7 @@ from quba_check.core.predictions import Predictions, joined
 from quba_check.core.request import ANSWER_NUMBERS, EACH, OperatingPoint, Request, Rule
 from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import SEVERITIES
+from quba_check.demands.schema import CONDITIONS
 from quba_check.dimensions import measure_dimension, registry
 
 CLASSES = 4
@@ -67,6 +70,41 @@ RATES = {
     "f1": lambda is_of, score, called: metrics.f1_score(is_of, called),
     "auroc": lambda is_of, score, called: metrics.roc_auc_score(is_of, score),
 }
+
+
+UNDER_A_CONDITION: dict[str, Request] = {
+    "set": class_request("dog", (1,), "recall", "fog"),
+    "pipeline": replace(class_request("dog", (1,), "recall"), pipeline="app"),
+    "at": class_request("dog", (1,), "recall", at=OperatingPoint("probability", 0.6)),
+    "prevalence": class_request("dog", (1,), "precision", prevalence=0.02),
+    "epsilon": replace(value("adversarial_robustness", unit="ratio"), epsilon=Fraction(1, 2)),
+}
+"""A number under each condition that is a key of threshold files."""
+
+
+class TablesOfViews(dict[str, Predictions]):
+    """Other answers to the same images in each view."""
+
+    def __missing__(self, view: str) -> Predictions:
+        label = np.random.default_rng(5).integers(0, CLASSES, 300)
+        table = images(300, crc32(view.encode()), label)
+        attacked = {"always_right": table.correct, "zero_gradient": np.zeros(300, np.bool_)}
+        return self.setdefault(view, replace(table, extra=attacked))
+
+
+@pytest.mark.parametrize("condition", sorted({*CONDITIONS} - OF_THE_NUMBER))
+def test_each_condition_changes_the_value(condition: str) -> None:
+    """A condition that nothing reads would judge other images than the demand states."""
+    under = UNDER_A_CONDITION[condition]
+    default = {field.name: field.default for field in fields(Request)}[condition]
+    without = replace(under, **{condition: default})
+    outcome = measured(
+        under.dimension, TablesOfViews(), under, without, serving={"app": ServingPipeline(jpeg=85)}
+    )
+    numbers = [outcome.quantity(request.part) for request in (under, without)]
+    assert None not in numbers, reasons(outcome)
+    first, second = (number.value for number in numbers if number is not None)
+    assert first != second
 
 
 @pytest.mark.parametrize("metric", RATES)

@@ -17,6 +17,12 @@ from quba_check.core.request import (
     Rule,
 )
 
+OF_THE_NUMBER = {
+    *("dimension", "number", "target", "classes", "mistaken_for", "others"),  # by the place of the entry
+    *("slice", "kind"),  # by the key `slices` of the number
+    "score",  # by the key `score` of `at`
+}
+"""Fields of a request that are no key of an entry of threshold files."""
 RATES = ("recall", "specificity", "precision", "npv")
 
 
