@@ -1,9 +1,13 @@
 import re
+from dataclasses import fields
 
 import pytest
+from support.gate import thresholds
 from support.requests import OF_THE_NUMBER
 
-from quba_check.core.request import NUMBERS
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.request import NUMBERS, Request
+from quba_check.core.serving import ServingPipeline
 from quba_check.demands import threshold_schema
 from quba_check.demands.bounds import BOUNDS, SETTINGS
 from quba_check.demands.schema import CONDITIONS, VALUES, QubaEntry, is_entry
@@ -27,6 +31,13 @@ def places(schema, location=()):
 
 
 STATED = {*CONDITIONS} - OF_THE_NUMBER
+UNDER_A_CONDITION = {
+    "set": "classes: {macro: {set: night, recall: {min: 0.5}}}",
+    "pipeline": "classes: {macro: {pipeline: app, recall: {min: 0.5}}}",
+    "at": "answers: {at: {probability: 0.5}, share: {min: 0.5}}",
+    "prevalence": "classes: {dog: {prevalence: 0.1, precision: {min: 0.5}}}",
+    "epsilon": "dimensions: {adversarial_robustness: {epsilon: 4/255, min: 0.5}}",
+}
 SCHEMA = threshold_schema()
 PLACES = dict(places(SCHEMA))
 ENTRIES = {
@@ -97,3 +108,17 @@ def test_each_key_of_an_entry_is_a_condition_a_setting_or_has_bounds():
 
 def test_only_entries_have_conditions():
     assert {location for location, keys in PLACES.items() if keys & STATED} == {*ENTRIES}
+
+
+@pytest.mark.parametrize("condition", sorted(STATED))
+def test_each_condition_of_a_file_is_one_of_its_request(condition: str):
+    """A key that no section reads would demand the number of all images."""
+    suite = SuiteFacts(
+        "pets", 2, ("night",), (), {}, class_names=("cat", "dog"), serving={"app": ServingPipeline()}
+    )
+    (demand,) = thresholds(UNDER_A_CONDITION[condition], suite).demands
+    assert demand.request is not None
+    assert (
+        getattr(demand.request, condition)
+        != {field.name: field.default for field in fields(Request)}[condition]
+    )
