@@ -76,7 +76,7 @@ LONG = 40
 MOST_LONG_FUNCTIONS = 10
 MOST_PARAMETERS = 9
 MANY_PARAMETERS = 6
-MOST_FUNCTIONS_OF_MANY_PARAMETERS = 20
+MOST_FUNCTIONS_OF_MANY_PARAMETERS = 15
 """Most are commands and readers, whose parameters are options and keys of users."""
 MOST_PACKED = {"quba_check": 60, "tests": 40}
 """Assignments of several values to several names, such as the two ends of an interval."""

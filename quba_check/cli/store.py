@@ -61,7 +61,7 @@ def list_models(as_json: bool, store: Place) -> None:
     """
     opened = opened_store(store, "quba-check store list")
     write = inventory_json if as_json else inventory_table
-    write_output(write(opened.label, read_inventory(opened), time.time()))
+    write_output(write(opened.label, read_inventory(opened)))
 
 
 @store.command("verify", epilog="Example: quba-check store verify --remove")
@@ -123,7 +123,7 @@ def prune(older_than: int | None, larger_than: float | None, images: bool, yes: 
     selected = removals(inventory, conditions, now)
     if yes:
         opened.delete_files(file.name for each in selected for file in each.files)
-    write_output(prune_text(opened.label, inventory, selected, conditions, now, is_dry=not yes))
+    write_output(prune_text(opened.label, inventory, selected, conditions, is_dry=not yes))
 
 
 def opened_store(location: Place, command: str) -> Store:

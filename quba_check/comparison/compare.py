@@ -22,7 +22,7 @@ from quba_check.messages import listed
 from quba_check.records.measurement import JsonRow, QuantityRow
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record
-from quba_check.stats.clusters import limits_in_groups
+from quba_check.stats.clusters import group_effect, limits_in_groups
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import Limits, Scores, share_limits
 
@@ -211,7 +211,7 @@ def _answers(before: StoredRun, after: StoredRun) -> AnswersRow | None:
     def limits_of(z: Scores, effect: float) -> Limits:
         return share_limits(agreement.value * (n / effect), n / effect, z)
 
-    limits, _ = limits_in_groups(limits_of, Z, agreement.influences, groups)
+    limits = limits_in_groups(limits_of, Z, group_effect(agreement.influences, groups))
     curve = None if limits is None else bounded_curve(limits, 0.0, 1.0)
     return AnswersRow(
         images=n,

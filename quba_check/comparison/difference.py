@@ -17,7 +17,7 @@ from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, GroupsBySet, PerImage
 from quba_check.stats import intervals
-from quba_check.stats.clusters import GroupEffect, Sides, limits_in_groups, mean_group_size
+from quba_check.stats.clusters import GroupEffect, Sides, group_effect, limits_in_groups, mean_group_size
 from quba_check.stats.estimate import Estimate, InfluenceBounds, SampleName
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
@@ -215,7 +215,10 @@ def _paired_limits(
         if group is not None and len(group) == len(influences):
             group_size = max(group_size, mean_group_size(group, counted | counted_after))
     limits = partial(additive_limits, replace(change, bounds=bounds), group_size=group_size)
-    return limits_in_groups(limits, Z, change.influences, after.groups, after.n_groups, sides)
+    effect = group_effect(change.influences, after.groups, sides)
+    if effect is not None and after.n_groups is not None:
+        effect = replace(effect, count=min(effect.count, after.n_groups))
+    return limits_in_groups(limits, Z, effect), effect
 
 
 def is_same(before: RunValue, after: RunValue) -> bool:

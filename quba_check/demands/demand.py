@@ -13,7 +13,6 @@ from quba_check.core.grade import GradeRules
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import EACH, Better, Request, target_name, titled_name
 from quba_check.number_format import format_bound
-from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, BoundKey, Tier, VerdictOutcome, VerdictRow, Waiver
 from quba_check.strict_yaml import Location
@@ -188,10 +187,8 @@ class Demand:
         *,
         within_noise: bool = False,
         policy: Policy = POINT,
-        judged: QuantityRow | None = None,
-        note: str = "",
     ) -> VerdictRow:
-        """Return the demand with an outcome, as records store it."""
+        """Return the demand with an outcome, as records store it, without the number of its slices."""
         return VerdictRow(
             id=id,
             **{name: getattr(self, name) for name in _IN_RECORDS},
@@ -211,8 +208,6 @@ class Demand:
             within_noise=within_noise,
             policy=policy.uncertain,
             confidence=policy.confidence,
-            judged=judged,
-            note=note,
         )
 
     @property

@@ -145,7 +145,7 @@ def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity
 
     def limits(z: Scores, effect: float) -> Limits:
         hits, n, false, m = (float(count / effect) for count in counts)
-        return class_metrics.restated_share_limits(prevalence, hits, n, false, m, z)
+        return class_metrics.restated_share_limits(prevalence, (hits, n), (false, m), z)
 
     return rows.quantity(class_metrics.restated_share(prevalence, *shares), limits, sides)
 

@@ -296,7 +296,7 @@ def _curve(
     def limits_of(z: Scores, effect: float) -> Limits:
         return score + z * math.sqrt(error.standard_error**2 * effect + excess)
 
-    limits, _ = limits_in_groups(limits_of, _Z, error.influences, groups)
+    limits = limits_in_groups(limits_of, _Z, group_effect(error.influences, groups))
     return None if limits is None else bounded_curve(limits)
 
 

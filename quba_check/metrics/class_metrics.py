@@ -173,25 +173,24 @@ def restated_share(prevalence: float, hits: Estimate, false: Estimate) -> Estima
 
 
 def restated_share_limits(
-    prevalence: float, hits: float, n: float, false: float, m: float, z: Scores
+    prevalence: float, of_class: tuple[float, float], of_others: tuple[float, float], z: Scores
 ) -> Limits:
     """Limits of `restated_share`, from those of the ratio of both shares.
 
     Args:
         prevalence: see `restated_share`.
-        hits: images of the class that are called so; with groups all counts are divided by the design effect.
-        n: images of the class, above 0.
-        false: other images that are called so, not both 0.
-        m: other images, above 0.
+        of_class: images of the class that are called so, and all images of the class, above 0; with groups
+            all counts are divided by the design effect.
+        of_others: other images that are called so, not 0 for both, and all other images, above 0.
         z: (K,) normal scores.
 
     Returns:
         (K,) limits in [0, 1].
     """
-    if hits > false:  # the larger count is the denominator, which must not be 0
-        odds = (1 - prevalence) / prevalence * _ratio_limits(false, m, hits, n, -z)
+    if of_class[0] > of_others[0]:  # the larger count is the denominator, which must not be 0
+        odds = (1 - prevalence) / prevalence * _ratio_limits(*of_others, *of_class, -z)
         return 1 / (1 + odds)
-    odds = prevalence / (1 - prevalence) * _ratio_limits(hits, n, false, m, z)
+    odds = prevalence / (1 - prevalence) * _ratio_limits(*of_class, *of_others, z)
     return 1 - 1 / (1 + odds)  # also for infinite odds
 
 

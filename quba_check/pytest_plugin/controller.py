@@ -33,7 +33,7 @@ from quba_check.records.files import (
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.plan import plan_lines, plan_table, saving_line
-from quba_check.reports.tables import wrap_text
+from quba_check.reports.tables import fit_encoding, wrap_text
 from quba_check.reports.terminal import render
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.store import content_hash
@@ -234,11 +234,10 @@ class Controller:
                 record,
                 width=text_width(config),
                 colour=writer.hasmarkup,
-                is_ascii=not encoding.lower().startswith("utf"),
                 classes=config.option.quba_classes,
                 path=file,
             )
-            terminalreporter.write(text + (f"record: {file}\n" if file else ""))
+            terminalreporter.write(fit_encoding(text, encoding) + (f"record: {file}\n" if file else ""))
         if self.page is not None:
             terminalreporter.write(f"page: {shown_path(self.page, Path.cwd())}\n")
         if self._plan is not None and (line := saving_line(self._plan, self._progress.seconds)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ _REMOVALS = ("kind", "model", "files", "size", "last change")
 _KINDS = {"images": "prepared images", "copies": "copies of data"}
 
 
-def inventory_table(location: str, inventory: Inventory, now: float) -> str:
+def inventory_table(location: str, inventory: Inventory) -> str:
     """Return the models of a store as a table, with its size below."""
     rows = [
         (
@@ -25,7 +26,7 @@ def inventory_table(location: str, inventory: Inventory, now: float) -> str:
             f"{len(row.views):,}",
             f"{row.images:,}",
             format_bytes(row.size),
-            _ago(row.modified, now),
+            _ago(row.modified),
         )
         for row in model_rows(inventory)
     ]
@@ -39,7 +40,7 @@ def inventory_table(location: str, inventory: Inventory, now: float) -> str:
     return table + wrapped(lines, terminal_width())
 
 
-def inventory_json(location: str, inventory: Inventory, now: float) -> str:  # noqa: ARG001  as inventory_table
+def inventory_json(location: str, inventory: Inventory) -> str:
     """Return the models of a store as JSON."""
     content = {
         "store": location,
@@ -65,12 +66,11 @@ def prune_text(
     inventory: Inventory,
     selected: Sequence[Removal],
     conditions: PruneConditions,
-    now: float,
     *,
     is_dry: bool,
 ) -> str:
     """Return the selected files by kind and model, and the store's size afterwards."""
-    rows = list(_removal_rows(selected, now))
+    rows = list(_removal_rows(selected))
     table = table_text(_REMOVALS, rows, _REMOVALS[2:], cut=["model"], width=terminal_width()) if rows else ""
     size = sum(each.size for each in selected)
     left = inventory.size() - size
@@ -95,7 +95,7 @@ def iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str, ...]]:
+def _removal_rows(selected: Sequence[Removal]) -> Iterator[tuple[str, ...]]:
     """Yield a row for each kind and model, in the order of the removals."""
     groups = grouped(((each.kind, each.model), each) for each in selected)
     for (kind, model), several in groups.items():
@@ -104,7 +104,7 @@ def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str
             model,
             f"{sum(len(each.files) for each in several):,}",
             format_bytes(sum(each.size for each in several)),
-            _ago(max(each.modified for each in several), now),
+            _ago(max(each.modified for each in several)),
         )
 
 
@@ -115,5 +115,5 @@ def _sizes(inventory: Inventory) -> dict[str, int]:
     return {_KINDS.get(kind, kind): inventory.size(kind) for kind in shown}
 
 
-def _ago(modified: float, now: float) -> str:
-    return f"{format_age(now - modified)} ago"
+def _ago(modified: float) -> str:
+    return f"{format_age(time.time() - modified)} ago"

@@ -61,7 +61,7 @@ MeasuredCell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
 
 
-def dimension_table(record: Record, *, rule: str, width: int) -> Table:
+def dimension_table(record: Record, *, width: int) -> Table:
     """Return a table of dimensions, with further rows for parts with unmet demands.
 
     Of several demands on a dimension it shows the one with the most severe verdict, the first of equals;
@@ -70,7 +70,6 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
 
     Args:
         record: the record.
-        rule: the character of the rule below the headings.
         width: maximal width in columns. Worst parts are wrapped between words; without room they are left
             out, then demands are wrapped, and names between conditions. A table that is still too wide
             exceeds it.
@@ -79,7 +78,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     gap = 0 if has_intervals else 1
     blank = "    \n"
     # Only a rule below the headings.
-    box = Box(f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii())
+    box = Box(f"{blank}{blank}────\n" + blank * 5)
     table = Table(box=box, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
     rows = [[Text(heading) for heading in HEADINGS], *_rows(record)]
     columns = dict(zip(HEADINGS, zip(*rows, strict=True), strict=True))
@@ -171,16 +170,13 @@ def _cells(row: MeasuredCell, own: VerdictRow | None, others: Sequence[VerdictRo
     return [value, interval, Text(demand), verdict]
 
 
-def render(
-    record: Record, *, width: int, colour: bool, is_ascii: bool = False, classes: bool = False, path: str = ""
-) -> str:
+def render(record: Record, *, width: int, colour: bool, classes: bool = False, path: str = "") -> str:
     """Return a record as text.
 
     Args:
         record: the record.
         width: maximal width in columns, at least 72. Longer names and numbers exceed it; none is cut.
         colour: add ANSI colours.
-        is_ascii: use only ASCII characters, for logs of other encodings.
         classes: add the table of single classes, if the record has it.
         path: path of the record's file, for the next steps; empty if none was written.
 
@@ -200,19 +196,18 @@ def render(
         highlight=False,
         legacy_windows=False,
     )
-    paragraphs = _paragraphs(record, width, "-" if is_ascii else "─", path, classes=classes)
-    text = printed(console, paragraphs, soft_wrap=True)
-    return text.encode("ascii", "backslashreplace").decode("ascii") if is_ascii else text
+    paragraphs = _paragraphs(record, width, path, classes=classes)
+    return printed(console, paragraphs, soft_wrap=True)
 
 
-def _paragraphs(record: Record, width: int, rule: str, path: str, *, classes: bool) -> Iterator[Text | Table]:
+def _paragraphs(record: Record, width: int, path: str, *, classes: bool) -> Iterator[Text | Table]:
     header = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
     header += f", {record.environment.arithmetic}"
     yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
     if record.predictions is not None and record.predictions.reused:
         yield _wrapped(record.predictions.text, width, style="dim")
-    yield (table := dimension_table(record, rule=rule, width=width))
+    yield (table := dimension_table(record, width=width))
     left_out = len(record.measurements) - len(_shown(record))
     if left_out:
         line = f"not measured, as no demand needs it: {counted(left_out, 'dimension')}"

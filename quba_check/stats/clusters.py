@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ class GroupEffect:
 
 def group_effect(
     influences: Mapping[SampleName, Influences],
-    groups: Mapping[SampleName, GroupIds],
+    groups: Mapping[Any, GroupIds],
     sides: Mapping[SampleName, Sides] | None = None,
     *,
     is_difference: bool = False,
@@ -144,37 +144,24 @@ def group_effect(
 
 
 def limits_in_groups(
-    limits: Callable[[Scores, float], Limits],
-    z: Scores,
-    influences: Mapping[SampleName, Influences],
-    groups: Mapping[Any, GroupIds],
-    count: int | None = None,
-    sides: Mapping[SampleName, Sides] | None = None,
-) -> tuple[Limits | None, GroupEffect | None]:
-    """Return limits with each group as one observation, and the effect of groups.
+    limits: Callable[[Scores, float], Limits], z: Scores, effect: GroupEffect | None
+) -> Limits | None:
+    """Return limits with each group as one observation.
 
     Args:
         limits: returns limits at (K,) scores of a sample that is smaller by a factor, the design effect.
         z: (K,) normal scores.
-        influences: by sample, (n,) in the unit of the number.
-        groups: by sample, (n,) identifiers of groups.
-        count: number of groups that count, if smaller than that of all, such as those of a class.
-        sides: by sample, the images that count; see `group_effect`.
+        effect: that of the groups; None without groups.
 
     Returns:
-        (K,) limits, None for too few groups; the effect, None without groups.
+        (K,) limits, None for too few groups.
 
-    >>> one = {"clean": np.array([0.5, -0.5])}
-    >>> limits_in_groups(lambda z, effect: z * effect, np.array([2.0]), one, {})
-    (array([2.]), None)
+    >>> limits_in_groups(lambda z, effect: z * effect, np.array([2.0]), None)
+    array([2.])
     """
-    effect = group_effect(influences, groups, sides)
     if effect is None:
-        return limits(z, 1.0), None
-    effect = replace(effect, count=effect.count if count is None else min(effect.count, count))
-    if effect.count < LEAST_GROUPS:
-        return None, effect
-    return limits(effect.scores(z), effect.factor), effect
+        return limits(z, 1.0)
+    return None if effect.count < LEAST_GROUPS else limits(effect.scores(z), effect.factor)
 
 
 def mean_group_size(group: GroupIds, counted: NDArray[np.bool_]) -> float:

@@ -66,15 +66,10 @@ def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
         note = size_note(demand, evidence)
     elif isinstance(evidence, Drop) and verdict.value is not None:
         judged = quantity_row(evidence, "low")
-    return demand.verdict_row(
-        node,
-        verdict.outcome,
-        explanation(verdict),
-        within_noise=verdict.within_noise,
-        policy=verdict.policy,
-        judged=judged,
-        note=note,
+    row = demand.verdict_row(
+        node, verdict.outcome, explanation(verdict), within_noise=verdict.within_noise, policy=verdict.policy
     )
+    return row.model_copy(update={"judged": judged, "note": note})
 
 
 def grade_row(grade: Grade, file: str) -> GradeRow:

@@ -192,7 +192,7 @@ def test_precision_for_a_prevalence():
 def test_limits_for_a_prevalence_are_around_the_value(prevalence, hits, false, n, m):
     if not hits + false:
         return
-    limits = restated_share_limits(prevalence, hits, n, false, m, np.linspace(-4, 4, 33))
+    limits = restated_share_limits(prevalence, (hits, n), (false, m), np.linspace(-4, 4, 33))
     value = restated_share(prevalence, Estimate(hits / n), Estimate(false / m)).value
     assert np.isfinite(limits).all()
     assert limits[16] == pytest.approx(value)
@@ -207,7 +207,7 @@ def test_limits_for_a_prevalence_by_hand():
     low = np.hypot(np.log(own.low * 60 / 40), np.log(other.high * 80 / 50))
     high = np.hypot(np.log(own.high * 60 / 40), np.log(other.low * 80 / 50))
     odds = 0.2 / 0.8 * (40 / 60) / (50 / 80) * np.exp([-low, 0, high])
-    assert restated_share_limits(0.2, 40, 60, 50, 80, Z) == pytest.approx(1 - 1 / (1 + odds))
+    assert restated_share_limits(0.2, (40, 60), (50, 80), Z) == pytest.approx(1 - 1 / (1 + odds))
 
 
 def test_limits_of_f1_are_those_of_the_share_of_the_union():

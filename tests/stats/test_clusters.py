@@ -1,6 +1,7 @@
 """The effect of groups of images on the error of a number."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -304,14 +305,13 @@ def test_limits_in_groups_by_hand() -> None:
     def limits_at(scores: np.ndarray, effect: float) -> np.ndarray:
         return scores * effect
 
-    alone, no_effect = limits_in_groups(limits_at, z, influences, {})
-    assert alone is not None
-    assert (alone.tolist(), no_effect) == (z.tolist(), None)
-    limits, effect = limits_in_groups(limits_at, z, influences, groups)
-    assert limits == pytest.approx([-24 / 11 * 2.200985, 0.0, 24 / 11 * 2.200985])
-    few, effect = limits_in_groups(limits_at, z, influences, groups, count=9)
+    assert group_effect(influences, {}) is None
+    assert limits_in_groups(limits_at, z, None) == pytest.approx(z)
+    effect = group_effect(influences, groups)
     assert effect is not None
-    assert (few, effect.count) == (None, 9)
+    limits = limits_in_groups(limits_at, z, effect)
+    assert limits == pytest.approx([-24 / 11 * 2.200985, 0.0, 24 / 11 * 2.200985])
+    assert limits_in_groups(limits_at, z, replace(effect, count=9)) is None
 
 
 def test_differences_of_groups_on_both_sides() -> None:
