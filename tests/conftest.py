@@ -48,7 +48,8 @@ sys.dont_write_bytecode = False
 
 HERE = Path(__file__).parent
 UNMEASURED = ("acceptance/", "fuzz/")
-"""Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
+"""Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none. Tests of properties
+are left out too: counting lines takes twice their time, and each number has cases by hand."""
 MEASURED = ("acceptance/test_passing_run", "acceptance/test_selection")
 """Runs of the whole plugin, which no test of a single module shows."""
 SLOW = (
@@ -90,7 +91,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(path).is_absolute():
             continue
         item.add_marker(pytest.mark.filterwarnings("error", "ignore:.*torch.jit"), append=False)
-        if path.startswith(UNMEASURED) and not path.startswith(MEASURED):
+        is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if is_property or (path.startswith(UNMEASURED) and not path.startswith(MEASURED)):
             item.add_marker("no_cover")
         is_slow = path.startswith(SLOW) and not path.startswith(QUICK)
         if is_slow or SERVERS & {*getattr(item, "fixturenames", ())}:
