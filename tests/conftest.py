@@ -48,8 +48,8 @@ sys.dont_write_bytecode = False
 
 HERE = Path(__file__).parent
 UNMEASURED = ("acceptance/", "fuzz/")
-"""Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none. Tests of properties
-are left out too: counting lines takes twice their time, and each number has cases by hand."""
+"""Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none.
+Tests of properties are left out too: counting lines doubles their time, and each number has cases by hand."""
 MEASURED = ("acceptance/test_passing_run", "acceptance/test_selection")
 """Runs of the whole plugin, which no test of a single module shows."""
 SLOW = (
