@@ -14,7 +14,8 @@ from quba_check.comparison.misclassified import flips_csv
 from quba_check.errors import OptionError
 from quba_check.records.baselines import FOLDER, RECORD, approvals
 from quba_check.records.files import HISTORY
-from quba_check.reports.comparison import comparison_text, history_text
+from quba_check.reports.comparison import comparison_text
+from quba_check.reports.history import history_text
 from quba_check.reports.tables import terminal_width
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.text import Text
 
 from quba_check.comparison.compare import ChangeRow, Comparison
 from quba_check.core.request import target_name
-from quba_check.number_format import UNIT_SIGNS, counted, format_distinct, format_value, interval_text
-from quba_check.records.baselines import approved_values
-from quba_check.reports.cells import NONE, interval_cell, signed_value
+from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
+from quba_check.reports.cells import NONE, signed_value
 from quba_check.reports.tables import code, code_block, json_text, markdown_table, table_text, wrapped
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
-_OF_HISTORY = ("number", "approved", "model", "by", "value", "interval")
 WIDTH = 80
 """Columns at which the lines around the table are wrapped."""
 _UNPAIRED = "*"
@@ -40,14 +37,14 @@ def comparison_table(comparison: Comparison, rows: Sequence[ChangeRow]) -> str:
 
 def _short_cells(row: ChangeRow) -> tuple[str | Text, ...]:
     """Return name with unit, before, after, change, interval and finding."""
-    name, before, after, change, interval, finding, *_ = change_cells(row)
+    name, before, after, change, interval, finding, *_ = change_cells(row, unpaired=_UNPAIRED)
     if max(len(before), len(after)) > _LONGEST:
         before, after = format_value(row.before, row.unit), format_value(row.after, row.unit)
     sign = UNIT_SIGNS.get(row.unit, "")
     unit = sign and f" ({sign.strip()})"
     numbers = (number.removesuffix(sign) for number in (before, after, change))
     styled = Text(finding, style=_STYLES[row.finding])
-    return (name + unit, *numbers, interval.replace(" (unpaired)", _UNPAIRED), styled)
+    return (name + unit, *numbers, interval, styled)
 
 
 def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
@@ -100,47 +97,25 @@ def _title(comparison: Comparison, write: Callable[[str], str] = str) -> str:
     return f"{before} → {after} on {suite}, protocol {comparison.protocol}"
 
 
-def change_cells(row: ChangeRow, between: str = "..") -> list[str]:
-    """Return name, before, after, change, interval, finding, lost and gained images, and p as texts."""
+def change_cells(row: ChangeRow, between: str = "..", unpaired: str = " (unpaired)") -> list[str]:
+    """Return name, before, after, change, interval, finding, lost and gained images, and p as texts.
+
+    Args:
+        row: the change.
+        between: separates the limits of the interval.
+        unpaired: ends an unpaired interval.
+    """
     before, after = format_distinct(row.before, row.after, row.unit)
     interval = interval_text(row.interval, row.unit, row.n, write=signed_value, between=between)
     if interval and not row.paired:
-        interval += " (unpaired)"
+        interval += unpaired
     return [
         row.dimension if row.part is None else f"  {row.part}",
         before,
         after,
         signed_value(row.change, row.unit),
         interval or NONE,
-        row.finding if row.better else "-",
-        "-" if row.lost is None else f"{row.lost:,}/{row.gained:,}",
-        "-" if row.p is None else f"{row.p:.2g}",
+        row.finding if row.better else NONE,
+        NONE if row.lost is None else f"{row.lost:,}/{row.gained:,}",
+        NONE if row.p is None else f"{row.p:.2g}",
     ]
-
-
-def history_text(name: str, approvals: Sequence[Mapping[str, Any]], kind: str, width: int) -> str:
-    """Return the numbers behind the demands at each approval of a baseline.
-
-    Args:
-        name: name of the baseline.
-        approvals: the lines of its history.
-        kind: `table`, `json` or `markdown`.
-        width: columns to which a table cuts the names of models and people.
-    """
-    if kind == "json":
-        return json_text({"baseline": name, "approvals": approvals}, is_ascii=True)
-    title = f"{name}: {counted(len(approvals), 'approval')}"
-    values = [*map(approved_values, approvals)]
-    rows = []
-    for number in dict.fromkeys(target for of_line in values for target in of_line) or ["-"]:
-        for line, of_line in zip(approvals, values, strict=True):
-            time, *who = (str(line.get(key, "-")) for key in ("time", "model", "by"))
-            cells = [NONE, NONE]
-            row = of_line.get(number)
-            if row is not None:
-                cells = [format_value(row.value, row.unit), interval_cell(row) or NONE]
-            rows.append([number, time[:10], *who, *cells])
-    if kind == "markdown":
-        return f"### {code(title)}\n\n{markdown_table(_OF_HISTORY, [[*map(code, row)] for row in rows])}\n"
-    table = table_text(_OF_HISTORY, rows, right=["value"], cut=["model", "by"], width=width)
-    return f"{title}\n{table}"

@@ -6,7 +6,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.compare import ChangeRow, Comparison, SideRow
-from quba_check.reports.comparison import comparison_text, history_text
+from quba_check.reports.comparison import comparison_text
 
 
 def side(name: str) -> SideRow:
@@ -55,10 +55,3 @@ def test_json_is_ascii() -> None:
     assert text.isascii()
     assert json.loads(text)["notes"] == ["modèle 🐝"]
     assert json.loads(text)["changes"][0]["p"] == 0.3269
-
-
-def test_a_history_states_the_images_behind_an_interval_that_says_nothing() -> None:
-    value = {"value": 0.5, "unit": "fraction", "n": 3, "interval": [0.02, 0.98], "better": "high"}
-    approval = {"time": "2026-01-02T03:04:05", "model": "m", "by": "me", "values": {"accuracy": value}}
-    text = history_text("release", [approval], "markdown", 80)
-    assert "| `accuracy` | `2026-01-02` | `m` | `me` | `0.500` | `too few images (3)` |" in text
