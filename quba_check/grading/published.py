@@ -23,6 +23,9 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading.population import Normalisation, Population, PopulationRow
 
 Suspect = Literal["double-softmax", "train-mode"]
+ModelProperty = Literal["architecture", "pretraining", "training"]
+PROPERTIES: tuple[ModelProperty, ...] = ("architecture", "pretraining", "training")
+"""The properties of published models that a constraint can name."""
 
 SOURCE = "326 models of arXiv 2503.17110"
 SUITE = "imagenet"
@@ -74,6 +77,11 @@ class PublishedModel:
     timm: str | None
     suspect: tuple[Suspect, ...]
     values: Mapping[str, float]
+
+    @property
+    def properties(self) -> dict[ModelProperty, str]:
+        """Architecture, pretraining and training; the architecture is the family."""
+        return {"architecture": self.family, "pretraining": self.pretraining, "training": self.training}
 
     @property
     def doubtful(self) -> frozenset[str]:

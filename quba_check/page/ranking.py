@@ -13,22 +13,23 @@ from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
 from quba_check.grading import PublishedModel, published
 from quba_check.grading.population import Population
+from quba_check.grading.published import PROPERTIES, ModelProperty
 from quba_check.messages import listed
 from quba_check.page.columns import Column, Reference, shorten
 from quba_check.reports.ranking import excerpt
-from quba_check.study.ranking import GROUPS, ModelGroup, RankedModel, group_names, groups_of, rank, value_text
+from quba_check.study.ranking import RankedModel, dimension_value_text, property_values, rank
 from quba_check.study.statistics import study_tables
 
 ROWS = 20
 """Models in the table without JavaScript."""
 LONGEST_ID = 60
 DEFAULT_X = "parameters"
-FILTERS: Mapping[str, ModelGroup] = {
+FILTERS: Mapping[str, ModelProperty] = {
     "family": "architecture",
     "pretraining": "pretraining",
     "training": "training",
 }
-"""Groups by the name of their filter in the address."""
+"""Properties by the name of their filter in the address."""
 
 
 def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
     details = published.published_details(population)
     dimensions = tuple(population.mu)
     names = [column.name for column in records]
-    own = sorted((model for model in models if model.is_own), key=lambda model: int(model.file or 0))
+    own_models = sorted((model for model in models if model.is_own), key=lambda model: int(model.file or 0))
     ranked = [model for model in models if model.rank is not None]
     count = sum(not model.is_own for model in ranked)
     suspects = sorted({cause for model in models for cause in model.suspect})
@@ -57,7 +58,7 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
         "problem": "",
         "suite": suite,
         "models": count,
-        "own": list(zip(names, own, strict=True)),
+        "own": list(zip(names, own_models, strict=True)),
         "titles": {"score": "QUBA score", **{name: _title(name) for name in dimensions}},
         "weights": {name: f"{registry[name].weight:.2f}" for name in dimensions},
         "filters": list(_filters(details.values())),
@@ -84,7 +85,7 @@ def _models(records: Sequence[Column], population: Population) -> list[RankedMod
     return rank(
         population,
         dict.fromkeys(population.problems, 0.0),
-        own=[replace(column.run, file=str(column.number)) for column in records],
+        runs=[replace(column.run, file=str(column.number)) for column in records],
         # A record that this population graded in spite of another suite is ranked too.
         allow_other_suite=any(
             grade.population == population.name and grade.other_suite and grade.letter for grade in grades
@@ -99,13 +100,13 @@ def _title(name: str) -> str:
 
 
 def _filters(models: Collection[PublishedModel]) -> Iterator[dict[str, Any]]:
-    """Yield name, group, models by value, and each model's number of its value."""
-    for name, group in FILTERS.items() if models else ():
-        values = [groups_of(model)[group] for model in models]
-        names = group_names(models, group)
+    """Yield name, property, models by value, and each model's number of its value."""
+    for name, key in FILTERS.items() if models else ():
+        values = [model.properties[key] for model in models]
+        names = property_values(models, key)
         counts = {value: values.count(value) for value in names}
         numbers = "".join(str(names.index(value)) for value in values)
-        yield {"name": name, "group": group, "counts": counts, "of": numbers}
+        yield {"name": name, "group": key, "counts": counts, "of": numbers}
 
 
 def _cells(
@@ -113,12 +114,12 @@ def _cells(
 ) -> tuple[bool, list[str]]:
     """Return True for an own model, and the cells of its row."""
     doubtful = details[model.id].doubtful if model.id in details and not model.is_own else ()
-    known = {name: value_text(name, value) for name, value in model.values.items()}
+    known = {name: dimension_value_text(name, value) for name, value in model.values.items()}
     known |= {name: f"{known[name]} ?" for name in doubtful if name in known}
     values = [known.get(name, "–") for name in dimensions]
     name = names[int(model.file or 0)] if model.is_own else shorten(model.id, LONGEST_ID)
-    groups = [model.groups.get(group, "") for group in (GROUPS if details else ())]
-    return model.is_own, [str(model.rank), name, f"{model.score:.3f}", *values, *groups]
+    properties = [model.properties.get(key, "") for key in (PROPERTIES if details else ())]
+    return model.is_own, [str(model.rank), name, f"{model.score:.3f}", *values, *properties]
 
 
 def _script_data(view: Mapping[str, Any], details: Mapping[str, PublishedModel]) -> dict[str, Any]:

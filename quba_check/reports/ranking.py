@@ -10,11 +10,11 @@ from rich.cells import cell_len
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading.population import Population, full_weights
-from quba_check.grading.published import Suspect, suspect_sentence
+from quba_check.grading.published import PROPERTIES, Suspect, suspect_sentence
 from quba_check.messages import grouped, listed
 from quba_check.reports.tables import json_text, shorten, table_text, wrapped
 from quba_check.storage.csv_text import csv_text
-from quba_check.study.ranking import GROUPS, Constraints, RankedModel, value_text
+from quba_check.study.ranking import Constraints, RankedModel, dimension_value_text
 
 LONGEST_NAME = 28
 OWN = ">"
@@ -22,7 +22,7 @@ MARKS: Mapping[Suspect, str] = {"double-softmax": "*", "train-mode": "+"}
 """Marks of models with suspect values, after their names."""
 RIGHT = ("rank", "score", "overall", *(name.replace("_", "\n") for name in PUBLISHED_DIMENSIONS))
 CSV_COLUMNS = (
-    *("rank", "model", "score", "overall_rank", "percentile", "record", *GROUPS, "suspect", "timm"),
+    *("rank", "model", "score", "overall_rank", "percentile", "record", *PROPERTIES, "suspect", "timm"),
     *(*PUBLISHED_DIMENSIONS, "rank_from", "rank_to", "notes"),
 )
 _GAP = 2
@@ -36,10 +36,10 @@ def excerpt(models: Sequence[RankedModel], n_best: int | None) -> list[RankedMod
         n_best: number of models of the population; None for all.
     """
     of_population = [index for index, model in enumerate(models) if not model.is_own]
-    own = {index + step for index, model in enumerate(models) if model.is_own for step in (-1, 0, 1)}
+    near_records = {index + step for index, model in enumerate(models) if model.is_own for step in (-1, 0, 1)}
     rows: list[RankedModel | None] = []
     previous = -1
-    for index in sorted({*of_population[:n_best], *own} & {*range(len(models))}):
+    for index in sorted({*of_population[:n_best], *near_records} & {*range(len(models))}):
         rows += [models[index]] if index == previous + 1 else [None, models[index]]
         previous = index
     return rows
@@ -69,8 +69,8 @@ class Ranking:
         """Return the models of a machine-readable format; a limit keeps own models."""
         if limit is None:
             return list(self.models)
-        own = (model for model in self.models if model.is_own and model.rank is None)
-        return [*filter(None, self.rows(limit)), *own]
+        unranked = (model for model in self.models if model.is_own and model.rank is None)
+        return [*filter(None, self.rows(limit)), *unranked]
 
 
 def ranking_table(ranking: Ranking, limit: int, width: int) -> str:
@@ -95,7 +95,7 @@ def _heading(ranking: Ranking) -> Iterator[str]:
     yield f"weights: {f'{changed}; else ' if changed else ''}default"
     bounds = [f"{name} >= {bound:g}" for name, bound in constraints.least.items()]
     bounds += [f"{name} <= {bound:g}" for name, bound in constraints.most.items()]
-    bounds += [f"{group} {' or '.join(names)}" for group, names in constraints.groups.items()]
+    bounds += [f"{key} {' or '.join(names)}" for key, names in constraints.properties.items()]
     if bounds:
         yield f"constraints: {'; '.join(bounds)}"
 
@@ -103,9 +103,9 @@ def _heading(ranking: Ranking) -> Iterator[str]:
 def _table(ranking: Ranking, rows: Sequence[RankedModel | None], width: int) -> str:
     """Return the table, with the most useful columns that fit the width."""
     first, others = _dimensions_by_interest(ranking)
-    has_groups = any(model.groups for model in ranking.models)
+    has_properties = any(model.properties for model in ranking.models)
     names = ["rank", "model", "score", *(["overall"] if ranking.constraints else [])]
-    names += [*first, *(GROUPS if has_groups else ()), *others]
+    names += [*first, *(PROPERTIES if has_properties else ()), *others]
     columns: dict[str, list[str]] = {}
     room = width + _GAP
     for name in names:
@@ -125,8 +125,8 @@ def _cell(model: RankedModel, name: str) -> str:
         return f"{OWN} {short}" if model.is_own else f"{short} {marks}".rstrip()
     score = "" if model.score is None else f"{model.score:.4f}"
     cells = {"rank": str(model.rank), "overall": str(model.overall_rank), "score": score}
-    cells |= {str(group): value for group, value in model.groups.items()}
-    cells |= {dimension: value_text(dimension, value) for dimension, value in model.values.items()}
+    cells |= {str(key): value for key, value in model.properties.items()}
+    cells |= {dimension: dimension_value_text(dimension, value) for dimension, value in model.values.items()}
     return cells.get(name, "")
 
 
@@ -143,8 +143,8 @@ def _notes(ranking: Ranking, rows: Sequence[RankedModel | None]) -> Iterator[str
     ranked = sum(model.rank is not None and not model.is_own for model in ranking.models)
     count = sum(1 for model in rows if model and not model.is_own)
     if count < ranked or not ranked:
-        shown = f"shown: {count} of {ranked} ranked models; --limit N shows more"
-        yield shown if ranked else "no model meets the constraints"
+        cut = f"shown: {count} of {ranked} ranked models; --limit N shows more"
+        yield cut if ranked else "no model meets the constraints"
     yield from _own_notes(ranking, ranked)
     for cause, mark in MARKS.items():
         if any(model and cause in model.suspect for model in rows):
@@ -163,8 +163,8 @@ def _notes(ranking: Ranking, rows: Sequence[RankedModel | None]) -> Iterator[str
 
 
 def _own_notes(ranking: Ranking, models: int) -> Iterator[str]:
-    own = [model for model in ranking.models if model.is_own]
-    for model in own:
+    own_models = [model for model in ranking.models if model.is_own]
+    for model in own_models:
         intro = f"{OWN} {model.id} ({model.file}): "
         if model.rank is None:
             score = "" if model.score is None else f"score {model.score:.4f}, "
@@ -177,10 +177,11 @@ def _own_notes(ranking: Ranking, models: int) -> Iterator[str]:
             interval = " (95 % interval {} to {})".format(*model.rank_interval) if model.rank_interval else ""
             text = f"{intro}rank {model.rank} of {models + 1}{interval}"
         yield "; ".join([text, *model.notes])
-    if any(model.rank for model in own):
+    if any(model.rank for model in own_models):
         yield f"{OWN}: your records; other ranks do not count them"
-    if own and ranking.constraints.groups:
-        yield f"{', '.join(ranking.constraints.groups)}: unknown for your records, so they are ranked anyway"
+    properties = ", ".join(ranking.constraints.properties)
+    if own_models and properties:
+        yield f"{properties}: unknown for your records, so they are ranked anyway"
 
 
 def ranking_csv(ranking: Ranking, limit: int | None) -> str:
@@ -212,7 +213,7 @@ def ranking_json(ranking: Ranking, limit: int | None) -> str:
         "constraints": {
             "min": dict(constraints.least),
             "max": dict(constraints.most),
-            **{group: list(names) for group, names in constraints.groups.items()},
+            **{key: list(names) for key, names in constraints.properties.items()},
         },
         "models": [_row(model) for model in ranking.selected(limit)],
     }
@@ -224,7 +225,7 @@ def _row(model: RankedModel) -> dict[str, Any]:
         **{name: getattr(model, name) for name in ("id", "rank", "score", "overall_rank", "percentile")},
         "record": model.file,
         "rank_interval": model.rank_interval,
-        **{group: model.groups.get(group) for group in GROUPS},
+        **{key: model.properties.get(key) for key in PROPERTIES},
         "suspect": list(model.suspect),
         "timm": model.timm,
         "values": dict(model.values),

@@ -24,7 +24,7 @@ from quba_check.messages import listed
 from quba_check.number_format import format_value
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, UnmeasurableRow
 from quba_check.records.record import Record
-from quba_check.study.ranking import grade_run, reason_for_none
+from quba_check.study.run_grade import grade_run, reason_for_none
 
 STRONG = 70.0
 WEAK = 30.0

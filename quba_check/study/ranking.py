@@ -5,24 +5,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade, GradeRules
-from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
-from quba_check.grading.grade import GradedRun, grade
 from quba_check.grading.population import Population, full_weights
-from quba_check.grading.published import PublishedModel, Suspect, published_details
+from quba_check.grading.published import ModelProperty, PublishedModel, Suspect, published_details
 from quba_check.messages import grouped, known_names
 from quba_check.number_format import format_distinct, format_value
-from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, outcome_of
-
-ModelGroup = Literal["architecture", "pretraining", "training"]
-GROUPS: tuple[ModelGroup, ...] = ("architecture", "pretraining", "training")
-"""The properties of published models that a constraint can name."""
+from quba_check.study.run_grade import grade_run, published_measurements, reason_for_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +25,16 @@ class Constraints:
     Attributes:
         least: smallest value by dimension name, in the dimension's unit.
         most: largest value by dimension name.
-        groups: allowed values by group, such as `{"architecture": ("cnn",)}`; own models have no groups, so
-            these do not apply to them.
+        properties: allowed values by property, such as `{"architecture": ("cnn",)}`; own models have no
+            properties, so these do not apply to them.
     """
 
     least: Mapping[str, float] = field(default_factory=dict)
     most: Mapping[str, float] = field(default_factory=dict)
-    groups: Mapping[ModelGroup, Sequence[str]] = field(default_factory=dict)
+    properties: Mapping[ModelProperty, Sequence[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.least or self.most or self.groups)
+        return bool(self.least or self.most or self.properties)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -58,13 +51,13 @@ class Constraints:
             value = values[name]
             for bound, word, sign in (self.least.get(name), "below", 1), (self.most.get(name), "above", -1):
                 if bound is not None and sign * value < sign * bound:
-                    shown, limit = format_distinct(value, bound, registry[name].unit)
-                    return f"{name} {shown} is {word} {limit}"
+                    value_text, limit = format_distinct(value, bound, registry[name].unit)
+                    return f"{name} {value_text} is {word} {limit}"
         return ""
 
-    def admits(self, groups: Mapping[ModelGroup, str]) -> bool:
-        """Return True if a model's groups are allowed."""
-        return all(groups.get(name) in allowed for name, allowed in self.groups.items())
+    def admits(self, properties: Mapping[ModelProperty, str]) -> bool:
+        """Return True if a model's properties are allowed."""
+        return all(properties.get(name) in allowed for name, allowed in self.properties.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +72,13 @@ class RankedModel:
             constraints; None for a model without rank. Own models do not change other ranks.
         overall_rank: the same without constraints.
         percentile: share of the population's scores that are lower, without constraints, in percent [0, 100].
-        groups: architecture, pretraining and training, if known.
+        properties: architecture, pretraining and training, if known.
         suspect: causes of suspect published values.
         timm: name in timm, if known.
         reason: the reason for a missing rank; empty for a ranked model.
         file: the record of an own model; None for a model of the population.
         rank_interval: ranks within the 95 % interval of an own model's score, best first; None if unknown.
-        is_of_other_suite: True for an own model without rank for this reason.
+        is_of_other_suite: True for an own model that has no rank because it was measured on another suite.
         notes: differences between an own model's values and those of the population.
     """
 
@@ -95,7 +88,7 @@ class RankedModel:
     rank: int | None = None
     overall_rank: int | None = None
     percentile: float | None = None
-    groups: Mapping[ModelGroup, str] = field(default_factory=dict)
+    properties: Mapping[ModelProperty, str] = field(default_factory=dict)
     suspect: tuple[Suspect, ...] = ()
     timm: str | None = None
     reason: str = ""
@@ -114,7 +107,7 @@ def rank(
     population: Population,
     weights: Mapping[str, float] | None = None,
     constraints: Constraints | None = None,
-    own: Sequence[StoredRun] = (),
+    runs: Sequence[StoredRun] = (),
     *,
     allow_other_suite: bool = False,
 ) -> list[RankedModel]:
@@ -126,7 +119,7 @@ def rank(
         population: the models.
         weights: weights that replace the defaults, by dimension name.
         constraints: conditions on the ranked models; None for none.
-        own: runs of own models.
+        runs: runs of own models.
         allow_other_suite: also rank own models that were measured on another suite than the population.
 
     Returns:
@@ -134,7 +127,7 @@ def rank(
         constraint are left out; own ones are listed with the reason.
 
     Raises:
-        UserError: an unknown dimension or group, or an invalid weight.
+        UserError: an unknown dimension or property, or an invalid weight.
         PopulationError: the population cannot be compared by a weighted dimension, or it has fewer than ten
             models with all weighted values.
 
@@ -145,19 +138,21 @@ def rank(
     """
     constraints = constraints or Constraints()
     full = full_weights(weights)
-    check_groups(population, constraints)
+    check_properties(population, constraints)
     candidates = _population_models(population, full, constraints)
-    admitted = (model for model in candidates if constraints.admits(model.groups))
+    admitted = (model for model in candidates if constraints.admits(model.properties))
     listed_models = [model for model in admitted if model.reason or not constraints.violation(model.values)]
     scores = population.scores(full)
-    ranked = sorted(model.score for model in listed_models if model.score is not None and not model.reason)
+    ranked_scores = sorted(
+        model.score for model in listed_models if model.score is not None and not model.reason
+    )
 
     def with_ranks(model: RankedModel) -> RankedModel:
         if model.reason or model.score is None:
             return model
         return replace(
             model,
-            rank=_rank(model.score, ranked),
+            rank=_rank(model.score, ranked_scores),
             overall_rank=_rank(model.score, scores),
             percentile=population.percentile(model.score, full),
         )
@@ -165,7 +160,7 @@ def rank(
     counted = population.weights(full)
     unweighted = tuple(name for name in PUBLISHED_DIMENSIONS if counted.get(name, 0.0) == 0)
     rules = GradeRules(full, unweighted, allow_other_suite)
-    own_models = [_own_model(run, population, rules, constraints, ranked) for run in own]
+    own_models = [_own_model(run, population, rules, constraints, ranked_scores) for run in runs]
     models = map(with_ranks, (*listed_models, *own_models))
     return sorted(models, key=lambda model: (bool(model.reason), -(model.score or 0.0), not model.is_own))
 
@@ -175,36 +170,31 @@ def _rank(score: float, scores: Sequence[float]) -> int:
     return len(scores) - bisect_right(scores, score) + 1
 
 
-def groups_of(model: PublishedModel) -> dict[ModelGroup, str]:
-    """Return architecture, pretraining and training of a published model."""
-    return {"architecture": model.family, "pretraining": model.pretraining, "training": model.training}
-
-
-def group_names(models: Iterable[PublishedModel], group: ModelGroup) -> tuple[str, ...]:
-    """Return the values of a group among models, the most frequent first."""
-    values = [groups_of(model)[group] for model in models]
+def property_values(models: Iterable[PublishedModel], name: ModelProperty) -> tuple[str, ...]:
+    """Return the values of a property among models, the most frequent first."""
+    values = [model.properties[name] for model in models]
     return tuple(sorted(set(values), key=lambda value: (-values.count(value), value)))
 
 
-def check_groups(population: Population, constraints: Constraints) -> None:
-    """Check that a population has the groups of constraints.
+def check_properties(population: Population, constraints: Constraints) -> None:
+    """Check that a population has the properties of constraints.
 
     Raises:
-        UserError: an unknown group, or a population without groups.
+        UserError: an unknown value of a property, or a population without properties.
     """
     details = published_details(population)
-    for group, values in constraints.groups.items():
+    for name, values in constraints.properties.items():
         if not details:
             raise UserError(
                 f"it is not known for the models of population '{population.name}'",
-                where=group,
+                where=name,
                 got=f"'{values[0]}'",
                 allowed="only with the populations published and screened",
             )
-        allowed = group_names(details.values(), group)
+        allowed = property_values(details.values(), name)
         for value in values:
             if value not in allowed:
-                raise UserError(where=group, got=f"'{value}'", **known_names(value, allowed))
+                raise UserError(where=name, got=f"'{value}'", **known_names(value, allowed))
 
 
 def _population_models(
@@ -221,7 +211,7 @@ def _population_models(
             id=row.id,
             values=row.values,
             score=population.score(row.values, weights) if has_score else None,
-            groups=groups_of(published) if published else {},
+            properties=published.properties if published else {},
             suspect=suspect,
             timm=published.timm if published else None,
             reason=_missing_reason(row.values, {*weighted, *constraints.dimensions}, suspect),
@@ -234,33 +224,12 @@ def _missing_reason(values: Mapping[str, float], needed: Iterable[str], suspect:
     return f"missing {', '.join(missing)}{cause}" if missing else ""
 
 
-def published_measurements(run: StoredRun) -> dict[str, Measurement]:
-    """Return the measurements of a run in the nine dimensions."""
-    return {name: row for name, row in run.measurements().items() if name in PUBLISHED_DIMENSIONS}
-
-
-def grade_run(run: StoredRun, population: Population, rules: GradeRules) -> Grade:
-    """Return the score and grade of a run against a population.
-
-    Args:
-        run: the run.
-        population: the population.
-        rules: what counts for the grade.
-    """
-    measured = published_measurements(run)
-    record = run.record
-    suite = record.suite
-    origin = GradedRun(record.protocol, suite.name, record.model.classes, suite.generates_corruptions)
-    values = {name: row.value for name, row in measured.items()}
-    return grade(values, rules, population=population, run=origin, measured=measured)
-
-
 def _own_model(
     run: StoredRun,
     population: Population,
     rules: GradeRules,
     constraints: Constraints,
-    ranked: Sequence[float],
+    ranked_scores: Sequence[float],
 ) -> RankedModel:
     measured = published_measurements(run)
     weighted = [name for name in PUBLISHED_DIMENSIONS if name not in rules.allow_missing]
@@ -279,7 +248,9 @@ def _own_model(
         score=result.score,
         reason=reason,
         file=run.file,
-        rank_interval=(_rank(high, ranked), _rank(low, ranked)) if low < high and not reason else None,
+        rank_interval=(_rank(high, ranked_scores), _rank(low, ranked_scores))
+        if low < high and not reason
+        else None,
         is_of_other_suite=result.score is not None and result.percentile is None,
         notes=(*((result.other_suite,) if result.other_suite and not reason else ()), *result.notes),
     )
@@ -298,21 +269,15 @@ def _own_reason(run: StoredRun, result: Grade, missing: Sequence[str]) -> str:
     return ""
 
 
-def reason_for_none(name: str, row: AnyMeasurementRow | None) -> str:
-    """Return the reason for a missing value of a dimension; empty if it is there."""
-    if row is None or isinstance(row, NotMeasuredRow):
-        return "not measured"
-    outcome = outcome_of(name, row)
-    return outcome.reason if isinstance(outcome, Unmeasurable) else ""
-
-
-def value_text(dimension: str, value: float) -> str:
+def dimension_value_text(dimension: str, value: float) -> str:
     """Return the value of a dimension as text.
 
     Parameters of a million or more have one decimal.
 
-    >>> value_text("parameters", 87.1), value_text("parameters", 0.047), value_text("accuracy", 0.0039)
-    ('87.1 M', '0.0470 M', '0.0039')
+    >>> dimension_value_text("parameters", 87.1), dimension_value_text("parameters", 0.047)
+    ('87.1 M', '0.0470 M')
+    >>> dimension_value_text("accuracy", 0.0039)
+    '0.0039'
     """
     unit = registry[dimension].unit
     return format_value(value, unit, digits=1 if unit == "millions" and value >= 1 else None)

@@ -11,7 +11,12 @@ from typing import Final, Literal
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population, PublishedModel, published_models
 from quba_check.grading.population import LEAST_MODELS
-from quba_check.grading.published import ZERO_SHOT_FAMILY, published_population, screened_population
+from quba_check.grading.published import (
+    ZERO_SHOT_FAMILY,
+    ModelProperty,
+    published_population,
+    screened_population,
+)
 from quba_check.messages import listed
 from quba_check.stats.rank_statistics import (
     GroupDifference,
@@ -20,7 +25,6 @@ from quba_check.stats.rank_statistics import (
     holm_adjusted,
     rank_correlation,
 )
-from quba_check.study.ranking import ModelGroup, groups_of
 
 PUBLISHED = ("published", "screened")
 """The populations of published models, which have groups."""
@@ -59,7 +63,7 @@ class GroupContrast:
         reference: name of the group that it is compared with.
     """
 
-    attribute: ModelGroup | Literal["zero-shot"]
+    attribute: ModelProperty | Literal["zero-shot"]
     group: str
     reference: str
 
@@ -147,7 +151,7 @@ def members(contrast: GroupContrast) -> tuple[list[PublishedModel], list[Publish
         if contrast.attribute == ZERO_SHOT:
             by_group[ZERO_SHOT if is_zero_shot(model) else OTHERS].append(model)
         elif model.family != ZERO_SHOT_FAMILY:
-            by_group.setdefault(groups_of(model)[contrast.attribute], []).append(model)
+            by_group.setdefault(model.properties[contrast.attribute], []).append(model)
     return by_group[contrast.group], by_group[contrast.reference]
 
 

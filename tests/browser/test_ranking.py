@@ -91,8 +91,8 @@ def test_ranks_equal_those_of_the_command(
 def test_ranks_of_screened_models_under_filters(open_section: Any) -> None:
     state = fragment({"accuracy": 2}, population="screened", family="transformer", training="supervised")
     shown = rows(open_section(state))
-    groups = {"architecture": ("transformer",), "training": ("supervised",)}
-    models = rank(population("screened"), {"accuracy": 2}, Constraints(groups=groups))  # type: ignore[arg-type]
+    properties = {"architecture": ("transformer",), "training": ("supervised",)}
+    models = rank(population("screened"), {"accuracy": 2}, Constraints(properties=properties))  # type: ignore[arg-type]
     for model in models:
         place, score = shown[model.id]
         assert place == ("–" if model.rank is None else str(model.rank))
@@ -105,7 +105,7 @@ def test_a_slider_changes_ranks_and_announces_them(open_section: Any) -> None:
     wait_for_status(page, "326 models ranked; first: EVA02-b-21k; my <b>swin</b>: rank 104 of 327")
     page.locator("input[data-name='w.parameters']").fill("0")
     own = next(
-        model for model in rank(population("published"), {"parameters": 0}, own=[own_swin()]) if model.is_own
+        model for model in rank(population("published"), {"parameters": 0}, runs=[own_swin()]) if model.is_own
     )
     wait_for_status(page, f"my <b>swin</b>: rank {own.rank} of 327")
     assert "w.parameters=0" in page.evaluate("location.hash")

@@ -17,7 +17,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import UserError
 from quba_check.grading import Population, PopulationRow, population, published_models
 from quba_check.grading.published import RELEASED_CONSTANTS
-from quba_check.study.ranking import Constraints, RankedModel, group_names, rank
+from quba_check.study.ranking import Constraints, RankedModel, property_values, rank
 
 WEIGHTINGS: dict[str, dict[str, float]] = {
     "default": {},
@@ -95,7 +95,7 @@ def test_constraints_select() -> None:
     constraints = Constraints(
         least={"accuracy": 0.8},
         most={"parameters": 30.0},
-        groups={"architecture": ("transformer", "b-cos"), "training": ("supervised",)},
+        properties={"architecture": ("transformer", "b-cos"), "training": ("supervised",)},
     )
     models = rank(population("published"), constraints=constraints)
     assert {model.id for model in models} == {
@@ -116,18 +116,18 @@ def test_bounds_include_their_value() -> None:
     assert [(model.id, model.rank, model.overall_rank) for model in models] == [("AlexNet", 1, 320)]
 
 
-def test_an_unknown_group(snapshot: SnapshotAssertion) -> None:
-    asked = Constraints(groups={"architecture": ("transfomer",)})
+def test_an_unknown_architecture(snapshot: SnapshotAssertion) -> None:
+    asked = Constraints(properties={"architecture": ("transfomer",)})
     assert error_text(UserError, rank, population("published"), constraints=asked) == snapshot
 
 
-def test_a_population_without_groups(snapshot: SnapshotAssertion) -> None:
-    asked = Constraints(groups={"training": ("adversarial",)})
+def test_a_population_without_properties(snapshot: SnapshotAssertion) -> None:
+    asked = Constraints(properties={"training": ("adversarial",)})
     assert error_text(UserError, rank, population("demo"), constraints=asked) == snapshot
 
 
-def test_group_names_begin_with_the_most_frequent() -> None:
-    assert group_names(published_models(), "pretraining") == ("imagenet-1k", "large", "imagenet-21k")
+def test_property_values_begin_with_the_most_frequent() -> None:
+    assert property_values(published_models(), "pretraining") == ("imagenet-1k", "large", "imagenet-21k")
 
 
 # Own models. Twenty models with accuracy 0.50, 0.51, … and equal trimmed spread in nothing else.
@@ -139,7 +139,7 @@ FLEET = Population(
 
 def own(accuracy: float, **changed: object) -> RankedModel:
     (model,) = [
-        model for model in rank(FLEET, own=[own_run({"accuracy": accuracy}, **changed)]) if model.is_own
+        model for model in rank(FLEET, runs=[own_run({"accuracy": accuracy}, **changed)]) if model.is_own
     ]
     return model
 
@@ -151,7 +151,7 @@ def test_an_own_model_is_ranked_by_the_models_above_it() -> None:
 
 
 def test_a_tie_with_an_own_model() -> None:
-    models = rank(FLEET, own=[own_run({"accuracy": 0.68})])
+    models = rank(FLEET, runs=[own_run({"accuracy": 0.68})])
     assert [(model.id, model.rank) for model in models[:4]] == [
         ("m19", 1),
         ("r50", 2),
@@ -163,7 +163,7 @@ def test_a_tie_with_an_own_model() -> None:
 def test_own_models_change_no_other_rank() -> None:
     alone = {model.id: model.rank for model in rank(FLEET)}
     runs = [own_run({"accuracy": accuracy}) for accuracy in (0.6, 0.99)]
-    assert {model.id: model.rank for model in rank(FLEET, own=runs) if not model.is_own} == alone
+    assert {model.id: model.rank for model in rank(FLEET, runs=runs) if not model.is_own} == alone
 
 
 def test_the_interval_of_a_rank() -> None:
@@ -182,7 +182,7 @@ def test_an_own_model_of_another_suite_is_not_ranked(snapshot: SnapshotAssertion
 
 def test_an_own_model_of_another_suite_can_be_ranked_with_a_note(snapshot: SnapshotAssertion) -> None:
     run = own_run({"accuracy": 0.7}, suite="pets")
-    model = rank(FLEET, own=[run], allow_other_suite=True)[0]
+    model = rank(FLEET, runs=[run], allow_other_suite=True)[0]
     assert model.rank == 1
     assert model.notes == snapshot
 
@@ -196,7 +196,7 @@ def test_an_own_model_of_another_suite_can_be_ranked_with_a_note(snapshot: Snaps
     ],
 )
 def test_an_own_model_without_a_rank(values: dict[str, float], most: dict[str, float], reason: str) -> None:
-    models = rank(FLEET, constraints=Constraints(most=most), own=[own_run(values)])
+    models = rank(FLEET, constraints=Constraints(most=most), runs=[own_run(values)])
     assert [(model.rank, model.reason) for model in models if model.is_own] == [(None, reason)]
 
 
@@ -209,7 +209,7 @@ def test_masked_values_are_no_evidence() -> None:
 
 
 def published_population_with(run: object) -> list[RankedModel]:
-    return rank(population("published"), own=[run])  # type: ignore[list-item]
+    return rank(population("published"), runs=[run])  # type: ignore[list-item]
 
 
 def test_an_own_copy_of_a_published_model_has_its_rank() -> None:

@@ -15,10 +15,11 @@ from quba_check.errors import OptionError, UserError
 from quba_check.gate.options import Given, Parse
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import LARGEST, possible_values
+from quba_check.grading.published import PROPERTIES, ModelProperty
 from quba_check.messages import grouped, known_names, listed
 from quba_check.reports.ranking import Ranking, ranking_csv, ranking_json, ranking_table
 from quba_check.reports.tables import terminal_width
-from quba_check.study.ranking import GROUPS, Constraints, ModelGroup, check_groups
+from quba_check.study.ranking import Constraints, check_properties
 from quba_check.study.ranking import rank as rank_models
 
 LIMIT = 20
@@ -122,21 +123,23 @@ def rank(
     limit: int | None,
     form: str,
     store: Place,
-    **groups: tuple[str, ...],
+    **properties: tuple[str, ...],
 ) -> None:
     """Rank the models of a population by QUBA score, under any weights and constraints.
 
     RECORD.json: runs of your models, which are ranked among them. The options select models; the scores stay
     distances from the mean of the whole population.
     """
-    selected: dict[ModelGroup, Sequence[str]] = {name: groups[name] for name in GROUPS if groups[name]}
+    selected: dict[ModelProperty, Sequence[str]] = {
+        name: properties[name] for name in PROPERTIES if properties[name]
+    }
     constraints = Constraints(least, most, selected)
     try:
-        check_groups(population, constraints)
+        check_properties(population, constraints)
     except UserError as error:
         raise OptionError(f"--{error}", where="quba-check published rank") from None
-    own = [read_run(path, store) for path in dict.fromkeys(paths)]
-    models = rank_models(population, weights, constraints, own, allow_other_suite=allow_other_suite)
+    runs = [read_run(path, store) for path in dict.fromkeys(paths)]
+    models = rank_models(population, weights, constraints, runs, allow_other_suite=allow_other_suite)
     ranking = Ranking(population, weights, constraints, tuple(models))
     if form == "table":
         write_output(ranking_table(ranking, limit or LIMIT, terminal_width()))
