@@ -188,7 +188,7 @@ class Demand:
         within_noise: bool = False,
         policy: Policy = POINT,
     ) -> VerdictRow:
-        """Return the demand with an outcome, as records store it, without the number of its slices."""
+        """Return the demand with an outcome for a record, without its number of slices."""
         return VerdictRow(
             id=id,
             **{name: getattr(self, name) for name in _IN_RECORDS},
