@@ -10,7 +10,7 @@ from statistics import median
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.measurement import Cell
-from quba_check.grading.notes import suite_difference
+from quba_check.grading.notes import CROSS_PROTOCOL, suite_difference
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import BUILT_IN, population
 from quba_check.page.drawing import Chart, mark
@@ -136,13 +136,18 @@ class Reference:
         return suite_difference(self.population, record.suite.name, record.model.classes)
 
     def median(self, dimension: str, record: Record) -> float | None:
-        """Return the median of a dimension; None without comparable population."""
+        """Return the median of a dimension; None without comparable values."""
         values = self.values(dimension)
-        return median(values) if values and not self.difference(record) else None
+        return median(values) if values and self.is_comparable(dimension, record) else None
 
     def fits(self, records: Iterable[Record]) -> bool:
         """True if it was measured on the suite of a record."""
         return self.population is not None and not all(map(self.difference, records))
+
+    def is_comparable(self, dimension: str, record: Record) -> bool:
+        """True if suite and protocol define a dimension as those of a record do."""
+        is_crossed = dimension in CROSS_PROTOCOL and self.has_other_protocol(record)
+        return not is_crossed and not self.difference(record)
 
     def has_other_protocol(self, record: Record) -> bool:
         """True if the population is of another protocol than a record."""

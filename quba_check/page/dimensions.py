@@ -32,7 +32,7 @@ class Value:
         text: the value; a dash if there is none.
         interval: its interval; empty if unknown.
         n: number of images, as text; empty if it does not depend on images.
-        rank: position in the population; empty if unknown.
+        better_than: share of the population with a worse value, in words; empty without comparable values.
         label: most severe label of the demands on the dimension itself, not on parts; None without.
         problem: the reason for a missing value, or a caveat of the value; else empty.
         notes: notes on the value.
@@ -42,14 +42,14 @@ class Value:
     text: str
     interval: str = ""
     n: str = ""
-    rank: str = ""
+    better_than: str = ""
     label: Label | None = None
     problem: str = ""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class DimensionView:
+class DimensionSection:
     """A section on one dimension.
 
     Attributes:
@@ -69,18 +69,18 @@ class DimensionView:
     parts: tuple[tuple[str, ...], ...]
 
 
-def dimension_views(columns: Sequence[Column], population: Reference) -> tuple[DimensionView, ...]:
+def dimension_sections(columns: Sequence[Column], population: Reference) -> tuple[DimensionSection, ...]:
     """Return a section for each measured dimension, the published ones first."""
     recorded = [name for column in columns for name in column.record.measured]
     names = dict.fromkeys([*(name for name in PUBLISHED_DIMENSIONS if name in recorded), *recorded])
-    return tuple(_view(name, columns, population) for name in names)
+    return tuple(_section(name, columns, population) for name in names)
 
 
-def _view(name: str, columns: Sequence[Column], population: Reference) -> DimensionView:
+def _section(name: str, columns: Sequence[Column], population: Reference) -> DimensionSection:
     registered = next((dimension for dimension in registry if dimension.name == name), None)
     measured = [row for column in columns if (row := column.measured(name)) is not None]
     better = registered.better if registered else next((row.better for row in measured), None)
-    return DimensionView(
+    return DimensionSection(
         name=name,
         registered=registered,
         better={"high": "higher is better", "low": "lower is better"}.get(better or "", ""),
@@ -125,16 +125,16 @@ def _value(name: str, column: Column, population: Reference) -> Value:
         text=format_value(row.value, row.unit),
         interval=interval_cell(row, " to "),
         n="" if n is None else f"{n:,}",
-        rank=_rank(name, row, column, population),
+        better_than=_better_than(name, row, column, population),
         label=verdict_label,
         problem="; ".join(f"masked, no evidence of robustness: {sign}" for sign in row.masked),
         notes=row.notes,
     )
 
 
-def _rank(name: str, row: MeasurementRow, column: Column, population: Reference) -> str:
+def _better_than(name: str, row: MeasurementRow, column: Column, population: Reference) -> str:
     values = population.values(name)
-    if not values or population.difference(column.record):
+    if not values or not population.is_comparable(name, column.record):
         return ""
     is_low = row.better == "low"
     worse = len(values) - bisect_right(values, row.value) if is_low else bisect_left(values, row.value)
@@ -146,15 +146,15 @@ def _population_figure(name: str, columns: Sequence[Column], population: Referen
     values = population.values(name)
     names = [column.short for column in columns]
     rows = {
-        column.number: row
+        column: row
         for column in columns
         if (row := column.measured(name)) and not population.difference(column.record)
     }
     if not values or not rows:
         return
-    own = {series: row.value for series, row in rows.items()}
+    record_values = {column.number: row.value for column, row in rows.items()}
     unit = next(iter(rows.values())).unit
     caption = f"{len(values):,} models of the population {population.name}, with their median."
-    if name in CROSS_PROTOCOL and any(population.has_other_protocol(column.record) for column in columns):
+    if name in CROSS_PROTOCOL and any(population.has_other_protocol(column.record) for column in rows):
         caption += " Its protocol defines this dimension differently, so the values are not comparable."
-    yield Figure(caption, distribution(values, own, names, unit))
+    yield Figure(caption, distribution(values, record_values, names, unit))

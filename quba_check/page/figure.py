@@ -58,16 +58,18 @@ def _frame(x: Scale, y: Scale, x_title: str, y_title: str) -> list[Shape]:
     ]
 
 
-def distribution(population: Sequence[float], own: Mapping[int, float], names: Names, unit: str) -> Chart:
+def distribution(
+    population: Sequence[float], record_values: Mapping[int, float], names: Names, unit: str
+) -> Chart:
     """Return a histogram of a population with a mark for each record.
 
     Args:
         population: the values, ascending, at least one.
-        own: value by number of the record.
+        record_values: value by number of the record.
         names: names of the records.
         unit: unit of the values; millions have a logarithmic axis.
     """
-    finite = {series: value for series, value in own.items() if math.isfinite(value)}
+    finite = {series: value for series, value in record_values.items() if math.isfinite(value)}
     everything = [*population, *finite.values()]
     is_log = unit == "millions" and min(everything) > 0
     turned = math.log10 if is_log else float

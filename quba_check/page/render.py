@@ -22,7 +22,7 @@ from quba_check.page import provenance
 from quba_check.page.changes import better_model, changes, same_models
 from quba_check.page.columns import Column, Reference, columns, in_common, reference
 from quba_check.page.demands import DemandView, demands
-from quba_check.page.dimensions import dimension_views, formula, heading, paper
+from quba_check.page.dimensions import dimension_sections, formula, heading, paper
 from quba_check.page.pictures import DemandPictures, PicturesByDemand
 from quba_check.page.ranking import ranking
 from quba_check.page.strips import change_chart
@@ -166,7 +166,7 @@ def render_page(
         "looks": LOOKS,
         "better_model": better_model(records),
         "changes": changes(records, baseline),
-        "dimensions": dimension_views(records, compared_with),
+        "dimensions": dimension_sections(records, compared_with),
         "sets": provenance.set_rows(records),
         "ranking": ranking(records, known),
     }

@@ -16,7 +16,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
 from quba_check.grading import Population
 from quba_check.grading.grade import ungraded
-from quba_check.grading.notes import suite_difference
+from quba_check.grading.notes import CROSS_PROTOCOL, suite_difference
 from quba_check.grading.population import full_weights
 from quba_check.grading.population_file import BUILT_IN
 from quba_check.grading.published import published_models
@@ -72,7 +72,7 @@ class Position:
         measured: the measurement; None without a value over all images.
         state: `not measured`, `unmeasurable` or `masked`; empty for a usable value.
         better_than: share of the population's models with a worse value, in percent [0, 100]; None without a
-            usable value or without values of the population.
+            usable value or without comparable values of the population.
         point: change of the score if the value gets better by one point; None without weight.
         costs: parts that make it worse, the most expensive first.
         detail: the parts behind a dimension that is no mean of them; else empty.
@@ -179,7 +179,9 @@ def _position(
         return Position(name, None, state, point=point)
     if measured.masked:
         return Position(name, measured, "masked", point=point)
-    others = [model.values[name] for model in population.rows if name in model.values]
+    is_crossed = name in CROSS_PROTOCOL and population.protocol != record.protocol
+    rows = () if is_crossed else population.rows
+    others = [model.values[name] for model in rows if name in model.values]
     sign = -1 if name in registry and registry[name].better == "low" else 1
     worse = sum(sign * value < sign * measured.value for value in others)
     return Position(

@@ -12,13 +12,13 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.page.columns import Reference, columns, reference
-from quba_check.page.dimensions import DimensionView, dimension_views, formula, paper
+from quba_check.page.dimensions import DimensionSection, dimension_sections, formula, paper
 
 FAILED = VERDICT | {"outcome": "fail", "limit": 0.95}
 
 
-def views(*runs: StoredRun, population: Population | None = None) -> dict[str, DimensionView]:
-    return {view.name: view for view in dimension_views(columns(runs), Reference(population))}
+def views(*runs: StoredRun, population: Population | None = None) -> dict[str, DimensionSection]:
+    return {view.name: view for view in dimension_sections(columns(runs), Reference(population))}
 
 
 def run(**measurements: dict[str, Any]) -> StoredRun:
@@ -28,7 +28,7 @@ def run(**measurements: dict[str, Any]) -> StoredRun:
 def test_every_published_dimension_has_words(tmp_path: Path) -> None:
     write_samples(tmp_path)
     demo = sample(tmp_path, "demo")
-    sections = dimension_views(columns([demo]), reference([demo]))
+    sections = dimension_sections(columns([demo]), reference([demo]))
     assert tuple(view.name for view in sections) == PUBLISHED_DIMENSIONS
     for view in sections:
         assert view.registered == registry[view.name]
@@ -61,8 +61,8 @@ def test_ranks_count_worse_models() -> None:
     sections = views(
         run(accuracy=row | {"better": "high"}, calibration_error=row | {"better": "low"}), population=fleet
     )
-    assert sections["accuracy"].values[0].rank == "better than 25 % of fleet"
-    assert sections["calibration_error"].values[0].rank == "better than 25 % of fleet"
+    assert sections["accuracy"].values[0].better_than == "better than 25 % of fleet"
+    assert sections["calibration_error"].values[0].better_than == "better than 25 % of fleet"
     last = sections["accuracy"].figures[-1]
     assert last.caption == "4 models of the population fleet, with their median."
 
@@ -72,8 +72,20 @@ def test_an_adversarial_value_of_another_protocol_is_marked() -> None:
         "fleet", "released", "tiny", (PopulationRow("a", {"adversarial_robustness": 0.2}),), classes=10
     )
     row = quantity(0.5, 0.01, "ratio", better="high")
-    (view,) = views(run(adversarial_robustness=row), population=fleet).values()
+    one = run(adversarial_robustness=row)
+    (view,) = views(one, population=fleet).values()
     assert view.figures[-1].caption.endswith("so the values are not comparable.")
+    assert view.values[0].better_than == ""
+    assert Reference(fleet).median("adversarial_robustness", one.record) is None
+
+
+def test_a_caption_is_about_the_records_of_its_figure() -> None:
+    fleet = population(adversarial_robustness=[0.2, 0.6])
+    measurements = {"adversarial_robustness": quantity(0.5, 0.01, "ratio", better="high")}
+    suite = {"name": "another", "root": "/data", "fingerprint": "1" * 32}
+    other = record(measurements=measurements, suite=suite, protocol="released")
+    (view,) = views(run(**measurements), StoredRun("other.json", other), population=fleet).values()
+    assert view.figures[-1].caption == "2 models of the population fleet, with their median."
 
 
 def test_a_dimension_without_a_value_has_no_section() -> None:

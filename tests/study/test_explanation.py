@@ -172,6 +172,12 @@ def test_caveats_of_another_suite_and_protocol(snapshot: SnapshotAssertion) -> N
     assert explained(full(), "screened").caveats == ()
 
 
+def test_attacks_of_another_protocol_have_no_position() -> None:
+    explanation = explained(full(protocol="standard"))
+    unknown = {one.name for one in explanation.positions if one.better_than is None}
+    assert unknown == {"adversarial_robustness"}
+
+
 def test_an_own_grade_of_other_weights_is_a_caveat() -> None:
     row = {
         "file": "x.yaml",
