@@ -13,8 +13,6 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "github_comment.py"
 spec = importlib.util.spec_from_file_location("github_comment", SCRIPT)
-assert spec is not None
-assert spec.loader is not None
 github_comment = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(github_comment)
 MARK = github_comment.marker("model/gate/r50.pt")

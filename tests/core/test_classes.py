@@ -1,13 +1,11 @@
 """Predictions restricted to some classes equal those of a model with these classes alone."""
 
-import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from support.errors import error_text
 from support.evaluations import new_evaluation
 from support.tiny import CLASSES, MANIFEST, copy_suite, write_models
@@ -92,22 +90,6 @@ def test_they_equal_those_of_a_smaller_model(evaluate, model: str, outputs: str,
     np.testing.assert_allclose(ours[CLEAN].probabilities.sum(axis=1), 1, atol=1e-6)
     for name in ("accuracy", "adversarial_robustness", "calibration_error", "class_balance", "shape_bias"):
         assert restricted.measure(name).value == pytest.approx(smaller.measure(name).value, abs=1e-4), name
-
-
-def test_the_largest_output_may_be_outside_the_suite(evaluate) -> None:
-    """The restricted answer is computed here from the module itself."""
-    restricted = evaluate("of_all")
-    rng = np.random.default_rng(0)
-    images = [np.tile(rng.integers(0, 256, 3, np.uint8), (8, 8, 1)) for _ in range(60)]
-    answers = restricted.answers(images, crop=False)
-    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
-    module = importlib.import_module(NAME).of_all()
-    z = module((pixels - 0.5) / 0.5).detach().numpy()
-    assert (z.argmax(axis=1) != np.array(COLUMNS)[answers.predicted]).any()
-    z = z[:, COLUMNS]
-    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(answers.probabilities, p, atol=1e-5)
-    assert (answers.predicted == z.argmax(axis=1)).all()
 
 
 def test_answers_in_other_columns_are_other_predictions(evaluate) -> None:

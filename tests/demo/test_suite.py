@@ -131,21 +131,3 @@ def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     )
     assert [path for path in (tmp_path / "demo").iterdir() if path.is_dir()] == []
     assert demo_root(tmp_path).is_dir()
-
-
-def test_message_about_a_store_that_is_a_file(tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    store.touch()
-    assert error_text(demo_root, store) == (
-        f"{store / 'demo'}: the demonstration images cannot be written (Not a directory). "
-        "Allowed: a store folder that can be written (--quba-store)."
-    )
-
-
-def test_two_stores_hold_the_same_bytes(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = list(pictures())[::60]
-    monkeypatch.setattr(drawing, "pictures", lambda: iter(examples))
-    again = demo_root(tmp_path)
-    assert again.name == root.name
-    for path in again.rglob("*.*"):
-        assert path.read_bytes() == (root / path.relative_to(again)).read_bytes()

@@ -1,7 +1,6 @@
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands import DEMO_THRESHOLDS, read_thresholds
 from quba_check.demo.suite import demo_root
-from quba_check.grading import population
 from quba_check.suites import open_suite
 
 
@@ -12,12 +11,3 @@ def test_every_dimension_and_the_grade_are_demanded(own_store) -> None:
     assert demanded == {*PUBLISHED_DIMENSIONS, "quba"}
     assert thresholds.protocol == "standard"
     assert thresholds.quba.population == "demo"
-
-
-def test_the_population_can_grade() -> None:
-    demo = population("demo")
-    assert demo.protocol == "standard"
-    assert demo.suite == "demo"
-    assert set(demo.sigma) == set(PUBLISHED_DIMENSIONS)
-    assert all(sigma > 0 for sigma in demo.sigma.values())
-    assert len(demo.rows) >= 12

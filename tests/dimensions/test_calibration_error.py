@@ -8,7 +8,6 @@ from support.errors import error_text
 from quba_check.core.measurement import Quantity
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
-from quba_check.dimensions._ratios import mean_quantity
 from quba_check.errors import InvariantError
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
 from quba_check.metrics.temperature import LARGEST_NLL, brier_scores, negative_log_likelihoods
@@ -59,19 +58,6 @@ def test_proper_scores_are_means_with_intervals():
         error = values.std() / 300**0.5
         assert values.mean() - low == pytest.approx(1.96 * error, rel=0.25)
         assert 1.96 * error <= high - values.mean() < 1.96 * error + LARGEST_NLL / 300
-
-
-@pytest.mark.parametrize("n", [50, 200])
-def test_intervals_of_proper_scores_cover(n):
-    """An overconfident model, whose rare errors cost many nats."""
-    rng = np.random.default_rng(1)
-    many = rng.dirichlet([0.3] * 5, size=200_000).astype(np.float32)
-    label = np.where(rng.random(len(many)) < 0.3, rng.integers(0, 5, len(many)), many.argmax(axis=1))
-    for scores, highest in ((negative_log_likelihoods, LARGEST_NLL), (brier_scores, 2.0)):
-        values = scores(many, label)
-        drawn = values[rng.integers(0, len(values), (1000, n))]
-        quantities = (mean_quantity(row, highest, "nats", CLEAN).interval for row in drawn)
-        assert np.mean([low <= values.mean() <= high for low, high in quantities]) >= 0.935
 
 
 def test_predictions_without_probabilities_are_refused():

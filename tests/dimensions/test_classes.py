@@ -270,18 +270,6 @@ def test_a_class_of_few_groups_has_no_interval(right):
     assert all(part.curve is not None for part in of_all.values())
 
 
-@pytest.mark.parametrize("metric", ["npv", "precision"])
-def test_limits_of_patients_with_one_disease_each(metric):
-    """Of each patient's ten images one is called wrong: that is no correlation within patients."""
-    group = np.arange(600) // 10
-    label = np.repeat([0, 1], 300)
-    predicted = np.where(np.arange(600) % 10 == 0, 1 - label, label)
-    request = class_request("cat", (0,), metric)
-    low, high = measured(label, predicted, request, group=group).parts[f"cat.{metric}"].interval
-    once = measured(label, predicted, request).parts[f"cat.{metric}"].interval
-    assert 1 <= (high - low) / (once[1] - once[0]) < 1.5
-
-
 def test_the_table_of_classes_has_the_limits_of_the_demands():
     group = np.arange(800) // 10
     label = np.repeat([0, 1, 2, 3], [240, 240, 240, 80])

@@ -34,7 +34,6 @@ def table(right):
 
 
 def stays_within(found: Measurement | Quantity, low: float, high: float) -> bool:
-    assert found.curve is not None
     limits = np.array(found.curve.limits)
     rises = np.all(np.diff(limits) >= 0)
     holds_the_value = limits[0] - 1e-9 <= found.value <= limits[-1] + 1e-9

@@ -14,7 +14,6 @@ from quba_check.core.measurement import Unmeasurable
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
-from quba_check.dimensions._slices import gap
 from quba_check.stats.intervals import share_limits
 
 FACTS = facts(shifts=("sketch",))
@@ -122,26 +121,3 @@ def test_reasons():
         ),
         "light=x": Unmeasurable("ood_robustness", "the set sketch has no image of it", missing_data=True),
     }
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("patients", "images", "copied"), [(40, 4, 0.5), (100, 10, 0.8)])
-def test_gaps_of_patients_in_both_slices_cover_the_true_one(patients, images, copied):
-    """Unpaired, the interval of one tenth would be up to twice as wide as it has to be."""
-    rng = np.random.default_rng(0)
-    covered = 0
-    wider = []
-    group = np.repeat(np.arange(patients), images)
-    light = column("dn" * (patients * images // 2))
-    chance = np.where(light.numbers == 0, 0.8, 0.7)
-    for _ in range(300):
-        own = rng.random(len(group))
-        of_patient = rng.random(patients)[group]
-        correct = np.where(rng.random(len(group)) < copied, of_patient, own) < chance
-        gaps = measured("accuracy", {CLEAN: table(correct, group)}, {CLEAN: {"light": light}}).slices["light"]
-        low, high = gaps.gaps["light=n"].interval
-        covered += low <= 0.1 <= high
-        unpaired = gap(gaps.values["light=n"], gaps.values["light=d"], "high").interval
-        wider.append(np.ptp(unpaired) / (high - low))
-    assert 0.92 <= covered / 300 <= 0.98
-    assert np.median(wider) > 1.2

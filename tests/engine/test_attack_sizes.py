@@ -1,11 +1,10 @@
 """Attacks of other sizes than 8/255, through the whole engine, against networks whose robustness is known.
 
 A linear network of two classes has an exact worst case: each pixel moves by ε against its weight, in [0, 1].
-A network whose margin changes by at most ε if every pixel does is right wherever its margin is larger.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -16,7 +15,6 @@ import pytest
 from support.evaluations import Evaluate, new_evaluation
 from support.tiny import CLASSES, PER_CLASS
 
-from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import EPSILON, PGD_STEP
 from quba_check.core.request import Request
 from quba_check.core.view import CLEAN, FGSM, PGD, View
@@ -43,30 +41,20 @@ from torch import nn
 class Known(nn.Module):
     quba_config = {"input_size": (3, 6, 6), "mean": (0, 0, 0), "std": (1, 1, 1), "crop_pct": 1.0}
 
-    def __init__(self, name):
+    def __init__(self):
         super().__init__()
-        weights = np.load(__file__.replace("known_nets.py", f"{name}.npz"))
-        for key in ("inner", "centre", "outer", "shift"):
-            setattr(self, key, nn.Parameter(torch.from_numpy(weights[key])))
-        self.is_linear, self.frequency = name == "linear", float(weights["frequency"])
+        stored = np.load(__file__.replace("known_nets.py", "net.npz"))
+        self.weights = nn.Parameter(torch.from_numpy(stored["weights"]))
+        self.shift, self.frequency = float(stored["shift"]), float(stored["frequency"])
 
     def forward(self, x):
+        margin = 10 * (x.flatten(1) @ self.weights - self.shift)
         if self.frequency:
             margin = 3 * torch.cos(2 * torch.pi * self.frequency * x.mean((1, 2, 3)))
-            return torch.stack([-margin, margin], dim=1)
-        units = x.flatten(1) @ self.inner.T - self.centre
-        units = units if self.is_linear else units.abs()
-        margin = 10 * (units @ self.outer - self.shift)
         return torch.stack([-margin, margin], dim=1)
 
-def linear():
-    return Known("linear")
-
-def lipschitz():
-    return Known("lipschitz")
-
-def wave():
-    return Known("wave")
+def net():
+    return Known()
 """
 
 
@@ -77,28 +65,21 @@ def attacks_at(epsilon: Fraction) -> tuple[View, View]:
 class KnownNet:
     """A network with its images and labels; the margin is positive where it answers class 1.
 
-    That of `wave` returns to its value if all pixels move by `period` / 255.
+    It is linear in the pixels, or a wave that returns to its value if all pixels move by `period` / 255.
     """
 
-    def __init__(self, folder: Path, name: str, period: float = np.inf) -> None:
+    def __init__(self, folder: Path, period: float = np.inf) -> None:
         rng = np.random.default_rng(5)
-        units, pixels = (1, 3 * SIDE**2) if name == "linear" else (8, 3 * SIDE**2)
-        inner = rng.normal(size=(units, pixels))
-        if name != "linear":  # a few pixels each, so that little of the bound is lost
-            inner *= rng.permuted(np.arange(pixels)[None].repeat(units, 0), axis=1) < 4
-        inner /= np.abs(inner).sum(axis=1, keepdims=True)
-        outer = np.ones(1) if name == "linear" else rng.choice([-1, 1], units) / units
+        weights = rng.normal(size=3 * SIDE**2)
+        self.weights = weights / np.abs(weights).sum()
         images = rng.integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8)
         self.points = images.transpose(0, 3, 1, 2).reshape(IMAGES, -1) / 255
-        self.name, self.inner, self.centre, self.outer = name, inner, (inner @ self.points.T).mean(1), outer
-        self.shift = 0.0
+        self.shift = float(np.median(self.points @ self.weights))
         self.frequency = 255 / period
-        self.shift = float(np.median(self.margin(self.points)))
         correct = rng.random(IMAGES) < 0.9
         self.sign = np.where((self.margin(self.points) > 0) == correct, 1, -1)
-        weights = {"inner": inner, "centre": self.centre, "outer": outer, "shift": np.array(self.shift)}
-        weights["frequency"] = np.array(self.frequency)
-        np.savez(folder / f"{name}.npz", **{key: np.float32(one) for key, one in weights.items()})
+        numbers = {"weights": self.weights, "shift": self.shift, "frequency": self.frequency}
+        np.savez(folder / "net.npz", **{name: np.float32(one) for name, one in numbers.items()})
         np.savez(folder / "clean.npz", images=images, labels=np.where(self.sign > 0, "b", "a"))
         (folder / "known_nets.py").write_text(NETS)
         (folder / "quba-data.yaml").write_text(
@@ -109,8 +90,7 @@ class KnownNet:
     def margin(self, points: np.ndarray) -> np.ndarray:
         if self.frequency:
             return np.cos(2 * np.pi * self.frequency * points.mean(1))
-        units = points @ self.inner.T - self.centre
-        return (units if self.name == "linear" else np.abs(units)) @ self.outer - self.shift
+        return points @ self.weights - self.shift
 
     def is_right(self, points: np.ndarray) -> np.ndarray:
         return self.sign * self.margin(points) > 0
@@ -123,23 +103,19 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     del sys.modules["known_nets"]
 
 
-def evaluation_of(folder: Path, name: str, **options: object) -> Evaluation:
-    settings = {"batch_settings": BatchSettings(7, threads=0), "store": folder / "store"}
-    return new_evaluation(f"known_nets:{name}", folder, **settings, **options)
-
-
-def tables(folder: Path, name: str, views: Sequence[View], **options: object) -> dict[View, Predictions]:
-    return evaluation_of(folder, name, **options).engine.predictions(views)
+def evaluation_of(folder: Path) -> Evaluation:
+    settings = BatchSettings(7, threads=0)
+    return new_evaluation("known_nets:net", folder, batch_settings=settings, store=folder / "store")
 
 
 def test_both_attacks_reach_the_worst_case_of_a_linear_network(known, tmp_path: Path) -> None:
-    net = known("linear")
+    net = known()
     views = [view for epsilon in SIZES for view in attacks_at(epsilon)]
-    found = tables(tmp_path, "linear", [CLEAN, *views])
+    found = evaluation_of(tmp_path).engine.predictions([CLEAN, *views])
     rights = []
     assert np.array_equal(found[CLEAN].correct, net.is_right(net.points))
     for epsilon in SIZES:
-        step = float(epsilon) * net.sign[:, None] * np.sign(net.inner)
+        step = float(epsilon) * net.sign[:, None] * np.sign(net.weights)
         worst = np.clip(net.points - step, 0, 1)
         assert np.abs(net.margin(worst)).min() > 1e-6  # no image is decided by rounding
         fgsm, pgd = (found[view] for view in attacks_at(epsilon))
@@ -150,36 +126,19 @@ def test_both_attacks_reach_the_worst_case_of_a_linear_network(known, tmp_path: 
     assert len({*rights}) == len(SIZES)
 
 
-def test_a_certified_network_keeps_its_certificate_at_each_size(known, tmp_path: Path) -> None:
-    net = known("lipschitz")
-    views = [view for epsilon in SIZES for view in attacks_at(epsilon)]
-    found = tables(tmp_path, "lipschitz", [CLEAN, *views])
-    clean = found[CLEAN].correct
-    certified = []
-    for epsilon in SIZES:
-        is_certified = net.sign * net.margin(net.points) > float(epsilon)
-        for view in attacks_at(epsilon):
-            assert found[view].correct[is_certified].all(), view
-            assert found[view].correct.sum() <= clean.sum()
-        assert found[attacks_at(epsilon)[1]].extra["always_right"][is_certified].all()
-        certified.append(int(is_certified.sum()))
-    assert certified[-1] < certified[0] < clean.sum()
-    assert certified[2] > 0  # at 4/255
-
-
 @pytest.mark.parametrize(("period", "masked"), [(10, "8/255"), (5, "4/255")])
 def test_an_attack_that_overshoots_masks_the_demands_at_its_size(
     known, tmp_path: Path, period: int, masked: str
 ) -> None:
     """A step of 0.8 periods ends near the next top of the wave, and one of 0.4 or 1.6 in a trough."""
-    known("wave", period)
+    known(period)
     number = registry["adversarial_robustness"].value_part
     request = Request("adversarial_robustness", number, epsilon=HALF)
     demands = {
         size: Demand(one, "min", 0.0, "block", False, "t.yaml", 1)
         for size, one in (("8/255", replace(request, epsilon=None)), ("4/255", request))
     }
-    evaluation = evaluation_of(tmp_path, "wave")
+    evaluation = evaluation_of(tmp_path)
     evaluation.plan(["adversarial_robustness"], [request])
     measured = evaluation.measure("adversarial_robustness")
     verdicts = {size: decide(demand, evidence_of(demand, measured)) for size, demand in demands.items()}
@@ -236,13 +195,3 @@ def test_images_in_one_batch_have_one_size(evaluate: Evaluate, monkeypatch: pyte
     evaluate().engine.predictions(views)
     attacked = [group for group in together if any(view.attack for view in group)]
     assert sorted(map(len, attacked)) == [1] * len(SIZES)
-
-
-def test_the_released_attack_has_its_size_in_normalised_inputs(known, tmp_path: Path) -> None:
-    """Here inputs are pixels, so that both protocols attack the same values."""
-    known("linear")
-    fgsm, _ = attacks_at(HALF)
-    found = tables(tmp_path, "linear", [fgsm], protocol="released")[fgsm]
-    assert found.extra["moved"].max() == pytest.approx(4 / 255, abs=1e-6)
-    assert found.extra["moved_share"].max() == 0
-    assert np.array_equal(found.predicted, tables(tmp_path, "linear", [fgsm])[fgsm].predicted)

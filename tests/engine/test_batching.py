@@ -156,12 +156,6 @@ def taken(stream: ImageStream[str], count: int, **options) -> list[int]:
 
 
 @POOLS
-def test_images_arrive_in_order_with_their_owners(threads: int) -> None:
-    stream = stream_of(Source(5), 4, threads)
-    assert [taken(stream, 2) for _ in range(4)] == [[0, 1], [2, 3], [4], []]
-
-
-@POOLS
 @pytest.mark.parametrize("together", [1, 7, 40])
 def test_a_batch_has_images_of_several_chunks_and_leaves_the_rest(threads: int, together: int) -> None:
     stream = stream_of(Source(40), 20, threads, together)

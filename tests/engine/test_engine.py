@@ -119,14 +119,6 @@ def test_batch_size_changes_nothing_for_a_model_quantised_dynamically(evaluate, 
     assert evaluation.measure("size").parts == {}
 
 
-def test_labels_come_from_folder_names_and_cues_from_file_names(evaluate) -> None:
-    tables = evaluate().engine.predictions([CLEAN, View("cue_conflict")])
-    assert tables[CLEAN].label.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    cues = tables[View("cue_conflict")]
-    assert cues.label.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert cues.extra["texture"].tolist() == [0, 1, 2] * 3
-
-
 @pytest.mark.usefixtures("without_stored_check")
 def test_a_changed_image_or_label_is_predicted_again_and_a_touched_file_is_not(
     evaluate, models, own_suite: Path

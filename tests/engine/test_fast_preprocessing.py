@@ -75,14 +75,11 @@ def prepared(evaluation: Evaluation, view: View = CLEAN) -> torch.Tensor:
     return torch.stack([prepare(example) for example in evaluation.suite.examples(view)])
 
 
-def test_each_image_is_decoded_once_a_pass(evaluate, decoders: dict[str, int]) -> None:
-    evaluate().measure("accuracy")
-    assert decoders == {"torchvision": 5, "pillow": 1}  # Pillow decodes the CMYK file
-
-
-def test_pillow_alone_decodes_on_the_exact_way(evaluate, decoders: dict[str, int]) -> None:
-    evaluate(exact_preprocessing=True).measure("accuracy")
-    assert decoders == {"torchvision": 0, "pillow": 6}
+@pytest.mark.parametrize(("exact", "counts"), [(False, (5, 1)), (True, (0, 6))])
+def test_each_image_is_decoded_once_a_pass(evaluate, decoders: dict[str, int], exact: bool, counts) -> None:
+    """Pillow decodes the CMYK file, and all files on the exact way."""
+    evaluate(exact_preprocessing=exact).measure("accuracy")
+    assert (decoders["torchvision"], decoders["pillow"]) == counts
 
 
 @pytest.mark.parametrize(("name", "counts"), [("sketch", (0, 6)), ("table", (3, 0))])

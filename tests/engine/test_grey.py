@@ -8,7 +8,7 @@ from PIL import Image
 from support.evaluations import Evaluate
 from torch import nn
 
-from quba_check.core.view import CLEAN, FGSM, View
+from quba_check.core.view import CLEAN, FGSM
 
 GREY = """
 
@@ -47,13 +47,3 @@ def test_answers_and_an_attack_equal_an_own_computation(
     assert (found[FGSM].predicted == attacked.argmax(axis=1)).all()
     np.testing.assert_allclose(found[FGSM].confidence, attacked.max(axis=1), atol=1e-5)
     assert (found[FGSM].confidence != found[CLEAN].confidence).any()
-
-
-def test_grey_images_have_other_predictions_than_colours(evaluate: Evaluate, models) -> None:
-    exec(GREY, vars(models))  # noqa: S102  the same file as the other networks
-    grey = evaluate("grey")
-    colours = evaluate("net")
-    assert grey.measure("accuracy").n == colours.measure("accuracy").n == 9
-    keys = [one.engine.cache_keys.cache_entry(View("clean")) for one in (grey, colours)]
-    assert keys[0] != keys[1]
-    assert grey.measure("corruption_robustness").value >= 0

@@ -126,8 +126,9 @@ def test_a_worker_elsewhere_runs_openvino_as_well(evaluate, programs, tmp_path) 
         (lambda scores: scores * (1 + 1e-6), SETTINGS),
         (lambda scores: scores * (1 + 1e-3), replace(TORCH, reason=DIFFERS, images=N)),
         (lambda scores: -scores, replace(TORCH, reason=DIFFERS, images=N, flipped=N + 1)),
+        (lambda scores: scores * torch.nan, replace(TORCH, reason=DIFFERS, images=N, flipped=N)),
     ],
-    ids=["rounding", "scores", "answers"],
+    ids=["rounding", "scores", "answers", "not finite"],
 )
 def test_a_program_with_other_scores_is_not_used(evaluate, monkeypatch, change, settings) -> None:
     changed_program(monkeypatch, change)
@@ -141,13 +142,6 @@ def test_a_program_with_other_scores_is_not_used(evaluate, monkeypatch, change, 
         == evaluate(runtime="torch").engine.cache_keys.model_settings
     )
     assert is_torch == (settings is not SETTINGS)
-
-
-def test_scores_that_are_not_finite_are_not_used(evaluate, monkeypatch) -> None:
-    changed_program(monkeypatch, lambda scores: scores * torch.nan)
-    evaluation = evaluate()
-    evaluation.engine.predictions([CLEAN])
-    assert evaluation.engine.compute.runtime == "torch"
 
 
 def brighten(folder: Path) -> None:

@@ -128,16 +128,6 @@ def test_a_damaged_view_is_predicted_again(evaluate, models, unpacked, damage: s
     assert files_of(evaluation, CLEAN) == [path]
 
 
-@pytest.mark.usefixtures("without_stored_check")
-def test_a_damaged_shard_of_its_own_is_predicted_again_alone(evaluate, models, unpacked) -> None:
-    evaluation = evaluate()
-    path = files_of(evaluation, CLEAN)[1]
-    path.write_bytes(path.read_bytes()[:-1])
-    assert equal(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
-    assert models.COUNTS["forward"] == SIZE
-    assert len(evaluation.engine.pop_repairs()) == 1
-
-
 @pytest.mark.parametrize("packed", [True, False])
 def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpacked, packed: bool) -> None:
     """A released model's predictions, copied over those of a worse one, do not pass for its own."""

@@ -4,7 +4,6 @@ from collections.abc import Generator, Iterable
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,14 +12,12 @@ from support.evaluations import Elsewhere
 from support.shard_requests import request
 
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.engine.engine import Engine
 from quba_check.engine.shards import ShardRequest, ShardResult, ShardTask, add_outputs
 from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
 from quba_check.evaluation import Evaluation
-from quba_check.suites.opening import find_suite
-from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
 ROOM = 3
@@ -71,17 +68,6 @@ def engine(demo_suite: Suite, tmp_path: Path, elsewhere: InFlight) -> Engine:
 def engine_of(suite: Suite, folder: Path, elsewhere: InFlight, protocol: ProtocolName = "standard") -> Engine:
     own = Evaluation("demo", suite, store=folder / "driver", protocol=protocol)
     return Engine(own.classifier, own.suite, own.store, own.protocol, executor=elsewhere)
-
-
-def test_tables_equal_those_of_this_process(demo_suite: Suite, tmp_path: Path) -> None:
-    suite = find_suite("demo", demo_suite.root.parents[1], SubsetSampler(40))
-    views = [CLEAN, FGSM, PGD, SKETCH]
-    serial = Evaluation("demo", suite, store=tmp_path / "serial").engine.predictions(views)
-    worker = Evaluation("demo", suite, store=tmp_path / "worker").engine.worker
-    predictions = engine_of(suite, tmp_path, InFlight(worker)).predictions(views)
-    for view, table in serial.items():
-        np.testing.assert_array_equal(table.predicted, predictions[view].predicted)
-        np.testing.assert_array_equal(table.confidence, predictions[view].confidence)
 
 
 def test_shards_of_later_requests_are_in_flight(engine: Engine, elsewhere: InFlight) -> None:

@@ -47,26 +47,6 @@ def test_another_machine_predicts_nothing(machine: Evaluate, models: ModuleType)
     assert sum(file.name.startswith("predictions/") for file in stored) == len(VIEWS)
 
 
-@pytest.mark.usefixtures("without_stored_check")
-def test_a_damaged_object_is_predicted_again(machine: Evaluate, models: ModuleType) -> None:
-    first = machine("first")
-    before = first.engine.predictions([CLEAN])[CLEAN]
-    store = first.store
-    (name,) = (file.name for file in store.objects.list("predictions"))
-    content = bytearray(store.objects.get(name))
-    content[-1] ^= 1
-    store.objects.set(name, bytes(content))
-    second = machine("second")
-    after = second.engine.predictions([CLEAN])[CLEAN]
-    assert models.COUNTS["forward"] == len(before.index)
-    np.testing.assert_array_equal(before.confidence, after.confidence)
-    (note,) = second.engine.pop_repairs()
-    assert note.startswith("damaged shard predicted again: ")
-    models.COUNTS.update(forward=0)
-    machine("third").engine.predictions([CLEAN])
-    assert models.COUNTS["forward"] == 0
-
-
 @pytest.fixture
 def choices(monkeypatch: pytest.MonkeyPatch) -> list[ComputeSettings]:
     """The settings that checks of half precision choose, one after another."""

@@ -234,15 +234,6 @@ def test_workers_that_answer_differently_are_an_error(
     assert without_number(text) == snapshot
 
 
-def test_generations_have_keys_of_their_own(evaluate) -> None:
-    keys = evaluate().engine.cache_keys
-    entries = []
-    for number in (1, 2, 1):
-        keys.generation = number
-        entries.append((keys.cache_entry(CLEAN), keys.shard_key(CLEAN, 0).cache_entry))
-    assert entries[0] == entries[2] != entries[1]
-
-
 def test_the_docs_state_how_many_changes_the_check_finds() -> None:
     """Images are chosen by their content, which knows nothing of the change."""
     page = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")

@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.errors import error_text
 from support.evaluations import Evaluate, worker_spec
 from support.requests import answer_request
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.engine.cache_keys import CacheKeys, identifier
-from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.suites.set_images import ViewSlices
 
@@ -145,21 +143,6 @@ def test_a_worker_elsewhere_has_the_same_keys(evaluate: Evaluate, tmp_path: Path
 def test_images_are_cropped_as_the_clean_ones(evaluate: Evaluate) -> None:
     suite = evaluate("  unknown: {near: near}\n").suite
     assert [suite.is_prepared(view) for view in (CLEAN, NEAR, SKETCH)] == [True, True, False]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", Path(__file__).read_bytes(), None]
-)
-def test_files_that_are_no_images(evaluate: Evaluate, tmp_path: Path, content: bytes | None) -> None:
-    file = tmp_path / "data/near/deep/c.png"
-    evaluation = evaluate("  unknown: {near: near}\n")
-    text = "is a link to nothing, not a file. Remove it."
-    if content is None:
-        file.symlink_to(tmp_path / "nothing")
-    else:
-        file.write_bytes(content)
-        text = "cannot be decoded as an image (no image format recognises it). Replace or remove the file."
-    assert error_text(SuiteError, evaluation.measure, "unknown_detection") == f"{file}: {text}"
 
 
 def test_requested_logits_are_those_of_a_suite_with_their_score(evaluate: Evaluate, tmp_path: Path) -> None:

@@ -74,11 +74,6 @@ class TestEce:
             (confidence[0] + abs(1 - confidence[1] - confidence[2])) / 3, abs=1e-6
         )
 
-    def test_confidence_one_has_a_bin_of_its_own(self):
-        confidence = np.array([0.95, 1.0], dtype=np.float32)
-        ece = expected_calibration_error(confidence, np.array([True, False]), bins=15)
-        assert ece == pytest.approx((0.05 + 1) / 2, abs=1e-7)
-
     @given(tables())
     @examples
     def test_equals_torchmetrics_away_from_the_edges(self, table):

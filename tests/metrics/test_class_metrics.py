@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import (
-    balanced_accuracy_score,
     f1_score,
     precision_recall_curve,
     precision_score,
@@ -64,9 +63,6 @@ def test_means_over_classes_equal_scikit_learn(answers):
     for metric, theirs in (("recall", recall_score), ("precision", precision_score), ("f1", f1_score)):
         mean = theirs(label, predicted, average="macro", labels=present, zero_division=0)
         assert macro_mean(metric, label, predicted, 5, "clean").value == pytest.approx(mean, abs=1e-12)
-    if set(predicted) <= set(label):
-        balanced = balanced_accuracy_score(label, predicted)
-        assert macro_mean("recall", label, predicted, 5, "clean").value == pytest.approx(balanced, abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["recall", "precision", "f1"])

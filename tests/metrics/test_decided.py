@@ -106,17 +106,6 @@ def test_the_order_of_images_in_a_group_does_not_matter(images, random):
         assert one.confidence.tobytes() == other.confidence.tobytes()
 
 
-@given(images_with(one_label))
-@examples
-def test_groups_of_one_image_are_decided_as_images(images):
-    _, predicted, table, right = columns(images)
-    groups = DecidedGroups.of(-np.arange(len(images)))
-    mean, majority = (decide(groups, rule, predicted, table, right) for rule in ("mean", "majority"))
-    assert mean.predicted.tolist() == majority.predicted.tolist() == predicted.tolist()
-    assert mean.label.tolist() == majority.label.tolist() == right[:, 0].tolist()
-    assert (mean.probabilities.tobytes(), mean.acceptable) == (table.tobytes(), None)
-
-
 def test_each_rule_by_hand():
     """Two images are called 1 just so, the third is called 2 for sure."""
     rows = [(0, [2, 3, 2, 1], [1, 3]), (0, [2, 3, 2, 1], [3, 1]), (0, [0, 0, 8, 0], [1, -1])]
@@ -153,21 +142,6 @@ def test_means_that_differ_by_rounding_alone_tie():
         DecidedGroups.of(np.zeros(3, int)), "mean", table.argmax(axis=1), table, np.zeros((3, 1), int)
     )
     assert decided.predicted.tolist() == [0]
-
-
-def test_groups_without_a_common_label():
-    """An image without a label has none in common; a group of such images has none at all."""
-    group = np.array([4, 9, 4, 9])
-    table = np.full((4, 2), 0.5, np.float32)
-    groups = DecidedGroups.of(group)
-    predicted = np.zeros(4, int)
-    unknown = decide(groups, "mean", predicted, table, np.full((4, 1), -1))
-    assert unknown.label.tolist() == [-1, -1]
-    assert np.isnan(unknown.true_probability).all()
-    for right in ([0, 1, 0, 0], [0, -1, 0, 1]):
-        with pytest.raises(MixedGroupError) as caught:
-            decide(groups, "majority", predicted, table, np.array(right)[:, None])
-        assert caught.value.first == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), min_size=1, max_size=12))

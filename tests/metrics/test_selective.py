@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.metrics.selective import (
     Guarantee,
     _with_enough_groups,
@@ -20,7 +19,6 @@ from quba_check.metrics.selective import (
     threshold_for_accuracy,
     threshold_for_share,
 )
-from quba_check.stats.image_intervals import additive_limits
 
 examples = settings(deadline=None, derandomize=True, max_examples=80)
 answers = st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=60)
@@ -63,20 +61,6 @@ def test_influences_equal_the_jackknife():
     without = [aurc(np.delete(scores, row), np.delete(correct, row)).value for row in range(len(scores))]
     jackknife = np.sqrt((len(scores) - 1) * np.var(without))
     assert area.standard_error == pytest.approx(jackknife, rel=0.01)
-
-
-def test_coverage_of_the_area():
-    """200 images, a tenth of them wrong, the least sure ones more often."""
-    rng = np.random.default_rng(0)
-    draws = 600
-    covered = 0
-    truth = 0.0505  # mean over 20,000 draws
-    for _ in range(draws):
-        scores = rng.random(200)
-        area = aurc(scores, rng.random(200) >= 0.2 * (1 - scores))
-        low, high = bounded_curve(additive_limits(area, np.array(SCORES)), 0, 1).interval(0.95)
-        covered += low <= truth <= high
-    assert covered / draws >= 0.935
 
 
 def test_a_threshold_of_an_accuracy_by_hand():

@@ -18,7 +18,6 @@ groups = st.lists(few, min_size=2, max_size=12)
 def test_correlation_by_hand() -> None:
     # Ranks 1 2 3 4 5 and 2 1 4 3 5: rho = 1 - 6 (1 + 1 + 1 + 1 + 0) / (5 (25 - 1)) = 0.8.
     result = rank_correlation([10, 20, 30, 40, 50], [0.2, 0.1, 0.4, 0.3, 0.5])
-    assert result
     assert (result.rho, result.n) == (pytest.approx(0.8), 5)
     error = ((1 + 0.8**2 / 2) / 2) ** 0.5
     assert result.interval == pytest.approx(
@@ -33,7 +32,6 @@ def test_correlation_is_pearsons_of_ranks(pairs: list[tuple[int, int]]) -> None:
     if len(set(first)) == 1 or len(set(second)) == 1:
         assert result is None
         return
-    assert result
     ranks = stats.rankdata(first), stats.rankdata(second)
     assert result.rho == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-12)
     assert -1 <= result.interval[0] <= result.rho <= result.interval[1] <= 1
@@ -43,12 +41,6 @@ def test_correlation_is_pearsons_of_ranks(pairs: list[tuple[int, int]]) -> None:
 @pytest.mark.parametrize("values", [[1, 2, 3], [2, 2, 2, 2]])
 def test_no_correlation(values: list[float]) -> None:
     assert rank_correlation(values, list(range(len(values)))) is None
-
-
-def test_perfect_order() -> None:
-    result = rank_correlation([1, 2, 3, 4], [5, 6, 7, 8])
-    assert result
-    assert (result.rho, result.interval[1]) == (1, 1)
 
 
 def test_delta_by_hand() -> None:
@@ -77,12 +69,6 @@ def test_delta_is_the_difference_of_shares(first: list[int], second: list[int]) 
 def test_equal_values_are_no_evidence() -> None:
     result = group_difference([1, 1, 1], [1, 1])
     assert (result.delta, result.p) == (0, 1)
-
-
-def test_groups_without_overlap() -> None:
-    result = group_difference(range(10, 20), range(10))
-    assert (result.delta, result.interval[1]) == (1, 1)
-    assert 0 < result.interval[0] < 1
 
 
 @pytest.mark.parametrize(

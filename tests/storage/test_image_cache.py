@@ -46,7 +46,6 @@ def keep(to: ImageCache, key: str, seed: int = 0) -> Path:
 
 
 def values(kept: KeptImages | None) -> list[list[int] | None]:
-    assert kept is not None
     found = [kept.read(slice(position, position + 1)) for position in range(SHAPE[0])]
     return [None if pixels is None else pixels[0].tolist() for pixels in found]
 
@@ -67,7 +66,6 @@ def test_images_come_back_in_another_process_object(folder: Path) -> None:
     assert names(folder) == ["a.npy"]
     assert path.stat().st_size == FILE_BYTES
     kept = cache(folder).open("a", SHAPE)
-    assert kept is not None
     kept.write(slice(0, 1), images(1)[:1])  # a complete file is not written again
     kept.finish()
     assert values(kept) == images().tolist()
@@ -76,7 +74,6 @@ def test_images_come_back_in_another_process_object(folder: Path) -> None:
 
 def test_an_unfinished_file_is_read_while_it_is_filled_and_then_removed(folder: Path) -> None:
     kept = cache(folder).open("a", SHAPE)
-    assert kept is not None
     kept.write(slice(1, 2), images()[1:2])
     kept.finish()
     assert values(kept) == [None, images()[1].tolist(), None]
@@ -89,14 +86,12 @@ def test_an_unfinished_file_is_read_while_it_is_filled_and_then_removed(folder: 
 
 def test_several_images_are_read_and_written_at_once(folder: Path) -> None:
     kept = cache(folder).open("a", SHAPE)
-    assert kept is not None
     kept.write(slice(1, 3), images()[1:])
     assert kept.read(slice(0, 3)) is None
     np.testing.assert_array_equal(kept.read(slice(1, 3)), images()[1:])
     kept.write(slice(0, 1), images()[:1])
     kept.finish()
     again = cache(folder).open("a", SHAPE)
-    assert again is not None
     np.testing.assert_array_equal(again.read(slice(0, 3)), images())
 
 
@@ -121,7 +116,6 @@ def test_a_file_that_is_removed_meanwhile_is_missing(folder: Path, is_complete: 
     kept = to.open("a", SHAPE)
     shutil.rmtree(folder)
     assert values(kept) == NONE
-    assert kept is not None
     kept.write(slice(0, SHAPE[0]), images())
     kept.finish()
     assert (folder.exists(), to.notes) == (False, [])
@@ -210,7 +204,6 @@ def test_room_on_the_disk_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_full_disk_is_noted_once(folder: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     to = cache(folder)
     kept = to.open("a", SHAPE)
-    assert kept is not None
     with monkeypatch.context() as disk:
         disk.setattr(Path, step, raising(OSError(28, "No space left on device")))
         kept.write(slice(0, SHAPE[0]), images())

@@ -146,13 +146,6 @@ def test_what_changed_within_a_week_is_kept(full: Store) -> None:
     assert len(selected(full, replace(conditions, before=NOW), week_after_two)) == 5
 
 
-def test_damaged_files_are_of_no_model(full: Store) -> None:
-    for path in prediction_files(full, "old", "clean"):
-        path.write_bytes(b"")
-        age(path)
-    assert selected(full, PruneConditions(before=OLD + 1)) == [("predictions", "", 0)]
-
-
 def test_leftovers_of_killed_runs(full: Store) -> None:
     for name in ("predictions/.pack-1.tmp", "images/.1.tmp", "progress/7-8/main.json"):
         full.objects.set(name, b"left")

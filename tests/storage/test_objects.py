@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path, PureWindowsPath
 
 import pytest
-from support.errors import error_text, raising
+from support.errors import error_text
 from support.object_servers import CONTAINER, azurite, google
 from syrupy.assertion import SnapshotAssertion
 
@@ -146,12 +146,6 @@ class TestFolderObjects:
             error_text(StoreError, objects.get, "folder"),
         ]
         assert [text.replace(str(tmp_path), "STORE") for text in texts] == snapshot
-
-    def test_a_failed_write_leaves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Path, "replace", raising(OSError(28, "No space left on device")))
-        with pytest.raises(StoreError, match="No space left on device"):
-            FolderObjects(tmp_path).set("a", b"")
-        assert list(tmp_path.iterdir()) == []
 
 
 class TestLocalCopies:

@@ -40,22 +40,6 @@ def files(store: Store) -> list[Path]:
     return sorted((store.root / FOLDER).iterdir())
 
 
-def test_shards_of_a_view_become_one_smaller_file(store: Store) -> None:
-    fill(store, KEYS)
-    before = {path.name: path.stat().st_size for path in files(store)}
-    check(store, KEYS)
-    store.pack(KEYS)
-    (path,) = files(store)
-    assert (len(before), path.name[:12]) == (5, "00000-00004-")
-    assert path.stat().st_size < sum(before.values())
-    for one in (store, open_store(store.root)):
-        assert all(map(one.has, KEYS))
-        assert one.missing(KEYS) == []
-        assert check(one, KEYS).metadata.items() >= ABOUT.items()
-        check(one, KEYS[1:3])
-        check(one, [KEYS[4], KEYS[0]])
-
-
 def test_a_view_of_fifty_thousand_images_is_one_file_without_overhead(store: Store) -> None:
     keys = [
         ShardKey(ENTRY, number, f"{number:032x}", range(number * 256, min((number + 1) * 256, 50_000)))

@@ -30,22 +30,6 @@ def store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "store")
 
 
-def test_a_shard_comes_back_as_it_was(store: Store) -> None:
-    assert not store.has(KEY)
-    write(store, KEY, COLUMNS, {"view": "clean", "outputs": "logits"})
-    shard = store.read(KEY)
-    assert shard.columns.keys() == COLUMNS.keys()
-    for name, column in COLUMNS.items():
-        np.testing.assert_array_equal(shard.columns[name], column)
-        assert shard.columns[name].dtype == column.dtype
-    assert shard.metadata == {"view": "clean", "outputs": "logits"}
-    write(store, KEY, COLUMNS, {"view": "another"})
-    assert store.read(KEY).metadata["view"] == "clean"
-    assert [file.name for file in path_of(store, KEY).parent.iterdir()] == [
-        "00003-bbbbbbbbbbbbbbbb.safetensors"
-    ]
-
-
 @pytest.mark.parametrize(
     "other",
     [

@@ -74,7 +74,6 @@ def test_a_group_difference_by_a_plain_loop() -> None:
         for training in ("self-supervised", "supervised")
     )
     assert row.n == (len(group), len(reference))
-    assert row.result is not None
     higher = sum(a > b for a in group for b in reference) - sum(a < b for a in group for b in reference)
     assert row.result.delta == pytest.approx(higher / (len(group) * len(reference)))
     assert row.result.p == pytest.approx(stats.mannwhitneyu(group, reference).pvalue)

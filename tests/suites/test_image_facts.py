@@ -40,12 +40,6 @@ def cats(root: Path, **images: Image.Image) -> Suite:
     return suite_of(root, "sets:\n  clean: {reader: folder, path: ., partial: true}", "[cat, dog]")
 
 
-def test_a_white_image_is_bright_and_blurred():
-    phash, *others = values_of(Image.new("RGB", (40, 30), "white"))
-    assert others == [1.0, 0.0, 30]
-    assert phash.to_bytes(8, "big", signed=True) == bytes([0x80, 0, 0, 0, 0, 0, 0, 0])  # the mean alone
-
-
 def test_the_values_of_stripes_are_those_computed_by_hand():
     levels = np.zeros((224, 224), np.uint8)
     levels[:, ::2] = 100
@@ -103,13 +97,6 @@ def test_facts_are_in_the_order_of_the_examples_and_decoded_once(tmp_path, monke
     assert np.array_equal(image_facts(suite, CLEAN, digests).phash, facts.phash)
 
 
-def test_a_broken_image_is_an_error(tmp_path):
-    suite = cats(tmp_path)
-    (tmp_path / "cat" / "a.png").write_text("no image")
-    text = error_text(image_facts, suite, CLEAN, ContentDigests(tmp_path / "digests.sqlite"))
-    assert "cannot be decoded as an image" in text
-
-
 def test_a_damaged_table_is_an_error(tmp_path):
     suite = cats(tmp_path, a=noise())
     path = tmp_path / "digests.sqlite"
@@ -142,15 +129,6 @@ def test_the_pairs_are_those_of_a_comparison_of_all(images):
         for i, j in combinations(range(len(hashes)), 2)
         if (hashes[i] ^ hashes[j]).bit_count() <= MOST_BITS and not sets[i] == sets[j] == TRAINING
     ]
-
-
-def test_each_bit_counts():
-    assert pairs([0, 0b111111, 0b1111111, 1 << 63], [0] * 4) == [(0, 1), (0, 3), (1, 2)]
-
-
-def test_training_images_are_not_compared_with_each_other():
-    found = pairs([7] * 5, [0, 0, 1, TRAINING, TRAINING])
-    assert found == [pair for pair in combinations(range(5), 2) if pair != (3, 4)]
 
 
 def test_thousands_of_equal_hashes_have_few_pairs_that_connect_all():

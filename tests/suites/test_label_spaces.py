@@ -19,13 +19,6 @@ PER_IN9_CLASS = {
 }  # fmt: skip
 
 
-def test_imagenet_has_its_thousand_synsets_in_sorted_order() -> None:
-    classes = imagenet_classes()
-    assert len(classes) == 1000
-    assert list(classes) == sorted(set(classes))
-    assert (classes[0], classes[207], classes[999]) == ("n01440764", "n02099601", "n15075141")
-
-
 def test_imagenet_and_imagenet_r_have_the_classes_of_timm() -> None:
     info = ImageNetInfo("imagenet-1k")
     of_r = Path(timm.data.__file__).parent / "_info/imagenet_r_synsets.txt"
@@ -48,10 +41,8 @@ def test_coarse_spaces_have_their_classes_in_order(name: str, rule: str, sizes: 
 def test_imagenet_r_is_two_hundred_single_classes() -> None:
     space = built_in_space("imagenet_r")
     assert space.by == "argmax"
-    assert len(space.classes) == 200
     own = imagenet_classes()
     assert all(space.classes[k] == own[member] for k, (member,) in enumerate(space.members))
-    assert [member for (member,) in space.members[:5]] == [1, 2, 4, 6, 8]
 
 
 @pytest.mark.parametrize("name", BUILT_IN_SPACES)

@@ -67,22 +67,6 @@ def test_conditions_come_in_balanced_turn(labels: list[int], conditions: int, se
         assert of_class.max() - of_class.min() <= 2
 
 
-def test_one_condition_an_image_tells_nearly_what_all_tell() -> None:
-    """Off from all 75 by at most 0.25 points at 50,000 images (root mean square), times √(50000/n)."""
-    n = 3000
-    rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(60), 50)
-    # Images and conditions differ in how hard they are.
-    hard = rng.normal(size=(n, 1)) + np.linspace(-2, 2, 75) + 0.5 * rng.normal(size=(n, 75))
-    right = hard < 0.3
-    errors = [
-        right[np.arange(n), SubsetSampler(seed=seed).assign_conditions(labels, 75)].mean() - right.mean()
-        for seed in range(200)
-    ]
-    assert np.sqrt(np.mean(np.square(errors))) < 0.0025 * np.sqrt(50_000 / n)
-    assert abs(np.mean(errors)) < 0.001
-
-
 HEAD = MANIFEST.partition("  corruptions:")[0]
 PER_CLASS = 2
 
@@ -114,11 +98,6 @@ def test_made_from_clean_images(data: Path) -> None:
     assert generated.counts([SAMPLED]) == {"corruptions": SetCount(90, 9)}
     other = suite(data, "generate: from clean", SubsetSampler(seed=1)).examples(SAMPLED)
     assert sum(a.condition == b.condition for a, b in zip(examples, other, strict=True)) < 20
-
-
-def test_a_limit_leaves_conditions_in_balance(data: Path) -> None:
-    examples = suite(data, "generate: from clean", SubsetSampler(max_images=75)).examples(SAMPLED)
-    assert len({example.condition for example in examples}) == 75
 
 
 def test_read_from_files(data: Path) -> None:

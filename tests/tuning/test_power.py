@@ -5,14 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy.stats import binom
-from support.errors import error_text
 from support.gate import thresholds
 from support.quick import mostly_slow
 from support.tuned import quantity, record
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
-from quba_check.errors import ThresholdError
 from quba_check.stats import intervals as limits
 from quba_check.tuning.power import detectable_effects
 from quba_check.tuning.suggested_limits import limits_of_demands
@@ -246,9 +244,3 @@ def test_values_without_a_known_error():
         None,
         None,
     ]
-
-
-def test_a_record_of_another_protocol():
-    file = thresholds("protocol: released\ndimensions: {accuracy: {min: 0.9}}")
-    text = error_text(ThresholdError, detectable_effects, file, 100, record())
-    assert text.startswith("x.yaml: states protocol released, but the values of r50 are of")

@@ -325,7 +325,6 @@ def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bo
     demand = replace(CORRUPTION, request=value("accuracy"), bound=bound)
     curve = ConfidenceCurve(tuple(share_limits(hits, n, np.array(SCORES)).tolist()))
     enough = decide(demand, Measurement("accuracy", hits / n, "fraction", n, curve)).enough_images
-    assert enough is not None
     z = norm.ppf(0.975) * (1 if hits / n < bound else -1)
     for more, clears in ((0.7, False), (1.2, True)):
         images = round(enough * more)

@@ -14,7 +14,6 @@ from support.tiny import CLASSES
 from quba_check.cli.files import facts_of, read_run
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.records.per_image import PerImage
-from quba_check.records.record import Record
 from quba_check.tuning.what_if import what_if
 
 SMALL = "min_images: 1, min_groups: 1"
@@ -76,7 +75,6 @@ def test_the_drop_of_any_class_is_that_of_the_class_with_the_largest(suite_gate:
         text = thresholds_at(suite_gate.root / "x.yaml", facts_of(run.record))
         record = what_if(run, text, baseline).record
     each, *classes = (row.judged for row in record.verdicts)
-    assert each is not None
     assert each.value == max(one.value for one in classes if one is not None)
     assert len(classes) == len(CLASSES)
 
@@ -136,7 +134,6 @@ def test_other_numbers_are_refused(suite_gate: Gate, case: str) -> None:
 def test_answers_without_groups_are_refused(suite_gate: Gate) -> None:
     suite_gate.judge(UNDEMANDED, model="acceptance.nets:net", record="before.json")
     run = read_run(Path("before.json"), None)
-    assert run.images is not None
     images = replace(run.images, groups={})
     Path("before.npz").write_bytes(images.to_bytes(run.record))
     (row,) = suite_gate.judge("classes: {apple: {recall: {max_drop: 1%}}}", baseline="before.json").verdicts
@@ -146,18 +143,11 @@ def test_answers_without_groups_are_refused(suite_gate: Gate) -> None:
 def test_a_recorded_accuracy_of_a_slice_outweighs_other_answers(suite_gate: Gate) -> None:
     record = suite_gate.judge(UNDEMANDED, model="acceptance.nets:net", record="before.json")
     run = read_run(Path("before.json"), None)
-    assert run.images is not None
-    assert run.images.clean is not None
     clean = replace(run.images.clean, predicted=run.images.clean.label, confidence=None, loss=None)
     Path("before.npz").write_bytes(PerImage({}, clean, run.images.groups).to_bytes(record))
     text = f"dimensions: {{accuracy: {{slices: {{site=b: {{max_drop: 0.01, {SMALL}}}}}}}}}"
     (row,) = suite_gate.judge(text, baseline="before.json").verdicts
     first, *_ = row.explanation.details
-    assert first.startswith(f"from {value_of(record):.3f} in before.json")
+    recorded = record.quantity("accuracy", "@slice=site=b")
+    assert first.startswith(f"from {recorded.value:.3f} in before.json")
     assert first.endswith("unpaired")
-
-
-def value_of(record: Record) -> float:
-    quantity = record.quantity("accuracy", "@slice=site=b")
-    assert quantity is not None
-    return quantity.value

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from quba_check.core.view import SEVERITIES
 from quba_check.suites.corruptions import corrupt
-from quba_check.suites.corruptions.blur import enlarge, middle_slice, motion_filter, pixel_sources
+from quba_check.suites.corruptions.blur import enlarge, middle_slice, pixel_sources
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)
@@ -48,14 +48,3 @@ def test_it_is_the_zoom_of_scipy(height: int, width: int, factor: float) -> None
     image = np.random.default_rng(0).random((height, width))
     expected = ndimage.zoom(image, (factor, factor), order=1)
     np.testing.assert_allclose(enlarge(image, factor), expected, rtol=0, atol=1e-12)
-
-
-def test_a_trail_repeats_the_edge_and_ends_with_a_small_image() -> None:
-    flat = np.full((5, 6, 3), 0.25)
-    flat[:, 0] = 0.75
-    weights = np.exp(-(np.arange(21) ** 2) / 18)
-    weights /= weights.sum()
-    # To the left, one column a step; a sixth step would leave the image.
-    left = motion_filter(flat, 10, 3.0, 0.0)
-    assert left[2, 5, 0] == pytest.approx(0.25 * weights[:6].sum())
-    assert left[2, 0, 0] == pytest.approx(0.75 * weights[0] + 0.25 * weights[1:6].sum())

@@ -31,29 +31,10 @@ def change(image: np.ndarray, name: str, severity: int, key: int) -> float:
     return float(np.abs(shown.astype(float) - image).mean())
 
 
-@pytest.mark.parametrize(("name", "severity"), VARIANTS)
-def test_every_variant_is_an_image_of_the_same_size_and_repeats(name: str, severity: int) -> None:
-    image = np.ascontiguousarray(PHOTOS[3][:, :40])
-    before = image.copy()
-    first = corrupt(image, name, severity, np.random.default_rng(7))
-    assert first.dtype == np.uint8
-    assert first.shape == image.shape == (48, 40, 3)
-    assert np.array_equal(first, corrupt(image, name, severity, np.random.default_rng(7)))
-    assert np.array_equal(image, before)
-    assert not np.array_equal(first, image)
-
-
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_higher_severity_changes_a_small_image_more(name: str) -> None:
     means = [np.mean([change(p, name, s, k) for k, p in enumerate(PHOTOS * 4)]) for s in SEVERITIES]
     assert np.all(np.diff(means) > 0), means
-
-
-@pytest.mark.parametrize("name", [name for name in CORRUPTIONS if name not in ("elastic_transform", "frost")])
-def test_the_highest_severity_changes_a_large_image_more_than_the_lowest(name: str) -> None:
-    # elastic_transform bends small parts in place of wide ones; frost gives ice for a scene as bright.
-    means = [np.mean([change(large(p), name, s, k) for k, p in enumerate(PHOTOS[:3])]) for s in (1, 5)]
-    assert means[1] > means[0]
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -63,6 +44,7 @@ def test_the_highest_severity_changes_a_large_image_more_than_the_lowest(name: s
     st.sampled_from(SEVERITIES),
 )
 def test_no_image_breaks_it(image: np.ndarray, name: str, severity: int) -> None:
+    image.setflags(write=False)
     one, other = (corrupt(image, name, severity, np.random.default_rng(1)) for _ in range(2))
     assert (one.shape, one.dtype) == (image.shape, np.uint8)
     assert np.array_equal(one, other)

@@ -4,11 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
 from support.reference_corruptions import GOLDEN, GOLDEN_CASES, ours, reference, scene, theirs
 
 from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES
-from quba_check.suites.corruptions import weather
 
 # Share of values that may differ, by one grey level.
 ALLOWED = dict.fromkeys((*CORRUPTIONS, *EXTRA_CORRUPTIONS), 0.0) | {
@@ -47,19 +45,3 @@ def test_every_severity_equals_the_package(name: str) -> None:
             warnings.simplefilter("ignore")
             expected = theirs(image, name, severity, 7)
         check_equal(ours(image, name, severity, 7), expected, name)
-
-
-def test_the_published_photographs_give_the_published_frost() -> None:
-    functions = reference()
-    image = scene((224, 240))
-    np.random.seed(4)  # noqa: NPY002 - what it reads
-    expected = np.uint8(functions.frost(Image.fromarray(image), 3))
-    stream = np.random.RandomState(4)
-    names = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg", "frost6.jpg")
-    folder = functions.importlib.resources.files("imagecorruptions") / "frost"
-    photo = functions.cv2.imread(str(folder / names[stream.randint(6)]))[..., ::-1]
-    glass = weather.resize_texture(photo, 224, 240)
-    top = stream.randint(0, glass.shape[0] - 224)
-    left = stream.randint(0, glass.shape[1] - 240)
-    shown = glass[top : top + 224, left : left + 240]
-    assert np.array_equal(weather.add_frost(image, shown, 0.7, 0.7), expected)

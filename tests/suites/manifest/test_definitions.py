@@ -71,7 +71,6 @@ def test_names_that_imagenet_has_twice(
     tmp_path: Path, classes: str, columns: tuple[int, ...], titles: tuple[str, ...]
 ) -> None:
     found = manifest(tmp_path, f"restrict: true\n{SETS}", classes)
-    assert found.head is not None
     assert (found.head.columns, found.classes.titles) == (columns, titles)
 
 

@@ -56,13 +56,6 @@ def test_a_full_manifest(tmp_path: Path) -> None:
     }
 
 
-def test_corruptions_may_be_generated(tmp_path: Path) -> None:
-    text = f"sets:\n{CLEAN}  corruptions: {{generate: from clean, encode: jpeg85}}\n"
-    corruptions = manifest(tmp_path, text).sets["corruptions"]
-    assert (corruptions.reader, corruptions.expected, corruptions.encode) == (None, None, "jpeg85")
-    assert corruptions.source_of(View("corruptions")) == ReaderInput("")
-
-
 @pytest.mark.parametrize(
     ("entry", "source"),
     [
@@ -245,17 +238,6 @@ def test_unknown_sets_have_the_keys_of_other_sets(tmp_path: Path) -> None:
             ReaderInput("rest.parquet", {"image": None, "label": "label", **unlabelled}),
         ),
     }
-
-
-def test_sets_of_no_class(tmp_path: Path) -> None:
-    unknown = manifest(tmp_path, "sets:\n  unknown: {near: others/, far: noise, score: energy}")
-    entry = unknown.entry.sets.unknown
-    assert (entry.names, entry.score) == (("near", "far"), "energy")
-    assert {name: one.source_of(View(name)) for name, one in unknown.sets.items()} == {
-        "unknown/near": ReaderInput("others/"),
-        "unknown/far": ReaderInput("noise"),
-    }
-    assert manifest(tmp_path, "sets: {}").entry.sets.unknown.score == "max_probability"
 
 
 def test_another_schema_is_refused_first(tmp_path: Path) -> None:

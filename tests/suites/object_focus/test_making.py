@@ -87,25 +87,6 @@ def test_the_same_again_whatever_order_the_clean_set_has(suite, masks, tmp_path)
     assert one == two
 
 
-def test_images_in_an_array(suite, masks, tmp_path):
-    names = ("apple/1.jpg", "apple/2.png", "apple/3.png", "pear/1.png", "pear/2.png")
-    mask = read_mask(masks / "apple/1.png")
-    images = np.stack([pixels(suite.root / "val" / name) for name in names])
-    np.savez(suite.root / "clean.npz", images=images, labels=[0, 0, 0, 1, 1])
-    manifest = suite.root / "quba-data.yaml"
-    text = manifest.read_text(encoding="utf-8").replace("folder, path: val", "arrays, path: clean.npz")
-    manifest.write_text(text, encoding="utf-8")
-    for row, name in enumerate(names):
-        path = tmp_path / "rows" / "clean.npz" / "images" / f"{row}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (masks / name).with_suffix(".png").rename(path)
-    out = tmp_path / "made"
-    assert make_object_focus(open_suite(suite.root), MaskFolder(tmp_path / "rows"), out).images == 5
-    for name, of in origins(out)["pictures"].items():
-        row = int(of["foreground"].removeprefix("clean.npz/images/"))
-        assert (pixels(out / "mixed_rand" / name)[mask] == images[row][mask]).all()
-
-
 def test_at_most_so_many_of_a_class_that_can_be_used(suite, masks, tmp_path):
     Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
     sets = make_object_focus(suite, MaskFolder(masks), tmp_path / "made", per_class=2)
@@ -167,15 +148,6 @@ def test_a_class_that_is_no_folder(suite, masks, tmp_path):
         f"{suite.root}: the class 'a/b' cannot name a folder. Allowed: names without / and \\, "
         "and no dot in front."
     )
-
-
-def test_an_image_that_cannot_be_read_leaves_nothing_behind(suite, masks, tmp_path):
-    (suite.root / "val/pear/1.png").write_bytes(b"no image")
-    assert error_text(make_object_focus, suite, MaskFolder(masks), tmp_path / "made") == (
-        f"{suite.root / 'val/pear/1.png'}: cannot be decoded as an image (no image format recognises it). "
-        "Replace or remove the file."
-    )
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "masks"}
 
 
 def make(out):

@@ -113,7 +113,6 @@ def test_rows_at_once_are_those_of_single_images(tmp_path: Path, shape, order: s
     np.save(tmp_path / "x.npy", pixels)
     examples = [rows_of(name, f"{prefix}{row}") for row in (4, 0, 5)]
     rows = array_rows(tmp_path, examples)
-    assert rows is not None
     assert rows.flags.c_contiguous
     assert rows.flags.writeable
     single = [array_member(tmp_path / name, str(one.member)).convert("RGB") for one in examples]

@@ -172,11 +172,6 @@ def test_grey_images_of_idx_files_become_rgb(tmp_path: Path, pack: Callable[[byt
     assert np.array_equal(pixels, np.repeat(GREY[..., None], 3, axis=3))
 
 
-def test_a_channel_of_its_own_is_grey_too(tmp_path: Path) -> None:
-    np.savez(tmp_path / "x.npz", images=GREY[..., None], labels=LABELS)
-    assert np.array_equal(content(clean_suite(tmp_path, "{reader: arrays, path: x.npz}"))[1][..., 2], GREY)
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_threads_read_the_same(tmp_path: Path, way: Callable[[Path], str]) -> None:
     suite = clean_suite(tmp_path, way(tmp_path))

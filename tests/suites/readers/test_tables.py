@@ -207,11 +207,6 @@ def test_a_dataset_that_the_library_would_read_into_memory(
     assert len(listing(hf_images, saved(tmp_path, classes("pear"), [0]))) == 1
 
 
-def test_class_names_are_matched_and_their_order_is_not(tmp_path: Path) -> None:
-    path = saved(tmp_path, classes("kiwi", "plum", "apple"), [0, 2, 2])
-    assert [image.label for image in listing(hf_images, path)] == [2, 0, 0]
-
-
 @pytest.mark.parametrize(("kind", "labels"), [("int32", [2, 0]), ("string", ["kiwi", "apple"])])
 def test_other_labels_are_positions_or_names(tmp_path: Path, kind: str, labels: list[object]) -> None:
     path = saved(tmp_path, datasets.Value(kind), labels)
