@@ -140,13 +140,13 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
     target = dotted_path(tuple(step for step in path if step != "parts"))
     if not any(map(entry.get, (*asked.effects, *DROPS))):
         allowed = "min, max, max_drop or max_relative_drop"
-        raise file.error(location, "nothing is demanded", shown=target, allowed=allowed)
+        raise file.error(location, "nothing is demanded", path=target, allowed=allowed)
     keys = {asked.keys[key]: key for key in entry if key in asked.keys}
     right, wrong = ("min", "max") if better == "high" else ("max", "min")
     if wrong in keys:
         where = f"on the set {request.set}" if request.metric == "share" else "here"
         text = f"{'higher' if better == 'high' else 'lower'} is better {where}"
-        raise file.error((*location, wrong), text, shown=f"{target} {wrong}", allowed=right)
+        raise file.error((*location, wrong), text, path=f"{target} {wrong}", allowed=right)
     refused, allowed = (DROPS, right) if request.dimension == "parity" else (DROPS[1:], "max_drop")
     for key in (drop for drop in refused if request.pipeline and drop in keys):
         text = "drops behind a pipeline are differences to the model's own preprocessing"
@@ -157,13 +157,13 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
         place = (*location, keys[bound])
         given = file.value(place)
         number = getattr(asked.entry, keys[bound])
-        shown = f"{target} {keys[bound]}"
+        bound_path = f"{target} {keys[bound]}"
         if isinstance(given, str) and unit not in SHARES and bound != "max_relative_drop":
             got = f"{given}, but the unit is {unit}"
-            raise file.error(place, shown=shown, is_on_key=False, got=got, allowed=f"a number in {unit}")
+            raise file.error(place, path=bound_path, is_on_key=False, got=got, allowed=f"a number in {unit}")
         problem = (_unreachable if bound == right else _useless)(bound, number, better, unit)
         if problem:
-            raise file.error(place, f"{shown} {given} {problem}", shown="", is_on_key=False)
+            raise file.error(place, f"{bound_path} {given} {problem}", path="", is_on_key=False)
 
 
 def _useless(bound: str, drop: float, better: Better, unit: str) -> str:

@@ -157,11 +157,10 @@ class Demand:
 
     def is_of_class_in(self, each: Demand) -> bool:
         """True if it bounds the drop of one class next to `each`."""
-        own = self.request
-        request = each.request
-        of_class = replace(request, target=own.target, classes=own.classes)
-        is_drop_of_each = request.target == EACH and each.needs_baseline and self.key == each.key
-        return is_drop_of_each and len(own.classes) == 1 and own == of_class
+        request = self.request
+        of_class = replace(each.request, target=request.target, classes=request.classes)
+        is_drop_of_each = each.request.target == EACH and each.needs_baseline and self.key == each.key
+        return is_drop_of_each and len(request.classes) == 1 and request == of_class
 
     def replaces(self, each: Demand) -> bool:
         """True if `each` leaves its class to this demand, which is waived and as strict."""

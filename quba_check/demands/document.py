@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -56,9 +57,12 @@ class ListTree(dict[str, "Tree | LocatedValue"]):
         self.location = location
 
 
-def _first_value(tree: Tree) -> LocatedValue | None:
-    values = (item if isinstance(item, LocatedValue) else _first_value(item) for item in tree.values())
-    return next(filter(None, values), None)
+def _values(item: Tree | LocatedValue) -> Iterator[LocatedValue]:
+    """Yield a value, or the values of a tree."""
+    if isinstance(item, LocatedValue):
+        yield item
+    else:
+        yield from chain.from_iterable(map(_values, item.values()))
 
 
 class Problems:
@@ -80,17 +84,21 @@ class Problems:
         """Collect the wrong keys and types of a document; return it without wrong entries."""
         for location, error in schema_errors(document, ThresholdFile).items():
             margin = _margin_as_rule(document, location)
-            self.errors.append(ThresholdError(**{"problem": margin} if margin else error.pieces))
-            self._wrong.add(location[: 2 if {*location[:1]} & {*BY_NAME} else 1])
+            pieces = {"problem": margin} if margin else error.pieces
+            self.errors.append(ThresholdError(**pieces))
+            depth = 2 if location and location[0] in BY_NAME else 1
+            self._wrong.add(location[:depth])
         return replace(document, data=self.without_wrong(document.data))
 
     def without_wrong(self, content: dict[str, Any]) -> dict[str, Any]:
         """Return the content of a file, or of merged ones, without wrong entries."""
-        kept = {key: value for key, value in content.items() if (key,) not in self._wrong}
-        for key in BY_NAME:
-            if isinstance(entries := kept.get(key), dict):
-                kept[key] = {name: entry for name, entry in entries.items() if (key, name) not in self._wrong}
-        return kept
+        sections = {key: value for key, value in content.items() if (key,) not in self._wrong}
+        for section in BY_NAME:
+            entries = sections.get(section)
+            if isinstance(entries, dict):
+                names = [name for name in entries if (section, name) not in self._wrong]
+                sections[section] = {name: entries[name] for name in names}
+        return sections
 
     def raise_first(self) -> None:
         """Raise the first error, if any; it carries the messages of all."""
@@ -135,8 +143,8 @@ class MergedFile:
             documents = [problems.well_formed(file) for file in _extended_files(path, label)]
             tree: Tree = {}
             for document in reversed(documents):
-                own = {key: entry for key, entry in tree_of(document).items() if key != "extends"}
-                tree = merge(tree, own, problems.errors)
+                content = {key: item for key, item in tree_of(document).items() if key != "extends"}
+                tree = merge(tree, content, problems.errors)
         except ThresholdError as error:
             problems.errors.append(error)
             problems.raise_first()
@@ -144,7 +152,7 @@ class MergedFile:
         return cls(tuple(documents), problems.without_wrong(tree), problems, suite)
 
     @cached_property
-    def entry(self) -> ThresholdFile:
+    def content(self) -> ThresholdFile:
         """The merged content, typed."""
         return typed(plain(self.tree) | {"schema": SCHEMA}, ThresholdFile)
 
@@ -162,25 +170,24 @@ class MergedFile:
         return located.value if isinstance(located, LocatedValue) else None
 
     def document(self, location: Location) -> Document:
-        """Return the document of the last value below a location.
+        """Return the document that states a value, or some of the values below a location.
 
-        The values of extending files come last.
+        Of several files it is the one that no other of them extends.
         """
-        item: Tree | LocatedValue | None = self.tree
+        item: Tree | LocatedValue = self.tree
         for step in location:
             if not isinstance(item, dict) or str(step) not in item:
                 break
             item = item[str(step)]
-        while isinstance(item, dict):
-            item = next(reversed(item.values()), None)
-        return self.documents[0] if item is None else item.document
+        stating = [value.document for value in _values(item)]
+        return next((document for document in self.documents if document in stating), self.documents[0])
 
     def error(
         self,
         location: Location,
         problem: str = "",
         *,
-        shown: str | None = None,
+        path: str | None = None,
         is_on_key: bool = True,
         **pieces: str,
     ) -> ThresholdError:
@@ -189,21 +196,21 @@ class MergedFile:
         Args:
             location: the place.
             problem: what is wrong.
-            shown: the path of the place as the message shows it; None for the whole one.
+            path: the place as the message shows it; None for the whole path.
             is_on_key: show the line of the key, else that of the value.
             pieces: `got`, `allowed` and `hint`, see `QubaError`.
         """
         document = self.document(location)
         where = document.at_key(location) if is_on_key else document.at(location)
-        path = dotted_path(location) if shown is None else shown
-        return ThresholdError(problem, where=": ".join(filter(None, (where, path))), **pieces)
+        shown_path = dotted_path(location) if path is None else path
+        return ThresholdError(problem, where=": ".join(filter(None, (where, shown_path))), **pieces)
 
 
 def _extended_files(path: Path, label: str) -> Iterator[Document]:
     """Yield a threshold file and those that it extends.
 
     Raises:
-        ThresholdError: one of them cannot be read, or they extend each other.
+        ThresholdError: one of them cannot be read, or they extend each other or are too many.
     """
     seen: dict[Path, str] = {}
     while True:
@@ -262,8 +269,8 @@ def merge(parent: Tree, child: Tree, errors: list[ThresholdError], location: Loc
             if len(errors) > known:
                 del merged[key]
         elif isinstance(item, dict) and isinstance(before, ListTree):
-            own = _first_value(item)
-            where = f"{(before if own is None else own).document.at_key(place)}: {dotted_path(place)}"
+            stated = next(_values(item), before)
+            where = f"{stated.document.at_key(place)}: {dotted_path(place)}"
             text = f"keys do not extend the list of {before.document.at_key(place)}"
             errors.append(ThresholdError(text, where=where, allowed="a list, which replaces it, or null"))
         elif isinstance(item, dict):
@@ -296,10 +303,10 @@ def _margin_as_rule(document: Document, location: Location) -> str:
 def _changed_conditions(parent: Tree, child: Tree, merged: Tree, at: Location) -> Iterator[ThresholdError]:
     """Yield an error for each condition of inherited demands that an entry changes."""
     for key in CONDITIONS if parent and is_entry(at) else ():
-        own = _first_value({key: child.get(key, {})})
-        if own is not None and plain(merged.get(key, {})) != plain(parent.get(key, {})):
+        stated = next(_values(child.get(key, {})), None)
+        if stated is not None and plain(merged.get(key, {})) != plain(parent.get(key, {})):
             place = (*at, key)
-            where = f"{own.document.at_key(place)}: {dotted_path(place)}"
+            where = f"{stated.document.at_key(place)}: {dotted_path(place)}"
             text = "it would change a condition of the inherited demands of this entry"
             allowed = "a list of entries, which replaces the inherited one"
             yield ThresholdError(text, where=where, allowed=allowed)
@@ -325,4 +332,4 @@ def _check_cycle(document: Document, parent: Path, seen: Mapping[Path, str]) -> 
         cycle = list(seen.values())[list(seen).index(resolved) :]
         raise ThresholdError(f"the files extend each other: {' → '.join([*cycle, cycle[0]])}.", where=where)
     if len(seen) >= MOST_FILES:
-        raise ThresholdError(f"more than {MOST_FILES} files extend each other.", where=where)
+        raise ThresholdError(f"a chain of more than {MOST_FILES} files that extend each other.", where=where)

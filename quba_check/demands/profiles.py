@@ -47,9 +47,9 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
     path = base / text
     profiles = shipped_profiles()
     shipped = profiles | _shipped_files() | {file.name: file for file in profiles.values()}
-    own = None if extended_by is None else os.path.realpath(extended_by)
+    extending_path = None if extended_by is None else os.path.realpath(extended_by)
     kind = file_kind(path, text, ThresholdError)
-    if kind == "file" and not (text in shipped and os.path.realpath(path) == own):
+    if kind == "file" and not (text in shipped and os.path.realpath(path) == extending_path):
         return path
     if text in shipped:
         return shipped[text]

@@ -62,26 +62,26 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     file.problems.raise_first()
     quba = grade_settings(file)
     _check_not_empty(demands, label)
-    entry = file.entry
-    own = file.documents[0]
-    policy = Policy(entry.uncertain or POINT.uncertain, entry.confidence or POINT.confidence)
-    needs_fresh = entry.predictions is not None
+    content = file.content
+    document = file.documents[0]
+    policy = Policy(content.uncertain or POINT.uncertain, content.confidence or POINT.confidence)
+    needs_fresh = content.predictions is not None
     is_graded = any(demand.is_on_grade for demand in demands)
     settings: dict[str, object] = {
         **asdict(policy),
-        "protocol": entry.protocol,
+        "protocol": content.protocol,
         "quba": grade_terms(quba) if is_graded else None,
-        **({"predictions": entry.predictions} if needs_fresh else {}),
+        **({"predictions": content.predictions} if needs_fresh else {}),
     }
     digest = demands_digest((demand.verdict_row("", "not run") for demand in demands), settings)
-    inputs = [yaml_input("threshold file", own.label, own.content)]
+    inputs = [yaml_input("threshold file", document.label, document.content)]
     inputs += [yaml_input("extended threshold file", base.label, base.content) for base in file.documents[1:]]
     return Thresholds(
         path=path,
         label=label,
         # The name of an extended file is not this one's.
-        name=own.data.get("name") or path.stem,
-        protocol=entry.protocol,
+        name=document.data.get("name") or path.stem,
+        protocol=content.protocol,
         demands=demands,
         quba=quba,
         policy=policy,
@@ -93,7 +93,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
 
 def _demands(file: MergedFile) -> Iterator[Demand]:
     """Yield the demands of the merged files, and collect the errors about them."""
-    sections = dict(file.entry)
+    sections = dict(file.content)
     for section in (key for key in file.tree if key in SECTIONS):
         entries: dict[Location, object] = {(section,): sections[section]}
         if section in BY_NAME:
@@ -110,7 +110,7 @@ def _replaced(each: Demand, demands: Iterable[Demand]) -> tuple[int, ...]:
     """Return the classes that a demand on any class leaves to demands of their own."""
     if each.request.target != EACH:
         return ()
-    return tuple(number for own in demands if own.replaces(each) for number in own.request.classes)
+    return tuple(number for demand in demands if demand.replaces(each) for number in demand.request.classes)
 
 
 def _check_not_empty(demands: Collection[Demand], label: str) -> None:
@@ -149,7 +149,7 @@ def _check_repeated(file: MergedFile, demands: Iterable[Demand]) -> None:
 
 def _baseline(file: MergedFile) -> str | None:
     """Return the stated baseline; a path starts at the folder of its file."""
-    text = file.entry.baseline
+    text = file.content.baseline
     if text is None:
         return None
     if text.endswith(".json"):

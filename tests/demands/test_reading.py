@@ -1,5 +1,6 @@
 """Threshold files as a whole: keys, defaults, extended files and shipped profiles."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from support.errors import error_text
 from support.gate import FACTS, threshold_error, thresholds
 from syrupy.assertion import SnapshotAssertion
 
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands import QubaSettings, Thresholds, read_thresholds, shipped_profiles
 from quba_check.demands.schema import POPULATIONS
 from quba_check.errors import ThresholdError
@@ -197,9 +199,16 @@ def test_errors_of_extended_files_have_their_line(others: dict[str, str], messag
     assert threshold_error("extends: default.yaml", **others) == message
 
 
+def test_an_error_of_merged_keys_names_the_extending_file() -> None:
+    weights = dict.fromkeys(PUBLISHED_DIMENSIONS, 0) | {"accuracy": 1}
+    base = f"quba: {json.dumps({'min_grade': 'B', 'weights': weights})}"
+    message = "x.yaml:4: quba.weights: all dimensions weigh 0. Allowed: at least one above 0."
+    assert threshold_error("extends: base.yaml\n\nquba: {weights: {accuracy: 0}}", base=base) == message
+
+
 def test_a_long_chain_of_files() -> None:
     others = {f"f{number}": f"extends: f{number + 1}.yaml" for number in range(21)}
-    message = "f18.yaml:2: more than 20 files extend each other."
+    message = "f18.yaml:2: a chain of more than 20 files that extend each other."
     assert threshold_error("extends: f0.yaml", **others) == message
 
 

@@ -77,7 +77,7 @@ def _rule(
         got = " and ".join(keys) or "none"
         where = place if rule else location
         raise file.error(
-            where, "one rule is needed", shown="answers.at", got=got, allowed=f"one of {listed(_RULES)}"
+            where, "one rule is needed", path="answers.at", got=got, allowed=f"one of {listed(_RULES)}"
         )
     if entry.at is None or not keys:
         return None, ANSWER_SCORES[0]

@@ -50,7 +50,7 @@ def class_requests(location: Location, entry: MacroEntry | NotAs, file: MergedFi
         raise file.error(
             location[:2],
             f"'{name}' is a key of this section and a class of the suite '{file.suite.name}'",
-            shown="classes",
+            path="classes",
             allowed=f"'{name}|' for the class",
             hint="To use the key, rename the class.",
         )
@@ -134,8 +134,8 @@ def _operating_point(
 
 def _numbers(suite: SuiteFacts) -> dict[str, int]:
     """Return the number of each class by its names: full, short, and as in tables."""
-    shown = table_class_names(suite.class_names, suite.class_count)
-    names = (shown, short_class_names(suite.class_names), suite.class_names)
+    table_names = table_class_names(suite.class_names, suite.class_count)
+    names = (table_names, short_class_names(suite.class_names), suite.class_names)
     return {name: number for some in names for number, name in enumerate(some)}
 
 
@@ -153,7 +153,7 @@ def _classes(location: Location, file: MergedFile) -> tuple[str, tuple[int, ...]
     name = str(location[-1])
     above = dotted_path(location[:-1])
     numbers = _numbers(suite)
-    shown = table_class_names(suite.class_names, suite.class_count)
+    table_names = table_class_names(suite.class_names, suite.class_count)
     parts = [name] if name in numbers else [part.strip() for part in name.split(_TOGETHER)]
     parts = parts[:-1] if parts[1:] == [""] else parts  # `macro|` is the class, not the key
     if suite.slices is None:  # records have short names only
@@ -163,15 +163,15 @@ def _classes(location: Location, file: MergedFile) -> tuple[str, tuple[int, ...]
             raise file.error(
                 location,
                 f"the suite '{suite.name}' has no class '{part}'",
-                shown=above,
-                allowed=listed(shown, _SHOWN),
-                hint=did_you_mean(part, shown),
+                path=above,
+                allowed=listed(table_names, _SHOWN),
+                hint=did_you_mean(part, table_names),
             )
         if suite.class_names.count(part) > 1:
             raise file.error(
                 location,
                 f"the suite '{suite.name}' has several classes '{part}'",
-                shown=above,
+                path=above,
                 allowed="a name of one class",
             )
     classes = tuple(sorted(numbers[part] for part in parts))
@@ -183,6 +183,6 @@ def _classes(location: Location, file: MergedFile) -> tuple[str, tuple[int, ...]
         problem = f"'{name}' is every class"
         allowed = "all classes but one at most"
     if problem:
-        raise file.error(location, problem, shown=above, allowed=allowed)
-    target = _TOGETHER.join(shown[number] for number in classes)
+        raise file.error(location, problem, path=above, allowed=allowed)
+    target = _TOGETHER.join(table_names[number] for number in classes)
     return f"{target}{_TOGETHER if target in (EACH, MACRO, NOT_AS) else ''}", classes

@@ -201,12 +201,12 @@ def _slices(
     keys = file.keys(location)
     suite = file.suite
     column = column_of(name)
-    shown = dotted_path(location[1:-1] if location[0] == "dimensions" else location[:-1])
+    path = dotted_path(location[1:-1] if location[0] == "dimensions" else location[:-1])
     if suite.slices is not None and column not in suite.slices:
         none = {"hint": "Declare them in its manifest."}
         pieces = known_names(column, suite.slices) if suite.slices else none
         problem = f"the suite '{suite.name}' has no slices of '{column}'"
-        raise file.error(location, problem, shown=shown, is_on_key=True, **pieces)
+        raise file.error(location, problem, path=path, is_on_key=True, **pieces)
     if entry is None:
         return
     least = _least_images(location, entry, request, file)
@@ -215,7 +215,7 @@ def _slices(
         yield Asked(location, entry, replace(request, slice=name), min_images=least)
         return
     if "=" in name:
-        raise file.error(location, got=f"'{name}'", shown=shown, allowed=f"{column} with {listed(kinds)}")
+        raise file.error(location, got=f"'{name}'", path=path, allowed=f"{column} with {listed(kinds)}")
     _check_keys(file, location, kinds)
     check_effect(file, location, kinds)
     waiver_of(file, location, entry)  # refuses one next to no bound
@@ -249,5 +249,5 @@ def _check_keys(file: MergedFile, location: Location, bounds: tuple[str, ...]) -
     wrong = next((key for key in entry if key not in (*bounds, *SETTINGS, "waive", "title")), None)
     if wrong is not None or not entry:
         place = location if wrong is None else (*location, wrong)
-        shown = dotted_path(location[1:] if location[0] == "dimensions" else location)
-        raise file.error(place, shown=shown, got=wrong or "nothing", allowed=listed(bounds))
+        path = dotted_path(location[1:] if location[0] == "dimensions" else location)
+        raise file.error(place, path=path, got=wrong or "nothing", allowed=listed(bounds))

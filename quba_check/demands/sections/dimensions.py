@@ -36,7 +36,7 @@ def dimension_requests(location: Location, entry: DimensionEntry, file: MergedFi
     if name not in dimension_names():
         problem = f"unknown dimension '{name}'"
         pieces = known_names(name, dimension_names())
-        raise file.error(location[:2], problem, shown="", is_on_key=True, **pieces)
+        raise file.error(location[:2], problem, path="", is_on_key=True, **pieces)
     dimension = registry[name]
     views = dimension.views(file.suite)  # of a custom dimension it may raise an error
     size = Fraction(getattr(entry, "epsilon", None) or 0)
@@ -46,8 +46,9 @@ def dimension_requests(location: Location, entry: DimensionEntry, file: MergedFi
         requests = (replace(request, epsilon=size),)
     if entry.slices and not views:
         text = "it needs no images, and has no slices"
-        shown = f"{dimension.name}.slices"
-        raise file.error((*location, "slices"), text, shown=shown, allowed="bounds on its value")
+        raise file.error(
+            (*location, "slices"), text, path=f"{dimension.name}.slices", allowed="bounds on its value"
+        )
     named = [request for request in requests if request.conditions]
     has_parts = all(
         request.epsilon or (dimension.name in _WITH_PARTS and not request.pipeline) for request in named
@@ -76,18 +77,18 @@ def _parts(
     name = str(location[-1])
     parts: dict[str, Part] = {part.name: part for part in dimension.parts(file.suite)}
     allowed = [part.name for part in parts.values() if part.better is not None]
-    shown = listed(allowed) or f"demands on {dimension.name} itself"
-    hint = f"Allowed on the suite '{file.suite.name}': {shown}."
+    choices = listed(allowed) or f"demands on {dimension.name} itself"
+    hint = f"Allowed on the suite '{file.suite.name}': {choices}."
     if file.suite.samples_corruptions and name in file.suite.corruptions:
         hint += (
             f" Its manifest shows each image under one corruption; without sample: one, {name} has a value."
         )
     if name not in parts:
         problem = f"{dimension.name} has no part '{name}'"
-        raise file.error(location, problem, shown="", hint=f"{did_you_mean(name, allowed)} {hint}".strip())
+        raise file.error(location, problem, path="", hint=f"{did_you_mean(name, allowed)} {hint}".strip())
     if parts[name].better is None:
         problem = f"{dimension.name}.{name} is for reports only, not for demands"
-        raise file.error(location, problem, shown="", hint=hint)
+        raise file.error(location, problem, path="", hint=hint)
     if entry is not None:
         for request in requests:
             asked = replace(request, number=parts[name])

@@ -66,21 +66,15 @@ def grade_settings(file: MergedFile) -> QubaSettings:
     Raises:
         ThresholdError: no dimension has a weight, or the population file cannot be read.
     """
-    entry = file.entry.quba or typed({}, QubaEntry)
-    overrides = file.keys((QUBA, "weights"))
+    entry = file.content.quba or typed({}, QubaEntry)
     weights = {name: registry[name].weight for name in PUBLISHED_DIMENSIONS}
     weights |= {name: float(weight or 0) for name, weight in (entry.weights or {}).items()}
     if not any(weights.values()):
-        place = (QUBA, "weights", list(overrides)[-1])
         raise file.error(
-            place,
-            "all dimensions weigh 0",
-            shown="quba.weights",
-            is_on_key=False,
-            allowed="at least one above 0",
+            (QUBA, "weights"), "all dimensions weigh 0", path="quba.weights", allowed="at least one above 0"
         )
     population, digest = _population(entry.population, file)
-    attacked = None if file.entry.dimensions is None else file.entry.dimensions.adversarial_robustness
+    attacked = None if file.content.dimensions is None else file.content.dimensions.adversarial_robustness
     sizes = attacked if isinstance(attacked, tuple) else (attacked,) if attacked else ()
     return QubaSettings(
         weights,
@@ -109,7 +103,7 @@ def _check_published(file: MergedFile, location: Location, name: str) -> None:
         raise file.error(
             location,
             f"'{name}' is not in the QUBA score",
-            shown=f"quba.{location[1]}",
+            path=f"quba.{location[1]}",
             is_on_key=is_key,
             **known_names(name, PUBLISHED_DIMENSIONS),
         )
