@@ -29,6 +29,8 @@ NOTHING_TO_LOSE = (
     "no answer can be lost: those before are right on no image. Check the classes and the preprocessing of "
     "that model"
 )
+SAME_PREDICTIONS = "the same predictions as the reference"
+"""Note of a measurement; reports replace it by a sentence with the reference's name."""
 SHOWN = 100
 """Largest number of rows of a table: of changed answers, and of images."""
 _BINS = (0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -203,7 +205,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     source = RowSource(predictions, facts.suite)
     if _is_compared(suite):
         clean = _pairs(replace(source.of(CLEAN_SET), reference=source.of(CLEAN_SET, REFERENCE)))
-        notes = ("the same predictions as the reference",) if clean.is_same else ()
+        notes = (SAME_PREDICTIONS,) if clean.is_same else ()
         tables = clean.tables(suite) if facts.with_tables else {}
         measured = Measurement.of("parity", clean.quantity("agreement"), notes=notes, tables=tables)
     else:

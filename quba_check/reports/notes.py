@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from quba_check.core.grade import Grade
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
+from quba_check.dimensions.parity import SAME_PREDICTIONS
 from quba_check.messages import allowing, listed
 from quba_check.number_format import counted, format_distinct, format_value, images_text, ordinal
 from quba_check.records.measurement import MeasurementRow, QuantityRow, UnmeasurableRow
@@ -14,14 +15,12 @@ from quba_check.records.verdict import GradeRow
 from quba_check.stats.clusters import LEAST_GROUPS
 from quba_check.verdicts.ahead import WIDE, wide_bounds
 
-OUTPUTS: Mapping[str, str] = {
+OUTPUT_TREATMENTS: Mapping[str, str] = {
     "probabilities": "probabilities p: class scores are log p",
     "sigmoids": "per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)",
 }
 """How outputs are treated that are no logits, by their kind."""
 PARITY = "parity"
-SAME = "the same predictions as the reference"
-"""Note of a measurement that `parity_lines` repeats with the reference's name."""
 MOST_PAIRS = 3
 """Largest number of changed answers in a line."""
 
@@ -85,7 +84,7 @@ def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[s
     if record.interrupted:
         lines.append("interrupted: not every demand was judged")
     lines.extend(record.notes)
-    treatment = OUTPUTS.get(record.model.outputs or "")
+    treatment = OUTPUT_TREATMENTS.get(record.model.outputs or "")
     if treatment:
         lines.append(f"outputs treated as {treatment}")
     lines += _set_notes(record)
@@ -101,8 +100,8 @@ def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[s
     lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note and not row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
-            lines.extend(f"{name}: {note}" for note in row.all_notes if note not in (SAME, *shown))
-            lines.extend(_bias(name, row))
+            lines.extend(f"{name}: {note}" for note in row.all_notes if note not in (SAME_PREDICTIONS, *shown))
+            lines.extend(_bias_notes(name, row))
         elif isinstance(row, UnmeasurableRow) and not any(
             row.unmeasurable in verdict.explanation.reason for verdict in record.verdicts
         ):
@@ -161,7 +160,7 @@ def _groups_text(row: SetRow, accuracy: QuantityRow | None) -> str:
     return f"{images_text(accuracy.n, groups, accuracy.effective)} independent ones, for accuracy"
 
 
-def _bias(name: str, row: MeasurementRow) -> Iterator[str]:
+def _bias_notes(name: str, row: MeasurementRow) -> Iterator[str]:
     """Yield notes on the bias of few images, if larger than the noise."""
     if row.debiased is None or row.interval is None:
         return
