@@ -81,9 +81,9 @@ def failures(record: Path, **given: Any) -> None:
         if isinstance(source, str):
             raise UserError(source)
         note = f"{len(listed):,} of {len(images):,} {kind} images, the most confident first"
-        shown = contact_sheet(source, listed, note)
-        write_output(render_sheet(text, shown), html)
-        sys.stderr.write(f"{html}: {shown.note}\n")
+        sheet = contact_sheet(source, listed, note)
+        write_output(render_sheet(text, sheet), html)
+        sys.stderr.write(f"{html}: {sheet.note}\n")
     if output == STDOUT:
         write_output(failures_csv(images))
     elif output is not None:
@@ -145,8 +145,8 @@ def _unknown_images(run: StoredRun, given: Mapping[str, Any]) -> tuple[str, list
         )
     predicted = _class(given["predicted"], "predicted", [str(image.predicted) for image in images])
     of_set = rejects(run.record, name)
-    shown = [image for image in of_set if predicted in (None, image.predicted)]
-    return f"{len(shown):,} of the {len(of_set):,} most confident unknown images", shown
+    selected = [image for image in of_set if predicted in (None, image.predicted)]
+    return f"{len(selected):,} of the {len(of_set):,} most confident unknown images", selected
 
 
 def _class(given: str | None, option: str, names: Sequence[str]) -> str | None:

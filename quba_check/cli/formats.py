@@ -78,12 +78,12 @@ def _page(
 
     runs = [read_run(path, store) for path in paths]
     before = read_run(baseline, store) if baseline else None
-    shown: PicturesByDemand = {}
+    demand_pictures: PicturesByDemand = {}
     if pictures is not None:
         folder = local_folder(store or default_location())
         sources = [picture_source(run, data, folder) for run in runs]
-        shown = make_pictures(runs, sources, pictures, baseline=before)
-    return render_page(runs, baseline=before, pictures=shown, population=population)
+        demand_pictures = make_pictures(runs, sources, pictures, baseline=before)
+    return render_page(runs, baseline=before, pictures=demand_pictures, population=population)
 
 
 def _summary(paths: Paths, baseline: File, page_url: str, store: Place) -> str:
@@ -174,9 +174,9 @@ def picture_source(run: StoredRun, data: Place, store: Path) -> ImageSource | st
 
     record = run.record
     sampler = SubsetSampler(record.limit, record.environment.seed)
-    own = DEMO_SUITE if record.model.spec in DEMO_MODELS else record.suite.root
+    suite = DEMO_SUITE if record.model.spec in DEMO_MODELS else record.suite.root
     try:
-        return SetImages(find_suite(own if data is None else data, store, sampler))
+        return SetImages(find_suite(suite if data is None else data, store, sampler))
     except UserError as why:
         if data is not None:
             raise

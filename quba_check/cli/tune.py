@@ -34,6 +34,7 @@ from quba_check.tuning.suggested_limits import (
     dimensions_without_effect,
     limits_of_demands,
     masked_dimensions,
+    parts_without_effect,
     percentile_limits,
     published_limits,
     published_names,
@@ -114,10 +115,9 @@ def tune(
     if output.exists():
         existing = thresholds_at(output, _facts(records))
         _check_protocol(existing, protocol)
-        own = limits_of_demands(existing, limits, records, z)
-        parts = [demand for demand in existing.demands if demand.part and demand.key == "min"]
-        useless += [part.target for part in parts if part.location in own and own[part.location].limit <= 0]
-        edit = edit_limits(read_yaml(output, existing.label, ThresholdError), limits, own, add=add)
+        demand_limits = limits_of_demands(existing, limits, records, z)
+        useless += parts_without_effect(existing, demand_limits)
+        edit = edit_limits(read_yaml(output, existing.label, ThresholdError), limits, demand_limits, add=add)
         text = edit.after
         change = unified_diff(edit.before, edit.after, output)
         notes += _notes_on_edit(edit, output, add)

@@ -138,8 +138,8 @@ def _check_bounds(record: Record, path: Path, thresholds: Thresholds) -> None:
     """
     digests = {row.sha256: row.demands for row in record.inputs}
     is_same_file = {row.sha256 for row in thresholds.inputs} <= digests.keys()
-    own = thresholds.inputs[0]
-    if is_same_file and digests[own.sha256] != own.demands:
+    threshold_file = thresholds.inputs[0]
+    if is_same_file and digests[threshold_file.sha256] != threshold_file.demands:
         raise UserError(
             f"its demands are not those of {thresholds.label}, which it names as its threshold file",
             where=f"{path}",

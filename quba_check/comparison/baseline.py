@@ -51,9 +51,9 @@ class OwnPreprocessing:
 
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:  # noqa: ARG002
         """Return the value in front of the pipeline; None if the run has none."""
-        own = self.run.value_of(dimension, self.request.on_own_preprocessing.part)
+        value = self.run.value_of(dimension, self.request.on_own_preprocessing.part)
         # Both values are of one run: its digests do not show that the answers are the same.
-        return None if own is None else replace(own, fingerprint="", answers=None, outputs=None)
+        return None if value is None else replace(value, fingerprint="", answers=None, outputs=None)
 
 
 def drop(

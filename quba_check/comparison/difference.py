@@ -91,8 +91,8 @@ class RunValue:
         """Return the number of one of the classes."""
         n = quantity.different_images
         influences = {str(sample): influence for sample, influence in quantity.influences.items()}
-        own = replace(self, value=quantity.value, n=n, limits=quantity.limits, influences=influences)
-        return replace(own, n_groups=quantity.sample.groups, classes=None)
+        value = replace(self, value=quantity.value, n=n, limits=quantity.limits, influences=influences)
+        return replace(value, n_groups=quantity.sample.groups, classes=None)
 
     @property
     def estimate(self) -> Estimate:

@@ -89,7 +89,7 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     except UserError as why:
         flipped = []
         unknown = str(why)
-    shown = [flip for kind in ("lost", "gained") for flip in flipped if flip.kind == kind]
+    lost_and_gained = [flip for kind in ("lost", "gained") for flip in flipped if flip.kind == kind]
     before = comparison.before.model_copy(update={"file": "baseline"})
     after = comparison.after.model_copy(update={"file": column.name, "unmet": ()})  # the page shows them
     named = comparison.model_copy(update={"before": before, "after": after})
@@ -98,7 +98,7 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
         name,
         rows=tuple(row for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS),
         notes=tuple(filter(None, (answers_line(comparison), *named.all_notes))),
-        flipped=tuple(shown[: MOST_FLIPS // records]),
+        flipped=tuple(lost_and_gained[: MOST_FLIPS // records]),
         answers=comparison.answers,
         command=f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv",
         unknown=unknown,
@@ -162,11 +162,11 @@ def _figures(column: Column) -> Iterator[Figure | None]:
     yield from _matrix(column, pairs, name)
     headings = ("class", "images", "lost", "gained", "wrong_to_wrong")
     flips = [tuple(map(str, cells)) for cells in column.table_rows(PARITY, "flips_by_class", *headings)]
-    shown = flips[:WORST_CLASSES]
-    if shown:
-        caption = f"Classes with the most changed answers, {len(shown)} of {len(flips)}"
+    most_changed = flips[:WORST_CLASSES]
+    if most_changed:
+        caption = f"Classes with the most changed answers, {len(most_changed)} of {len(flips)}"
         titles = tuple(heading.replace("_", " ") for heading in headings)
-        yield Figure(caption, headings=titles, rows=tuple(shown))
+        yield Figure(caption, headings=titles, rows=tuple(most_changed))
     rows = list(tables.complete_rows(column, PARITY, "probability_changes", (), ("from", "to", "images")))
     total = sum(images for _, _, images in rows)
     if any(images for _, _, images in rows[1:]):

@@ -112,7 +112,7 @@ def demands(
         cells = {}
         for (column, row, known), data in zip(judged, bounded, strict=True):
             headline, details = _message(row, known, column.record)
-            shown = pictures.get((column.number, row.id))
+            demand_pictures = pictures.get((column.number, row.id))
             cells[column.number] = DemandCell(
                 column=column,
                 verdict=row,
@@ -123,8 +123,8 @@ def demands(
                 headline=headline,
                 details=details,
                 chart=None if data is None else interval_chart(data, ends),
-                pictures=shown,
-                advice=tuple(advice(column.run, row, baseline, has_pictures=bool(shown))),
+                pictures=demand_pictures,
+                advice=tuple(advice(column.run, row, baseline, has_pictures=bool(demand_pictures))),
             )
         views.append(DemandView(address, cells))
     return tuple(sorted(views, key=lambda demand: LABELS.index(demand.worst.label)))

@@ -196,12 +196,16 @@ def bars(caption: str, kind: str, rows: Mapping[str, Mapping[int, Point]], names
         caption += f" The lowest {MOST_ROWS} of {len(points):,}."
         points = {name: row for name, row in points.items() if name in lowest}
     scale = round_scale(point.value for row in points.values() for point in row.values())
-    shown = range(len(names) if len(names) <= 2 else 0)  # the strips of more records stay readable
+    value_columns = range(len(names) if len(names) <= 2 else 0)  # the strips of more records stay readable
     return Figure(
         caption,
-        headings=(kind, axis(scale), *(names[k] if len(names) > 1 else "value" for k in shown)),
+        headings=(kind, axis(scale), *(names[k] if len(names) > 1 else "value" for k in value_columns)),
         rows=tuple(
-            (name, points_chart(name, row, scale, names), *(row[k].text if k in row else "–" for k in shown))
+            (
+                name,
+                points_chart(name, row, scale, names),
+                *(row[k].text if k in row else "–" for k in value_columns),
+            )
             for name, row in points.items()
         ),
         kind="strips",

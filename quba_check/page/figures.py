@@ -63,14 +63,14 @@ def _strips(kind: str, caption: str, rows: Callable[[FigureColumns], CurvePoints
 
 
 def _listing(
-    caption: str, source: tuple[str, str], headings: tuple[str, ...], shown: Callable[[float], str]
+    caption: str, source: tuple[str, str], headings: tuple[str, ...], format_number: Callable[[float], str]
 ) -> Draw:
-    """Return the function that shows a table of each record, its last column as `shown`."""
+    """Return the function that shows a table of each record, its last column by `format_number`."""
 
     def draw(columns: FigureColumns, names: Names) -> Iterator[Figure]:
         for column in columns:
             cells = column.table_rows(*source, *headings)
-            rows = [(*map(str, row[:-1]), shown(tables.number_of(row[-1]) or 0.0)) for row in cells]
+            rows = [(*map(str, row[:-1]), format_number(tables.number_of(row[-1]) or 0.0)) for row in cells]
             if rows:
                 yield Figure(caption.format(_of(column, names)), headings=headings, rows=(*rows,))
 

@@ -130,9 +130,9 @@ def make_pictures(
 
 def contact_sheet(source: ImageSource, images: Sequence[Failure], note: str) -> DemandPictures:
     """Return larger pictures of wrong or unknown images, with a note."""
-    shown = tuple((image, read_thumbnail(source, image, SHEET_LIMIT, SHEET_SIDE)) for image in images)
-    missing = sum(not picture.content for _, picture in shown)
-    return DemandPictures(shown, f"{note}; {missing:,} cannot be shown" if missing else note)
+    thumbnails = tuple((image, read_thumbnail(source, image, SHEET_LIMIT, SHEET_SIDE)) for image in images)
+    missing = sum(not picture.content for _, picture in thumbnails)
+    return DemandPictures(thumbnails, f"{note}; {missing:,} cannot be shown" if missing else note)
 
 
 def read_thumbnail(source: ImageSource, image: Failure, limit: int, side: int = SIDE) -> Thumbnail:

@@ -173,9 +173,9 @@ def render_page(
     return _rendered("page.html", view, script)
 
 
-def render_sheet(title: str, shown: DemandPictures) -> str:
+def render_sheet(title: str, pictures: DemandPictures) -> str:
     """Return a page of pictures alone, under a title."""
-    return _rendered("sheet.html", {"heading": title, "shown": shown})
+    return _rendered("sheet.html", {"heading": title, "pictures": pictures})
 
 
 def _rendered(template: str, view: Mapping[str, Any], script: str = "") -> str:

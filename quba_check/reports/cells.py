@@ -164,8 +164,11 @@ def worst_part(dimension: str, row: AnyMeasurementRow | QuantityRow) -> str:
     if not isinstance(row, MeasurementRow) or row.better is None or {row.unit, dimension} & _OTHER_PARTS:
         return ""
     sign = 1 if row.better == "high" else -1
-    own = ((name, part) for name, part in row.parts.items() if not part.requested)
-    parts = (item for item in own if (item[1].better, item[1].unit) == (row.better, row.unit))
+    parts = (
+        (name, part)
+        for name, part in row.parts.items()
+        if not part.requested and (part.better, part.unit) == (row.better, row.unit)
+    )
     name, part = min(parts, key=lambda item: sign * item[1].value, default=("", row))
     return f"{name} {format_value(part.value, part.unit)}" if sign * part.value < sign * row.value else ""
 

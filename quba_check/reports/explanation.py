@@ -160,8 +160,10 @@ def _table(explanation: RecordExplanation) -> str:
             interval = "masked" if position.state else interval_cell(measured)
         point = "-" if position.point is None else f"+{position.point:.3f}"
         rows.append((position.name, value, interval, _percent(position), point))
-    shown = slice(3 if explanation.other_suite else 5)
-    text = table_text(HEADINGS[shown], [row[shown] for row in rows], ("value", "better than", "one point"))
+    columns = slice(3 if explanation.other_suite else 5)
+    text = table_text(
+        HEADINGS[columns], [row[columns] for row in rows], ("value", "better than", "one point")
+    )
     more = len(explanation.positions) - MOST_ROWS
     if more > 0:
         text += f"and {more} custom dimensions\n"

@@ -185,14 +185,14 @@ def _class_details(record: Record) -> str:
 def _messages(run: Run) -> Iterator[str]:
     """Yield explanations of unmet demands, grades and notes, as the terminal shows them."""
     record = run.record
-    shown = set[str]()
+    lines_above = set[str]()
     for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
         if verdict.message:
-            first, *others = unmet_lines(verdict, shown)
+            first, *others = unmet_lines(verdict, lines_above)
             step = next_step(verdict, record, run.path)
             yield from (f"{label(verdict)}: {first}", *others, *([f"  next: {step}"] if step else []))
     yield from (grade_line(grade, record) for grade in record.grades)
-    yield from record_notes(record, shown=shown)
+    yield from record_notes(record, lines_above=lines_above)
     if run.comparison is not None:
         yield from filter(None, (answers_line(run.comparison), *run.comparison.all_notes))
 

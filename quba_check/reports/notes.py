@@ -70,7 +70,9 @@ def answers_text(agreement: float, n: int) -> str:
     return f"{equal:,} of {n:,} answers ({percent:.1f} %)"
 
 
-def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[str] = ()) -> tuple[str, ...]:
+def record_notes(
+    record: Record, *, with_noise: bool = True, lines_above: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return the notes on the run and its values.
 
     An unmeasurable dimension is left out if a verdict's message gives the reason.
@@ -78,7 +80,7 @@ def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[s
     Args:
         record: the record.
         with_noise: name the verdicts that another sample could flip.
-        shown: notes on values that stand elsewhere.
+        lines_above: notes that stand above, which are not repeated.
     """
     lines = list(parity_lines(record))
     if record.interrupted:
@@ -100,7 +102,9 @@ def record_notes(record: Record, *, with_noise: bool = True, shown: Collection[s
     lines += [f"{row.shown_target}: {row.note}" for row in record.verdicts if row.note and not row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
-            lines.extend(f"{name}: {note}" for note in row.all_notes if note not in (SAME_PREDICTIONS, *shown))
+            lines.extend(
+                f"{name}: {note}" for note in row.all_notes if note not in (SAME_PREDICTIONS, *lines_above)
+            )
             lines.extend(_bias_notes(name, row))
         elif isinstance(row, UnmeasurableRow) and not any(
             row.unmeasurable in verdict.explanation.reason for verdict in record.verdicts

@@ -36,7 +36,7 @@ def command_of(candidate: CheckedModel, file: str) -> str | None:
 
 
 def recommendation_text(
-    recommendation: Recommendation, form: str, limit: int | None = None, *, file: str, own: str = ""
+    recommendation: Recommendation, form: str, limit: int | None = None, *, file: str, other_suite: str = ""
 ) -> str:
     """Return the best models, undecided ones and the nearest ones.
 
@@ -45,17 +45,19 @@ def recommendation_text(
         form: `table`, `json` or `csv`; the last two have numbers at full precision.
         limit: largest number of models of each list; None for all.
         file: the threshold file as given.
-        own: name of a suite with other classes than those of the models, if any.
+        other_suite: name of a suite with other classes than those of the models, if any.
     """
     if form == "table":
-        return "".join(f"{line}\n" for line in _table_lines(recommendation, limit, file, own))
+        return "".join(f"{line}\n" for line in _table_lines(recommendation, limit, file, other_suite))
     selected = [candidate for status in STATUSES for candidate in recommendation.with_status(status)[:limit]]
     if form == "csv":
         return csv_text(CSV_COLUMNS, (_csv_row(candidate, file) for candidate in selected))
     return json_text(_content(recommendation, [_row(candidate, file) for candidate in selected]))
 
 
-def _table_lines(recommendation: Recommendation, limit: int | None, file: str, own: str) -> Iterator[str]:
+def _table_lines(
+    recommendation: Recommendation, limit: int | None, file: str, other_suite: str
+) -> Iterator[str]:
     meeting, undecided, missing = map(recommendation.with_status, STATUSES)
     yield from _heading(recommendation, meeting)
     if recommendation.undecidable and not recommendation.decidable:
@@ -69,10 +71,12 @@ def _table_lines(recommendation: Recommendation, limit: int | None, file: str, o
     if undecided:
         yield from ["", *_undecided_lines(undecided, limit)]
     commands = [command for candidate in candidates if (command := command_of(candidate, file))]
-    if own and commands:
+    if other_suite and commands:
         names = listed((candidate.timm for candidate in candidates if candidate.timm), COMMANDS)
         yield ""
-        yield from _wrap(f"These models know other classes than those of {own}. Fine-tune one: {names}")
+        yield from _wrap(
+            f"These models know other classes than those of {other_suite}. Fine-tune one: {names}"
+        )
         yield f"  pytest --model=FINE_TUNED.pt --quba-arch=NAME --quba-thresholds={shlex.quote(file)}"
     elif commands:
         yield from ["", "Measure one on your images:", *(f"  {command}" for command in commands[:COMMANDS])]

@@ -111,8 +111,8 @@ def _removal_rows(selected: Sequence[Removal]) -> Iterator[tuple[str, ...]]:
 def _sizes(inventory: Inventory) -> dict[str, int]:
     """Return the bytes of a store by kind."""
     kinds: list[EntryKind] = ["predictions", "records", "images", "copies", "other"]
-    shown = [kind for kind in kinds if kind != "copies" or inventory.of(kind)]
-    return {_KINDS.get(kind, kind): inventory.size(kind) for kind in shown}
+    selected = [kind for kind in kinds if kind != "copies" or inventory.of(kind)]
+    return {_KINDS.get(kind, kind): inventory.size(kind) for kind in selected}
 
 
 def _ago(modified: float) -> str:

@@ -25,6 +25,7 @@ from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, SIGNS, VerdictRow
 from quba_check.reports.cells import (
     CLASS_HEADINGS,
+    NONE,
     NOT_JUDGED,
     bound_text,
     class_table,
@@ -118,14 +119,16 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     for name, row in _shown(record).items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         wholes = [verdict for verdict in verdicts if verdict.part is None]
-        own = most_severe([whole for whole in wholes if whole.key not in DROPS] or wholes)
-        first = Text(name_cell(name, "" if own is None else own.title))
-        is_unknown = own is not None and own.key in DROPS and own.outcome in NOT_JUDGED
-        cells = _cells(None if is_unknown else _whole(row, own), own, verdicts)
+        whole_verdict = most_severe([whole for whole in wholes if whole.key not in DROPS] or wholes)
+        first = Text(name_cell(name, "" if whole_verdict is None else whole_verdict.title))
+        is_unknown = (
+            whole_verdict is not None and whole_verdict.key in DROPS and whole_verdict.outcome in NOT_JUDGED
+        )
+        cells = _cells(None if is_unknown else _whole(row, whole_verdict), whole_verdict, verdicts)
         yield [first, *cells, Text(worst_part(name, row))]
         for verdict in verdicts:
             # Some parts exist only because a demand asks for them. A drop is not the value of its number.
-            is_drop = verdict.key in DROPS and verdict is not own
+            is_drop = verdict.key in DROPS and verdict is not whole_verdict
             if is_drop or (verdict.part is not None and (label(verdict) in UNMET or verdict.requested)):
                 part = record.bounded(verdict) if isinstance(row, MeasurementRow) else row
                 part = NotMeasuredRow(not_measured=True) if is_drop and verdict.judged is None else part
@@ -140,34 +143,36 @@ def _shown(record: Record) -> dict[str, AnyMeasurementRow]:
     return {name: row for name, row in rows if name in demanded or not isinstance(row, NotMeasuredRow)}
 
 
-def _whole(row: MeasuredCell, own: VerdictRow | None) -> MeasuredCell:
+def _whole(row: MeasuredCell, verdict: VerdictRow | None) -> MeasuredCell:
     """Return the row of a dimension, without a value that only its parts have."""
     if not isinstance(row, MeasurementRow) or row.quantity(None) is not None:
         return row
-    return NotMeasuredRow(not_measured=True) if own is None else None
+    return NotMeasuredRow(not_measured=True) if verdict is None else None
 
 
-def _cells(row: MeasuredCell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
-    """Return value, interval, demand and verdict; without an own demand, the count of its parts'."""
+def _cells(row: MeasuredCell, verdict: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
+    """Return value, interval, demand and verdict; without a verdict, the number of those on parts."""
     missing = "unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured"
     quantity = None
     value = Text(missing, style="dim")
     interval = Text()
     if isinstance(row, QuantityRow):
         quantity = row
-        shown = row if own is None else own.judged or row
-        value = Text(value_text(shown.value, shown.unit, None if own is None else own.bound))
-        interval = Text(interval_cell(shown))
-    demand = f"{len(others)} on parts" if others else "-"
-    if own is not None:
-        demand = bound_text(own, quantity, signs=_SHORT_SIGNS)
-    verdict = Text("-", style="dim")
-    decisive = own or most_severe(others)
+        judged_row = row if verdict is None else verdict.judged or row
+        value = Text(
+            value_text(judged_row.value, judged_row.unit, None if verdict is None else verdict.bound)
+        )
+        interval = Text(interval_cell(judged_row))
+    demand = f"{len(others)} on parts" if others else NONE
+    if verdict is not None:
+        demand = bound_text(verdict, quantity, signs=_SHORT_SIGNS)
+    label_text = Text(NONE, style="dim")
+    decisive = verdict or most_severe(others)
     if decisive is not None:
-        verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
+        label_text = Text(label(decisive), style=LOOKS[label(decisive)].style)
         if decisive.within_noise and decisive.policy == "point":
-            verdict.append(f" {NOISE}", style="yellow")
-    return [value, interval, Text(demand), verdict]
+            label_text.append(f" {NOISE}", style="yellow")
+    return [value, interval, Text(demand), label_text]
 
 
 def render(record: Record, *, width: int, colour: bool, classes: bool = False, path: str = "") -> str:
@@ -222,12 +227,12 @@ def _paragraphs(record: Record, width: int, path: str, *, classes: bool) -> Iter
     if grades:
         yield from [Text(), *grades]
     worst = most_severe(record.verdicts)
-    shown = set[str]()
+    lines_above = set[str]()
     yield _wrapped(verdict_line(record), width, style=LOOKS[label(worst)].style if worst else "")
     for group in LOOKS:
         if group != "PASS":
-            yield from _group(record, group, width, path, shown)
-    notes = record_notes(record, with_noise=False, shown=shown)
+            yield from _group(record, group, width, path, lines_above)
+    notes = record_notes(record, with_noise=False, lines_above=lines_above)
     yield from [Text()] if notes else []
     yield from (_wrapped(note, width, style="yellow") for note in notes)
 
@@ -252,7 +257,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
                 yield f"  {name} {bound_text(verdict)}: {label(verdict)}"
 
 
-def _group(record: Record, group: Label, width: int, path: str, shown: set[str]) -> Iterator[Text]:
+def _group(record: Record, group: Label, width: int, path: str, lines_above: set[str]) -> Iterator[Text]:
     rows = [row for row in record.verdicts if label(row) == group]
     if rows:
         yield Text()
@@ -264,7 +269,7 @@ def _group(record: Record, group: Label, width: int, path: str, shown: set[str])
         return
     last = ""
     for row in rows:
-        yield from (_wrapped(f"  {line}", width) for line in unmet_lines(row, shown))
+        yield from (_wrapped(f"  {line}", width) for line in unmet_lines(row, lines_above))
         step = next_step(row, record, path)
         if step:  # one line, to be copied
             yield Text(f"    next: {'as above' if step == last else step}")

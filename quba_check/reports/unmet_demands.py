@@ -16,18 +16,18 @@ PICTURES = "--pictures=6"
 _SIZES = ("parameters", "size", "flops")
 
 
-def unmet_lines(verdict: VerdictRow, shown: set[str]) -> Iterator[str]:
+def unmet_lines(verdict: VerdictRow, lines_above: set[str]) -> Iterator[str]:
     """Yield a demand's headline, and indented the facts behind it that tables lack.
 
     Args:
         verdict: the verdict on the demand.
-        shown: facts that stand above, which are not repeated; its own are added.
+        lines_above: facts that stand above, which are not repeated; those of this demand are added.
     """
     known = verdict.explanation
     yield f"{known.headline or verdict.id}{f' [{known.place}]' if known.place else ''}"
-    facts = [line for line in (*known.details, *known.notes) if line not in shown]
+    facts = [line for line in (*known.details, *known.notes) if line not in lines_above]
     yield from (f"  {line}" for line in facts)
-    shown.update(facts)
+    lines_above.update(facts)
 
 
 def next_step(verdict: VerdictRow, record: Record, path: str, baseline: str = "") -> str:

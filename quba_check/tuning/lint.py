@@ -94,12 +94,12 @@ def _precedence(thresholds: Thresholds) -> Iterator[LintFinding]:
     """Yield notes on demands on a class next to a drop of any class."""
     drops = [demand for demand in thresholds.demands if demand.needs_baseline]
     of_any_class = [drop for drop in drops if drop.request.target == EACH]
-    for each, own in product(of_any_class, drops):
-        if own.is_of_class_in(each):
+    for each, drop in product(of_any_class, drops):
+        if drop.is_of_class_in(each):
             effect = "applies too: only a demand that is waived, and no looser, replaces it"
-            if own.replaces(each):
+            if drop.replaces(each):
                 effect = "leaves this class out, which its own waived demand judges"
-            text = f"{own.file}:{own.line}: {own.shown_name}: {each.name} in line {each.line} {effect}"
+            text = f"{drop.file}:{drop.line}: {drop.shown_name}: {each.name} in line {each.line} {effect}"
             yield LintFinding("note", text)
 
 

@@ -117,10 +117,10 @@ def check_protocol(thresholds: Thresholds, record: Record) -> None:
         ThresholdError: the protocols differ.
     """
     if thresholds.protocol not in (None, record.protocol):
-        own = record.protocol
+        protocol = record.protocol
         name = record.model.name
         raise ThresholdError(
-            f"states protocol {thresholds.protocol}, but the values of {name} are of protocol {own}",
+            f"states protocol {thresholds.protocol}, but the values of {name} are of protocol {protocol}",
             where=thresholds.label,
-            allowed=f"a file that states {own}, or no protocol",
+            allowed=f"a file that states {protocol}, or no protocol",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -122,6 +122,14 @@ def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tupl
     """Return the dimensions with a trivial limit: a `min` of at most 0."""
     trivial = (name for name, suggestion in suggestions.items() if suggestion.limit <= 0)
     return tuple(name for name in trivial if registry[name].better == "high")
+
+
+def parts_without_effect(thresholds: Thresholds, limits: Mapping[Location, SuggestedLimit]) -> Iterator[str]:
+    """Yield the parts with a trivial limit: a `min` of at most 0."""
+    for demand in thresholds.demands:
+        limit = limits.get(demand.location)
+        if limit is not None and limit.limit <= 0 and demand.part and demand.key == "min":
+            yield demand.target
 
 
 def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:

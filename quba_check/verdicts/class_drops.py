@@ -39,12 +39,12 @@ def largest_drop(
     replaced: list[str] = []
     try:
         for number, ((name, was), (_, now)) in enumerate(zip(before.classes(), after.classes(), strict=True)):
-            own = replace(request, target=name, classes=(number,))
+            class_request = replace(request, target=name, classes=(number,))
             if number in demand.replaced:
                 replaced.append(name)
                 continue
-            is_relative = demand.key == "max_relative_drop"
-            change = drop(baseline, own, before.of_class(was), after.of_class(now), relative=is_relative)
+            values = before.of_class(was), after.of_class(now)
+            change = drop(baseline, class_request, *values, relative=demand.key == "max_relative_drop")
             if isinstance(change, Unmeasurable):
                 return change
             drops[name] = change

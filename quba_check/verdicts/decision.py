@@ -157,11 +157,11 @@ def _without_interval(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def is_demonstrated(own: float, others: Iterable[float], error: float) -> bool:
+def is_demonstrated(p: float, others: Iterable[float], error: float) -> bool:
     """True if one of several failures is demonstrated, by Holm's step-down procedure.
 
     Args:
-        own: p-value of “the demand is met”.
+        p: p-value of “the demand is met”.
         others: p-values of the other demands.
         error: largest probability of any false demonstration, in (0, 1).
 
@@ -170,8 +170,8 @@ def is_demonstrated(own: float, others: Iterable[float], error: float) -> bool:
     >>> is_demonstrated(0.02, [0.01], 0.025)
     True
     """
-    ordered = sorted([own, *others])
-    return all(p <= error / (len(ordered) - index) for index, p in enumerate(ordered) if p <= own)
+    ordered = sorted([p, *others])
+    return all(value <= error / (len(ordered) - index) for index, value in enumerate(ordered) if value <= p)
 
 
 def p_value(demand: Demand, evidence: Judged) -> float | None:

@@ -58,8 +58,7 @@ class Evidence:
 
     def verdict(self, demand: Demand, policy: Policy) -> Verdict:
         """Return the verdict on a demand; under `allow` it depends on the other blocking demands."""
-        own = demand.name
-        p_values = (self._p_value(name) for name in self._blocking if name != own)
+        p_values = (self._p_value(name) for name in self._blocking if name != demand.name)
         return decide(demand, self.of(demand), policy, (p for p in p_values if p is not None))
 
 

@@ -327,8 +327,8 @@ def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str
     decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
     effect = "would pass" if decisive <= float(demand.bound) else "would not be enough"
     line = f"temperature: {advice.rows[0][0]:.3g}"
-    shown = " and ".join(texts)
-    yield f"{line} in the file of --quba-preprocessing {effect}: {shown} on held-out halves"
+    values_text = " and ".join(texts)
+    yield f"{line} in the file of --quba-preprocessing {effect}: {values_text} on held-out halves"
 
 
 def _worst_classes(table: Table, least: float) -> str:

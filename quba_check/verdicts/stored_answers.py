@@ -72,5 +72,5 @@ def _value_of_answers(run: StoredRun, request: Request, later: RunConditions) ->
         slices = {CLEAN: answers.slices}
         measured = measure_slices(dimension, measured, tables, slices, facts, [request], with_gaps=False)
     stored = PerImage.from_bytes(PerImage.of(measured).to_bytes(), run.file)  # with the same rounding
-    own = replace(stored, clean=answers), run.record.model.fingerprint
-    return RunValue.of(measured, request.dimension, request.part, *own)
+    images = replace(stored, clean=answers)
+    return RunValue.of(measured, request.dimension, request.part, images, run.record.model.fingerprint)

@@ -5,7 +5,8 @@ from support.parity_runs import TABLES, parity_run
 from support.tuned import record
 from syrupy.assertion import SnapshotAssertion
 
-from quba_check.reports.notes import SAME, parity_lines, record_notes
+from quba_check.dimensions.parity import SAME_PREDICTIONS
+from quba_check.reports.notes import parity_lines, record_notes
 
 ONLY = {name: TABLES[name] for name in ("flips", "reference")}
 WITHOUT_PROBABILITIES = {name: table for name, table in TABLES.items() if name != "probability_changes"}
@@ -21,7 +22,7 @@ def test_lines(snapshot: SnapshotAssertion) -> None:
 
 def test_the_same_predictions_take_one_line() -> None:
     same = parity_run(same=True).record
-    row = same.measurements["parity"].model_copy(update={"notes": (SAME, "another note")})
+    row = same.measurements["parity"].model_copy(update={"notes": (SAME_PREDICTIONS, "another note")})
     noted = same.model_copy(update={"measurements": {"parity": row}})
     line = "same model? the same predictions as the reference"
     assert parity_lines(noted) == (line,)

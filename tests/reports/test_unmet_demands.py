@@ -96,15 +96,15 @@ def test_a_note_is_shown_once():
         "line": 3,
     }
     run = record(verdicts=[verdict("accuracy", 0.5, "fail", explanation=explanation)])
-    shown = {"score: energy"}
-    assert [*unmet_lines(run.verdicts[0], shown)] == [
+    lines_above = {"score: energy"}
+    assert [*unmet_lines(run.verdicts[0], lines_above)] == [
         "accuracy 0.4 is below 0.5 [gate.yaml:3]",
         "  worst",
         "  judged 2 of 3 slices",
     ]
-    assert shown == {"worst", "score: energy", "judged 2 of 3 slices"}
+    assert lines_above == {"worst", "score: energy", "judged 2 of 3 slices"}
     measured = run.measured["accuracy"].model_copy(update={"notes": ("score: energy", "several labels")})
     run = run.model_copy(update={"measurements": {"accuracy": measured}})
-    assert [note for note in record_notes(run, shown=shown) if "accuracy" in note] == [
+    assert [note for note in record_notes(run, lines_above=lines_above) if "accuracy" in note] == [
         "accuracy: several labels"
     ]

@@ -35,6 +35,6 @@ def recommend(file: Path, population: Population, form: str, limit: int | None, 
     facts = facts_of(read_record(record) if record else None)
     checked = check_models(thresholds_at(file, facts), population)
     is_known = bool(facts.class_names) and is_subset_of_imagenet(facts.class_names)
-    own = "" if is_known or facts.class_count == population.classes else facts.name
+    other_suite = "" if is_known or facts.class_count == population.classes else facts.name
     limit = limit or (LIMIT if form == "table" else None)
-    write_output(recommendation_text(checked, form, limit, file=str(file), own=own))
+    write_output(recommendation_text(checked, form, limit, file=str(file), other_suite=other_suite))

@@ -81,6 +81,6 @@ def value_rows(
         position = 1 + sum(sign * other > sign * value for other in others)
         distance = f"{sign * (value - mu) / population.sigma[name]:+.2f}"
         digits = 1 if dimension.unit == "millions" else 4
-        own, mean = (format_value(number, dimension.unit, digits=digits) for number in (value, mu))
+        value_text, mean = (format_value(number, dimension.unit, digits=digits) for number in (value, mu))
         doubt = SUSPECT if name in doubtful else ""
-        yield name, dimension.better, own, doubt, mean, distance, f"{position} of {len(others)}"
+        yield name, dimension.better, value_text, doubt, mean, distance, f"{position} of {len(others)}"
