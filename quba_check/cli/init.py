@@ -44,9 +44,9 @@ SCHEMA_FOLDER = THRESHOLDS.with_name("schemas")
 PUBLISHED_CLEAN = "imagenet/val"
 _WHERE = "quba-check init"
 _SIDE = 224
-"""Side in pixels of the input of models that state none, if the images have no common size."""
+"""Side in pixels of the input of models that state none, if the images have no common square size."""
 _OPENED = 64
-"""Images opened to find the common size."""
+"""Largest number of images opened to find the common size."""
 _WIDTH = 100
 _COPIES = "doctor (up to 10,000 images) and suite check look for copies of these in the sets"
 _ACCURACY = 0.8
@@ -171,7 +171,9 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: s
 
 
 def _draft_suite(root: Path, layout: Layout, title: str) -> tuple[Suite, str]:
-    """Return the suite of a layout and its manifest, without unreadable folders.
+    """Return the suite of a layout and its manifest, without unreadable sets.
+
+    These move from the sets of the layout to those left out.
 
     Raises:
         UserError: the clean images cannot be read, or the folder cannot be written.
@@ -240,7 +242,7 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
 def _set_lines(layout: Layout, path: str, name: str, suite: Suite | None, indent: str) -> list[str]:
     """Return the lines of a set, with comments on its CSV file.
 
-    Without a suite, it may lack classes.
+    Without a suite, the set of a folder is stated as partial: its classes are not known yet.
     """
     comments = layout.lists[path].comments if path in layout.lists else []
     reader = "cue-conflict" if name == CUE_CONFLICT_SET else "csv" if path in layout.lists else "folder"
@@ -288,15 +290,15 @@ def _flow(items: Sequence[str]) -> str:
 def _size_line(suite: Suite) -> str:
     """Return the manifest line of the default input size."""
     examples = suite.examples(CLEAN)
-    sample = examples[:: max(1, len(examples) // _OPENED)]
     sizes = set()
-    for example in sample:
+    for example in examples[:: math.ceil(len(examples) / _OPENED)]:
         # The doctor names images that do not decode.
         with suppress(OSError, SyntaxError, ValueError), suite.open_image(example) as image:
             sizes.add(image.size)
     (width, height), *others = sorted(sizes) or [(0, 1)]
     is_common = width == height and not others
-    size, note = (width, "that of the images") if is_common else (_SIDE, "the images have no common one")
+    note = "that of the images" if is_common else "the images have no common square size"
+    size = width if is_common else _SIDE
     return f"image_size: {size}  # for models that state no input size; {note}"
 
 
@@ -315,7 +317,10 @@ def _calibration_bound(suite: Suite) -> str:
 
 
 def _passes(suite: Suite, path: Path) -> int:
-    """Return the passes of a threshold file, counted in images: those of PGD at most."""
+    """Return the forward and backward passes of single images behind the demands of a file.
+
+    PGD counts as if it took all its steps on each image.
+    """
     demands = thresholds_at(path, suite.facts).demands
     views = chain.from_iterable(registry[demand.dimension].views(suite.facts) for demand in demands)
     distinct = {replace(view, columns="top1", space=None) for view in views}
@@ -325,14 +330,14 @@ def _passes(suite: Suite, path: Path) -> int:
 def _thresholds_text(suite: Suite, title: str) -> str:
     """Return a threshold file with demands on all dimensions measurable on the suite, without attacks."""
     per_class = Counter(example.label for example in suite.examples(CLEAN))
-    is_balanced = min(per_class[label] for label in range(len(suite.classes))) > 1
+    has_two_of_each = min(per_class[label] for label in range(len(suite.classes))) > 1
     sets = suite.facts.spaces
     demands = {
         "accuracy": f"{{min: {_ACCURACY}}}",
         "corruption_robustness": "{min: 0.6}",
         "ood_robustness": "{min: 0.6}" if suite.facts.shifts else "",
         "calibration_error": _calibration_bound(suite),
-        "class_balance": "{min: 0.6}" if is_balanced else "",
+        "class_balance": "{min: 0.6}" if has_two_of_each else "",
         "object_focus": "{min: 0.8}" if {"mixed_same", "mixed_rand"} <= set(sets) else "",
         "shape_bias": "{min: 0.2, tier: warn}" if "cue_conflict" in sets else "",
     }

@@ -12,7 +12,9 @@ from quba_check.core.view import CLEAN, View
 from quba_check.demands.reading import read_thresholds
 from quba_check.dimensions import registry
 from quba_check.suites import open_suite
+from quba_check.suites.example import Example
 from quba_check.suites.label_spaces import imagenet_classes
+from quba_check.suites.suite import Suite
 
 MANIFEST = Path("data/quba-data.yaml")
 THRESHOLDS = Path("thresholds/default.yaml")
@@ -122,6 +124,21 @@ def test_force_replaces_the_manifest_and_never_the_demands(run: Run) -> None:
     assert THRESHOLDS.read_text(encoding="utf-8") == "mine"
 
 
+def test_few_images_are_opened_for_the_common_size(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(Path("data"), "val/ant", "val/bee", images=60)
+    opened = []
+    open_image = Suite.open_image
+
+    def open_and_count(suite: Suite, example: Example) -> Image.Image:
+        opened.append(example.name)
+        return open_image(suite, example)
+
+    monkeypatch.setattr(Suite, "open_image", open_and_count)
+    assert run("init data")[0] == 0
+    assert len(opened) == 60
+    assert "image_size: 8  # for models that state no input size; that of the images" in body(MANIFEST)
+
+
 def test_some_of_imagenets_classes(run: Run) -> None:
     names = imagenet_classes()[5:40:7]
     write(Path("data"), *(f"imagenet/val/{name}" for name in names), f"imagenet-r/{names[1]}", size=(9, 7))
@@ -130,7 +147,8 @@ def test_some_of_imagenets_classes(run: Run) -> None:
     text = MANIFEST.read_text(encoding="utf-8")
     assert "# 5 of ImageNet's 1,000 classes.\n" in text
     assert "\nrestrict: true  # models of all 1,000 classes answer in these alone. Other ways:\n" in text
-    assert "image_size: 224  # for models that state no input size; the images have no common one\n" in text
+    note = "for models that state no input size; the images have no common square size"
+    assert f"\nimage_size: 224  # {note}\n" in text
     assert "imagenet_r: {reader: folder, path: imagenet-r, expected: 3, partial: true}" in text
     suite = open_suite(Path("data"))
     assert suite.classes == names
