@@ -6,9 +6,10 @@ each batch, the tasks that are complete.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -52,7 +53,7 @@ class Passes:
         self.batching = Batching(classifier, batch_size)
         self.attack_batching = Batching(classifier, batch_size, has_gradients=True)
         self._report = report
-        self._copies = torch.cuda.Stream(classifier.device) if classifier.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._copy_stream = torch.cuda.Stream(classifier.device) if classifier.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def run(self, attack: str | None, stream: ImageStream[ShardOwner]) -> Iterator[list[ShardTask]]:
         """Yield the shards that each batch completes.
@@ -76,14 +77,17 @@ class Passes:
             yield list(chain(*batching.run(compute, taken)))
 
     def _pgd(self, stream: ImageStream[ShardOwner]) -> Iterator[list[ShardTask]]:
-        """Predict PGD iterates: at most eleven forward and ten backward passes an image.
+        """Attack images by PGD; yield the shards that each step completes.
 
-        Images at different steps share a batch. If the protocol allows, an image leaves it once it is fooled,
-        and the next image takes its place.
+        An image takes at most eleven forward and ten backward passes. Images at different steps share a
+        batch. If the protocol allows, an image leaves once the model is wrong about it, and the next image
+        takes its place.
 
-        Outputs: `logits` (N, C) of the last iterate, or of the one that fooled the model; `always_right`
-        (N,), True if the prediction was correct at the start and at every iterate; those of
-        `_moves`. With a surrogate: `raw` of the judged model at the last iterate, and `fools_reference` (N,).
+        Without a surrogate, an image gets the outputs `logits` (N, C) of its last iterate, and `always_right`
+        (N,), True if the prediction was correct at the start and at every iterate. With a surrogate, it takes
+        all steps there and then one pass of the judged model, and gets the outputs `raw` of that pass,
+        `fools_reference` (N,), True if the surrogate was wrong at any iterate, and `always_right`, which is
+        True. Both add the outputs of `_moves`.
         """
         active = ActiveSet()
         while True:
@@ -99,7 +103,7 @@ class Passes:
         with torch.no_grad():
             inputs = self._classifier.inputs(self._on_device(taken.contents[0]))
             raw = self._classifier.raw(inputs, is_checked=False)
-        self._report_work(taken.owners, finished=1, passes=1)
+        self._report_work(taken.owners, finished=taken.owners, passes=1)
         return add_outputs(taken.owners, {"raw": raw})
 
     def _attack_once(self, taken: Batch[ShardOwner]) -> list[ShardTask]:
@@ -109,12 +113,12 @@ class Passes:
         pixels = self._classifier.pixels(self._on_device(taken.contents[0]))
         points = self._points(pixels)
         start = gradient(logits, points, self._labels(owners))
-        self._report_work(owners, finished=0, passes=2)
+        self._report_work(owners, finished=(), passes=2)
         attacked = fgsm_point(points, start.direction, view.radius)
         with torch.no_grad():
             raw = self._classifier.raw(self._inputs(attacked), in_torch=True, is_checked=False)
             fools = self._fools(view, attacked, owners)
-        self._report_work(owners, finished=1, passes=1)
+        self._report_work(owners, finished=owners, passes=1)
         outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(view, pixels, attacked), **fools}
         return add_outputs(owners, outputs)
 
@@ -133,11 +137,9 @@ class Passes:
         Raises:
             ModelError: memory runs out.
         """
-        parts = self.attack_batching.run(partial(self._attack_again, active), range(len(active)))
+        parts = self.attack_batching.run(partial(self._step_part, active), range(len(active)))
         staying = [row for row in range(len(active)) if active.continues[row]]
-        n_leaving = len(active) - len(staying)
-        self._report(active.owners[0][0].view, n_leaving, len(active) + sum(count for _, count in parts))
-        if n_leaving:
+        if len(staying) < len(active):
             try:
                 active.keep(staying)
             except Exception as error:
@@ -145,15 +147,12 @@ class Passes:
                     raise
                 raise out_of_memory(self._classifier, len(active)) from error
         active.steps = [step + 1 for step in active.steps]
-        return [task for complete, _ in parts for task in complete]
+        return list(chain(*parts))
 
-    def _attack_again(self, active: ActiveSet, rows: Sequence[int]) -> tuple[list[ShardTask], int]:
+    def _step_part(self, active: ActiveSet, rows: Sequence[int]) -> list[ShardTask]:
         """Take one step with some images, and note which of them continue.
 
-        The outputs of the others are added to their shards.
-
-        Returns:
-            The tasks that are complete, and the number of images in the backward pass.
+        The outputs of the others are added to their shards; those that are complete are returned.
         """
         part = slice(rows[0], rows[-1] + 1)
         current, label, is_correct = (active[name][part] for name in ("current", "label", "correct"))
@@ -175,18 +174,20 @@ class Passes:
         if self._surrogate is not None:  # the judged model sees the last iterate alone
             with torch.no_grad():
                 inputs = self._inputs(current[chosen])
-                shown = step.logits[chosen]
+                raw = step.logits[chosen]
                 if len(inputs):
-                    shown = self._classifier.raw(inputs, in_torch=True, is_checked=False)
+                    raw = self._classifier.raw(inputs, in_torch=True, is_checked=False)
             is_right = torch.ones_like(is_correct[chosen])
-            outputs = {"raw": shown, "always_right": is_right, "fools_reference": ~is_correct[chosen]}
+            outputs = {"raw": raw, "always_right": is_right, "fools_reference": ~is_correct[chosen]}
         pixels = active["pixels"][part]
         outputs |= self._moves(view, pixels[chosen], current[chosen])
         moved = pgd_step(self._points(pixels), current, step.direction, view.radius)
-        # Memory may run out above, and the images are then attacked again; what follows allocates nothing.
+        # Memory may run out above, and the step is then taken again; what follows allocates nothing.
         current.copy_(moved)
-        complete = add_outputs([active.owners[row] for row in leaving], outputs)
-        return complete, len(rows) if step.is_taken else 0
+        finished = [active.owners[row] for row in leaving]
+        owners = [active.owners[row] for row in rows]
+        self._report_work(owners, finished=finished, passes=1 + step.is_taken)
+        return add_outputs(finished, outputs)
 
     def _labels(self, owners: Sequence[ShardOwner]) -> Tensor:
         return self._on_device(torch.tensor([task.examples[position].label for task, position in owners]))
@@ -197,26 +198,28 @@ class Passes:
         On CUDA the copy runs next to the model's work.
         """
         device = self._classifier.device
-        if self._copies is None:
+        if self._copy_stream is None:
             return tensor.to(device)
         current = torch.cuda.current_stream(device)
-        with torch.cuda.stream(self._copies):
+        with torch.cuda.stream(self._copy_stream):
             copied = tensor.pin_memory().to(device, non_blocking=True)
-        current.wait_stream(self._copies)
+        current.wait_stream(self._copy_stream)
         copied.record_stream(current)
         return copied
 
-    def _report_work(self, owners: Sequence[ShardOwner], *, finished: int, passes: int) -> None:
+    def _report_work(
+        self, owners: Sequence[ShardOwner], *, finished: Sequence[ShardOwner], passes: int
+    ) -> None:
         """Report a part of a batch.
 
         Args:
             owners: the images.
-            finished: 1 if the images are finished, else 0.
+            finished: those that are finished.
             passes: passes of each image.
         """
-        for view, group in groupby(owners, key=lambda owner: owner[0].view):
-            count = len(list(group))
-            self._report(view, count * finished, passes * count)
+        n_finished = Counter(task.view for task, _ in finished)
+        for view, count in Counter(task.view for task, _ in owners).items():
+            self._report(view, n_finished[view], passes * count)
 
     def logits(self, raw: Tensor, view: View) -> Tensor:
         """Convert outputs of the model to logits.

@@ -225,6 +225,17 @@ def test_passes_of_an_attack_are_counted() -> None:
     assert forwards + backwards < 21 * 128
 
 
+def test_images_of_views_in_one_batch_are_reported_under_their_own() -> None:
+    setting = Setting(STANDARD)
+    tasks = setting.tasks(PGD)
+    tasks[1].view = replace(PGD, set="others")
+    assert len([task for complete in setting.run("pgd", tasks) for task in complete]) == 2
+    finished: Counter[View] = Counter()
+    for view, images, _ in setting.reports:
+        finished[view] += images
+    assert [finished[task.view] for task in tasks] == [*SHARDS]
+
+
 def test_batches_of_an_attack_stay_full_until_the_images_end() -> None:
     setting = Setting(STANDARD, 16)
     sizes: list[int] = []
