@@ -40,7 +40,7 @@ def probabilities(logits: torch.Tensor) -> torch.Tensor:
     return torch.softmax(logits.detach().float(), dim=1)
 
 
-def decision(
+def decision_columns(
     logits: SingleFloats,
     probability: SingleFloats,
     label: ClassIndices,
@@ -71,14 +71,13 @@ def decision(
         confidence = score[rows, predicted].astype(np.float32)
         true = score[rows, label].astype(np.float32)
     else:
-        every = [*range(logits.shape[1])]
-        candidates = sorted(space.class_of()) if space.by == "argmax" else every
         best = logits.argmax(axis=1)
-        if candidates != every:
-            best = np.array(candidates)[logits[:, candidates].argmax(axis=1)]
+        members = sorted(space.class_of())
+        if space.by == "argmax" and len(members) < logits.shape[1]:  # other classes are ignored
+            best = np.array(members)[logits[:, members].argmax(axis=1)]
         predicted = _class_of_member(space, logits.shape[1])[best]
         confidence = probability[rows, best]
-        true = _best_member(probability, label, space)
+        true = _member_probability(probability, label, space)
     true_probability = np.where(label == NO_CLASS, np.float32("nan"), true)
     return {
         "top1": predicted.astype(np.int64),
@@ -111,7 +110,7 @@ def shard_arrays(
     for number, space in enumerate(spaces):
         suffix = f"@{space.name}" if number else ""
         labelled = label_in(space, label, z.shape[1]) if number else label
-        columns = {"label": labelled, **decision(z, p, labelled, space, "first" if number else ties)}
+        columns = {"label": labelled, **decision_columns(z, p, labelled, space, "first" if number else ties)}
         arrays |= {f"{name}{suffix}": column for name, column in columns.items()}
     if view.set == CUE_CONFLICT_SET:
         arrays["texture"] = np.array([example.texture for example in examples], dtype=np.int64)
@@ -160,10 +159,12 @@ def check_columns(
             return f"its column '{name}' is of another type or shape"
     for name, kind in expected.items():
         column = columns[name]
-        label = columns.get(name.replace("true_probability", "label")) if "true_prob" in name else None
         if kind == "class" and (column < NO_CLASS).any():
             return f"its column '{name}' has numbers that are not classes"
-        values = column if label is None else column[label != NO_CLASS]
+        values = column
+        if name.startswith("true_probability"):  # NaN for images whose label is no class
+            suffix = name.removeprefix("true_probability")
+            values = column[columns[f"label{suffix}"] != NO_CLASS]
         if kind != "flag" and not np.isfinite(values).all():
             return f"its column '{name}' has numbers that are not finite"
         if kind == "share" and not ((values >= 0) & (values <= 1 + ROUNDING)).all():
@@ -217,7 +218,7 @@ def _class_of_member(space: LabelSpace, classes: int) -> ClassIndices:
     return table
 
 
-def _best_member(probability: SingleFloats, label: ClassIndices, space: LabelSpace) -> SingleFloats:
+def _member_probability(probability: SingleFloats, label: ClassIndices, space: LabelSpace) -> SingleFloats:
     if all(len(group) == 1 for group in space.members):
         member = np.array([group[0] for group in space.members], dtype=np.int64)
         single: SingleFloats = probability[np.arange(len(label)), member[label]]
