@@ -259,7 +259,7 @@ class Evaluation(Predictor):
             }
         measurement = measure_dimension(registry[name], predictions, self.facts)
         if name == "parity" and isinstance(self.reference, Predictor) and measurement.value < 1:
-            self.engine.tables.repair_notes.append(self.reference.engine.noise_floor())
+            self.engine.tables.notes.append(self.reference.engine.noise_floor())
         if predictions:
             tables = (predictions[view] for view in sorted(predictions, key=str))
             measurement = replace(measurement, outputs=outputs_digest(tables))

@@ -194,7 +194,7 @@ class Predictor:
         """
         self.suite.counts(self.engine.run_views)
         check_sets_differ(self.suite, self.engine.run_views, self._requests, digests_file(self.store.root))
-        self.engine.determine_outputs(self.engine.run_views, always=True)
+        self.engine.determine_outputs(self.engine.run_views, needs_shard=True)
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Predict custom images, for tests of the model's behaviour.
@@ -232,8 +232,8 @@ class Predictor:
         return CleanAnswers.of(table, names, self.suite.class_names, slices)
 
     def pop_notes(self) -> list[str]:
-        """Return notes since the last call on stored predictions, also of `others`."""
-        return [note for predictor in (self, *self.others) for note in predictor.engine.pop_repairs()]
+        """Return and forget the notes for the record since the last call, also of `others`."""
+        return [note for predictor in (self, *self.others) for note in predictor.engine.pop_notes()]
 
     @property
     def others(self) -> tuple[Predictor, ...]:

@@ -75,7 +75,7 @@ class Engine:
         self._compute_choice = ComputeChoice(keys, self.store, self._executor.name, self._choose_compute)
         self.compared: dict[str, tuple[int, int]] = {}
         self._settle_compute()
-        self._ahead = Ahead(lambda views: self._stream(self._ordered_jobs(views)), self.cache_keys.shards)
+        self._ahead = Ahead(lambda views: self._stream(self._ordered_shards(views)), self.cache_keys.shards)
 
     def predictions(self, views: Collection[View], planned: Collection[View] = ()) -> dict[View, Predictions]:
         """Return the predictions of views, from the store or computed now.
@@ -94,14 +94,14 @@ class Engine:
         requested = self._stored(views)
         while True:
             self.determine_outputs([*views, *planned])
-            self._complete(requested, self._stored(planned))
+            self._predict_missing(requested, self._stored(planned))
             if self.stored_check.settle(requested, again=True):
                 continue
             self.store.close()
             with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
                 return {view: self.tables.predictions(view) for view in views}
 
-    def determine_outputs(self, views: Collection[View], *, always: bool = False) -> None:
+    def determine_outputs(self, views: Collection[View], *, needs_shard: bool = False) -> None:
         """Determine the kind of the model's outputs from the first shard of real images.
 
         This shard is predicted as any other, so the step costs nothing; other processes read the kind from
@@ -109,25 +109,25 @@ class Engine:
 
         Args:
             views: the views that will be requested.
-            always: predict the shard even if the kind is known.
+            needs_shard: predict the shard even if the kind is known.
         """
         stored = self._stored(views)
         if views:
             self._settle_compute(views, may_choose=True)
             self.stored_check.settle(stored)
         self._reporter.restart()
-        if not views or (self.classifier.outputs is not None and not always):
+        if not views or (self.classifier.outputs is not None and not needs_shard):
             return
         unattacked = [view for view in stored if view.attack is None]
         first = next((view for view in unattacked if view.set == CLEAN_SET), (*unattacked, CLEAN)[0])
-        job = next(self._jobs([first]))
+        shard = next(self._planned_shards([first]))
         key = self.cache_keys.shard_key(first, 0)
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
                 with contextlib.suppress(DamagedShardError):
                     kind = self.tables.shard(first, 0).metadata.get("outputs")
                     self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
-            elif not self._run([job])[0]:
+            elif not self._run([shard])[0]:
                 time.sleep(WAIT_SECONDS)
 
     def first_predictions(self) -> Predictions:
@@ -137,7 +137,7 @@ class Engine:
             QubaError: an image, the model or the store fails.
         """
         while True:
-            self.determine_outputs([CLEAN, *self.run_views], always=True)
+            self.determine_outputs([CLEAN, *self.run_views], needs_shard=True)
             with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
                 return self.tables.first_predictions(CLEAN)
 
@@ -178,14 +178,13 @@ class Engine:
         """Images of a pass, before it is halved because memory runs out."""
         return Batching(self.classifier, self.batch_settings.batch_size).size
 
-    def pop_repairs(self) -> list[str]:
-        """Return notes on damaged parts of the store that were replaced since the last call."""
-        repairs = self.tables.repair_notes
-        self.tables.repair_notes = []
+    def pop_notes(self) -> list[str]:
+        """Return and forget the notes for the record since the last call."""
         cache = self.worker.image_cache
-        image_notes = cache.notes
+        notes = [*self.tables.notes, *cache.notes]
+        self.tables.notes = []
         cache.notes = []
-        return [*repairs, *image_notes]
+        return notes
 
     def check_unchanged(self) -> None:
         """Check that parameters and buffers are unchanged, if anything was predicted.
@@ -206,7 +205,7 @@ class Engine:
         if self.classifier.compute.runtime != before:
             self.stored_check.restart()
             if self.classifier.preprocessing.pipeline is not None:  # the record has notes of the model alone
-                self.tables.repair_notes.append(self.classifier.notes[-1])
+                self.tables.notes.append(self.classifier.notes[-1])
 
     def _choose_compute(self, view: View) -> ComputeSettings:
         """Return the settings that the executor chooses, which has one iterator at a time."""
@@ -220,22 +219,22 @@ class Engine:
         """Drop the shards that are predicted ahead of requests."""
         self._ahead.stop()
 
-    def _complete(self, requested: Sequence[View], planned: Sequence[View]) -> None:
+    def _predict_missing(self, requested: Sequence[View], planned: Sequence[View]) -> None:
         """Predict every missing shard of the requested views."""
         if self._executor is not self.worker:
             self._ahead.take(requested, planned)
-            if not any(map(self._is_missing, self._ordered_jobs(requested))):
+            if not any(map(self._is_missing, self._ordered_shards(requested))):
                 return
-        jobs: Iterable[PlannedShard] = self._ordered_jobs(requested)
+        shards: Iterable[PlannedShard] = self._ordered_shards(requested)
         while True:
-            stored, jobs = self._run(jobs)
-            if not jobs:
+            stored, shards = self._run(shards)
+            if not shards:
                 return
             if not stored and not self._run_planned([*requested, *planned]):
                 time.sleep(WAIT_SECONDS)
 
-    def _ordered_jobs(self, requested: Sequence[View]) -> Iterator[PlannedShard]:
-        """Yield the jobs of requested views.
+    def _ordered_shards(self, requested: Sequence[View]) -> Iterator[PlannedShard]:
+        """Yield the shards of requested views in the order of work.
 
         One view comes after another, so that the files of each are listed when needed. Generated corruptions
         come together, shard by shard, so that their clean images are read once.
@@ -243,27 +242,27 @@ class Engine:
         together = list(filter(self.suite.is_generated, requested))
         groups = [[view] for view in requested if view not in together] + ([together] if together else [])
         for group in groups:
-            jobs = list(self._jobs(group))
-            numbers = sorted({job.shard for job in jobs}) or [0]
+            shards = list(self._planned_shards(group))
+            numbers = sorted({number for _, number in shards}) or [0]
             # Each machine begins at another shard.
             first = numbers[self.store.first_shard(self.cache_keys.cache_entry(group[0])) % len(numbers)]
-            yield from sorted(jobs, key=lambda job: (job.shard < first, job.shard))
+            yield from sorted(shards, key=lambda shard: (shard.shard < first, shard.shard))
 
     def _run_planned(self, planned: Sequence[View]) -> bool:
         """Predict one shard of a later request; return False if there is none."""
         for view in planned:
             # The dimension that requests a faulty view reports the error.
             with contextlib.suppress(QubaError):
-                for job in self._jobs([view]):
-                    if self._is_missing(job) and self._run([job])[0]:
+                for shard in self._planned_shards([view]):
+                    if self._is_missing(shard) and self._run([shard])[0]:
                         return True
         return False
 
-    def _is_missing(self, job: PlannedShard) -> bool:
+    def _is_missing(self, shard: PlannedShard) -> bool:
         """Return True if the store lacks a shard."""
-        return not self.store.has(self.cache_keys.shard_key(job.view, job.shard))
+        return not self.store.has(self.cache_keys.shard_key(shard.view, shard.shard))
 
-    def _jobs(self, requested: Iterable[View]) -> Iterator[PlannedShard]:
+    def _planned_shards(self, requested: Iterable[View]) -> Iterator[PlannedShard]:
         for view in requested:
             # Reads the digests of all files, so that unreadable ones are reported before the work begins.
             self.cache_keys.shard_keys(view)
@@ -278,18 +277,18 @@ class Engine:
         self._settle_compute(views)
         return tuple(planned_view(view, self.cache_keys, self.store) for view in self._stored(views))
 
-    def _stream(self, jobs: Iterable[PlannedShard]) -> ShardStream:
-        return ShardStream(self._executor, self.store, self.cache_keys, jobs, self._write)
+    def _stream(self, shards: Iterable[PlannedShard]) -> ShardStream:
+        return ShardStream(self._executor, self.store, self.cache_keys, shards, self._write)
 
-    def _run(self, jobs: Iterable[PlannedShard]) -> tuple[int, list[PlannedShard]]:
-        """Predict the missing shards of jobs.
+    def _run(self, shards: Iterable[PlannedShard]) -> tuple[int, list[PlannedShard]]:
+        """Predict the planned shards that are missing.
 
         Returns:
-            The number of stored shards, and the jobs that other processes work on.
+            The number of stored shards, and those that other processes work on.
         """
         self.stop()  # an executor has one iterator at a time
         stored = 0
-        with contextlib.closing(self._stream(jobs)) as stream:
+        with contextlib.closing(self._stream(shards)) as stream:
             while stream.advance():
                 stored += 1
             return stored, stream.busy

@@ -97,7 +97,7 @@ class StoredCheck:
             self.classifier.outputs = self.classifier.stated_outputs
             views = list(given)
             self.restart()
-            self.tables.repair_notes.append(
+            self.tables.notes.append(
                 f"{self.classifier.name}: the stored predictions of generation {number} are not used: "
                 f"{difference}. Generation {number + 1} is used instead"
             )

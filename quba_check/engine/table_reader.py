@@ -29,13 +29,12 @@ class TableReader:
         cache_keys: keys of the shards.
 
     Attributes:
-        repair_notes: notes for the record: on damaged shards that were removed, to be predicted again, and on
-            copies of images.
+        notes: notes for the record, such as on damaged shards that were removed, and on copies of images.
         origins: the origins of the answers in tables, and their numbers of images, by cache entry.
     """
 
     def __init__(self, store: Store, cache_keys: CacheKeys) -> None:
-        self.repair_notes: list[str] = []
+        self.notes: list[str] = []
         self.origins: dict[str, list[tuple[Origin, int]]] = {}
         self._store = store
         self._cache_keys = cache_keys
@@ -80,7 +79,7 @@ class TableReader:
     def shard(self, stored: View, number: int) -> Shard:
         """Return a shard of a stored view.
 
-        A damaged shard is removed and named in `repair_notes`.
+        A damaged shard is removed and named in `notes`.
 
         Raises:
             DamagedShardError: it is missing or damaged.
@@ -92,7 +91,7 @@ class TableReader:
         except DamagedShardError as error:
             if not self._store.has(key):  # another process removed it first
                 raise
-            self.repair_notes.append(f"damaged shard predicted again: {error}")
+            self.notes.append(f"damaged shard predicted again: {error}")
             self._store.remove(key)
             raise
         return shard
@@ -162,10 +161,7 @@ class TableReader:
         note = f"{name}: {n - different:,} of {n:,} images {copies}; {counted}"
         earlier = self._copy_notes.get(name)
         if note != earlier:
-            self.repair_notes = [
-                *(repair_note for repair_note in self.repair_notes if repair_note != earlier),
-                note,
-            ]
+            self.notes = [*(other for other in self.notes if other != earlier), note]
             self._copy_notes[name] = note
 
     def shards(self, stored: View, numbers: Sequence[int]) -> Shard:

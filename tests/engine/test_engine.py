@@ -57,7 +57,7 @@ def test_copies_of_images_are_a_group_with_one_note(evaluate, own_suite: Path) -
     assert (copied.value, copied.n) == (single.value, 2 * N)
     assert (copied.sample.groups, copied.interval) == (N, None)  # too few images for an interval
     evaluation.measure("class_balance")
-    assert evaluation.engine.pop_repairs() == [
+    assert evaluation.engine.pop_notes() == [
         f"clean: {N} of {2 * N} images are copies of others; intervals count the {N} different ones"
     ]
 
@@ -213,9 +213,9 @@ def test_a_shard_that_cannot_be_of_the_view(evaluate, models, spoil, snapshot: S
     evaluation = evaluate()
     assert evaluation.outcome("accuracy") == before
     assert models.COUNTS["forward"] == N
-    (note,) = evaluation.engine.pop_repairs()
+    (note,) = evaluation.engine.pop_notes()
     assert note.replace(str(path), "FILE") == snapshot
-    assert evaluation.engine.pop_repairs() == []
+    assert evaluation.engine.pop_notes() == []
 
 
 def test_a_path_that_is_no_shard_is_predicted_again(evaluate, models) -> None:
@@ -251,7 +251,7 @@ def test_what_is_pruned_under_a_run_is_predicted_again(
         after = evaluation.engine.predictions([CLEAN, SKETCH])
     assert all(same(before[view], after[view]) for view in (CLEAN, SKETCH))
     assert models.COUNTS["forward"] == N + len(after[SKETCH].index)
-    assert evaluation.engine.pop_repairs() == []
+    assert evaluation.engine.pop_notes() == []
 
 
 @pytest.mark.usefixtures("without_stored_check")

@@ -128,7 +128,7 @@ def test_a_damaged_file_changes_nothing_and_is_made_again(evaluate, decoded, tmp
     evaluation = evaluate("other")
     evaluation.engine.predictions([CLEAN])
     assert len(decoded) == 2 * N
-    assert evaluation.engine.pop_repairs() == []
+    assert evaluation.engine.pop_notes() == []
     evaluation.engine.predictions([PGD])
     assert path.read_bytes() == whole
     shutil.rmtree(tmp_path / "store" / "predictions")
@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_written_fails_nothing(evaluate, tmp_path: Path)
     evaluation = evaluate()
     found = evaluation.engine.predictions(ALL)
     assert all(np.array_equal(found[view].confidence, expected[view].confidence) for view in ALL)
-    assert evaluation.engine.pop_repairs() == [
+    assert evaluation.engine.pop_notes() == [
         f"{tmp_path}/store/images: prepared images are not kept here (File exists)."
     ]
 

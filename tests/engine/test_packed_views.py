@@ -73,7 +73,7 @@ def test_shards_of_a_complete_view_are_packed_by_its_reader(evaluate, models, un
         assert all(equal(predictions[view], unpacked[view]) for view in VIEWS)
         assert [len(files_of(evaluation, view)) for view in VIEWS] == [1, 1, 1]
         assert models.COUNTS["forward"] == 0
-        assert evaluation.engine.pop_repairs() == []
+        assert evaluation.engine.pop_notes() == []
 
 
 @pytest.mark.usefixtures("without_stored_check")
@@ -123,7 +123,7 @@ def test_a_damaged_view_is_predicted_again(evaluate, models, unpacked, damage: s
     assert equal(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
     assert models.COUNTS["forward"] == N
     problem = "its checksum does not fit its columns" if damage == "value" else "cannot be read (it has "
-    (note,) = evaluation.engine.pop_repairs()
+    (note,) = evaluation.engine.pop_notes()
     assert note.startswith(f"damaged shard predicted again: {path}: {problem}")
     assert files_of(evaluation, CLEAN) == [path]
 
@@ -142,7 +142,7 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
     assert equal(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
     assert models.COUNTS["forward"] == N
     problem = "cannot be read (it is of another model, view, settings or images)"
-    notes = evaluation.engine.pop_repairs()
+    notes = evaluation.engine.pop_notes()
     assert len(notes) == (1 if packed else N // SIZE + 1)
     assert all(
         note.startswith("damaged shard predicted again: ") and note.endswith(problem) for note in notes
@@ -155,7 +155,7 @@ def test_a_packed_shard_that_cannot_be_of_the_view(evaluate, models, unpacked) -
     (path,) = files_of(evaluation, CLEAN)
     assert equal(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
     assert models.COUNTS["forward"] == N
-    assert evaluation.engine.pop_repairs() == [
+    assert evaluation.engine.pop_notes() == [
         f"damaged shard predicted again: {path}: its column 'label' has numbers that are not classes"
     ]
 

@@ -161,8 +161,8 @@ def test_own_attacked_images_vouch_for_no_others(evaluate) -> None:
     first = evaluate()
     second = evaluate()
     first.classifier.outputs = second.classifier.outputs = "logits"
-    first.engine._complete([FGSM], [])
-    second.engine._complete([PGD], [])
+    first.engine._predict_missing([FGSM], [])
+    second.engine._predict_missing([PGD], [])
     answers(first, PGD)
     assert generation(first) == 2
 
@@ -173,7 +173,7 @@ def test_a_process_that_leaves_a_generation_removes_what_it_stored_there(evaluat
     key = second.engine.cache_keys.shard_key(FGSM, 0)
     answers(first, CLEAN)
     settings("turned")
-    second.engine._complete([FGSM], [])
+    second.engine._predict_missing([FGSM], [])
     assert first.store.has(key)
     answers(second, CLEAN)
     assert generation(second) == 2
