@@ -31,10 +31,7 @@ def note(kind: str, images: int) -> None:
 def trap(images: int) -> None:
     """Stop once: the first process that has seen so many images raises the flag, then dies or waits.
 
-    The flag is a file with the number of its parent process.
-
-    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `hang AFTER FLAG` for those of Ray, or
-    `wait AFTER FLAG` for any process.
+    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, or `wait AFTER FLAG` for any process.
     """
     SEEN["images"] += images
     what, after, flag = os.environ.get("NETS_TRAP", "no 0 -").split()
@@ -43,15 +40,14 @@ def trap(images: int) -> None:
     if what == "exit" and "PYTEST_XDIST_WORKER" not in os.environ:
         return
     try:
-        with Path(flag).open("x") as file:
-            file.write(f"{os.getppid()}\n")
+        Path(flag).touch(exist_ok=False)
     except FileExistsError:
         return
     if what == "exit":
         os._exit(1)
     parent = os.getppid()
-    # Until a signal comes, or the test that would send it is gone. Ray ends workers without a parent.
-    while what == "hang" or os.getppid() == parent:
+    # Until a signal comes, or the test that would send it is gone.
+    while os.getppid() == parent:
         time.sleep(0.05)
 
 

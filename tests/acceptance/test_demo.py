@@ -7,20 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.demo_runs import demo_store
-from support.evaluations import new_evaluation
 
-from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.demands.profiles import DEMO_THRESHOLDS
-from quba_check.demo import DEMO_MODELS
-from quba_check.engine.batching import BatchSettings
 from quba_check.evaluation import Evaluation
 from quba_check.gate.judge import judge
 from quba_check.gate.options import Options
-from quba_check.suites.opening import find_suite
-from quba_check.suites.sampling import SubsetSampler
 
 
 @pytest.fixture(scope="module")
@@ -105,17 +98,3 @@ def test_demo_models_bring_their_suite_to_python_too(
     evaluation = Evaluation("demo", store=store)
     assert repr(evaluation) == "Evaluation(demo on demo, protocol standard)"
     assert Evaluation(evaluation.classifier, store=store).suite.name == "demo"
-
-
-@pytest.mark.parametrize("model", DEMO_MODELS)
-def test_batch_size_changes_no_answer(model: str, own_store: Path, tmp_path: Path) -> None:
-    views = [CLEAN, FGSM, PGD, View("sketch"), View("corruptions", "fog", 3), View("cue_conflict")]
-    suite = find_suite("demo", own_store, SubsetSampler(120, seed=0))
-    tables = []
-    for size in (1, 7, 64):
-        settings = BatchSettings(size, threads=1)
-        evaluation = new_evaluation(model, suite, store=tmp_path / str(size), batch_settings=settings)
-        tables.append(evaluation.engine.predictions(views))
-    for view in views:
-        for other in tables[1:]:
-            np.testing.assert_array_equal(tables[0][view].predicted, other[view].predicted, err_msg=str(view))

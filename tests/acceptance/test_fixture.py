@@ -1,10 +1,7 @@
 """The fixture `quba`: tests written in Python, with and without threshold files."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
-from acceptance.runs import CLEAN_IMAGES, Judge, Project, are_passes, examined
+from acceptance.runs import CLEAN_IMAGES, Judge, examined
 
 
 @pytest.mark.usefixtures("without_stored_check")
@@ -78,20 +75,3 @@ def test_a_model_that_cannot_be_used_is_one_line(judge: Judge) -> None:
     # The row of results begins with an E too, after the line that the model is being loaded.
     lines = [line for line in result.outlines if not line.endswith("[100%]")]
     assert not any("Traceback" in line or line.startswith("E  ") for line in lines)
-
-
-def test_workers_share_predictions(tiny_data: Path, tmp_path: Path) -> None:
-    project = replace(Project.at(tmp_path / "project", tiny_data), paths=("test_own.py",))
-    text = """
-import pytest, torch
-
-@pytest.mark.parametrize("number", range(4))
-def test_own(quba, number):
-    assert quba.measure("accuracy").n == 9
-    assert torch.get_num_threads() == 1
-"""
-    (project.root / "test_own.py").write_text(text, encoding="utf-8")
-    result = project.run("-n", "2", OMP_NUM_THREADS="2")
-    assert result.code == 0, result.out
-    assert "4 passed" in result.out
-    assert are_passes(project.passes(), {"forward": CLEAN_IMAGES}, processes=3)

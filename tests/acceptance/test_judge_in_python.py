@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from acceptance.runs import HERE, Judge, same_findings
+from acceptance.runs import Judge, same_findings
 
 import quba_check
 
@@ -18,14 +18,3 @@ def test_the_record_is_that_of_the_command(judge: Judge, capfd: pytest.CaptureFi
     assert same_findings(judge.record("python.json"), judge.record("command.json"))
     assert same_findings(json.loads(record.to_json()), judge.record("command.json"))
     assert (judge.root / "python.npz").exists()
-
-
-def test_drops_from_a_baseline_are_those_that_workers_find(judge: Judge) -> None:
-    judge.write("drops.yaml", DROPS)
-    quba_check.judge("nets:other", thresholds="drops.yaml", record="other.json")
-    compared = quba_check.Options(baseline=judge.root / "other.json")
-    alone = quba_check.judge("nets:net", thresholds="drops.yaml", options=compared)
-    options = ("--quba-baseline=other.json", "--quba-record=record.json", "-n2", "-o", f"pythonpath={HERE}")
-    assert judge("drops.yaml", *options).ret == 6
-    assert set(judge.outcomes().values()) == {"uncertain"}
-    assert same_findings(judge.record(), json.loads(alone.to_json()))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from acceptance.runs import HERE, NINE, Finished, Project, ended, python_path, same_findings, start
 
-from quba_check.cli.main import main
 from quba_check.dimensions._registry import ENTRY_POINTS
 
 CONFTEST = """\
@@ -147,26 +146,6 @@ def test_workers_find_the_same(project: Project, ran: Finished) -> None:
     result = project.run("-n", "2", "--quba-record=two.json")
     assert result.code == 0, result.out
     assert same_findings(project.record(), project.record("two.json"))
-
-
-def test_commands_over_such_records(project: Project, ran: Finished, capsys, tmp_path: Path) -> None:
-    """A record outlives the process that knew its dimensions; the population is over the nine."""
-    record = project.record()
-    nine = {"value": 0.5, "unit": "fraction"}
-    paths = []
-    for number in range(10):
-        measured = {
-            name: row if row != {"not_measured": True} else nine | {"value": 0.5 + number / 100}
-            for name, row in record["measurements"].items()
-        }
-        model = record["model"] | {"name": f"m{number}", "fingerprint": f"{number:064d}"}
-        paths.append(tmp_path / f"{number}.json")
-        paths[-1].write_text(
-            json.dumps(record | {"model": model, "measurements": measured}), encoding="utf-8"
-        )
-    code = main(["published", "population", *map(str, paths), "-o", str(tmp_path / "fleet.json")])
-    assert (code, capsys.readouterr().err) == (0, "")
-    assert "darkness" not in (tmp_path / "fleet.json").read_text(encoding="utf-8")
 
 
 def test_records_are_judged_again_by_what_packages_bring(

@@ -100,13 +100,3 @@ def test_a_log_has_lines_for_the_setup(
     of_pytest = ("platform ", "cachedir: ", "rootdir: ", "configfile: ", "plugins: ", "collect")
     text = "\n".join(line for line in lines if not line.startswith(of_pytest))
     assert text.replace(str(tiny_data), "DATA") == snapshot
-
-
-def test_a_log_of_several_models_and_workers(command: list[str]) -> None:
-    command = [*command, "-n2", "--model=tiny_models:net", "--model=tiny_models:other"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "\x1b" not in result.stdout
-    lines = before_the_summary(result.stdout.splitlines())
-    rows = lines[lines.index("2 workers [4 items]") + 1 :]
-    assert "".join(rows).replace(" ", "") == "....[100%]"

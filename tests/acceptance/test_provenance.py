@@ -4,9 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-import torch
 from acceptance.runs import QUICK, Judge
-from torch import nn
 
 from quba_check.verdicts.stored_verdicts import read_record
 
@@ -27,14 +25,6 @@ def test_secrets_of_other_plugins_and_the_environment_are_not_stored(
         "--model=nets:net",
     ]
     read_record(judge.pytester.path / "record.json")
-
-
-def test_digest_of_a_model_file(judge: Judge) -> None:
-    judge.write("gate.yaml", "schema: 1\ndimensions: {parameters: {max: 1}}\n")
-    path = judge.pytester.path / "net.pt"
-    torch.jit.script(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))).save(path)
-    judge("gate.yaml", "--quba-record=record.json", model="net.pt")
-    assert judge.record()["model"]["files"] == {"net.pt": sha(path)}
 
 
 def sha(path: Path) -> str:

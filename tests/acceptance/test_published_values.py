@@ -17,13 +17,9 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import PROTOCOLS
 from quba_check.engine.batching import BatchSettings
-from quba_check.gate.judge import judge
-from quba_check.gate.options import Options
 
 SEED = 5
 CLOSE = 1e-6
-CLOSE_SCORE = 1e-4
-"""What 1e-6 in calibration_error, the dimension with the narrowest spread, can make of a score."""
 SPEC = "support.published_layout:network"
 
 
@@ -156,27 +152,3 @@ def test_slow_preprocessing_is_what_timm_does(tree: Path, slow) -> None:
     for path in sorted(tree.glob("imagenet/val/*/*"))[:40]:
         ours = slow["standard"].normalised(slow["standard"].pixels(Photo(path, 0), prepared=False))
         torch.testing.assert_close(ours, theirs(Image.open(path).convert("RGB")), rtol=0, atol=1e-6)
-
-
-def test_a_run_leaves_the_slow_values_in_its_record(tmp_path: Path, tree: Path, slow) -> None:
-    expected = slow["standard"]
-    bounds = {name: f"min: {expected.values[name] - CLOSE!r}" for name in PUBLISHED_DIMENSIONS} | {
-        name: f"max: {expected.values[name] + CLOSE!r}" for name in ("calibration_error", "parameters")
-    }
-    demands = "\n".join(f"  {name}: {{{bound}}}" for name, bound in bounds.items())
-    (tmp_path / "gate.yaml").write_text(
-        f"schema: 1\nprotocol: standard\ndimensions:\n{demands}\n"
-        f"quba: {{min_score: {expected.score - CLOSE_SCORE!r}, min_grade: F}}\n"
-    )
-    options = Options(seed=SEED, exact_preprocessing=True, store=tmp_path / "store")
-    record = judge(SPEC, tree, tmp_path / "gate.yaml", options=options)
-    assert record.protocol == "standard"
-    assert flat(record.measurements) == pytest.approx(expected.values, abs=CLOSE, rel=0)
-    assert [verdict.outcome for verdict in record.verdicts] == ["pass"] * 11
-    (grade,) = record.grades
-    assert grade.score == pytest.approx(expected.score, abs=CLOSE_SCORE)
-    assert grade.complete
-    assert record.suite.name == "imagenet"
-    clean = record.suite.sets["clean"]
-    assert (clean.images, clean.expected) == (expected.images["accuracy"], 50000)
-    assert record.suite.sets["corruptions"].expected == 75 * 50000

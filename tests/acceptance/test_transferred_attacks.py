@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, quantize_static
 from PIL import Image
-from support.gate import Gate, markdown_text, terminal_text
+from support.gate import Gate
 from support.onnx_files import colours, export
 from torch import nn
 
@@ -174,21 +174,6 @@ def test_values_equal_an_own_loop_over_the_same_images(gate: Gate, folder: Path,
         f"on the model itself could be stronger. PGD fools the reference on {100 * fooled.mean():.1f} % of "
         f"the images, both on {100 * (fooled & ~pgd).mean():.1f} %",
     )
-
-
-def test_reports_and_the_grade_say_so(gate: Gate) -> None:
-    left_out, counted = (
-        judged(gate, f"{THRESHOLDS}{GRADE}  allow_transferred: {allowed}\n") for allowed in ("false", "true")
-    )
-    (grade,) = (row for row in left_out.verdicts if row.dimension == "quba")
-    assert grade.outcome == "unmeasurable"
-    assert "allow_transferred: true under quba counts it" in grade.message
-    (grade,) = (row for row in counted.verdicts if row.dimension == "quba")
-    assert grade.outcome == "pass"
-    assert "transferred: adversarial_robustness counts as measured" in terminal_text(counted, 200)
-    assert "transferred: the images are attacked on the reference" in terminal_text(left_out, 200)
-    assert "transferred: the images are attacked on the reference" in markdown_text(left_out)
-    assert not any("is not used" in note for note in left_out.notes)
 
 
 @pytest.mark.parametrize(

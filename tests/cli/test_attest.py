@@ -38,12 +38,6 @@ def test_a_failed_run_has_a_statement_too(run: Run) -> None:
     assert Path("s.txt").read_text(encoding="utf-8") == f"{SHA}  net.pt\n"
 
 
-def test_the_same_record_gives_the_same_bytes(run: Run) -> None:
-    for name in ("a.json", "b.json"):
-        run(f"runs/run.json -o {name}")
-    assert Path("a.json").read_bytes() == Path("b.json").read_bytes()
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -54,10 +48,3 @@ def test_the_same_record_gives_the_same_bytes(run: Run) -> None:
 def test_mistakes(run: Run, words: str, snapshot: SnapshotAssertion) -> None:
     assert run(words) == (4, "", snapshot)
     assert not Path("a.json").exists()
-
-
-def test_a_model_of_a_callable(run: Run) -> None:
-    Path("c.json").write_text(record().to_json(), encoding="utf-8")
-    code, _, err = run("c.json -o a.json")
-    assert code == 4
-    assert err.startswith("ERROR: c.json: the record has no digests of files of the model 'r50.pt'")

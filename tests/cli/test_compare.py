@@ -1,4 +1,4 @@
-"""`quba-check compare` on terminals that lack characters, and of a baseline alone."""
+"""`quba-check compare` on terminals that lack characters, changed answers, and a baseline alone."""
 
 import io
 import json
@@ -29,6 +29,16 @@ def test_an_arrow_that_a_terminal_cannot_show(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding="ascii"))
     assert main(["compare", "a.json", "b.json", "--format", kind]) == 0
     assert f"{title}, protocol standard" in content.getvalue().decode("ascii").splitlines()[:2]
+
+
+def test_changed_answers_are_written(run: Run) -> None:
+    for name, predicted in (("a", [0, 1, 2]), ("b", [0, 1, 1])):
+        one = stored(name, predicted)
+        assert one.images is not None
+        Path(f"{name}.json").write_text(one.record.to_json(), encoding="utf-8")
+        Path(f"{name}.npz").write_bytes(one.images.to_bytes(one.record))
+    assert run("compare a.json b.json --flips f.csv")[::2] == (0, "f.csv: 1 images with another answer\n")
+    assert Path("f.csv").read_text(encoding="utf-8").splitlines()[1:] == ["cat/2.png,lost,cat,cat,bee"]
 
 
 @pytest.fixture

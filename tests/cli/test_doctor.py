@@ -10,7 +10,7 @@ from cli.conftest import Run
 from support.tiny import copy_suite, write_models
 from syrupy.assertion import SnapshotAssertion
 
-from quba_check.doctor.examination import EXAMINATIONS, Examination
+from quba_check.doctor.examination import EXAMINATIONS
 
 GATE = """\
 schema: 1
@@ -131,11 +131,3 @@ def test_invalid_options_exit_with_4_and_one_line(
     here, run: Run, words: str, snapshot: SnapshotAssertion
 ) -> None:
     assert run(f"doctor {words}") == (4, "", snapshot)
-
-
-def test_the_schema_is_printed(run: Run) -> None:
-    schema = json.loads(run("schema doctor")[1])
-    assert schema["type"] == "array"
-    assert set(schema["$defs"]["Examination"]["properties"]) == set(
-        Examination.model_json_schema()["properties"]
-    )

@@ -104,12 +104,6 @@ def test_the_terminal_gives_the_width(
     assert run("failures a.json --limit 1") == (0, snapshot, "")
 
 
-def test_names_that_would_move_the_cursor(run: Run) -> None:
-    write(["a.png", "\x1b[31m.png", "two\n[bold].png"])
-    lines = run("failures a.json")[1].splitlines()
-    assert [line.split("  ")[-1].strip() for line in lines[2:]] == ["two\\n[bold].png", "\\x1b[31m.png"]
-
-
 def test_a_run_of_an_earlier_version(run: Run, snapshot: SnapshotAssertion) -> None:
     write(["a.png", "b.png", "c.png"], index=None, confidence=None, loss=None)
     assert run("failures a.json") == (0, snapshot, snapshot)
@@ -158,8 +152,3 @@ def test_mistakes_in_unknown_sets(run: Run, snapshot: SnapshotAssertion) -> None
     write(NAMES, REJECTS)
     assert run("failures a.json --set nera") == (4, "", snapshot)
     assert run("failures a.json --set far --predicted goldfihs") == (4, "", snapshot)
-
-
-def test_answers_that_are_nowhere(run: Run, snapshot: SnapshotAssertion) -> None:
-    Path("a.npz").unlink()
-    assert run("failures a.json --store empty") == (4, "", snapshot)

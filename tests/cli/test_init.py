@@ -212,11 +212,6 @@ def test_folders_that_hold_no_suite(run: Run, folder: str, snapshot: SnapshotAss
     assert not Path("thresholds").exists()
 
 
-def test_class_folders_in_the_current_folder(run: Run, snapshot: SnapshotAssertion) -> None:
-    write(Path(), "ant", "bee")
-    assert run("init .")[2].replace(str(Path.cwd()), "HERE") == snapshot
-
-
 @pytest.mark.slow
 def test_the_example_can_be_judged_as_it_is(run: Run, snapshot: SnapshotAssertion) -> None:
     code, out, err = run("init data --example digits --name digits")

@@ -1,6 +1,5 @@
 """The `quba-check` command: what it writes, what it says, and what mistakes get."""
 
-import json
 import subprocess
 import sys
 from importlib.metadata import version
@@ -47,23 +46,6 @@ def test_suite_that_is_not_there(tmp_path, run):
     assert (code, out) == (4, "")
     assert err.startswith(f"ERROR: {tmp_path / 'nowhere'}: ")
     assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "required"),
-    [
-        ("population", {"schema", "name", "protocol", "rows"}),
-        ("record", {"model", "suite", "protocol", "measurements", "environment"}),
-        ("suite", {"schema"}),
-        ("thresholds", {"schema"}),
-    ],
-)
-def test_schemas(name, required, run):
-    code, out, err = run(f"schema {name}")
-    assert (code, err) == (0, "")
-    schema = json.loads(out)
-    assert schema["type"] == "object"
-    assert required <= set(schema["required"])
 
 
 @pytest.mark.parametrize(

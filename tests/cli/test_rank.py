@@ -144,8 +144,3 @@ def test_csv_of_models_without_rank(run: Run) -> None:
 )
 def test_mistakes(run: Run, words: str, snapshot: SnapshotAssertion) -> None:
     assert run(words) == (4, "", snapshot)
-
-
-def test_no_weight(run: Run) -> None:
-    zeros = " ".join(f"--weight {name}=0" for name in SWIN_B)
-    assert run(f"{zeros}") == (4, "", "ERROR: weights: all nine are 0. Allowed: at least one above 0.\n")

@@ -16,7 +16,6 @@ from syrupy.assertion import SnapshotAssertion
 
 from quba_check.cli.formats import FORMATS
 from quba_check.grading import population
-from quba_check.reports.ci import badge_svg
 from quba_check.verdicts.stored_verdicts import read_record
 
 STARTS = {
@@ -102,18 +101,6 @@ def test_pictures_of_failed_demands(run: Run) -> None:
     assert Path("page.html").read_text(encoding="utf-8") == page
 
 
-def test_images_that_are_not_there(run: Run) -> None:
-    for name in ("demo", "textured"):  # of a model that is not the demo's, on a folder of another machine
-        text = Path(f"{name}.json").read_text(encoding="utf-8")
-        text = re.sub(r'"spec": "[^"]*"', '"spec": "r50.pt"', text)
-        Path(f"{name}.json").write_text(re.sub(r'"root": "[^"]*"', '"root": "/gone"', text), encoding="utf-8")
-    assert run("textured.json --baseline demo.json -o page.html --pictures 4")[0] == 0
-    page = html.unescape(Path("page.html").read_text(encoding="utf-8"))
-    assert "<img" not in page
-    assert page.count("No pictures: /gone: there is no such data folder.") == 3
-    assert page.count("Another folder: --data DIR.") == 3
-
-
 # Other formats.
 
 
@@ -139,10 +126,6 @@ def test_tables_have_each_record_once(run: Run) -> None:
     ]
 
 
-def test_a_badge(run: Run) -> None:
-    assert run("demo.json --to badge")[1] == badge_svg(read_record(Path("demo.json")))
-
-
 # Mistakes.
 
 
@@ -162,9 +145,3 @@ def test_a_badge(run: Run) -> None:
 )
 def test_mistakes(run: Run, words: str, snapshot: SnapshotAssertion) -> None:
     assert run(f"demo.json {words}") == (4, "", snapshot)
-
-
-def test_a_data_folder_that_is_not_there(run: Run, snapshot: SnapshotAssertion) -> None:
-    before = sorted(Path().rglob("*"))
-    assert run("textured.json -o page.html --pictures 2 --data /gone") == (4, "", snapshot)
-    assert sorted(Path().rglob("*")) == before

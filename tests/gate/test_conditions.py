@@ -1,6 +1,5 @@
 """Whole runs of demands with conditions: sets, slices, pipelines, attack sizes, other models, and workers."""
 
-import pickle
 import re
 import shutil
 from collections import Counter, defaultdict
@@ -251,33 +250,3 @@ def test_a_plan_counts_each_set_pipeline_and_attack_once(gate: Gate, tmp_path: P
     assert views == Counter(["night", "tuning", "unknown/birds", *attacks, *fog])
     assert len({one.cache_entry for one in plan.views}) == len(plan.views)
     assert sum(one.images for one in plan.views) == (len(plan.views) - 1) * IMAGES + 10
-
-
-@pytest.mark.slow
-def test_workers_of_ray_predict_every_condition(
-    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker gets what a plan lists, with pickled arguments; values are equal bit for bit."""
-    pytest.importorskip("ray")
-    from support.fake_ray import Actor, FakeRay
-
-    from quba_check.executors.ray import pool
-    from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment
-
-    worker = RayWorker(WorkerEnvironment.of_this_process(), 1)
-    predicted = []
-
-    def answer(_: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
-        if name == "machine":
-            return None
-        given = pickle.loads(pickle.dumps(arguments))
-        predicted.extend([(given[0].key, str(given[1].view))] if name == "predict" else [])
-        return getattr(worker, name)(*given)
-
-    monkeypatch.setattr(pool, "connect", lambda *_: (FakeRay(answer, ("a",)), True))
-    theirs = gate.judge(CONDITIONS, executor="ray", store=tmp_path / "theirs")
-    assert numbers(theirs) == numbers(gate.judge(CONDITIONS))
-    assert len(predicted) == len({*predicted})
-    views = Counter(view for _, view in predicted)
-    assert views["clean"] == len(["own", "app", "app/jpeg", "app/decode"])
-    assert {"night", "tuning", "unknown/birds", "corruptions/fog/5", "clean+pgd@4/255"} <= {*views}

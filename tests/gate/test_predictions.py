@@ -36,13 +36,6 @@ def test_the_first_run_predicts_and_the_second_reuses(gate: Gate) -> None:
     assert (origin.device, origin.images, origin.when) == ("cpu", 21, second.environment.time[:10])
 
 
-def test_a_run_with_new_images_predicts_these(gate: Gate) -> None:
-    gate.judge("dimensions: {accuracy: {min: 0.1}}")
-    record = gate.judge(DEMANDS)
-    assert row(record) == (12, 9, False)
-    assert record.predictions.text.startswith("21 answers, 9 of them reused (cpu, ")
-
-
 def test_fresh_answers_are_compared_with_stored_ones(gate: Gate) -> None:
     gate.judge(DEMANDS)
     record = gate.judge(DEMANDS, fresh=True)

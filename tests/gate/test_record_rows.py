@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import Passes, examined
-from support.evaluations import new_evaluation
 from support.gate import Gate, terminal_text
 from support.tiny import MANIFEST
 
-from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.records.record import SetRow
 
 DEMANDS = "dimensions: {accuracy: {min: 0.1}, ood_robustness: {min: 0.1}}"
@@ -47,33 +45,6 @@ def test_a_limit_is_recorded_reported_and_the_same_for_every_model(
     assert passes() == {"forward": examined(6) + 18 + examined() + 9}  # the small sets are whole in both
     other = gate.judge(DEMANDS, limit=6, store=store, model="acceptance.nets:other")
     assert other.suite.fingerprint == record.suite.fingerprint != whole.suite.fingerprint
-
-
-@pytest.mark.usefixtures("without_stored_check")
-def test_a_limit_above_all_sets_is_none(gate: Gate, passes: Passes) -> None:
-    gate.judge(DEMANDS)
-    before = passes()
-    record = gate.judge(DEMANDS, limit=1000)
-    assert record.measurements["accuracy"].n == 9
-    assert "limited:" not in terminal_text(record)
-    assert passes() - before == {"forward": examined()}
-
-
-def test_attacked_and_corrupted_images_of_a_limit_are_the_clean_ones(
-    gate: Gate, tiny_data: Path, tmp_path: Path
-) -> None:
-    """Attacks and corruptions treat each image as in a run on all of them."""
-    data = with_corruptions(tiny_data, "{generate: from clean}")
-    views = [CLEAN, FGSM, View("corruptions", "fog", 3)]
-    all_, few = (
-        new_evaluation(gate.model, data, store=tmp_path / "store", limit=limit).engine.predictions(views)
-        for limit in (None, 5)
-    )
-    drawn = few[CLEAN].index
-    assert len(drawn) == 5
-    for view in views:
-        assert few[view].index.tolist() == drawn.tolist()
-        assert few[view].confidence == pytest.approx(all_[view].confidence[drawn], abs=1e-6)
 
 
 @pytest.mark.parametrize(

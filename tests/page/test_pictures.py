@@ -79,13 +79,6 @@ def test_only_failed_demands_have_pictures(outcome: str) -> None:
     assert list(pictures) == [(0, "t.yaml::accuracy[max]"), (1, "t.yaml::accuracy[max]")]
 
 
-def test_the_size_of_200_pictures() -> None:
-    (shown,) = make_pictures([wrong_run(200)], [Images()], 200).values()
-    sources = {picture.source for _, picture in shown.pictures}
-    assert len(sources) == 200
-    assert sum(map(len, sources)) <= 430_000
-
-
 def test_the_shape_is_kept() -> None:
     thumbnail = make_thumbnail(Image.new("RGB", (400, 100)), 4_000)
     assert (thumbnail.width, thumbnail.height) == (96, 24)

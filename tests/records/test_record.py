@@ -7,11 +7,9 @@ from pydantic import ValidationError
 from support.rows import GRADE, verdict
 from support.tuned import record as tuned
 
-from quba_check.cli.schema import SCHEMAS
 from quba_check.core.explanation import Explanation
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import EXIT_CODES
 
 CONTENT = tuned(
     verdicts=[
@@ -96,16 +94,6 @@ def test_origin_of_a_record():
         *("notes", "inputs", "command", "findings", "warnings", "reference", "baseline", "predictions"),
         "overall_verdict",
     ]
-
-
-def test_the_schema_describes_tables_origin_and_verdict():
-    schema = SCHEMAS["record"]()
-    assert {"inputs", "command", "findings"} <= schema["properties"].keys()
-    assert "files" in schema["$defs"]["ModelRow"]["properties"]
-    assert "tables" in schema["$defs"]["MeasurementRow"]["properties"]
-    kinds = schema["$defs"]["InputRow"]["properties"]["kind"]["enum"]
-    assert kinds == ["threshold file", "extended threshold file", "manifest", "preprocessing", "baseline"]
-    assert EXIT_CODES.keys() == set(schema["properties"]["overall_verdict"]["enum"])
 
 
 @pytest.mark.parametrize(

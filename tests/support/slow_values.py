@@ -29,18 +29,6 @@ BINS = 15
 BATCH = 20
 CATEGORY_SETS = ("sketch", "stylized", "edge", "silhouette")
 SHIFTS = ("imagenet_r", *CATEGORY_SETS)
-POPULATION = {
-    "accuracy": (1, 0.7990557251908397, 0.034685710545946026),
-    "adversarial_robustness": (1 / 3, 0.18583778826016084, 0.11083062192390095),
-    "corruption_robustness": (1 / 3, 0.5298791080592711, 0.23383978329969085),
-    "ood_robustness": (1 / 3, 0.5664841617855405, 0.14548627504237352),
-    "calibration_error": (-1, 0.004479927389289115, 0.0026752085291489288),
-    "class_balance": (1, 0.783356376851669, 0.024047971612660052),
-    "object_focus": (1 / 2, 0.9286352601551336, 0.017724144886557092),
-    "shape_bias": (1 / 2, 0.30548520497464765, 0.08354531823072534),
-    "parameters": (-1, 55.28778625954198, 42.8890536095964),
-}
-"""Signed weight, mean and influence of each dimension in the published table; arXiv 2503.17110."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +84,6 @@ class SlowValues:
         self._measure_backgrounds()
         self._measure_cues()
         self._measure_parameters()
-        self.score = sum(
-            weight * (self.values[name] - mean) / influence
-            for name, (weight, mean, influence) in POPULATION.items()
-        ) / sum(abs(weight) for weight, _, _ in POPULATION.values())
 
     # Images and answers
 

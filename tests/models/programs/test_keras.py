@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.gate import Gate
 from support.loaded_models import THREE, load, message, refusal
-from support.tiny import CLASSES, SIDE, picture, write_manifest, write_pictures
+from support.tiny import SIDE
 
 if importlib.util.find_spec("keras") is None:
     pytest.skip("keras is not installed", allow_module_level=True)
@@ -166,29 +165,6 @@ def test_parameters_count_frozen_and_quantised_layers_without_statistics(keras, 
     assert classifier.facts.parameters == weights
     images = classifier.inputs(shaped(pixels()))
     torch.testing.assert_close(classifier.raw(images)[:1], classifier.raw(images[:1]), atol=1e-6, rtol=0)
-
-
-def test_accuracy_is_that_of_keras(keras, tmp_path):
-    per_class = 40
-    write_pictures(tmp_path / "val", 0, per_class)
-    data = write_manifest(tmp_path, "clean: {reader: folder, path: val}")
-    images = np.stack([picture(number, like=k) for k in range(len(CLASSES)) for number in range(per_class)])
-    labels = np.repeat(np.arange(len(CLASSES)), per_class)
-    keras.utils.set_random_seed(0)
-    model = network(keras, keras.layers.Rescaling(1 / 255))
-    model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(images, labels, epochs=2, verbose=0)
-    (tmp_path / "crop.yaml").write_text("crop_pct: 1.0\n")
-    gate = Gate(tmp_path, data, tmp_path / "store", str(saved(model, tmp_path)))
-    demands = "name: gate\ndimensions:\n  accuracy: {min: 0.1}\n  adversarial_robustness: {min: 0.1}\n"
-    record = gate.judge(demands, preprocessing=str(tmp_path / "crop.yaml"))
-    correct = (model.predict(images, verbose=0).argmax(1) == labels).sum()
-    assert per_class < correct < 3 * per_class
-    assert record.measurements["accuracy"].value == pytest.approx(correct / len(labels), abs=1e-12)
-    assert record.measurements["adversarial_robustness"].unmeasurable == (
-        "a Keras model gives no gradients, which FGSM and PGD need; its network in torch, as "
-        "--quba-reference, can be attacked in its place"
-    )
 
 
 def test_code_in_the_file_runs_only_if_it_is_trusted(keras, tmp_path):

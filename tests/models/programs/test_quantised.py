@@ -14,13 +14,11 @@ import onnx
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from support.evaluations import new_evaluation
-from support.loaded_models import OR_CODE, images, refusal, size
+from support.loaded_models import images, size
 from support.loaded_models import load as load_model
 from support.onnx_files import colours, export, plain, to_openvino
 from support.quick import mostly_slow
 from support.tflite_files import write_tflite
-from support.tiny import write_suite
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub, convert, get_default_qconfig, prepare
@@ -181,16 +179,6 @@ def test_packed_weights_that_cannot_be_unpacked(vit, tmp_path, monkeypatch):
     assert load(path).facts.uncounted == "the program holds packed weights that cannot be counted"
 
 
-def test_a_quantised_state_dict(cnn, vit, tmp_path):
-    for net in (static(cnn), torch_dynamic(vit, {nn.Linear})):
-        for content in (net.state_dict(), {"state_dict": net.state_dict(), "epoch": 1}):
-            torch.save(content, tmp_path / "int8.pt")
-            assert refusal(tmp_path / "int8.pt", arch="resnet18") == (
-                "int8.pt: holds the state dict of a quantised module, which no architecture of timm takes. "
-                f"Write a function that builds and quantises the model and loads the file, and {OR_CODE}"
-            )
-
-
 class Pt2e(nn.Module):
     """The form of a layer that PT2E quantised: weights in 8 bits, next to those that they replaced."""
 
@@ -274,19 +262,3 @@ def test_steps_of_onnx_and_openvino_files(tmp_path: Path, form: QuantFormat, ste
         raw = classifier.raw(SMALL)
         assert float((raw.sum(1) - 1).abs().max()) > 3e-3
         assert classifier.output_kind(raw) == "probabilities"
-
-
-def test_a_stated_kind_wins(tmp_path: Path) -> None:
-    data = write_suite(tmp_path / "data")
-    path = write_tflite(network(3), tmp_path / "x.tflite", numbers="int8", softmax=True)
-    options = {"store": tmp_path / "store", "device": "cpu"}
-    evaluation = new_evaluation(str(path), data, **options)
-    measured = evaluation.measure("calibration_error")
-    assert evaluation.classifier.outputs == "probabilities"
-    values = []
-    for kind in ("probabilities", "sigmoids"):
-        stated = new_evaluation(
-            str(path), data, preprocessing=PreprocessingConfig({"outputs": kind}, "p.yaml"), **options
-        )
-        values.append(stated.measure("calibration_error").value)
-    assert values[0] == measured.value != values[1]
