@@ -90,10 +90,6 @@ def net() -> Net:
     return Net()
 
 
-def twin() -> Net:
-    return Net()
-
-
 def other() -> Net:
     return Net(seed=7)
 
@@ -134,13 +130,6 @@ class Detached(Net):
         return super().forward(x).detach()
 
 
-class NeverRight(Net):
-    """Answers with the class after the right one on pictures whose classes were moved by one."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
-
-
 class FourClasses(Net):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return nn.functional.pad(super().forward(x), (0, 1))
@@ -149,11 +138,6 @@ class FourClasses(Net):
 class NotFinite(Net):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x) * float("nan")
-
-
-class InTrainMode(Net):
-    def train(self, mode: bool = True) -> InTrainMode:
-        return super().train()
 
 
 class LooksAlongTheBatch(Net):

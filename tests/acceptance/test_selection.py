@@ -36,12 +36,6 @@ def test_an_id_selects_one_demand(judge: Judge) -> None:
     assert judge.record()["suite"]["sets"].keys() == {"clean"}
 
 
-def test_an_id_that_is_not_there(judge: Judge) -> None:
-    result = judge("thresholds/x.yaml::accuracy[max]")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines("ERROR: not found: *thresholds/x.yaml::accuracy*")
-
-
 @pytest.mark.usefixtures("without_stored_check")
 def test_a_failed_demand_is_explained_once_and_is_what_last_failed_repeats(judge: Judge) -> None:
     judge.write("thresholds/x.yaml", STRICT)

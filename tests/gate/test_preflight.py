@@ -189,21 +189,6 @@ def test_optional_covers_images_that_do_not_allow_a_value(gate: Gate, data: Path
     assert finding.startswith(f"class_balance cannot be measured: {FEW}. evidence: demanded by ")
 
 
-def test_optional_does_not_cover_a_model_without_gradients(gate: Gate) -> None:
-    text = "dimensions: {adversarial_robustness: {min: 0.1, optional: true}}"
-    assert set(gate.outcomes(text, model="acceptance.nets:Detached").values()) == {"unmeasurable"}
-
-
-def test_optional_does_not_cover_a_model_that_is_never_right(gate: Gate, data: Path) -> None:
-    for name in CLASSES:
-        (data / "val" / name).rename(data / "val" / f"{name}s")
-    for name, other in zip(CLASSES, (CLASSES[2], *CLASSES[:2]), strict=True):
-        (data / "val" / f"{name}s").rename(data / "val" / other)
-    text = "dimensions: {object_focus: {min: 0.1, optional: true}}"
-    outcomes = gate.outcomes(text, model="acceptance.nets:NeverRight", data=data)
-    assert set(outcomes.values()) == {"unmeasurable"}
-
-
 def test_a_drop_without_a_baseline_is_reported_before_the_run(gate: Gate) -> None:
     record = gate.judge(DROP)
     problem = "parameters[max_drop] cannot be measured: there is no baseline to compare with."

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.runs import ALL, NINE, Passes, examined
+from acceptance.runs import ALL, Passes
 from support.gate import Gate
-from support.stored import flip_last_bit
 from syrupy.assertion import SnapshotAssertion
 
 import quba_check
-from quba_check.cli.main import main
 from quba_check.errors import HeadError, OptionError
 from quba_check.gate.preflight import plan_run
 
@@ -92,25 +90,6 @@ def test_images_that_cannot_be_decoded(gate: Gate, data: Path) -> None:
     assert gate.error(demands, data=data) == f"{data}/val/cloud/001.png: {reason}"
 
 
-def test_a_release_is_blocked_until_all_unknown_images_can_be_read(gate: Gate, data: Path) -> None:
-    file = data / "sketch" / "notes.png"
-    file.write_text("no image", encoding="utf-8")
-    manifest = data / "quba-data.yaml"
-    text = manifest.read_text(encoding="utf-8").replace("path: sketch}", "path: night}")
-    manifest.write_text(f"{text}  unknown: {{near: sketch, far: night, score: energy}}\n", encoding="utf-8")
-    demands = "dimensions: {unknown_detection: {min: 0.01, parts: {near_fpr95: {max: 1}}}}"
-    whole, part = gate.judge(demands, data=data).verdicts
-    assert whole.outcome == part.outcome == "unmeasurable"
-    assert whole.message.startswith(f"unknown_detection could not be measured: {file}: cannot be decoded as")
-    file.unlink()
-    record = gate.judge(demands, data=data)
-    assert record.overall_verdict == "pass"
-    row = record.measurements["unknown_detection"]
-    assert list(row.parts) == ["near", "far", "near_fpr95", "far_fpr95"]
-    assert "sketch/brick/001.png" in {cells[1] for cells in row.tables["most_confident"].rows}
-    assert record.suite.sets["unknown/near"].images == 6
-
-
 def test_a_misspelt_function_of_a_pipeline_is_found_before_the_model_is_loaded(
     gate: Gate, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,62 +104,6 @@ def test_a_misspelt_function_of_a_pipeline_is_found_before_the_model_is_loaded(
     assert gate.error(text, data=data, model="nowhere:net") == (
         "pipelines_of_a_shop:prepare: 'pipelines_of_a_shop' has no attribute 'prepare'."
     )
-
-
-def test_a_model_that_stays_in_train_mode_fails_every_demand_on_its_answers(gate: Gate) -> None:
-    record = gate.judge(ALL, model="acceptance.nets:InTrainMode")
-    assert {row.outcome for row in record.verdicts if row.dimension != "parameters"} == {"unmeasurable"}
-    assert record.measurements["parameters"].value == 3.6e-05
-    assert "clean: the model must be measured in eval mode, but it is in train mode." in (
-        record.measurements["accuracy"].unmeasurable
-    )
-
-
-@pytest.mark.usefixtures("without_stored_check")
-def test_a_damaged_shard_is_named_and_predicted_again(gate: Gate, passes: Passes, tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    first = gate.judge("dimensions: {ood_robustness: {min: 0}}", store=store)
-    before = passes()["forward"]
-    shards = [
-        file for file in store.glob("predictions/*/*.safetensors") if b'"view":"night"' in file.read_bytes()
-    ]
-    (path,) = shards
-    flip_last_bit(path)
-    second = gate.judge("dimensions: {ood_robustness: {min: 0}}", store=store)
-    assert second.notes == (f"damaged shard predicted again: {path}: its checksum does not fit its columns",)
-    assert passes()["forward"] == before + 6 + examined()
-    assert second.measurements == first.measurements
-    assert gate.judge("dimensions: {ood_robustness: {min: 0}}", store=store).notes == ()
-
-
-@pytest.mark.usefixtures("without_stored_check")
-def test_equal_models_share_predictions(gate: Gate, passes: Passes) -> None:
-    prints = set()
-    for model in ("net", "twin"):
-        before = passes()
-        prints.add(gate.judge(ALL, model=f"acceptance.nets:{model}").model.fingerprint)
-    assert len(prints) == 1
-    assert passes() - before == {"forward": examined()}
-
-
-def test_a_manifest_that_init_wrote_is_judged(
-    gate: Gate, data: Path, passes: Passes, capsys: pytest.CaptureFixture[str]
-) -> None:
-    gate.judge(ALL)
-    (data / "quba-data.yaml").unlink()
-    assert main(["init", "data"]) == 0
-    names = "clean, corruptions, night, sketch, mixed_same, mixed_rand, cue_conflict"
-    assert f"data/quba-data.yaml: 3 classes; {names}\n" in capsys.readouterr().out
-    before = passes()
-    record = quba_check.judge(
-        gate.model, "data", "thresholds/thorough.yaml", options=quba_check.Options(store=gate.store)
-    )
-    expected = {f"{name}[{'max' if name == 'calibration_error' else 'min'}]" for name in NINE}
-    assert {row.name for row in record.verdicts} == expected - {"parameters[min]"}
-    assert {row.outcome for row in record.verdicts} <= {"pass", "fail"}
-    sets = record.suite.sets
-    assert all(row.images == row.expected for name, row in sets.items() if name != "corruptions")
-    assert set(passes() - before) <= {"forward"}, "images of the same content are not predicted again"
 
 
 def test_it_imports_no_pytest() -> None:
