@@ -31,14 +31,6 @@ def is_open(page: Page, place: int) -> bool:
 
 
 @each_page
-def test_nothing_is_requested_and_nothing_reported(open_page: OpenPage, name: str) -> None:
-    page = open_page(name)
-    open_all(page)
-    page.mouse.wheel(0, 100_000)
-    assert page.locator("h1").first.is_visible()
-
-
-@each_page
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE, ZOOMED], ids=["desktop", "phone", "zoom 200 %"])
 def test_open_rows_fit_and_can_be_read(open_page: OpenPage, name: str, screen: dict[str, Any]) -> None:
     page = open_page(name, **screen)

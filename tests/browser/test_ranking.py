@@ -168,15 +168,6 @@ def test_the_chart_is_read_by_keyboard(open_section: Any) -> None:
     assert "rank 325 of 326" in option.inner_text()
 
 
-def test_the_chart_is_one_tab_stop(open_section: Any) -> None:
-    page = open_section()
-    page.get_by_role("button", name="Default weights").focus()
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.getAttribute('role')") == "listbox"
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
-
-
 def test_a_model_under_the_pointer_is_named(open_section: Any) -> None:
     page = open_section("#y=accuracy&x=class_balance")
     option = page.locator("#ranking [data-part=option]")
@@ -249,16 +240,3 @@ def test_points_lie_within_the_axes(open_section: Any) -> None:
         assert 64 <= x <= 704
         assert 16 <= y <= 380
     assert page.locator("#ranking .scatter text.own").first.text_content() == "my <b>swin</b>"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessibility(browser: Browser, folder: Path, scheme: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.goto(f"{(folder / 'swin.html').as_uri()}#family=transformer")
-    results = Axe().run(page)
-    report = results.generate_report()
-    context.close()
-    assert results.violations_count == 0, report

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.suites import suite_of
 
 from quba_check.cli.main import main
 from quba_check.cli.suite import set_rows, sets_text
@@ -84,42 +85,26 @@ def test_a_folder_behind_a_url_has_the_rows_of_the_folder(tmp_path, capsys, s3):
     assert there.split("set  ", 1)[1] == here.split("set  ", 1)[1]
 
 
-def test_corruptions_made_of_clean_images_have_their_classes(tmp_path):
+@pytest.mark.parametrize(
+    ("sample", "images", "where"),
+    [("", "300", "made from clean"), (", sample: one", "4", "made from clean, one for each image")],
+)
+def test_corruptions_made_of_clean_images_have_their_classes(tmp_path, sample, images, where):
     write(tmp_path, **{"val/apple": 3, "val/pear": 1})
-    (tmp_path / "quba-data.yaml").write_text(
-        "schema: 1\nname: x\nclasses: [apple, pear]\n"
-        "sets: {clean: {reader: folder, path: val}, corruptions: {generate: from clean}}\n",
-        encoding="utf-8",
-    )
-    suite = open_suite(tmp_path)
-    rows = set_rows(suite)
-    assert rows[1] == ("corruptions", "300", "-", "own", "2 of 2", "1-3", "made from clean")
+    sets = f"sets: {{clean: {{reader: folder, path: val}}, corruptions: {{generate: from clean{sample}}}}}"
+    suite = suite_of(tmp_path, sets, "[apple, pear]")
+    assert set_rows(suite)[1] == ("corruptions", images, "-", "own", "2 of 2", "1-3", where)
     assert sets_text(suite, 80).endswith(
         "\nnot in the manifest: mixed_same, mixed_rand, cue_conflict, shifts\n"
     )
-
-
-def test_sampled_corruptions_are_as_many_as_the_clean_images(tmp_path):
-    write(tmp_path, **{"val/apple": 3, "val/pear": 1})
-    (tmp_path / "quba-data.yaml").write_text(
-        "schema: 1\nname: x\nclasses: [apple, pear]\n"
-        "sets: {clean: {reader: folder, path: val}, corruptions: {generate: from clean, sample: one}}\n",
-        encoding="utf-8",
-    )
-    where = "made from clean, one for each image"
-    assert set_rows(open_suite(tmp_path))[1] == ("corruptions", "4", "-", "own", "2 of 2", "1-3", where)
 
 
 def test_groups_and_slices_stand_next_to_the_path(tmp_path):
     write(tmp_path, a=2, b=1)
     rows = "a/0.png,apple,s1,yes\na/1.png,pear,s1,no\nb/0.png,pear,s2,yes\n"
     (tmp_path / "val.csv").write_text(f"path,label,sender,kids\n{rows}", encoding="utf-8")
-    (tmp_path / "quba-data.yaml").write_text(
-        "schema: 1\nname: x\nclasses: [apple, pear]\nsets:\n"
-        "  clean: {reader: csv, path: val.csv, group: sender, slices: [kids], properties: [size]}\n",
-        encoding="utf-8",
-    )
-    row = set_rows(open_suite(tmp_path))[0]
+    clean = "{reader: csv, path: val.csv, group: sender, slices: [kids], properties: [size]}"
+    row = set_rows(suite_of(tmp_path, f"sets: {{clean: {clean}}}", "[apple, pear]"))[0]
     assert row[-1] == "val.csv; 2 groups by sender; kids=no 1, kids=yes 2; size"
 
 
@@ -164,11 +149,9 @@ def calls_and_listings(root: Path, classes: int, monkeypatch: pytest.MonkeyPatch
 def test_images_of_no_class(tmp_path):
     write(tmp_path, **{"val/apple": 1, "others/deep": 2})
     text = (
-        "schema: 1\nname: fruit\nclasses: [apple, pear]\nsets:\n"
-        "  clean: {reader: folder, path: val, partial: true}\n  unknown: {near: others, far: none}\n"
+        "sets:\n  clean: {reader: folder, path: val, partial: true}\n  unknown: {near: others, far: none}\n"
     )
-    (tmp_path / "quba-data.yaml").write_text(text, encoding="utf-8")
-    assert set_rows(open_suite(tmp_path))[1:3] == [
+    assert set_rows(suite_of(tmp_path, text, "[apple, pear]"))[1:3] == [
         ("unknown/near", "2", "-", "own", "0 of 2", "-", "others"),
         ("unknown/far", "missing", "-", "own", "-", "-", "the set 'unknown/far' is missing: looked for none"),
     ]

@@ -57,19 +57,16 @@ def test_misleading_gradients_are_a_problem(doctor, model: str, problem: str) ->
     assert "1 problem (7 checks; " in text
 
 
-def test_a_healthy_model_has_true_gradients(doctor) -> None:
-    code, text = doctor("net")
+@pytest.mark.parametrize(
+    ("model", "keys", "shown"),
+    [
+        ("net", "", "healthy (7 checks; "),
+        ("WithoutUsableGradients", ", allow_masked: true", "healthy (7 checks; "),
+        ("WithoutUsableGradients", ", tier: warn", FLAT),
+    ],
+    ids=["true gradients", "masked values are allowed", "a remark on a warning"],
+)
+def test_what_is_no_problem(doctor, model: str, keys: str, shown: str) -> None:
+    code, text = doctor(model, keys)
     assert code == 0
-    assert "healthy (7 checks; " in text
-
-
-def test_demands_that_allow_masked_values_are_no_problem(doctor) -> None:
-    code, text = doctor("WithoutUsableGradients", ", allow_masked: true")
-    assert code == 0
-    assert "healthy (7 checks; " in text
-
-
-def test_demands_that_only_warn_get_a_remark(doctor) -> None:
-    code, text = doctor("WithoutUsableGradients", ", tier: warn")
-    assert code == 0
-    assert FLAT in text
+    assert shown in text

@@ -85,18 +85,6 @@ def test_values_by_image_are_sent_once(gate: Gate) -> None:
     assert judge.judge(planned).images == ()
 
 
-def test_values_by_image_are_sent_for_the_first_of_two_files(gate: Gate) -> None:
-    single = gate.session("dimensions: {accuracy: {min: 0.5}}")
-    (file,) = single.files
-    other = file.with_name("y.yaml")
-    other.write_text(file.read_text("utf-8").replace("0.5", "0.4"), "utf-8")
-    session = GateSession(single.options, gate.root, files=(file, other))
-    demands = session.demands(session.files)
-    session.select(demands)
-    judge = loaded_judge(session)
-    assert [len(judge.judge(planned).images) for planned in demands] == [1, 0]
-
-
 def test_a_grade(gate: Gate) -> None:
     judged = results(
         gate.session("dimensions: {parameters: {max: 1}}\nquba: {min_score: -100, allow_other_suite: true}")
@@ -183,19 +171,6 @@ def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_acco
     session = gate.session(blocking)
     session.select(session.selected(gate.model, "standard")[:2])
     assert results(session)["accuracy[min]"].verdict.outcome == "fail"
-
-
-def test_each_p_value_is_computed_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr("quba_check.verdicts.evidence.p_value", lambda demand, _: asked.append(demand.name))
-    session = gate.session(
-        "uncertain: allow\ndimensions:\n  accuracy: {min: 0.99}\n  calibration_error: {max: 1e-9}\n"
-        "  class_balance: {min: 0.99}"
-    )
-    judge = loaded_judge(session)
-    for planned in session.demands(session.files):
-        judge.judge(planned)
-    assert sorted(asked) == ["accuracy[min]", "calibration_error[max]", "class_balance[min]"]
 
 
 def test_a_measurement_is_sent_with_its_first_demand(gate: Gate) -> None:

@@ -7,7 +7,6 @@ from torch import nn
 
 from quba_check.models.classifier import ConvolutionWeights
 from quba_check.models.compute import PLAIN, ComputeSettings
-from quba_check.models.identity.state import named_tensors, state_digest
 
 
 def network():
@@ -29,11 +28,6 @@ def test_normalisation_leaves_pixels_and_carries_gradients():
     of_module(network()).normalise(pixels).sum().backward()
     assert torch.allclose(pixels.grad, (1 / torch.tensor((0.2, 0.3, 0.25))).view(3, 1, 1).expand_as(pixels))
     assert torch.equal(pixels, PIXELS)
-
-
-def test_raw_is_what_the_module_returns():
-    module = network()
-    assert torch.equal(of_module(module).raw(PIXELS), module(PIXELS))
 
 
 def test_bf16_but_exact_where_asked():
@@ -84,11 +78,6 @@ def test_a_temperature_of_other_outputs_is_refused():
         "zoo:net: temperature divides logits, and this model's outputs are sigmoids, got 2.5 from a test. "
         "Allowed: a model with logits. Remove temperature, or state outputs: logits if they are."
     )
-
-
-def test_stated_outputs_are_known_from_the_start():
-    assert of_module(network(), stated_outputs="sigmoids").outputs == "sigmoids"
-    assert of_module(network()).outputs is None
 
 
 class Failing(nn.Module):
@@ -243,23 +232,6 @@ def test_a_failing_compilation_names_the_option(monkeypatch):
         assert message(loaded.raw, PIXELS) == (
             "zoo:net: torch.compile fails (without it: --quba-runtime=torch): RuntimeError: no C++ compiler"
         )
-
-
-def test_formats_change_strides_and_nothing_else_and_the_originals_come_back() -> None:
-    module = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.Linear(2, 2), nn.Conv2d(4, 5, 1), nn.ConvTranspose2d(5, 2, 3)
-    )
-    weights = ConvolutionWeights(module)
-    before = {name: (tensor.data_ptr(), tensor.stride()) for name, tensor in named_tensors(module).items()}
-    digest = state_digest(named_tensors(module))
-    weights.use(channels_last=True)
-    assert module[0].weight.stride() == (27, 1, 9, 3)
-    assert module[1].weight.stride() == (2, 1)
-    assert state_digest(named_tensors(module)) == digest
-    weights.use(channels_last=False)
-    assert before == {
-        name: (tensor.data_ptr(), tensor.stride()) for name, tensor in named_tensors(module).items()
-    }
 
 
 def test_a_release_keeps_the_format_in_use() -> None:

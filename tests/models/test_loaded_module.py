@@ -215,11 +215,6 @@ def test_names_are_relative_to_the_folder_of_the_first_file(tmp_path):
     assert set(file_digests(model_files(*paths)).values()) == {hashlib.sha256(b"abc").hexdigest()}
 
 
-def test_a_file_that_vanished(tmp_path):
-    path = tmp_path / "net.pt"
-    assert message(model_files, path) == f"{path}: cannot be read (No such file or directory)."
-
-
 def small_network(act=nn.ReLU):
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), act())

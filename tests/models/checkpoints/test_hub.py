@@ -22,15 +22,6 @@ def read(tmp_path, content):
     return read_config(path, spec="hub")
 
 
-def test_what_timm_writes(tmp_path):
-    model = timm.create_model("resnet10t", num_classes=3)
-    save_for_hf(model, tmp_path, model_config={"label_names": ["a", "b", "c"]}, safe_serialization=True)
-    config = read_config(tmp_path / "config.json", spec="hub")
-    assert (config.architecture, config.pretrained_cfg["num_classes"]) == ("resnet10t", 3)
-    assert config.pretrained_cfg["input_size"] == [3, 176, 176]
-    assert config.source == config.where == "config.json of hub"
-
-
 def test_the_older_form_without_a_pretrained_cfg(tmp_path):
     config = read(tmp_path, {"architecture": "resnet10t", "num_classes": 4, "mean": [0.5] * 3, "extra": 1})
     assert config.pretrained_cfg == {"architecture": "resnet10t", "num_classes": 4, "mean": [0.5] * 3}

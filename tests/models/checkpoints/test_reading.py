@@ -79,13 +79,6 @@ def test_state_dicts_of_both_formats(write, trust, tmp_path):
     assert torch.equal(state["weight"], STATE["weight"])
 
 
-def test_safetensors(tmp_path):
-    save_file(dict(STATE), tmp_path / "net.safetensors")
-    state = read_checkpoint(tmp_path / "net.safetensors", spec="x").state
-    assert torch.equal(state["weight"], STATE["weight"])
-    assert set(read(saved({"w": nn.Parameter(torch.ones(1))}), tmp_path).state) == {"w"}
-
-
 FILES = {
     "state dict": saved({"w": Evil("trap")}),
     "before zip": legacy({"w": Evil("trap")}),
@@ -179,11 +172,6 @@ EMA = {"w": torch.zeros(2)}
 
 
 checkpoint = partial(checkpoint_of, spec="net.pt")
-
-
-def test_a_plain_state_dict_is_all_there_is():
-    result = checkpoint(WEIGHTS)
-    assert (result.state, result.key, result.others, result.metadata) == (WEIGHTS, "", (), {})
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "net", "weights"])
@@ -280,12 +268,6 @@ def test_torchvisions_arguments_state_both_sizes(crop, resize):
     assert values["input_size"] == (3, crop, crop)
     assert math.floor(crop / values["crop_pct"]) == resize
     assert (values["interpolation"], values["mean"]) == ("bilinear", (0.485, 0.456, 0.406))
-
-
-def test_a_pretrained_cfg_states_all():
-    config, _ = stated({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "input_size": [3, 96, 96]}})
-    assert (config.values["mean"], config.values["input_size"]) == ((0.5, 0.5, 0.5), (3, 96, 96))
-    assert config.source == "pretrained_cfg in net.pt"
 
 
 def test_model_arguments():

@@ -8,7 +8,6 @@ from quba_check.models.checkpoints.timm_architectures import (
     OPTION,
     POPULAR,
     BuildSpec,
-    base_name,
     build_architecture,
     check_architecture,
     fitting_architecture,
@@ -41,20 +40,11 @@ def test_unknown_tag():
     )
 
 
-def test_architecture_with_a_head_of_the_suites_classes():
-    module = build_architecture(BuildSpec("resnet18", OPTION), 7)
-    assert module.num_classes == 7
-
-
 def test_architecture_that_cannot_be_built(monkeypatch):
     monkeypatch.setattr(timm, "create_model", lambda *_, **__: {}["a package"])
     assert message(build_architecture, BuildSpec("resnet18", OPTION), 7) == (
         "--quba-arch: timm cannot build 'resnet18': KeyError: 'a package'"
     )
-
-
-def test_base_name_leaves_the_tag_out():
-    assert base_name("resnet50.a1_in1k") == base_name("resnet50") == "resnet50"
 
 
 def meta_state(name, **options):
@@ -92,12 +82,6 @@ def test_batch_counters_may_be_missing_or_too_many():
     del state["1.num_batches_tracked"]
     state["9.num_batches_tracked"] = torch.tensor(0)
     assert match(state).differences == 0
-
-
-def test_the_module_may_be_on_the_meta_device():
-    with torch.device("meta"):
-        module = network()
-    assert match_prefix(network().state_dict(), module).differences == 0
 
 
 def test_differences_are_described():
@@ -164,19 +148,6 @@ def test_what_does_not_classify_is_left_out(name, is_left_out):
     matched = match({**named("model."), name: torch.ones(1)})
     assert matched.left_out == ((name,) if is_left_out else ())
     assert matched.unexpected == (() if is_left_out else (name,))
-
-
-def test_two_models_are_rivals():
-    matched = match({**named("teacher_a."), **named("ema_b.")})
-    assert (matched.removed, matched.rivals) == (("teacher_a.",), ("ema_b.",))
-
-
-def test_the_nearest_match_is_returned_if_none_fits():
-    state = named("module.")
-    del state["module.0.bias"]
-    matched = match(state)
-    assert matched.removed == ("module.",)
-    assert matched.describe() == "1 missing (0.bias)"
 
 
 def test_names_that_would_collide_keep_their_infixes():

@@ -341,12 +341,6 @@ def test_pixels_that_differ_are_refused(folder: Path) -> None:
     )
 
 
-def test_a_size_between_limits_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "net", *mobilenet())
-    change(path, "preprocessor_config.json", size={"max_height": 110, "max_width": 110})
-    assert "MobileNetV2ImageProcessor prepares images in its own way" in refusal(path, CLASSES)
-
-
 def test_no_file_takes_the_place_of_bgr_images(folder: Path) -> None:
     change(folder, "preprocessor_config.json", do_flip_channel_order=True)
     assert refusal(folder, CLASSES, preprocessing=STATED) == (

@@ -18,11 +18,6 @@ def digest(module):
     return state_digest(named_tensors(module))
 
 
-def test_equal_weights_equal_digest():
-    assert digest(network()) == digest(network())
-    assert len(digest(network())) == 32
-
-
 @pytest.mark.parametrize("name", ["0.weight", "0.bias", "1.running_var", "1.num_batches_tracked"])
 def test_every_tensor_counts(name):
     changed = network()

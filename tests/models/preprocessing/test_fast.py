@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from support.loaded_models import prepared
 from support.pairwise import pairwise
-from support.timm_transforms import timm_transform
 from torchvision import io as torchvision_io
 from torchvision.transforms.functional import pil_to_tensor
 
@@ -197,18 +196,6 @@ def test_resized_pixels_differ_by_two_levels_at_most(interpolation, crop_mode, c
 def test_images_that_need_no_resize_are_cropped_exactly() -> None:
     assert differences(preprocessing(), True, [(64, 64), (64, 91), (99, 64)]).max() == 0
     assert differences(preprocessing(), False, [(56, 56)]).max() == 0
-
-
-@pytest.mark.parametrize("size", [(3, 48, 48), (3, 40, 64), (3, 64, 40)])
-@pytest.mark.parametrize("crop_mode", fast.CROP_MODES)
-def test_the_size_before_the_crop_is_timms(size, crop_mode: str) -> None:
-    settings = preprocessing(input_size=size, crop_mode=crop_mode)
-    resize = timm_transform(settings).transforms[0]
-    ours = settings.transform(crop=True)
-    rng = np.random.default_rng(0)
-    for height, width in rng.integers(1, 300, (100, 2)).tolist():
-        expected = resize(Image.new("L", (width, height))).size
-        assert ours.resized_size((height, width)) == expected[::-1]
 
 
 def test_pillow_resizes_images_whose_height_it_shrinks_first() -> None:

@@ -13,7 +13,7 @@ from support.timm_transforms import timm_transform
 from torch import nn
 
 from quba_check.models.preprocessing.config import INTERPOLATIONS, configs_of_module
-from quba_check.models.preprocessing.preprocessing import PillowTransform, Preprocessing, preprocessing_of
+from quba_check.models.preprocessing.preprocessing import Preprocessing, preprocessing_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -61,11 +61,6 @@ FULL = {
     "std": (0.2, 0.3, 0.25),
     "crop_pct": 1,
 }
-
-
-def test_quba_config_says_all():
-    stated = of(module(quba_config=FULL, pretrained_cfg={"mean": (0, 0, 0)}))
-    assert stated == prepared(crop_pct=1, source="quba_config of zoo:net")
 
 
 def test_quba_config_that_leaves_out_keys_says_which():
@@ -174,25 +169,3 @@ def outcome(transform, picture):
         return transform(picture)
     except ValueError as error:
         return str(error)
-
-
-@pytest.mark.parametrize(
-    ("mode", "size", "image", "resized"),
-    [
-        ("center", (224, 224), (375, 500), (256, 341)),  # 256 · 500 / 375 = 341.3
-        ("center", (224, 224), (500, 375), (341, 256)),
-        ("squash", (224, 224), (375, 500), (256, 256)),
-        ("border", (224, 224), (375, 500), (192, 256)),
-        ("center", (224, 448), (375, 500), (384, 512)),
-    ],
-)
-def test_resized_sizes(mode, size, image, resized):
-    assert PillowTransform(size, "bicubic", 0.875, mode).resized_size(image) == resized
-    assert PillowTransform(size, "bicubic", 0.875, mode, crop=False).resized_size(image) == size
-
-
-def test_an_odd_border():
-    picture = Image.new("RGB", (2, 1), (9, 9, 9))
-    pixels = PillowTransform((4, 4), "nearest", 1.0, "border", border=(1, 2, 3))(picture)
-    assert pixels[:, 0, 0].tolist() == [1, 2, 3]
-    assert (pixels[0] == 9).sum(dim=1).tolist() == [0, 4, 4, 0]

@@ -283,12 +283,6 @@ def test_a_manifest_calls_no_object_of_another_module(call, name: str, module: s
     )
 
 
-def test_a_plan_imports_nothing() -> None:
-    pipeline = with_version(ServingPipeline(call="there_is:none"), imports=False)
-    assert pipeline.version == "1"
-    serving_transform(prepared(), pipeline, crop=True)
-
-
 def test_the_current_folder_may_have_another_name(
     call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

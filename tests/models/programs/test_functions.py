@@ -105,18 +105,6 @@ def test_an_endpoint_is_identified_by_its_version_alone(load, snapshot):
     assert not any("not used again" in note for note in stated.notes)
 
 
-def test_two_functions_of_one_file_are_two_models_and_may_be_given_themselves(zoo):
-    Path("zoo.py").write_text(
-        "from quba_check import NumpyModel\n"
-        "a = NumpyModel(lambda images: images.mean((1, 2)), size=8, is_endpoint=True)\n"
-        "b = NumpyModel(lambda images: images.max((1, 2)), size=8, is_endpoint=True)\n",
-        encoding="utf-8",
-    )
-    first, second = (load_model(f"zoo:{name}", THREE, model_version="1") for name in "ab")
-    assert first.raw(torch.ones(2, 3, 8, 8)).tolist() == [[255.0] * 3] * 2
-    assert first.fingerprint != second.fingerprint
-
-
 def test_a_version_is_of_no_use_for_other_models(load):
     note = "demo: --quba-model-version has no effect, since it identifies functions on arrays alone"
     assert note in load_model("demo", model_version="7").notes

@@ -20,7 +20,6 @@ from support.onnx_files import mean_of_colours, plain
 from support.tflite_files import write_tflite
 
 from quba_check.models.preprocessing.config import CLASS_NAMES
-from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.programs.metadata import exported_config, tflite_configs, ultralytics_values
 
 WRITTEN = (
@@ -107,15 +106,6 @@ def test_an_onnx_file(tmp_path):
     assert classifier.preprocessing.input_size == (3, 32, 32)
     assert classifier.stated_outputs == "probabilities"
     assert classifier.head.columns == (2, 0, 1)
-
-
-def test_a_preprocessing_file_overrides_metadata(tmp_path):
-    (tmp_path / "p.yaml").write_text("outputs: logits\ninput_size: [3, 16, 16]\n")
-    stated = read_preprocessing(tmp_path / "p.yaml")
-    classifier = load(onnx_file(tmp_path / "x.onnx"), ("blue", "green", "it's red"), preprocessing=stated)
-    assert classifier.stated_outputs == "logits"
-    assert classifier.preprocessing.input_size == (3, 16, 16)
-    assert classifier.preprocessing.std == (1.0, 1.0, 1.0)
 
 
 def test_another_task_is_refused(tmp_path):

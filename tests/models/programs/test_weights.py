@@ -11,7 +11,6 @@ from support.loaded_models import load as load_model
 from torch import Tensor, nn
 from torch.ao import quantization
 
-from quba_check.models.compute import SINGLE_IMAGES
 from quba_check.models.programs.weights import NONE, depends_on_batch, hidden_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's quantisation and TorchScript are deprecated
@@ -150,12 +149,3 @@ def test_packed_weights_enter_the_fingerprint(zoo: Callable[[nn.Module], str]) -
         other.head.weight[0, 0] += 1
     prints = [load(zoo(dynamic(copy.deepcopy(net), nn.Linear))).fingerprint for net in (Net(), Net(), other)]
     assert prints[0] == prints[1] != prints[2]
-
-
-def test_an_answer_does_not_depend_on_the_batch(zoo: Callable[[nn.Module], str]) -> None:
-    classifier = load(zoo(dynamic(Net(), nn.Linear)))
-    images = torch.rand(6, 3, 8, 8) * torch.arange(1, 7)[:, None, None, None]
-    alone = torch.cat([classifier.raw(image) for image in images.split(1)])
-    assert torch.equal(classifier.raw(images), alone)
-    assert not torch.equal(classifier.module(images), alone)
-    assert (classifier.compute.reason, classifier.is_open) == (SINGLE_IMAGES, False)
