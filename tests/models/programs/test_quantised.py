@@ -14,7 +14,7 @@ import onnx
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from support.loaded_models import images, size
+from support.loaded_models import OR_CODE, images, refusal, size
 from support.loaded_models import load as load_model
 from support.onnx_files import colours, export, plain, to_openvino
 from support.quick import mostly_slow
@@ -177,6 +177,16 @@ def test_packed_weights_that_cannot_be_unpacked(vit, tmp_path, monkeypatch):
     path = script(torch_dynamic(vit, {nn.Linear}), tmp_path)
     monkeypatch.setattr("quba_check.models.programs.weights._unpacked", lambda _: None)
     assert load(path).facts.uncounted == "the program holds packed weights that cannot be counted"
+
+
+def test_a_quantised_state_dict(cnn, vit, tmp_path):
+    for net in (static(cnn), torch_dynamic(vit, {nn.Linear})):
+        for content in (net.state_dict(), {"state_dict": net.state_dict(), "epoch": 1}):
+            torch.save(content, tmp_path / "int8.pt")
+            assert refusal(tmp_path / "int8.pt", arch="resnet18") == (
+                "int8.pt: holds the state dict of a quantised module, which no architecture of timm takes. "
+                f"Write a function that builds and quantises the model and loads the file, and {OR_CODE}"
+            )
 
 
 class Pt2e(nn.Module):
