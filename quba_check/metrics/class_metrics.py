@@ -179,9 +179,9 @@ def restated_share_limits(
 
     Args:
         prevalence: see `restated_share`.
-        of_class: images of the class that are called so, and all images of the class, above 0; with groups
-            all counts are divided by the design effect.
-        of_others: other images that are called so, not 0 for both, and all other images, above 0.
+        of_class: counts (k, n): images of the class that are called so, and all images of the class, above 0;
+            with groups all counts are divided by the design effect.
+        of_others: counts (j, m): other images that are called so, not 0 if k is, and all others, above 0.
         z: (K,) normal scores.
 
     Returns:
