@@ -49,7 +49,7 @@ class Classifier:
         device: where it runs.
         facts: its sizes; parameters that required a gradient before they were frozen count as trainable.
         compute: settings of its passes; change them with `use`.
-        is_open: True until `use` makes the settings final, before the first shard.
+        may_change_compute: True until `use` makes `compute` final, before the first shard.
         stated_outputs: kind of its outputs as stated by a config; None if not stated.
         outputs: kind of its outputs; None until it is stated or detected on real images
             (`outputs.output_kind`).
@@ -73,7 +73,7 @@ class Classifier:
     device: torch.device
     facts: ModelFacts
     compute: ComputeSettings = PLAIN
-    is_open: bool = False
+    may_change_compute: bool = False
     stated_outputs: OutputKind | None = None
     outputs: OutputKind | None = None
     no_gradient: str = ""
@@ -125,7 +125,7 @@ class Classifier:
     def use(self, settings: ComputeSettings) -> None:
         """Run all further passes with these settings."""
         self.try_out(settings)
-        self.is_open = False
+        self.may_change_compute = False
         if settings.runtime == "torch":
             self._program = None
         if "_convolutions" in vars(self):
@@ -151,7 +151,7 @@ class Classifier:
         """
         self.outputs = other.outputs
         if self.compute.runtime == other.compute.runtime or other.compute.runtime == "torch":
-            self.compute, self.is_open = other.compute, other.is_open
+            self.compute, self.may_change_compute = other.compute, other.may_change_compute
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Convert pixels to inputs of the model; differentiable.
@@ -332,27 +332,25 @@ class ConvolutionWeights:
         weights = [part._parameters.get("weight") for part in parts]
         self.overlap = any(max(part.kernel_size) > max(part.stride) for part in parts)
         self._parameters = list({id(weight): weight for weight in weights if weight is not None}.values())
-        self._formats: dict[bool, list[Tensor]] = {False: [weight.data for weight in self._parameters]}
-        self._is_channels_last = False
+        self._formats: dict[bool, list[Tensor]] = {}
 
     def use(self, *, channels_last: bool) -> None:
-        """Give the module the weights of a memory format."""
+        """Give the module the weights of a memory format, in place of those of the other one."""
+        self._formats[not channels_last] = [weight.data for weight in self._parameters]
         if channels_last not in self._formats:
             to = torch.channels_last if channels_last else torch.contiguous_format
             self._formats[channels_last] = [
                 weight.data.contiguous(memory_format=to) for weight in self._parameters
             ]
-        if channels_last != self._is_channels_last:
-            for weight, values in zip(self._parameters, self._formats[channels_last], strict=True):
-                weight.data = values
-            self._is_channels_last = channels_last
+        for weight, values in zip(self._parameters, self._formats[channels_last], strict=True):
+            weight.data = values
 
     def release(self) -> None:
         """Free the memory of the format that is not used."""
-        self._formats.pop(not self._is_channels_last, None)
+        self._formats.clear()
 
 
-def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
+def out_of_memory_error(classifier: Classifier, batch: int) -> ModelError:
     """Return the error for a model without memory for `batch` images at a time."""
     _, height, width = classifier.preprocessing.input_size
     images = f"{batch} images"

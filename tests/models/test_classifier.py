@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -186,6 +187,21 @@ def test_settings_tried_out_leave_no_trace():
     assert torch.equal(loaded.raw(PIXELS), plain)
     assert loaded.module[0].weight.data_ptr() == weight
     loaded.guard().check("clean")
+
+
+@pytest.mark.parametrize("takes_over", ["a copy", "settings"])
+def test_classifiers_of_one_module_change_its_format_in_turn(takes_over: str) -> None:
+    first = of_module(convolution())
+    second = replace(first)
+    second.try_out(ComputeSettings(channels_last=True))
+    second.try_out(PLAIN)
+    first.use(ComputeSettings(channels_last=True))
+    if takes_over == "a copy":
+        second = replace(first)
+    else:
+        second.follow(first)
+    second.use(PLAIN)
+    assert first.module[0].weight.is_contiguous()
 
 
 def test_compiled_passes_are_those_without_gradients(monkeypatch):
