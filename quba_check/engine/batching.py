@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from quba_check.engine.preparer import Prepare, stacked
-from quba_check.models.classifier import Classifier, out_of_memory
+from quba_check.models.classifier import Classifier, out_of_memory_error
 from quba_check.models.errors import is_out_of_memory
 from quba_check.suites.suite import Example
 
@@ -148,7 +148,7 @@ class Batching:
                 if not is_out_of_memory(error):
                     raise
                 if self._is_fixed or len(part) == 1:
-                    raise out_of_memory(self._classifier, self.size if self._is_fixed else 1) from error
+                    raise out_of_memory_error(self._classifier, self.size if self._is_fixed else 1) from error
             # Outside of the handler: its traceback keeps the failed graph alive.
             most = len(part) // 2
             self._reduced = max(most, self.size // 2)  # a few items may join a batch that fills the memory

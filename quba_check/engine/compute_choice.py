@@ -79,7 +79,7 @@ class ComputeChoice:
         """
         classifier = self.keys.classifier
         requested = classifier.compute.runtime
-        if not classifier.is_open and requested != "openvino":
+        if not classifier.may_change_compute and requested != "openvino":
             return
         settings: ComputeSettings | None = classifier.compute
         if requested == "openvino":
@@ -87,9 +87,9 @@ class ComputeChoice:
         elif self.executor or half_precisions(classifier.device):
             settings = self._choice(CLEAN, may_choose=may_choose)
             settings = settings and replace(settings, runtime=requested)
-        if settings is None or (settings == classifier.compute and not classifier.is_open):
+        if settings is None or (settings == classifier.compute and not classifier.may_change_compute):
             return
-        if classifier.is_open or settings.runtime != requested:
+        if classifier.may_change_compute or settings.runtime != requested:
             classifier.use(settings)
         else:  # more images were compared
             classifier.try_out(settings)

@@ -23,7 +23,7 @@ from quba_check.engine.table_reader import TableReader
 from quba_check.engine.work import PlannedView, Progress, Reporter, planned_view
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, StoreError, UnmeasurableError
-from quba_check.models.classifier import Classifier, out_of_memory
+from quba_check.models.classifier import Classifier, out_of_memory_error
 from quba_check.models.compute import ComputeSettings, device_name
 from quba_check.models.identity.state import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
@@ -150,7 +150,7 @@ class Engine:
         try:
             predictions = answers(self.classifier, images, crop=crop, batch_size=size, fast=fast)
         except torch.OutOfMemoryError as error:
-            raise out_of_memory(self.classifier, size) from error
+            raise out_of_memory_error(self.classifier, size) from error
         self.classifier.guard().check("answers")
         return predictions
 

@@ -20,7 +20,7 @@ from quba_check.engine.attacks import extents, fgsm_point, gradient, pgd_start, 
 from quba_check.engine.batching import Batch, Batching, ImageStream
 from quba_check.engine.shards import ShardOwner, ShardTask, add_outputs
 from quba_check.errors import ModelError
-from quba_check.models.classifier import Classifier, out_of_memory
+from quba_check.models.classifier import Classifier, out_of_memory_error
 from quba_check.models.compute import row_index
 from quba_check.models.errors import is_out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL
@@ -145,7 +145,7 @@ class Passes:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                raise out_of_memory(self._classifier, len(active)) from error
+                raise out_of_memory_error(self._classifier, len(active)) from error
         active.steps = [step + 1 for step in active.steps]
         return list(chain(*parts))
 

@@ -132,8 +132,8 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     )
     if request.precision == "auto" and settings.reason == compute.STATED:
         classifier.use(classifier.rule(precision))
-        classifier.is_open = True
-    classifier.is_open |= settings.runtime == "openvino"  # it is checked on images
+        classifier.may_change_compute = True
+    classifier.may_change_compute |= settings.runtime == "openvino"  # it is checked on images
     return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
 
 

@@ -43,7 +43,7 @@ def accuracy(evaluation: Evaluation) -> float:
 
 def test_the_rule_decides_on_a_cpu_and_costs_no_pass(evaluate, models, tmp_path) -> None:
     evaluation = evaluate()
-    assert (evaluation.classifier.compute, evaluation.classifier.is_open) == (RULE_SETTINGS, False)
+    assert (evaluation.classifier.compute, evaluation.classifier.may_change_compute) == (RULE_SETTINGS, False)
     accuracy(evaluation)
     assert models.COUNTS == {"forward": N, "backward": 0}
     assert evaluation.engine.compute == RULE_SETTINGS
@@ -172,7 +172,7 @@ def test_half_precision_is_checked_once_and_read_by_later_runs(evaluate, models,
     first = evaluate()
     first.plan(["accuracy"])
     assert first.planned_work()[0].missing == N  # a plan predicts nothing
-    assert first.classifier.is_open
+    assert first.classifier.may_change_compute
     value = accuracy(first)
     assert first.engine.compute == HALF
     monkeypatch.setattr(compute_choice, "flips", None)

@@ -75,7 +75,7 @@ def test_unattacked_images_run_in_openvino_after_a_check(evaluate, programs) -> 
     evaluation = evaluate()
     evaluation.plan(["accuracy"])
     assert evaluation.planned_work()[0].missing == N  # a plan predicts nothing
-    assert (programs, evaluation.classifier.is_open) == ([], True)
+    assert (programs, evaluation.classifier.may_change_compute) == ([], True)
     answers = evaluation.engine.predictions([CLEAN, FOG])
     assert evaluation.engine.compute == replace(SETTINGS, images=N + 3)
     assert programs == [N + 1, 3, N, 3]  # checks with a black image, and both views

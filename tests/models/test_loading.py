@@ -143,7 +143,10 @@ def test_demo_models_and_the_outputs_that_a_module_states(monkeypatch, outputs):
     classifier = load("demo-textured")
     assert asked == ["demo-textured"]
     assert (classifier.name, classifier.facts.parameters) == ("demo-textured", 130)
-    assert (classifier.compute.reason, classifier.is_open) == ("the demo runs on the plain path", False)
+    assert (classifier.compute.reason, classifier.may_change_compute) == (
+        "the demo runs on the plain path",
+        False,
+    )
     assert classifier.outputs == outputs.get("outputs")
 
 
@@ -185,9 +188,9 @@ def test_whatever_a_module_raises_while_it_is_loaded(zoo, snapshot):
 def test_compute_settings_follow_the_rule_unless_they_are_stated(checkpoint):
     auto = load("net.pt", arch=ARCH)
     rule = ComputeSettings(channels_last=True, requested="auto", reason=RULE)
-    assert (auto.compute, auto.is_open) == (rule, True)
+    assert (auto.compute, auto.may_change_compute) == (rule, True)
     stated = load("net.pt", arch=ARCH, precision="fp32")
-    assert (stated.compute, stated.is_open) == (PLAIN, False)
+    assert (stated.compute, stated.may_change_compute) == (PLAIN, False)
     compiled = load("net.pt", arch=ARCH, precision="bf16", runtime="compile")
     assert compiled.compute == ComputeSettings("bf16", runtime="compile", requested="bf16")
 
