@@ -1,8 +1,10 @@
-"""Preprocessing and class names of transformers' image classifiers: of their folders and exports."""
+"""Preprocessing and class names of transformers' image classifiers: of their folders and exports.
+
+The preprocessing is that of `preprocessor_config.json`, checked on images against the model's own processor.
+"""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,19 +49,22 @@ def is_of_transformers(config: Path, *, spec: str) -> bool:
 def configs_of_export(spec: ModelSpec, request: LoadRequest) -> tuple[PreprocessingConfig, ...]:
     """Return names and preprocessing of the transformers model that a file was exported from.
 
-    Its files lie next to the export, as optimum writes them; without them there are none.
+    Its files lie next to the export, as optimum writes them; without a `config.json` of an image classifier
+    there are none.
 
     Raises:
-        ModelError: transformers is missing, or the processor prepares images in a way that quba-check lacks.
+        ModelError: `config.json` is damaged or of a model with several answers an image, transformers is
+            missing, or the processor prepares images in a way that quba-check lacks.
     """
     folder = spec.path.parent
-    stated = {}
-    with contextlib.suppress(ModelError):  # a config of something else
-        if (folder / CONFIG).is_file() and is_of_transformers(folder / CONFIG, spec=spec.text):
-            content = read_json(folder / CONFIG, f"{spec.text}: {CONFIG}", ModelError)
-            check_config(content, spec.text, trust_pickle=True)
-            stated = content
-    return configs_of_folder(folder, stated, spec, request, str(folder)) if stated else ()
+    path = folder / CONFIG
+    if not path.is_file() or not is_of_transformers(path, spec=spec.text):
+        return ()
+    stated = read_json(path, f"{spec.text}: {CONFIG}", ModelError)
+    if not _is_of_classifier(stated):
+        return ()
+    check_config(stated, spec.text, trust_pickle=True)
+    return configs_of_folder(folder, stated, spec, request, str(folder))
 
 
 def states_all(request: LoadRequest) -> bool:
@@ -125,13 +130,11 @@ def check_config(config: Mapping[str, Any], spec: str, *, trust_pickle: bool) ->
     Raises:
         ModelError: it is not, or the folder brings code and is not trusted.
     """
-    names = [str(name) for name in config.get("architectures") or ()]
-    if not any("ForImageClassification" in name for name in names):
-        got = listed(names) or "none"
+    if not _is_of_classifier(config):
         raise ModelError(
             f"{CONFIG} is of no image classifier",
             where=spec,
-            got=got,
+            got=listed(_architectures(config)) or "none",
             allowed="an architecture …ForImageClassification",
         )
     if config.get("problem_type") == "multi_label_classification":
@@ -148,6 +151,14 @@ def check_config(config: Mapping[str, Any], spec: str, *, trust_pickle: bool) ->
         )
 
 
+def _is_of_classifier(config: Mapping[str, Any]) -> bool:
+    return any("ForImageClassification" in name for name in _architectures(config))
+
+
+def _architectures(config: Mapping[str, Any]) -> list[str]:
+    return [str(name) for name in config.get("architectures") or ()]
+
+
 def _preprocessing(processor: Any, channels: int, spec: str, where: str) -> PreprocessingConfig:
     """Return the preprocessing of a processor, checked on images.
 
@@ -155,15 +166,15 @@ def _preprocessing(processor: Any, channels: int, spec: str, where: str) -> Prep
         ModelError: it prepares images in another way.
     """
     source = f"{PROCESSOR} of {where}"
-    largest = float("inf")
+    closest = float("inf")
     for values in _candidates(processor.to_dict(), channels):
         config = preprocessing_config(values, where=f"{spec}: {PROCESSOR}", source=source)
-        largest = min(largest, _difference(config, processor, spec))
-        if largest <= LARGEST_CHANGE:
+        closest = min(closest, _difference(config, processor, spec))
+        if closest <= LARGEST_CHANGE:
             return config
-    gap = "of another size" if largest == float("inf") else f"that differ by up to {largest:.0f} of 255"
+    gap = "of another size" if closest == float("inf") else f"that differ by up to {closest:.0f} of 255"
     raise ModelError(
-        f"its {type(processor).__name__} prepares images in its own way, quba-check would give pixels {gap}",
+        f"its {type(processor).__name__} prepares images in its own way; quba-check would give pixels {gap}",
         where=spec,
         hint=f"State {STATED_KEYS} in the file of --quba-preprocessing, or {WITH_CODE}.",
     )
@@ -201,12 +212,12 @@ def _difference(config: PreprocessingConfig, processor: Any, spec: str) -> float
     largest = 0.0
     for height, width in _SIZES:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-        own = ours.transform(crop=True)(image)[None]
+        prepared = ours.transform(crop=True)(image)[None]
         picture = image.convert("L") if ours.is_grey else image
         with quiet(), model_errors("its image processor fails on an image:", where=spec):
             theirs = processor(picture, return_tensors="pt")["pixel_values"]
         mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (ours.mean, ours.std))
-        pixels = (grey(own) if ours.is_grey else own).float()
+        pixels = (grey(prepared) if ours.is_grey else prepared).float()
         if pixels.shape != theirs.shape:
             return float("inf")
         largest = max(largest, float((theirs * std * 255 + mean * 255 - pixels).abs().max()))

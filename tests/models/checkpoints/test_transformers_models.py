@@ -335,7 +335,7 @@ def test_pixels_that_differ_are_refused(folder: Path) -> None:
     changes = {"image_processor_type": "EfficientNetImageProcessor", "rescale_offset": True}
     change(folder, "preprocessor_config.json", **changes, rescale_factor=1 / 127.5)
     assert re.fullmatch(
-        "net: its EfficientNetImageProcessor prepares images in its own way, quba-check would give pixels "
+        "net: its EfficientNetImageProcessor prepares images in its own way; quba-check would give pixels "
         r"that differ by up to \d+ of 255\. .*",
         refusal(folder, CLASSES),
     )
@@ -366,6 +366,16 @@ def test_an_export_next_to_the_files_takes_names_and_preprocessing(kind: str, tm
     torch.testing.assert_close(classifier.raw(images), model(images).logits, atol=1e-4, rtol=1e-4)
     change(folder, architectures=["DetrForObjectDetection"])
     assert load(path, suite.names).head.columns is None
+
+
+def test_an_export_next_to_a_config_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    model, own = resnet()
+    folder = write(tmp_path, model.eval(), own)
+    path = export(Scores(model), folder / "model.onnx", sample=torch.zeros(2, 3, 64, 64))
+    change(folder, problem_type="multi_label_classification")
+    assert "it answers several classes an image (multi-label)" in refusal(path, CLASSES)
+    (folder / "config.json").write_text('{"architectures": ')
+    assert refusal(path, CLASSES) == "model.onnx: config.json: it is not JSON."
 
 
 class Scores(torch.nn.Module):
