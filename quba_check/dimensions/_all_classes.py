@@ -49,20 +49,22 @@ def quantity_of_all(
         UnmeasurableError: a class has no images.
     """
     names = table_class_names(suite.class_names, suite.class_count)
-    images = class_metrics.class_counts("recall", rows.label, rows.predicted, suite.class_count).n
-    absent = [names[k] for k in np.flatnonzero(images == 0)]
+    image_counts = class_metrics.class_counts("recall", rows.label, rows.predicted, suite.class_count).n
+    absent = [names[k] for k in np.flatnonzero(image_counts == 0)]
     if absent:
         raise UnmeasurableError(
             f"no image of the set {request.set} is of {listed(absent, NAMED)}", missing_data=True
         )
-    calls = class_metrics.class_counts("precision", rows.label, rows.predicted, suite.class_count).n
+    predicted_counts = class_metrics.class_counts(
+        "precision", rows.label, rows.predicted, suite.class_count
+    ).n
     notes = []
-    if request.metric in ("precision", "f1") and not calls.all():
-        never = listed((names[k] for k in np.flatnonzero(calls == 0)), NAMED)
-        notes.append(f"{request.name}: classes that are never predicted count as 0: {never}")
+    if request.metric in ("precision", "f1") and not predicted_counts.all():
+        unpredicted = listed((names[k] for k in np.flatnonzero(predicted_counts == 0)), NAMED)
+        notes.append(f"{request.name}: classes that are never predicted count as 0: {unpredicted}")
     if request.target == EACH:
         each = EachClass.of(cast(OfEachClass, request.metric), rows, suite.class_count)
-        cells = zip(names, images.tolist(), each.values.tolist(), strict=True)
+        cells = zip(names, image_counts.tolist(), each.values.tolist(), strict=True)
         return each.worst(rows), {request.name: Table(("class", "images", "value"), tuple(cells))}, notes
     metric = cast(Literal["recall", "precision", "f1"], request.metric)
     mean = class_metrics.macro_mean(metric, rows.label, rows.predicted, suite.class_count, "rows")
@@ -94,10 +96,13 @@ class EachClass:
             return cls(metric, counts)
         for k, share in enumerate(counts.shares):
             selected, hits = class_metrics.rows_of_share(metric, rows.label == k, rows.predicted == k)
-            possible = np.ones_like(selected) if metric == "precision" else selected
-            rated: dict[SampleName, Influences] = {"rows": np.where(selected, hits - share, 0.0)[possible]}
-            sides: dict[SampleName, Sides] = {"rows": np.where(selected, 1, -1)[possible].astype(np.int8)}
-            effect = group_effect(rated, {"rows": group[possible]}, sides) if selected.any() else None
+            # For precision the predictions decide which rows count, so that all rows could.
+            eligible = np.ones_like(selected) if metric == "precision" else selected
+            influences: dict[SampleName, Influences] = {
+                "rows": np.where(selected, hits - share, 0.0)[eligible]
+            }
+            sides: dict[SampleName, Sides] = {"rows": np.where(selected, 1, -1)[eligible].astype(np.int8)}
+            effect = group_effect(influences, {"rows": group[eligible]}, sides) if selected.any() else None
             effects.append(effect or GroupEffect(1.0, 1.0, 0))
         return cls(metric, counts, tuple(effects))
 
@@ -126,40 +131,43 @@ class EachClass:
     def worst(self, rows: Rows) -> Quantity:
         """Return the number of the worst class, with limits that hold for all simultaneously."""
         n = len(rows.label)
-        shown = len(rows.tables[0])
+        n_images = len(rows.tables[0])
         groups = None
         if self.effects and rows.declared_group is not None:
-            counted = [effect.count for effect, n in zip(self.effects, self.counts.n, strict=True) if n]
-            groups = min(counted, default=0)
+            group_counts = [effect.count for effect, n in zip(self.effects, self.counts.n, strict=True) if n]
+            groups = min(group_counts, default=0)
         limits = None
         if groups is None or groups >= LEAST_GROUPS:
             limits = [partial(self.limits, k) for k in range(len(self.counts.n))]
-        like = Quantity(0.0, "fraction", n, sample=Sample(shown if shown < n else None, groups))
+        like = Quantity(0.0, "fraction", n, sample=Sample(n_images if n_images < n else None, groups))
         return worst_quantity(self.values.tolist(), limits, like, room=(0.0, 1.0))
 
 
 def confusion_table(clean: Predictions, suite: SuiteFacts, largest: int | None = None) -> Table:
-    """Return the confusions of two classes, the largest first.
+    """Return the pairs of confused classes, the most frequent first.
+
+    Each row has the number of images of a class that are called another class, and their share of the
+    images of the first.
 
     Args:
         clean: predictions on the clean set.
         suite: the names of the classes.
-        largest: number of confusions; None for all of up to 50 classes, else for the largest 100.
+        largest: number of pairs; None for all pairs of at most 50 classes, and for 100 pairs of more classes.
     """
     classes = suite.class_count
     if largest is None and classes > MOST_CLASSES:
         largest = MOST_CONFUSIONS
-    images = class_metrics.class_counts("recall", clean.label, clean.predicted, classes).n
+    image_counts = class_metrics.class_counts("recall", clean.label, clean.predicted, classes).n
     is_confused = ~clean.correct & _is_class(clean.label, classes) & _is_class(clean.predicted, classes)
-    cells, counts = np.unique(
+    pairs, counts = np.unique(
         clean.label[is_confused] * classes + clean.predicted[is_confused], return_counts=True
     )
     order = np.argsort(-counts, kind="stable")[:largest]
     names = table_class_names(suite.class_names, classes)
     rows = []
-    for cell, count in zip(cells[order].tolist(), counts[order].tolist(), strict=True):
-        label, predicted = divmod(cell, classes)
-        rows.append((names[label], names[predicted], count, count / int(images[label])))
+    for pair, count in zip(pairs[order].tolist(), counts[order].tolist(), strict=True):
+        label, predicted = divmod(pair, classes)
+        rows.append((names[label], names[predicted], count, count / int(image_counts[label])))
     return Table(("label", "predicted", "images", "share"), tuple(rows))
 
 
@@ -171,14 +179,14 @@ def class_table(clean: Predictions, suite: SuiteFacts) -> Table:
     classes = suite.class_count
     rows = Rows((clean,), CLEAN)
     recall, precision = (EachClass.of(name, rows, classes) for name in ("recall", "precision"))
-    f1 = class_metrics.class_counts("f1", rows.label, rows.predicted, classes)
-    means: list[Cell] = [
-        2 * hits / (n + hits) if n else "" for hits, n in zip(f1.hits.tolist(), f1.n.tolist(), strict=True)
+    f1 = EachClass("f1", class_metrics.class_counts("f1", rows.label, rows.predicted, classes))
+    f1_cells: list[Cell] = [
+        value if n else "" for value, n in zip(f1.values.tolist(), f1.counts.n.tolist(), strict=True)
     ]
     columns = (f"{rate}{end}" for rate in ("recall", "precision") for end in ("", "_lower", "_upper"))
     names = table_class_names(suite.class_names, classes)
-    images = recall.counts.n.tolist()
-    cells = zip(names, images, _rates(recall), _rates(precision), means, strict=True)
+    image_counts = recall.counts.n.tolist()
+    cells = zip(names, image_counts, _rates(recall), _rates(precision), f1_cells, strict=True)
     return Table(
         ("class", "images", *columns, "f1"),
         tuple((name, n, *recalls, *precisions, mean) for name, n, recalls, precisions, mean in cells),
@@ -205,10 +213,10 @@ def never_right_notes(clean: Predictions, suite: SuiteFacts) -> tuple[str, ...]:
     return (*never_predicted_notes(clean, suite), *_notes("predicted, but never right", wrong, suite))
 
 
-def _notes(what: str, numbers: Sequence[int], suite: SuiteFacts) -> tuple[str, ...]:
+def _notes(problem: str, numbers: Sequence[int], suite: SuiteFacts) -> tuple[str, ...]:
     names = table_class_names(suite.class_names, suite.class_count)
     named = listed((names[number] for number in numbers), at_most=NAMED_IN_NOTE)
-    return (f"{what}: {named} ({len(numbers)} of {suite.class_count} classes)",) if numbers else ()
+    return (f"{problem}: {named} ({len(numbers)} of {suite.class_count} classes)",) if numbers else ()
 
 
 def _is_class(number: NDArray[np.int64], classes: int) -> NDArray[np.bool_]:
