@@ -115,6 +115,7 @@ def write(folder: Path, images: int, classes: int, groups: int, slices: int, _de
 def planned(number: int, view: View, evaluation: Evaluation) -> dict[str, np.ndarray]:
     """Return the columns of a view, with the model's own answers to the images that a run predicts again."""
     keys = evaluation.engine.cache_keys
+    images = evaluation.engine.contents
     examples = evaluation.suite.examples(view)
     label = np.array([one.label for one in examples])
     classes = len(evaluation.suite.classes)
@@ -133,7 +134,7 @@ def planned(number: int, view: View, evaluation: Evaluation) -> dict[str, np.nda
         true = table[rows, label]
     columns |= {"index": rows, "label": label, "top1": top1, "confidence": confidence}
     columns["true_probability"] = true
-    digests = np.concatenate([keys.image_digests(view, shard) for shard in keys.shards(view)])
+    digests = np.concatenate([images.image_digests(view, shard) for shard in images.shards(view)])
     probed = np.sort(np.argsort(digests)[:16])  # see `StoredCheck`
     if view.attack is None:
         answers, _ = evaluation.engine.worker.predict_again(view, [examples[row] for row in probed], False)

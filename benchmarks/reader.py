@@ -18,9 +18,9 @@ from benchmarks.released import READING
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, PHOTOS, Work
 from quba_check.core.view import CLEAN
-from quba_check.engine.cache_keys import shard_of
 from quba_check.engine.preparer import Preparer
 from quba_check.storage.store import SHARD_SIZE
+from quba_check.suites.contents import shard_of
 from quba_check.suites.suite import Example
 
 BATCH = 32

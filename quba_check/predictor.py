@@ -26,6 +26,7 @@ from quba_check.records.per_image import CleanAnswers
 from quba_check.records.recorded_answers import RecordedAnswers
 from quba_check.storage.locations import digests_file
 from quba_check.storage.store import Store
+from quba_check.suites.contents import Contents
 from quba_check.suites.set_images import ViewSlices
 from quba_check.suites.shared_images import check_sets_differ
 from quba_check.suites.suite import Suite
@@ -75,12 +76,15 @@ class Predictor:
         executor = None
         if run.workers is not None:
             executor = run.workers.executor(WorkerSpec.of(classifier, suite, protocol, run.batch_settings))
-        self.engine = Engine(classifier, suite, store, protocol, run.batch_settings, run.progress, executor)
+        contents = Contents(suite, store.root)
+        self.engine = Engine(
+            classifier, contents, store, protocol, run.batch_settings, run.progress, executor
+        )
         self.reference: Predictor | RecordedAnswers | None = None
         self.preprocessing = classifier.preprocessing.as_dict()
         self._run = run
         self._served: dict[str, Predictor] = {}
-        self._slices = ViewSlices(suite, self.engine.digests)
+        self._slices = ViewSlices(suite, contents.digests)
         self._requests: tuple[Request, ...] = ()
 
     def __repr__(self) -> str:
@@ -246,7 +250,7 @@ class Predictor:
         """Return the predictions of a variant's model; recorded ones next to this model's own."""
         model = self._variant(variant)
         if isinstance(model, RecordedAnswers):
-            content = self.engine.cache_keys.content_key(CLEAN)
+            content = self.engine.contents.key(CLEAN)
             return model.predictions(own, content, self.clean_answers.outputs)
         if variant == REFERENCE:
             return model.predictions(views)

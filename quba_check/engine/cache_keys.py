@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from hashlib import blake2b
 from importlib.metadata import version
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from quba_check.core.classes import LabelSpace
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, Columns, View
 from quba_check.engine.decisions import ColumnKind
-from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing import fast
-from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.shard import ShardKey
-from quba_check.storage.store import SHARD_SIZE, content_hash
-from quba_check.suites.suite import Example, Suite
+from quba_check.storage.store import content_hash
+from quba_check.suites.contents import Contents
+from quba_check.suites.suite import Example
 
 FORMAT = 2
 """Increased with the meaning of a stored column or of its metadata, so that old shards are never read."""
 
 LIBRARIES = ("torch", "timm", "torchvision", "pillow")
 """Libraries that compute the predictions of every model; another version may give other results."""
-
-MOST_GIVEN = 64
-"""Shards whose images are kept when they were listed elsewhere."""
-
-
-class _Contents(NamedTuple):
-    """Hashes of a shard's examples and files, and (n,) digests of its images."""
-
-    examples: str
-    files: str
-    digests: NDArray[np.int64]
 
 
 @dataclass(eq=False, repr=False)
@@ -52,29 +35,24 @@ class CacheKeys:
 
     Attributes:
         classifier: the model.
-        suite: the images.
-        digests: content digests of image files.
+        contents: the images.
         protocol: settings of attacks, ties and cropping.
         keeps_logits: True if the clean set keeps the logsumexp and the largest of its logits.
         generation: number of the stored predictions of this fingerprint that are in use, from 1.
     """
 
     classifier: Classifier
-    suite: Suite
-    digests: ContentDigests
+    contents: Contents
     protocol: Protocol
     keeps_logits: bool = False
     generation: int = 1
 
     def __post_init__(self) -> None:
+        self.suite = self.contents.suite
         self._in_use = self.classifier.compute, self.generation
         self._entries: dict[View, str] = {}
-        self._sizes: dict[View, int] = {}
         self._fast: dict[View, Sequence[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
-        self._contents: dict[View, dict[int, _Contents]] = {}
-        self._given: dict[tuple[View, int], Sequence[Example]] = {}
-        self._content_keys: dict[View, str] = {}
 
     def stored_view(self, view: View) -> View:
         """Return the view that is predicted and stored for a requested view.
@@ -107,32 +85,10 @@ class CacheKeys:
             self._fast[images] = sorted(set(map(self.suite.may_be_jpeg, self.suite.examples(images))))
         return self._fast[images]
 
-    def examples(self, view: View, number: int) -> Sequence[Example]:
-        """Return the images of a shard.
-
-        Raises:
-            SuiteError: the set is missing or has another layout than its reader expects.
-        """
-        images = self.suite.listing_view(view)
-        given = self._given.get((images, number))
-        return shard_of(self.suite.examples(images), number) if given is None else given
-
     def give(self, view: View, number: int, examples: Sequence[Example], fast_images: Sequence[bool]) -> None:
-        """Take the images of a shard as listed elsewhere, so that nothing is listed here.
-
-        The last `MOST_GIVEN` shards are kept.
-
-        Args:
-            view: a view of the images.
-            number: number of the shard.
-            examples: its images.
-            fast_images: see `fast_images`.
-        """
-        images = self.suite.listing_view(view)
-        self._fast.setdefault(images, fast_images)
-        self._given[images, number] = examples
-        while len(self._given) > MOST_GIVEN:
-            del self._given[next(iter(self._given))]
+        """Take the images of a shard as listed elsewhere; see `Contents.give` and `fast_images`."""
+        self._fast.setdefault(self.suite.listing_view(view), fast_images)
+        self.contents.give(view, number, examples)
 
     def other_spaces(self, view: View) -> tuple[LabelSpace, ...]:
         """Return the label spaces of the view's answers in addition to the declared one."""
@@ -161,18 +117,6 @@ class CacheKeys:
                 kinds |= {"moved": "distance", "moved_share": "distance"}
         return kinds
 
-    def shards(self, view: View) -> range:
-        """Return the numbers of a view's shards.
-
-        Raises:
-            UnmeasurableError: the view has no images.
-        """
-        if view.images not in self._sizes:
-            self._sizes[view.images] = len(self.suite.examples(view.images))
-        if not self._sizes[view.images]:
-            raise UnmeasurableError(f"the set '{view.images}' holds no image", missing_data=True)
-        return range(-(-self._sizes[view.images] // SHARD_SIZE))
-
     def shard_key(self, view: View, number: int) -> ShardKey:
         """Return the key of one shard; read only the digests of its images."""
         return self.shard_keys(view, (number,))[0]
@@ -184,15 +128,15 @@ class CacheKeys:
         """
         stored = self.stored_view(view)
         self._forget_other_settings()
-        numbers = self.shards(stored) if numbers is None else numbers
+        numbers = self.contents.shards(stored) if numbers is None else numbers
         keys = self._keys.setdefault(stored, {})
         missing = [number for number in numbers if number not in keys]
         if missing:
             cache_entry = self.cache_entry(stored)
-            contents = self._contents_of_shards(stored, missing)
+            contents = self.contents.of_shards(stored, missing)
             for number, own in zip(missing, contents, strict=True):
                 flags = self._fast_flags(stored, number)
-                indices = _indices(self.examples(stored, number))
+                indices = _indices(self.contents.examples(stored, number))
                 content = content_hash([own.examples, flags]) if flags else own.examples
                 keys[number] = ShardKey(cache_entry, number, content, indices)
         return tuple(keys[number] for number in numbers)
@@ -213,22 +157,12 @@ class CacheKeys:
             self._entries[stored] = content_hash(self._settings(stored))
         return self._entries[stored]
 
-    def content_key(self, view: View) -> str:
-        """Return the hash of the images and labels of a view."""
-        images = self.suite.listing_view(view)
-        if images not in self._content_keys:
-            numbers = self.shards(view)
-            contents: list[Any] = [shard.examples for shard in self._contents_of_shards(view, numbers)]
-            also = [example.also for number in numbers for example in self.examples(view, number)]
-            self._content_keys[images] = content_hash([contents, also] if any(also) else contents)
-        return self._content_keys[images]
-
     def files_key(self, view: View, number: int) -> str:
         """Return the hash of the files of a shard, and of how they are decoded.
 
         It does not depend on labels, or on generated corruptions.
         """
-        files = self._contents_of_shards(view, (number,))[0].files
+        files = self.contents.of_shards(view, (number,))[0].files
         if not self.is_prepared_fast(view):
             return files
         return content_hash([files, fast.VERSION, self._fast_flags(view, number) or [True]])
@@ -236,30 +170,7 @@ class CacheKeys:
     def _fast_flags(self, view: View, number: int) -> list[bool]:
         """Return for each image of a mixed set's shard if fast preprocessing applies; else nothing."""
         is_mixed = len(self.fast_images(view)) > 1
-        return list(map(self.suite.may_be_jpeg, self.examples(view, number))) if is_mixed else []
-
-    def image_digests(self, view: View, number: int) -> NDArray[np.int64]:
-        """Return the digest of each image of a shard, (n,)."""
-        return self._contents_of_shards(view, (number,))[0].digests
-
-    def _contents_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[_Contents, ...]:
-        images = self.suite.listing_view(view)
-        contents = self._contents.setdefault(images, {})
-        missing = [number for number in numbers if number not in contents]
-        if missing:
-            shards = [self.examples(images, number) for number in missing]
-            root = str(self.suite.root)
-            paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118
-            self.suite.fetch(images)
-            digests = iter(self.digests.digests(paths))
-            for number, shard in zip(missing, shards, strict=True):
-                files = [(example, next(digests)) for example in shard]
-                contents[number] = _Contents(
-                    content_hash([_content(example, digest) for example, digest in files]),
-                    content_hash([_file(example, digest) for example, digest in files]),
-                    np.array([identifier(digest, example.member) for example, digest in files]),
-                )
-        return tuple(contents[number] for number in numbers)
+        return list(map(self.suite.may_be_jpeg, self.contents.examples(view, number))) if is_mixed else []
 
     @property
     def libraries(self) -> dict[str, str]:
@@ -328,32 +239,8 @@ def library_versions() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
-def _content(example: Example, digest: str) -> list[Any]:
-    """Return the values that identify an example.
-
-    They include its place in a container and its sampled corruption, if it has one.
-    """
-    member = [] if example.member is None else [example.member]
-    return [example.index, example.label, example.texture, digest, *member, *(example.condition or ())]
-
-
-def _file(example: Example, digest: str) -> str | list[str | None]:
-    """Return the values that identify an example's image: its file and member."""
-    return digest if example.member is None else [digest, example.member, example.reader]
-
-
-def identifier(*parts: str | None) -> int:
-    """Return a number for text, the same in every process, as good as unique."""
-    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "little", signed=True)
-
-
 def _indices(examples: Sequence[Example]) -> Sequence[int]:
     """Return the indices of examples; a range, which takes no memory, if possible."""
     indices = tuple(example.index for example in examples)
     gapless = range(indices[0], indices[0] + len(indices))
     return gapless if indices == tuple(gapless) else indices
-
-
-def shard_of(examples: Sequence[Example], number: int) -> Sequence[Example]:
-    """Return the examples of a shard."""
-    return examples[number * SHARD_SIZE : (number + 1) * SHARD_SIZE]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.batching import Batching, batches, default_threads
-from quba_check.engine.cache_keys import CacheKeys, shard_of
+from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.preparer import Prepare
 from quba_check.errors import ModelError, QubaError, StoreError
 from quba_check.models import compute
@@ -29,6 +29,7 @@ from quba_check.models.compute import ComputeSettings, device_name
 from quba_check.number_format import format_value
 from quba_check.storage.store import Store, content_hash
 from quba_check.storage.user_files import parse_json
+from quba_check.suites.contents import shard_of
 from quba_check.suites.suite import Example, Suite
 
 FORMAT = 5

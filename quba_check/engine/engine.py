@@ -27,11 +27,9 @@ from quba_check.models.classifier import Classifier, out_of_memory_error
 from quba_check.models.compute import ComputeSettings, device_name
 from quba_check.models.identity.state import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.locations import digests_file
 from quba_check.storage.shard import DamagedShardError, ShardColumns
 from quba_check.storage.store import Store, content_hash
-from quba_check.suites.suite import Suite
+from quba_check.suites.contents import Contents
 
 WAIT_SECONDS = 0.05
 
@@ -42,21 +40,20 @@ class Engine:
 
     Attributes:
         classifier: the model; a guard checks that its parameters do not change.
-        suite: the images.
+        contents: the images.
         store: the store of the shards.
         protocol: settings of attacks, ties and cropping.
         batch_settings: batch size and threads.
         progress: called after every pass of a batch; see `quba_check.engine.work`.
         executor: predicts the shards; None for this process.
         run_views: views of the whole run, as far as they are known.
-        digests: content digests of image files.
         worker: the model and its images in this process.
         compared: of shards of a fresh run that replaced stored ones, by cache entry and number: the images
             with another answer, and all images.
     """
 
     classifier: Classifier
-    suite: Suite
+    contents: Contents
     store: Store
     protocol: Protocol
     batch_settings: BatchSettings = BatchSettings()  # noqa: RUF009  frozen
@@ -65,8 +62,8 @@ class Engine:
     run_views: tuple[View, ...] = ()
 
     def __post_init__(self) -> None:
-        self.digests = ContentDigests(digests_file(self.store.root))
-        keys = self.cache_keys = CacheKeys(self.classifier, self.suite, self.digests, self.protocol)
+        self.suite = self.contents.suite
+        keys = self.cache_keys = CacheKeys(self.classifier, self.contents, self.protocol)
         self.tables = TableReader(self.store, keys)
         self._reporter = Reporter(self.progress)
         self.worker = Worker(self.store, keys, self.batch_settings, self._reporter)
@@ -75,7 +72,7 @@ class Engine:
         self._compute_choice = ComputeChoice(keys, self.store, self._executor.name, self._choose_compute)
         self.compared: dict[str, tuple[int, int]] = {}
         self._settle_compute()
-        self._ahead = Ahead(lambda views: self._stream(self._ordered_shards(views)), self.cache_keys.shards)
+        self._ahead = Ahead(lambda views: self._stream(self._ordered_shards(views)), self.contents.shards)
 
     def predictions(self, views: Collection[View], planned: Collection[View] = ()) -> dict[View, Predictions]:
         """Return the predictions of views, from the store or computed now.
@@ -158,7 +155,7 @@ class Engine:
         """Return the stored or measured agreement of the model with itself, in words."""
         keys = self.cache_keys
         model = self.classifier
-        images = keys.cache_entry(CLEAN), keys.content_key(CLEAN)
+        images = keys.cache_entry(CLEAN), self.contents.key(CLEAN)
         name = f"compute/noise-{content_hash([*images, model.name, device_name(model.device)])}.txt"
         with contextlib.suppress(OSError, StoreError, ValueError):  # missing or damaged
             return self.store.objects.get(name).decode()
@@ -181,8 +178,9 @@ class Engine:
     def pop_notes(self) -> list[str]:
         """Return and forget the notes for the record since the last call."""
         cache = self.worker.image_cache
-        notes = [*self.tables.notes, *cache.notes]
+        notes = [*self.tables.notes, *self.contents.notes.values(), *cache.notes]
         self.tables.notes = []
+        self.contents.notes.clear()
         cache.notes = []
         return notes
 
@@ -266,7 +264,7 @@ class Engine:
         for view in requested:
             # Reads the digests of all files, so that unreadable ones are reported before the work begins.
             self.cache_keys.shard_keys(view)
-            yield from (PlannedShard(view, number) for number in self.cache_keys.shards(view))
+            yield from (PlannedShard(view, number) for number in self.contents.shards(view))
 
     def work(self, views: Collection[View]) -> tuple[PlannedView, ...]:
         """Return the work on the stored views behind requested ones; nothing is predicted.

@@ -316,7 +316,7 @@ def shard_request(shard: PlannedShard, cache_keys: CacheKeys, run: str) -> Shard
     return ShardRequest(
         view,
         cache_keys.shard_key(view, number),
-        cache_keys.examples(view, number),
+        cache_keys.contents.examples(view, number),
         cache_keys.fast_images(view),
         cache_keys.classifier.compute,
         cache_keys.classifier.outputs,

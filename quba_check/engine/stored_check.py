@@ -137,7 +137,7 @@ class StoredCheck:
             return "they are those of attacked images alone, which cannot be compared"
         view = self._clean[0]
         key = self.cache_keys.shard_key(self._clean[0], 0)
-        digests = self.cache_keys.image_digests(view, 0)
+        digests = self.cache_keys.contents.image_digests(view, 0)
         rows = np.sort(_sample(digests, range(len(digests)), CLEAN_IMAGES))
         difference = self._compared(view, [key], self.predict_elsewhere(view), rows)
         self._confirmed |= set() if difference else {(True, Origin())}
@@ -185,7 +185,7 @@ class StoredCheck:
                 stored = self.tables.shards(view, [key.shard for key in keys])
             except DamagedShardError:  # it was removed
                 continue
-            digests = [self.cache_keys.image_digests(view, key.shard) for key in keys]
+            digests = [self.cache_keys.contents.image_digests(view, key.shard) for key in keys]
             places = [(is_clean, origin.place) for origin in stored.origins]
             of_rows = [place for place, own in zip(places, digests, strict=True) for _ in own]
             groups = grouped((place, row) for row, place in enumerate(of_rows))
@@ -206,7 +206,7 @@ class StoredCheck:
         self, view: View, keys: Sequence[ShardKey], columns: ShardColumns, rows: NDArray[np.int64]
     ) -> str:
         """Return how answers differ from rows of the columns of shards; empty if none differs."""
-        listed = [example for key in keys for example in self.cache_keys.examples(view, key.shard)]
+        listed = [example for key in keys for example in self.cache_keys.contents.examples(view, key.shard)]
         examples = [listed[row] for row in rows]
         stored = {name: column[rows] for name, column in columns.items()}
         try:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
-from quba_check.core.predictions import NO_CLASS, Predictions
+from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
-from quba_check.engine.cache_keys import CacheKeys, identifier
+from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import ShardArrays, check_columns
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.shard import DamagedShardError, Origin, Shard, ShardKey
 from quba_check.storage.store import Store
-from quba_check.suites.suite import Example
+from quba_check.suites.contents import acceptable
 
 _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities", "group", "acceptable")
 
@@ -29,7 +29,7 @@ class TableReader:
         cache_keys: keys of the shards.
 
     Attributes:
-        notes: notes for the record, such as on damaged shards that were removed, and on copies of images.
+        notes: notes for the record, such as on damaged shards that were removed.
         origins: the origins of the answers in tables, and their numbers of images, by cache entry.
     """
 
@@ -40,8 +40,6 @@ class TableReader:
         self._cache_keys = cache_keys
         self._clean: ShardArrays | None = None
         self._last: tuple[Sequence[ShardKey], Shard] | None = None
-        self._copy_notes: dict[str, str] = {}
-        self._of_images: dict[View, ShardArrays] = {}
 
     def predictions(self, view: View) -> Predictions:
         """Return the predictions of a view whose shards are all stored.
@@ -58,7 +56,7 @@ class TableReader:
         """Return the predictions of the first shard of a view, without groups; see `predictions`."""
         stored = self._cache_keys.stored_view(view)
         table = dict(self.shard(stored, 0).columns)
-        table |= _acceptable(self._cache_keys.examples(stored, 0))
+        table |= acceptable(self._cache_keys.contents.examples(stored, 0))
         return self._predictions(table, view)
 
     def _predictions(self, table: ShardArrays, view: View) -> Predictions:
@@ -107,7 +105,6 @@ class TableReader:
     def forget(self) -> None:
         """Read everything again at the next request."""
         self._clean = self._last = None
-        self._of_images.clear()
 
     def _table(self, stored: View) -> ShardArrays:
         """Return the rows of a view; cache the clean set, which all dimensions use."""
@@ -115,54 +112,22 @@ class TableReader:
         if is_clean and self._clean is not None:
             return self._clean
         keys = self._cache_keys.shard_keys(stored)  # reads the digests of all files at once
-        numbers = self._cache_keys.shards(stored)
+        contents = self._cache_keys.contents
+        numbers = contents.shards(stored)
         self._store.pack(keys, shard := self.shards(stored, numbers))
         sizes = (len(key.indices) for key in keys)
         self.origins[keys[0].cache_entry] = list(zip(shard.origins, sizes, strict=True))
         table = dict(shard.columns)
         self._last = None
         if is_clean or stored.set.startswith(UNKNOWN_PREFIX):  # tables of measurements name these images
-            table["name"] = np.array([example.full_name for example in self._examples(stored, numbers)])
-        images = self._cache_keys.suite.listing_view(stored)
-        if images not in self._of_images:  # once for all corruptions of the same images
-            examples = self._examples(stored, numbers)
-            self._of_images[images] = self._groups(stored, numbers, examples) | _acceptable(examples)
+            examples = (contents.examples(stored, number) for number in numbers)
+            table["name"] = np.array([example.full_name for example in chain.from_iterable(examples)])
         # Attacks start from the label, which alone is right then, so that robustness is never overstated.
-        own = self._of_images[images].items()
-        table |= {name: column for name, column in own if name == "group" or stored.attack is None}
+        columns = contents.columns(stored).items()
+        table |= {name: column for name, column in columns if name == "group" or stored.attack is None}
         if is_clean:
             self._clean = table
         return table
-
-    def _examples(self, stored: View, numbers: Sequence[int]) -> list[Example]:
-        return [example for number in numbers for example in self._cache_keys.examples(stored, number)]
-
-    def _groups(self, stored: View, numbers: Sequence[int], examples: Sequence[Example]) -> ShardArrays:
-        """Return the column of groups, if images belong together.
-
-        Sets that declare no groups have groups of copies: files with equal content. The content of images
-        inside a container is not compared.
-        """
-        if examples[0].group is not None:
-            ids = {name: identifier(name) for name in {example.group for example in examples}}
-            return {"group": np.array([ids[example.group] for example in examples], dtype=np.int64)}
-        digests = np.concatenate([self._cache_keys.image_digests(stored, number) for number in numbers])
-        if len(np.unique(digests)) == len(digests):
-            return {}
-        self._note_copies(self._cache_keys.suite.listing_view(stored).set, digests)
-        return {"group": digests}
-
-    def _note_copies(self, name: str, group: NDArray[np.int64]) -> None:
-        """Add a note on the copies of a set in place of an earlier one."""
-        n = len(group)
-        different = len(np.unique(group))
-        copies = "is a copy of another" if n - different == 1 else "are copies of others"
-        counted = f"intervals count the {different:,} different ones"
-        note = f"{name}: {n - different:,} of {n:,} images {copies}; {counted}"
-        earlier = self._copy_notes.get(name)
-        if note != earlier:
-            self.notes = [*(other for other in self.notes if other != earlier), note]
-            self._copy_notes[name] = note
 
     def shards(self, stored: View, numbers: Sequence[int]) -> Shard:
         """Return shards of a stored view, joined in their order.
@@ -187,12 +152,3 @@ class TableReader:
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
         origins = tuple(origin for part in parts for origin in part.origins)
         return replace(parts[0], columns=columns, origins=origins)
-
-
-def _acceptable(examples: Sequence[Example]) -> ShardArrays:
-    """Return the right classes of each image, (N, K), if some have several."""
-    most = max(len(example.also) for example in examples)
-    if not most:
-        return {}
-    rows = [(example.label, *example.also, *[NO_CLASS] * (most - len(example.also))) for example in examples]
-    return {"acceptable": np.array(rows, dtype=np.int64)}

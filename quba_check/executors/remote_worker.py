@@ -27,6 +27,7 @@ from quba_check.models.request import LoadRequest
 from quba_check.storage.data_copies import CopySettings
 from quba_check.storage.shard import ShardKey
 from quba_check.storage.store import Store, content_hash
+from quba_check.suites.contents import Contents
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
@@ -102,7 +103,7 @@ class WorkerSpec:
         settings = self.batch_settings
         if settings.threads is None:
             settings = replace(settings, threads=default_threads(classifier.device, cores))
-        return Engine(classifier, suite, store, self.protocol, settings, progress)
+        return Engine(classifier, Contents(suite, folder), store, self.protocol, settings, progress)
 
     def _check(self, here: Mapping[str, Any]) -> None:
         """Check that this is the model of the run.

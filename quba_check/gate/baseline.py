@@ -180,7 +180,7 @@ class SessionBaseline:
         views = {str(view): view for view in (*suite.views(), SAMPLED) if str(view) in contents}
         for name in views:
             with suppress(UnmeasurableError):  # the set is empty now
-                contents[name] = evaluation.engine.cache_keys.content_key(views[name])
+                contents[name] = evaluation.engine.contents.key(views[name])
         rows = set_rows(evaluation, {dimension.name for dimension in registry} & run.record.measured.keys())
         now = suite_row(evaluation, contents, rows)
         conditions = RunConditions(run.record.protocol, now, options.limit, options.seed)

@@ -77,9 +77,9 @@ def content_hashes(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[st
         dimensions: names of the dimensions.
     """
     names = [*dimensions]
-    cache_keys = evaluation.engine.cache_keys
+    images = evaluation.engine.contents
     requests = [request for request in evaluation.facts.suite.requests if request.dimension in names]
-    contents = {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, names)}
+    contents = {str(view): images.key(view) for view in _image_views(evaluation, names)}
     used = {*contents, *(name for request in requests for name in request.sets)}
     return contents | rules(evaluation, used | {f"{PIPELINE}{request.pipeline}" for request in requests})
 

@@ -335,7 +335,7 @@ class ConvolutionWeights:
         self._formats: dict[bool, list[Tensor]] = {}
 
     def use(self, *, channels_last: bool) -> None:
-        """Give the module the weights of a memory format, in place of those of the other one."""
+        """Give the module the weights of a memory format."""
         self._formats[not channels_last] = [weight.data for weight in self._parameters]
         if channels_last not in self._formats:
             to = torch.channels_last if channels_last else torch.contiguous_format

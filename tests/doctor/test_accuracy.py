@@ -23,12 +23,12 @@ from quba_check.doctor.examination import Examination, examine, examine_model
 from quba_check.doctor.sets import SHORT_IMAGES
 from quba_check.doctor.significance import ALPHA
 from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest
-from quba_check.engine.cache_keys import SHARD_SIZE
 from quba_check.errors import InvariantError
 from quba_check.evaluation import Evaluation
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
+from quba_check.storage.store import SHARD_SIZE
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 

@@ -8,8 +8,8 @@ from support.evaluations import Evaluate
 from support.tiny import CLASSES, write_manifest, write_pictures
 
 from quba_check.core.view import CLEAN, View
-from quba_check.engine import table_reader
 from quba_check.evaluation import Evaluation
+from quba_check.suites import contents
 
 FGSM = View("clean", attack="fgsm")
 
@@ -55,8 +55,8 @@ def test_right_labels_and_groups_are_found_once_for_the_views_of_the_same_images
     evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = []
-    found = table_reader._acceptable
-    monkeypatch.setattr(table_reader, "_acceptable", lambda rows: listed.append(len(rows)) or found(rows))
+    found = contents.acceptable
+    monkeypatch.setattr(contents, "acceptable", lambda rows: listed.append(len(rows)) or found(rows))
     after = evaluation("labels", f"|{CLASSES[0]}")
     tables = after.engine.predictions([FGSM, CLEAN])
     assert listed == [len(tables[CLEAN])]
@@ -65,10 +65,10 @@ def test_right_labels_and_groups_are_found_once_for_the_views_of_the_same_images
 
 def test_the_shards_are_the_same_and_the_contents_of_records_differ(evaluation) -> None:
     keys = []
-    contents = []
+    hashes = []
     for column, also in (("label", ""), ("labels", ""), ("labels", f"|{CLASSES[0]}")):
         cache_keys = evaluation(column, also).engine.cache_keys
         keys.append(cache_keys.shard_keys(CLEAN))
-        contents.append(cache_keys.content_key(CLEAN))
+        hashes.append(cache_keys.contents.key(CLEAN))
     assert keys[0] == keys[1] == keys[2]
-    assert contents[0] == contents[1] != contents[2]
+    assert hashes[0] == hashes[1] != hashes[2]

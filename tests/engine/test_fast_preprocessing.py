@@ -11,12 +11,12 @@ from support.errors import error_text
 from support.tiny import CLASSES, write_manifest
 
 from quba_check.core.view import CLEAN, View
-from quba_check.engine import cache_keys
 from quba_check.engine.preparer import Preparer
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.gate.record_rows import set_rows
 from quba_check.models.preprocessing import fast
+from quba_check.suites import contents
 
 SKETCH = View("sketch")
 
@@ -127,19 +127,19 @@ def test_the_way_is_in_the_cache_keys_of_sets_with_jpeg_files(evaluate) -> None:
 def test_the_names_of_a_mixed_set_are_in_its_key(evaluate, tmp_path: Path) -> None:
     path = tmp_path / "val/apple/0.JPG"
     key = evaluate().engine.cache_keys.shard_key(CLEAN, 0)
-    content = evaluate().engine.cache_keys.content_key(CLEAN)
+    content = evaluate().engine.contents.key(CLEAN)
     path = path.rename(path.with_suffix(".png"))
     mixed = evaluate().engine.cache_keys.shard_key(CLEAN, 0)
     path.rename(path.with_suffix(".bmp"))
     assert evaluate().engine.cache_keys.shard_key(CLEAN, 0) == mixed
     assert (mixed.cache_entry, mixed.content) != (key.cache_entry, key.content)
-    assert evaluate().engine.cache_keys.content_key(CLEAN) == content
+    assert evaluate().engine.contents.key(CLEAN) == content
 
 
 def test_an_image_of_a_mixed_set_changes_the_key_of_its_shard_alone(
     evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_keys, "SHARD_SIZE", 4)
+    monkeypatch.setattr(contents, "SHARD_SIZE", 4)
     path = tmp_path / "val/apple/0.JPG"
     path.rename(path.with_suffix(".png"))
     before = evaluate().engine.cache_keys

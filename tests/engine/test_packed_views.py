@@ -23,7 +23,7 @@ VIEWS = [CLEAN, View("sketch"), View("corruptions", "fog", 3)]
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards have four images."""
-    monkeypatch.setattr("quba_check.engine.cache_keys.SHARD_SIZE", SIZE)
+    monkeypatch.setattr("quba_check.suites.contents.SHARD_SIZE", SIZE)
 
 
 def files_of(evaluation: Evaluation, view: View) -> list[Path]:

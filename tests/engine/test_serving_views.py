@@ -142,7 +142,7 @@ def test_pipelines_leave_other_keys_as_they_are(evaluate: Evaluate) -> None:
     plain = evaluate("")
     declared = evaluate()
     assert plain.engine.cache_keys.cache_entry(CLEAN) == declared.engine.cache_keys.cache_entry(CLEAN)
-    assert plain.engine.cache_keys.content_key(CLEAN) == declared.engine.cache_keys.content_key(CLEAN)
+    assert plain.engine.contents.key(CLEAN) == declared.engine.contents.key(CLEAN)
     assert plain.classifier.preprocessing.as_dict() == declared.classifier.preprocessing.as_dict()
 
 

@@ -67,7 +67,7 @@ def engine(demo_suite: Suite, tmp_path: Path, elsewhere: InFlight) -> Engine:
 
 def engine_of(suite: Suite, folder: Path, elsewhere: InFlight, protocol: ProtocolName = "standard") -> Engine:
     own = Evaluation("demo", suite, store=folder / "driver", protocol=protocol)
-    return Engine(own.classifier, own.suite, own.store, own.protocol, executor=elsewhere)
+    return Engine(own.classifier, own.engine.contents, own.store, own.protocol, executor=elsewhere)
 
 
 def test_shards_of_later_requests_are_in_flight(engine: Engine, elsewhere: InFlight) -> None:

@@ -20,7 +20,7 @@ VIEWS = [CLEAN, FGSM, View("sketch"), View("corruptions", "fog", 3)]
 @pytest.fixture
 def machine(tmp_path: Path, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> Evaluate:
     """Evaluations on a machine with a name, and with shards of four images."""
-    monkeypatch.setattr("quba_check.engine.cache_keys.SHARD_SIZE", 4)
+    monkeypatch.setattr("quba_check.suites.contents.SHARD_SIZE", 4)
     monkeypatch.setattr(UrlObjects, "listing_seconds", 0.0)
     url = f"{s3.new_bucket()}/store"
 

@@ -16,8 +16,9 @@ from support.requests import answer_request
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.engine.cache_keys import CacheKeys, identifier
+from quba_check.engine.cache_keys import CacheKeys
 from quba_check.evaluation import Evaluation
+from quba_check.suites.contents import identifier
 from quba_check.suites.set_images import ViewSlices
 
 NEAR = View("unknown/near")
@@ -87,7 +88,7 @@ def test_groups_and_slices_of_images_that_no_dimension_labels(evaluate: Evaluate
     for view, groups in (NEAR, ["x", "y", "x"]), (TUNING, ["ant", "cat"]):
         assert tables[view].group is not None
         assert tables[view].group.tolist() == [identifier(name) for name in groups]
-    slices = ViewSlices(evaluation.suite, evaluation.engine.digests)
+    slices = ViewSlices(evaluation.suite, evaluation.engine.contents.digests)
     names = {view: [column.names for column in slices.of(view).values()] for view in (NEAR, TUNING)}
     assert names == {NEAR: [("light=day", "light=night")], TUNING: [("size=<64",)]}
     assert slices.of(NEAR)["light"].numbers.tolist() == [0, 0, 1]

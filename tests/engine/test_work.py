@@ -83,7 +83,7 @@ def test_planning_predicts_nothing_and_reads_no_image(
     work = {str(each.view): each for each in evaluation.planned_work()}
     assert len(work) == 3 + 75 + 2 + 2 + 1
     assert models.COUNTS["forward"] == 0
-    assert evaluation.engine.digests.files_read == 0
+    assert evaluation.engine.contents.digests.files_read == 0
     # Five int64 and three float32 columns in its row (index, label, top1, …), with 3 probabilities.
     assert work["corruptions/fog/3"].bytes == 3 * (3 * 8 + 2 * 4)
     assert work["clean"].bytes == N * (3 * 8 + (2 + 3) * 4)
