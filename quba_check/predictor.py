@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 
-from quba_check.core.facts import Facts
+from quba_check.core.facts import ModelFacts
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.protocols import Protocol
-from quba_check.core.request import NO_REFERENCE, Request
 from quba_check.core.serving import pipeline_of
-from quba_check.core.view import CLEAN, REFERENCE, View
+from quba_check.core.view import CLEAN, View
+from quba_check.core.work import PlannedView, Progress
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine
-from quba_check.engine.work import PlannedView, Progress
 from quba_check.errors import UnmeasurableError
 from quba_check.executors.remote_worker import WorkerPool, WorkerSpec
+from quba_check.measured_model import MeasuredModel
 from quba_check.models.classifier import Classifier
 from quba_check.models.flops import count_flops
 from quba_check.models.loading import with_pipeline
-from quba_check.records.per_image import CleanAnswers
-from quba_check.records.recorded_answers import RecordedAnswers
-from quba_check.storage.locations import digests_file
+from quba_check.records.predictions import PredictionsRow, merged, predictions_row
+from quba_check.records.record import ComputeRow, ModelRow, PreprocessedImages
 from quba_check.storage.store import Store
 from quba_check.suites.contents import Contents
-from quba_check.suites.set_images import ViewSlices
-from quba_check.suites.shared_images import check_sets_differ
-from quba_check.suites.suite import Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +44,14 @@ class RunSettings:
     plan: bool = False
 
 
-class Predictor:
+class Predictor(MeasuredModel):
     """A classifier on a suite under one protocol, and the models behind variants.
 
     Predictions are stored and reused.
 
     Args:
         classifier: the model, loaded for the suite's classes.
-        suite: the images.
+        contents: the images of a suite.
         store: the store of predictions.
         protocol: settings of attacks, ties and cropping.
         run: how predictions are made and reported.
@@ -66,63 +61,147 @@ class Predictor:
     """
 
     def __init__(
-        self, classifier: Classifier, suite: Suite, store: Store, protocol: Protocol, run: RunSettings
+        self, classifier: Classifier, contents: Contents, store: Store, protocol: Protocol, run: RunSettings
     ) -> None:
+        super().__init__(contents, protocol)
+        suite = self.suite
         self.classifier = classifier
-        self.suite = suite
         self.store = store
-        self.protocol = protocol
         self.seed = suite.sampler.seed
         executor = None
         if run.workers is not None:
             executor = run.workers.executor(WorkerSpec.of(classifier, suite, protocol, run.batch_settings))
-        contents = Contents(suite, store.root)
         self.engine = Engine(
             classifier, contents, store, protocol, run.batch_settings, run.progress, executor
         )
-        self.reference: Predictor | RecordedAnswers | None = None
         self.preprocessing = classifier.preprocessing.as_dict()
         self._run = run
         self._served: dict[str, Predictor] = {}
-        self._slices = ViewSlices(suite, contents.digests)
-        self._requests: tuple[Request, ...] = ()
 
     def __repr__(self) -> str:
         words = f"{self.classifier.name} on {self.suite.name}, protocol {self.protocol.name}"
         return f"{type(self).__name__}({words})"
 
     @property
-    def facts(self) -> Facts:
-        """Facts for dimensions about suite, model and protocol."""
+    def model_facts(self) -> ModelFacts:
+        """Facts about the model for dimensions."""
         model = self.classifier
-        facts = replace(
+        return replace(
             model.facts,
             outputs=model.outputs,
             temperature=model.preprocessing.temperature,
             surrogate="" if self.surrogate is None else self.surrogate.classifier.name,
             count_flops=partial(count_flops, model),
         )
-        return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
+
+    @property
+    def row(self) -> ModelRow:
+        """The model in records."""
+        model = self.classifier
+        return ModelRow(
+            spec=model.spec,
+            name=model.name,
+            fingerprint=model.fingerprint,
+            generation=self.engine.cache_keys.generation,
+            parameters=model.facts.parameters,
+            preprocessing=self.preprocessing,
+            classes=model.head.classes,
+            outputs=model.outputs,
+            files=dict(model.files),
+        )
+
+    @property
+    def device(self) -> str:
+        """The device of the model."""
+        return str(self.classifier.device)
+
+    @property
+    def libraries(self) -> dict[str, str]:
+        """The libraries that computed the answers, also of `others`, with their versions."""
+        versions: dict[str, str] = {}
+        for predictor in (*self.others, self):
+            versions |= predictor.engine.cache_keys.libraries
+        return versions
+
+    @property
+    def compute_row(self) -> ComputeRow:
+        """The settings of the passes."""
+        return ComputeRow(**asdict(self.engine.compute) | {"batch_size": self.engine.batch_size})
+
+    @property
+    def origin_text(self) -> str:
+        """The preprocessing of images and its origin, in words."""
+        preprocessing = self.classifier.preprocessing
+        way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
+        return f"{self.preprocessing_text} (from {preprocessing.source}{way_out})"
+
+    @property
+    def preprocessing_text(self) -> str:
+        """The preprocessing of images, in words."""
+        return self.classifier.preprocessing.describe()
+
+    @property
+    def may_run_openvino(self) -> bool:
+        """True for a torch module in float32 on a CPU, without a requested runtime."""
+        return self.classifier.may_run_openvino
+
+    @property
+    def model_notes(self) -> Sequence[str]:
+        """Notes for the record on the model."""
+        return self.classifier.notes
+
+    def preprocessed(self, view: View) -> PreprocessedImages:
+        """Return how the images of a view are preprocessed."""
+        keys = self.engine.cache_keys
+        generated = None
+        if self.suite.is_generated(view):
+            _, height, width = self.classifier.preprocessing.input_size
+            size = str(height) if height == width else f"{height}x{width}"
+            encoding = "" if self.suite.encoding is None else f"+{self.suite.encoding}"
+            generated = f"generated@{size}{encoding}"
+        is_fast = keys.is_prepared_fast(view)
+        return PreprocessedImages(generated, "fast" if is_fast else "exact", keys.is_cropped(view))
+
+    def answer_rows(self, sent: Collection[str]) -> dict[str, PredictionsRow]:
+        """Return the origins of the answers read so far; see `MeasuredModel`."""
+        rows: dict[str, PredictionsRow] = {}
+        for engine in (predictor.engine for predictor in (self, *self.others)):
+            for name, origins in engine.tables.origins.items():
+                if name not in sent:
+                    rows[name] = merged(predictions_row(*origin, engine.store.run) for origin in origins)
+            for name, (differing, images) in engine.compared.items():
+                if name not in sent:
+                    rows[name] = PredictionsRow(compared=images, differing=differing)
+        return rows
+
+    @property
+    def planned_views(self) -> tuple[View, ...]:
+        """The planned views without a variant."""
+        return self.engine.run_views
+
+    def plan_own(self, views: Collection[View]) -> None:
+        """Plan views without a variant, in place of those planned before."""
+        self.engine.cache_keys.keeps_logits = any(request.needs_logits for request in self._requests)
+        transferred = self.transferred_views(views)
+        if transferred:
+            self.transfer.plan_views(transferred)
+        self.engine.run_views = tuple(dict.fromkeys(view for view in views if view not in transferred))
 
     def plan_views(self, views: Collection[View]) -> None:
         """Plan views for another evaluation, which asks for their predictions."""
         self.engine.run_views = tuple(dict.fromkeys([*self.engine.run_views, *views]))
 
-    def predictions(self, views: Collection[View]) -> dict[View, Predictions]:
-        """Return the predictions of views, those of variants by their models; stored or computed now.
+    def own_predictions(self, views: Collection[View]) -> dict[View, Predictions]:
+        """Return the predictions of views without a variant, stored or computed now.
 
         Raises:
             UserError: an image, a model or the store fails.
-            UnmeasurableError: a view needs a reference, and there is none.
         """
         transferred = self.transferred_views(views)
-        own = [view for view in views if not view.variant and view not in transferred]
+        own = [view for view in views if view not in transferred]
         tables = self.engine.predictions(own, self.engine.run_views) if own else {}
         tables |= self._transferred(transferred) if transferred else {}
         self.engine.check_unchanged()
-        for variant, own_views in views_by_variant(views).items():
-            others = self._predictions_of(variant, own_views, tables)
-            tables |= {replace(view, variant=variant): table for view, table in others.items()}
         return tables
 
     def transferred_views(self, views: Collection[View]) -> list[View]:
@@ -162,7 +241,7 @@ class Predictor:
         if self.surrogate is None:
             raise UnmeasurableError(self.attack_obstacle)
         model = self.classifier.with_surrogate(self.surrogate.classifier)
-        return Predictor(model, self.suite, self.store, self.protocol, self._run)
+        return Predictor(model, self.contents, self.store, self.protocol, self._run)
 
     def _transferred(self, views: Collection[View]) -> dict[View, Predictions]:
         """Return the predictions for images that are attacked on the surrogate."""
@@ -196,8 +275,7 @@ class Predictor:
             UserError: the files of a set have the wrong layout, sets share images that must not, or the
                 model's outputs cannot be used.
         """
-        self.suite.counts(self.engine.run_views)
-        check_sets_differ(self.suite, self.engine.run_views, self._requests, digests_file(self.store.root))
+        super().check()
         self.engine.determine_outputs(self.engine.run_views, needs_shard=True)
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
@@ -226,18 +304,15 @@ class Predictor:
         """
         return self.engine.answers(images, crop=crop)
 
-    @cached_property
-    def clean_answers(self) -> CleanAnswers:
-        """The model's answers on the clean set, by image."""
-        table = self.engine.predictions([CLEAN], self.engine.run_views)[CLEAN]
-        examples = sorted(self.suite.examples(CLEAN), key=lambda example: example.index)
-        names = [example.full_name for example in examples]
-        slices = self._slices.of(CLEAN) if self.facts.suite.slices else {}
-        return CleanAnswers.of(table, names, self.suite.class_names, slices)
-
     def pop_notes(self) -> list[str]:
         """Return and forget the notes for the record since the last call, also of `others`."""
-        return [note for predictor in (self, *self.others) for note in predictor.engine.pop_notes()]
+        own = super().pop_notes()
+        return own + [note for predictor in (self, *self.others) for note in predictor.engine.pop_notes()]
+
+    def stop(self) -> None:
+        """Drop the shards that are predicted ahead of requests, also of `others`."""
+        for predictor in (self, *self.others):
+            predictor.engine.stop()
 
     @property
     def others(self) -> tuple[Predictor, ...]:
@@ -246,14 +321,21 @@ class Predictor:
         transfer = [self.transfer] if "transfer" in vars(self) else []
         return (*references, *self._served.values(), *transfer)
 
-    def _predictions_of(self, variant: str, views: Collection[View], own: Tables) -> Tables:
-        """Return the predictions of a variant's model; recorded ones next to this model's own."""
-        model = self._variant(variant)
-        if isinstance(model, RecordedAnswers):
-            content = self.engine.contents.key(CLEAN)
-            return model.predictions(own, content, self.clean_answers.outputs)
-        if variant == REFERENCE:
-            return model.predictions(views)
+    def served(self, name: str) -> Predictor:
+        """Return the predictor of the model behind a serving pipeline.
+
+        Raises:
+            ModelError: the pipeline cannot be used with the model.
+        """
+        if name not in self._served:
+            pipeline = pipeline_of(name, self.suite.facts.serving)
+            served = with_pipeline(self.classifier, pipeline, imports=not self._run.plan)
+            self._served[name] = Predictor(served, self.contents, self.store, self.protocol, self._run)
+        return self._served[name]
+
+    def served_predictions(self, name: str, views: Collection[View]) -> Tables:
+        """Return the predictions behind a serving pipeline, with scores only where they were asked for."""
+        model = self.served(name)
         model.classifier.follow(self.classifier)
         tables = model.predictions(views)
         model.engine.tables.forget()  # ImageNet's probabilities take 200 MB
@@ -262,28 +344,6 @@ class Predictor:
             for view, table in tables.items()
         }
 
-    def _variant(self, name: str) -> Predictor | RecordedAnswers:
-        """Return the model that predicts the views of a variant.
-
-        Raises:
-            UnmeasurableError: a reference is needed, and there is none.
-            ModelError: a serving pipeline cannot be used with the model.
-        """
-        if name == REFERENCE:
-            if self.reference is None:
-                raise UnmeasurableError(NO_REFERENCE)
-            return self.reference
-        if name not in self._served:
-            pipeline = pipeline_of(name, self.suite.facts.serving)
-            served = with_pipeline(self.classifier, pipeline, imports=not self._run.plan)
-            self._served[name] = Predictor(served, self.suite, self.store, self.protocol, self._run)
-        return self._served[name]
-
-
-def views_by_variant(views: Iterable[View]) -> dict[str, list[View]]:
-    """Return the views of each variant as its model predicts them."""
-    variants: dict[str, list[View]] = defaultdict(list)
-    for view in views:
-        if view.variant:
-            variants[view.variant].append(replace(view, variant=""))
-    return variants
+    def agreement_with_itself(self) -> list[str]:
+        """Return a note on how well the model agrees with itself."""
+        return [self.engine.noise_floor()]

@@ -26,7 +26,7 @@ from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.subject import BATCH, ModelUnderTest
 from quba_check.errors import DecodeError, SuiteError
-from quba_check.evaluation import unmeasurable_reason
+from quba_check.measured_model import unmeasurable_reason
 from quba_check.messages import listed
 from quba_check.suites.readers.listing import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite

@@ -13,6 +13,7 @@ from safetensors.numpy import load
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.core.work import PlannedView, Progress
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import Batching, BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
@@ -20,7 +21,7 @@ from quba_check.engine.compute_choice import ComputeChoice
 from quba_check.engine.shards import Ahead, Executor, PlannedShard, ShardResult, ShardStream, shard_request
 from quba_check.engine.stored_check import StoredCheck
 from quba_check.engine.table_reader import TableReader
-from quba_check.engine.work import PlannedView, Progress, Reporter, planned_view
+from quba_check.engine.work import Reporter, planned_view
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, StoreError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory_error
@@ -178,9 +179,8 @@ class Engine:
     def pop_notes(self) -> list[str]:
         """Return and forget the notes for the record since the last call."""
         cache = self.worker.image_cache
-        notes = [*self.tables.notes, *self.contents.notes.values(), *cache.notes]
+        notes = [*self.tables.notes, *cache.notes]
         self.tables.notes = []
-        self.contents.notes.clear()
         cache.notes = []
         return notes
 

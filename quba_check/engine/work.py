@@ -1,40 +1,14 @@
-"""The work of a run, planned before it starts and reported as it is done."""
+"""The work of an engine: planned from its store, and reported after each pass."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from quba_check.core.view import PASSES, View
+from quba_check.core.work import PlannedView, Progress, Step
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import row_bytes
 from quba_check.storage.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedView:
-    """The work on one stored view.
-
-    Attributes:
-        view: the view.
-        cache_entry: hash of model, view and settings; the same for protocols that share the view.
-        is_generated: True if the images are corrupted on the fly.
-        images: images of the view.
-        missing: images of shards that the store does not have.
-        forward: forward passes to make, counted in images; of PGD at most.
-        backward: backward passes to make, likewise.
-        bytes: size of the predictions to store, without file headers.
-    """
-
-    view: View
-    cache_entry: str
-    is_generated: bool
-    images: int
-    missing: int
-    forward: int
-    backward: int
-    bytes: int
 
 
 def planned_view(view: View, cache_keys: CacheKeys, store: Store) -> PlannedView:
@@ -66,29 +40,6 @@ def planned_view(view: View, cache_keys: CacheKeys, store: Store) -> PlannedView
         backward * missing,
         missing * row_bytes(cache_keys.columns(view), len(suite.classes)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The work since the previous step of an engine.
-
-    Attributes:
-        view: name of the view.
-        images: images finished.
-        passes: forward and backward passes, counted in images.
-        planned: passes that the plan of a run counts for the finished images.
-        seconds: the time that they took.
-    """
-
-    view: str
-    images: int
-    passes: int
-    planned: int
-    seconds: float
-
-
-Progress = Callable[[Step], None]
-"""Called after every pass of a batch."""
 
 
 class Reporter:

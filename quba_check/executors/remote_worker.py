@@ -14,11 +14,11 @@ from typing import Any
 
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
+from quba_check.core.work import Progress, Step
 from quba_check.engine.batching import BatchSettings, default_threads
 from quba_check.engine.cache_keys import model_identity
 from quba_check.engine.engine import Engine
 from quba_check.engine.shards import Executor, ShardRequest, ShardResult
-from quba_check.engine.work import Progress, Step
 from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings

@@ -26,7 +26,7 @@ from quba_check.verdicts.evidence import NAME_A_RECORD, NO_RECORD
 from quba_check.verdicts.stored_verdicts import read_record_and_digest
 
 if TYPE_CHECKING:
-    from quba_check.evaluation import Evaluation
+    from quba_check.measured_model import MeasuredModel
 
 
 class SessionBaseline:
@@ -165,7 +165,7 @@ class SessionBaseline:
                 where="--quba-no-looser",
             )
 
-    def check_images(self, evaluation: Evaluation) -> None:
+    def check_images(self, evaluation: MeasuredModel) -> None:
         """Check the images of a run with `--quba-no-looser` against all those of the baseline.
 
         Raises:
@@ -180,7 +180,7 @@ class SessionBaseline:
         views = {str(view): view for view in (*suite.views(), SAMPLED) if str(view) in contents}
         for name in views:
             with suppress(UnmeasurableError):  # the set is empty now
-                contents[name] = evaluation.engine.contents.key(views[name])
+                contents[name] = evaluation.contents.key(views[name])
         rows = set_rows(evaluation, {dimension.name for dimension in registry} & run.record.measured.keys())
         now = suite_row(evaluation, contents, rows)
         conditions = RunConditions(run.record.protocol, now, options.limit, options.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +19,7 @@ from quba_check.core.view import CLEAN_SET
 from quba_check.demands.bounds import today
 from quba_check.dimensions import registry
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
-from quba_check.gate.record_rows import environment, model_row, prediction_rows, suite_row
+from quba_check.gate.record_rows import environment, suite_row
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand
 from quba_check.messages import listed
@@ -36,8 +36,8 @@ from quba_check.verdicts.explanation import grade_row
 
 if TYPE_CHECKING:
     from quba_check.doctor.finding import Finding
-    from quba_check.evaluation import Evaluation
-    from quba_check.models.classifier import Classifier
+    from quba_check.measured_model import MeasuredModel
+    from quba_check.storage.store import Store
 
 DEMONSTRATION = "a demonstration: small models on generated images"
 STOPPED = "the session ended first"
@@ -194,11 +194,9 @@ class ResultCollector:
         protocol = demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         reference = gate.loaded.references.get(protocol)
-        engine = evaluation.engine
-        compute = ComputeRow(**asdict(engine.compute) | {"batch_size": engine.batch_size})
         results = self._current_results(gate, demands)
         clean = self.images.get((model, protocol), PerImage()).clean
-        findings = _answer_findings(evaluation.classifier, clean)
+        findings = _answer_findings(evaluation.row.spec, clean)
         examination = gate.examinations.get(model)
         examined = () if examination is None else examination.findings
         inputs = {result.inputs for result in results}  # those of a file that changed meanwhile are others
@@ -210,20 +208,20 @@ class ResultCollector:
         notes = [
             *_notes_before_results(gate, evaluation, reference, noted),
             *(note for result in results for note in result.notes),
-            *_reuse_notes(evaluation, contents.get(CLEAN_SET)),
+            *_reuse_notes(gate.opened_store, evaluation.row.fingerprint, contents.get(CLEAN_SET)),
         ]
         verdicts = tuple(self.verdict(planned, missing_reason) for planned in demands)
         origins = self.predictions.get((model, protocol), {})
-        origins |= prediction_rows(evaluation, origins)  # this process predicts the first shard
+        origins |= evaluation.answer_rows(origins)  # this process predicts the first shard
         predictions = merged(origins.values()) if origins else None
         return Record(
-            model=model_row(evaluation, model),
+            model=evaluation.row.model_copy(update={"name": model}),
             suite=suite_row(evaluation, contents, sets),
             protocol=protocol,
             measurements=_with_unmeasured(measurements, gate.suite.facts),
             verdicts=verdicts,
             grades=tuple(self._grades(demands, measurements, gate.suite.facts)),
-            environment=environment(evaluation, compute),
+            environment=environment(evaluation),
             limit=gate.options.limit,
             unselected=len(of_files) - len(demands),
             interrupted=interrupted,
@@ -237,7 +235,7 @@ class ResultCollector:
                 *waiver_warnings(verdicts, today()),
                 *_fresh_warnings(predictions),
             ),
-            reference=None if reference is None else model_row(reference, reference.classifier.name),
+            reference=None if reference is None else reference.row,
             baseline=next(iter(gate.approved.stated), None),
             predictions=predictions,
         )
@@ -283,26 +281,26 @@ class ResultCollector:
                 yield grade_row(grade, label)
 
 
-def _answer_findings(classifier: Classifier, clean: CleanAnswers | None) -> list[Finding]:
+def _answer_findings(spec: str, clean: CleanAnswers | None) -> list[Finding]:
     """Return the findings on the answers of clean images."""
     if clean is None:
         return []
     from quba_check.doctor.accuracy import answer_findings  # loads torch
 
-    return [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
+    return [*answer_findings(spec, clean.label, clean.predicted, clean.classes)]
 
 
 def _notes_before_results(
-    gate: GateSession, evaluation: Evaluation, reference: Evaluation | None, findings: Iterable[Finding]
+    gate: GateSession, evaluation: MeasuredModel, reference: MeasuredModel | None, findings: Iterable[Finding]
 ) -> Iterator[str]:
     """Yield the notes on a run that do not depend on its results."""
     if gate.is_demo:
         yield DEMONSTRATION
-    yield from evaluation.classifier.notes
+    yield from evaluation.model_notes
     yield from (finding.as_note() for finding in findings)
-    yield from _baseline_notes(gate, evaluation.engine.compute.precision)
+    yield from _baseline_notes(gate, evaluation.compute_row)
     if reference is not None:
-        yield from _reference_notes(gate, evaluation, reference.classifier)
+        yield from _reference_notes(gate, evaluation, reference)
 
 
 def _with_unmeasured(
@@ -317,13 +315,12 @@ def _with_unmeasured(
     }
 
 
-def _reuse_notes(evaluation: Evaluation, content: str | None) -> Iterator[str]:
+def _reuse_notes(store: Store, fingerprint: str, content: str | None) -> Iterator[str]:
     """Yield a note on other models in earlier records about the same clean images.
 
     A store at a URL is not searched: each record would be a request.
     """
-    store = evaluation.store
-    models = {evaluation.classifier.fingerprint}
+    models = {fingerprint}
     if content is None or store.is_remote:
         return
     for file in store.objects.list("runs"):
@@ -345,17 +342,18 @@ def _fresh_warnings(predictions: PredictionsRow | None) -> Iterator[str]:
         )
 
 
-def _reference_notes(gate: GateSession, evaluation: Evaluation, reference: Classifier) -> Iterator[str]:
+def _reference_notes(gate: GateSession, evaluation: MeasuredModel, reference: MeasuredModel) -> Iterator[str]:
     """Yield notes on a reference: unused, or with another preprocessing."""
-    model = evaluation.classifier
+    name = reference.row.name
     demands = gate.demands(gate.files)
-    if evaluation.surrogate is None and not any(planned.demand.is_comparative for planned in demands):
-        yield f"the reference {reference.name} is not used: no demand is on parity or has a drop"
-    elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
-        yield f"the reference {reference.name} prepares images differently: {text}"
+    is_attacked = bool(evaluation.model_facts.surrogate)
+    if not is_attacked and not any(planned.demand.is_comparative for planned in demands):
+        yield f"the reference {name} is not used: no demand is on parity or has a drop"
+    elif evaluation.preprocessing_text != (text := reference.preprocessing_text):
+        yield f"the reference {name} prepares images differently: {text}"
 
 
-def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
+def _baseline_notes(gate: GateSession, compute: ComputeRow | None) -> Iterator[str]:
     """Yield notes on a baseline: unused, or of another precision."""
     baseline = gate.approved.run
     if baseline is None:
@@ -366,6 +364,7 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} is not used: {reason}"
         return
+    precision = "" if compute is None else compute.precision
     for note in precision_notes(baseline.record.environment.precision, precision):
         yield f"the baseline {baseline.file} and this run: {note}"
 

@@ -25,14 +25,7 @@ from quba_check.gate.collector import DemandResult, ResultCollector
 from quba_check.gate.options import OPTIONS, SHORT_FLAG, Options
 from quba_check.gate.preflight import prepare
 from quba_check.gate.provenance import inputs_hash
-from quba_check.gate.record_rows import (
-    content_hashes,
-    per_image,
-    prediction_rows,
-    set_rows,
-    suite_row,
-    unread_file_notes,
-)
+from quba_check.gate.record_rows import content_hashes, per_image, set_rows, suite_row, unread_file_notes
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import PlannedDemand, default_files
 from quba_check.records.files import remove_stale_records, write_images, write_record
@@ -43,7 +36,7 @@ from quba_check.verdicts.evidence import Evidence, evidence_in, grade_of
 from quba_check.verdicts.explanation import grade_row, verdict_row
 
 if TYPE_CHECKING:
-    from quba_check.evaluation import Evaluation
+    from quba_check.measured_model import MeasuredModel
 
 _OF_PYTEST = {"models", "thresholds", "data", "plan", "classes", "html", "markdown", "pictures", "record"}
 """Fields of `Options` with an argument of their own, and those of pytest's output."""
@@ -67,7 +60,7 @@ class LiveRun:
         file: its name in messages.
     """
 
-    def __init__(self, evaluation: Evaluation, limit: int | None = None, file: str = THIS_RUN) -> None:
+    def __init__(self, evaluation: MeasuredModel, limit: int | None = None, file: str = THIS_RUN) -> None:
         self._evaluation = evaluation
         self._limit = limit
         self._failed: dict[str, Unmeasurable] = {}
@@ -92,13 +85,13 @@ class LiveRun:
         outcome = run.outcome(dimension)
         if isinstance(outcome, Unmeasurable):
             return None
-        return RunValue.of(outcome, dimension, part, per_image(run, outcome), run.classifier.fingerprint)
+        return RunValue.of(outcome, dimension, part, per_image(run, outcome), run.row.fingerprint)
 
     def conditions(self, dimension: str) -> RunConditions:
         """Return the conditions of a dimension's value."""
         run = self._evaluation
         suite = suite_row(run, content_hashes(run, [dimension]), set_rows(run, [dimension]))
-        return RunConditions(run.protocol.name, suite, self._limit, run.seed)
+        return RunConditions(run.protocol.name, suite, self._limit, run.suite.sampler.seed)
 
 
 class Judge:
@@ -129,7 +122,7 @@ class Judge:
         measured = {name: outcome for name, outcome in new.items() if isinstance(outcome, Measurement)}
         grade = verdict.evidence if isinstance(verdict.evidence, Grade) else None
         sent = self._sent_predictions[planned.key]
-        predictions = prediction_rows(evaluation, sent)
+        predictions = evaluation.answer_rows(sent)
         rows = {
             name: row_of(outcome, registry[name], evaluation.facts.suite) for name, outcome in new.items()
         }
@@ -191,7 +184,7 @@ class Judge:
         reference = gate.loaded.references.get(planned.protocol)
         baseline: Baseline | None = gate.approved.run
         if baseline is None and reference is not None:
-            baseline = LiveRun(reference, file=f"the reference {reference.classifier.name}")
+            baseline = LiveRun(reference, file=f"the reference {reference.row.name}")
         return evidence_in(run, demand, baseline)
 
     def _lacks_baseline(self, demand: Demand) -> bool:

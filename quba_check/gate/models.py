@@ -21,7 +21,7 @@ from quba_check.models.specs import ModelSpec
 from quba_check.records.recorded_answers import RecordedAnswers
 
 if TYPE_CHECKING:
-    from quba_check.engine.work import Progress
+    from quba_check.core.work import Progress
     from quba_check.evaluation import Evaluation
     from quba_check.executors.remote_worker import WorkerPool
     from quba_check.gate.baseline import SessionBaseline
@@ -110,8 +110,7 @@ class LoadedModels:
             return None
         reference = self.references.get(protocol)
         if reference is not None:
-            source = f"the reference {reference.classifier.spec}"
-            return fallback_config(reference.classifier.preprocessing.as_dict(), source)
+            return fallback_config(reference.row.preprocessing, f"the reference {reference.row.spec}")
         run = self.approved().run
         if run is None:
             return None
@@ -177,8 +176,7 @@ class LoadedModels:
     def close(self) -> None:
         """End the workers of `--quba-executor`."""
         for evaluation in self.evaluations.values():
-            for predictor in (evaluation, *evaluation.others):
-                predictor.engine.stop()
+            evaluation.stop()
         workers = self.__dict__.get("worker_pool")
         if workers is not None:
             workers.close()

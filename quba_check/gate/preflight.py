@@ -17,9 +17,9 @@ from quba_check.gate.threshold_files import PlannedDemand, shown_path
 from quba_check.messages import listed
 
 if TYPE_CHECKING:
+    from quba_check.core.work import PlannedView
     from quba_check.doctor.examination import Examination
     from quba_check.doctor.finding import Finding
-    from quba_check.engine.work import PlannedView
 
 SHOWN = 3
 """Largest number of places or demands in a finding."""
@@ -84,11 +84,8 @@ def plan_run(gate: GateSession) -> RunPlan:
         views = evaluation.planned_work()
         new = tuple(view for view in views if view.cache_entry not in seen)
         seen |= {view.cache_entry for view in new}
-        classifier = evaluation.classifier
         shared = len(views) - len(new)
-        plans.append(
-            ModelPlan(model, protocol, str(classifier.device), new, shared, classifier.may_run_openvino)
-        )
+        plans.append(ModelPlan(model, protocol, evaluation.device, new, shared, evaluation.may_run_openvino))
     return RunPlan(plans, gate.suite.name)
 
 
@@ -121,17 +118,12 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
     loaded = {name: evaluation for (name, _), evaluation in gate.loaded.evaluations.items()}
     texts: dict[str, list[str]] = {}
     for model in (name for name in models if name in loaded):
-        preprocessing = loaded[model].classifier.preprocessing
-        way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
-        text = f"{preprocessing.describe()} (from {preprocessing.source}{way_out})"
-        texts.setdefault(text, []).append(model)
+        texts.setdefault(loaded[model].origin_text, []).append(model)
     yield from (f"model {listed(names)}: {text}" for text, names in texts.items())
     suite = gate.suite
     is_local = suite.location == str(suite.root)
     data = f"data {suite.name}: {shown_path(suite.root, Path.cwd()) if is_local else suite.location}"
-    views = {
-        suite.listing_view(view) for evaluation in loaded.values() for view in evaluation.engine.run_views
-    }
+    views = {suite.listing_view(view) for evaluation in loaded.values() for view in evaluation.planned_views}
     with suppress(SuiteError):  # reported by the demand that needs the set
         for count in suite.counts(views & {View(CLEAN_SET)}).values():
             data += f", {count.images:,}{'' if count.found is None else f' of {count.found:,}'} clean images"

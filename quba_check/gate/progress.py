@@ -17,7 +17,7 @@ from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import parse_json
 
 if TYPE_CHECKING:
-    from quba_check.engine.work import Step
+    from quba_check.core.work import Step
 
 REFRESH_SECONDS = 0.5
 RECENT_SECONDS = 60.0

@@ -57,10 +57,9 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
     reference = gate.loaded.references.get(planned.protocol)
     models = [evaluation] if reference is None else [evaluation, reference]
     digests = [row.sha256 for row in input_rows(gate, [planned])]
-    digests += [
-        content_hash([model.classifier.fingerprint, model.engine.cache_keys.generation]) for model in models
-    ]
-    return content_hash([dict(evaluation.classifier.files), *digests])
+    model_rows = [model.row for model in models]
+    digests += [content_hash([row.fingerprint, row.generation]) for row in model_rows]
+    return content_hash([model_rows[0].files, *digests])
 
 
 def is_record_of(record: Record, spec: ModelSpec) -> bool:

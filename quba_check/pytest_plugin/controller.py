@@ -277,13 +277,12 @@ class Controller:
 
     def _speed_file(self) -> Path:
         """Return the file with the speed of the last run of these networks."""
-        models = [evaluation.classifier for evaluation in self._gate.loaded.evaluations.values()]
-        facts = [
-            (type(model.module).__name__, model.facts.parameters, model.device, model.compute)
-            for model in models
-        ]
-        key = sorted({f"{name} {count} {device} {compute.runtime}" for name, count, device, compute in facts})
-        return self._gate.store / "speeds" / content_hash(key)
+        key = set()
+        for model in self._gate.loaded.evaluations.values():
+            compute = model.compute_row
+            runtime = "" if compute is None else compute.runtime
+            key.add(f"{model.row.parameters} {model.device} {runtime}")
+        return self._gate.store / "speeds" / content_hash(sorted(key))
 
     def _upload(self, path: Path) -> None:
         """Copy a record and its per-image file to the store, if the store is elsewhere."""

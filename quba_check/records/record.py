@@ -6,7 +6,7 @@ A reader ignores unknown keys, which later versions may add.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, computed_field
 
@@ -109,6 +109,14 @@ class ModelRow(JsonRow):
     classes: int
     outputs: str | None = None
     files: dict[str, Sha256] = Field(default_factory=dict)
+
+
+class PreprocessedImages(NamedTuple):
+    """Values of a `SetRow` on the preprocessing of its images."""
+
+    generated: str | None = None
+    preprocessing: Literal["fast", "exact"] | None = None
+    cropped: bool | None = None
 
 
 class SetRow(JsonRow):

@@ -12,7 +12,7 @@ from quba_check.number_format import counted, format_bytes
 from quba_check.reports.tables import table_text
 
 if TYPE_CHECKING:
-    from quba_check.engine.work import PlannedView
+    from quba_check.core.work import PlannedView
 
 HEADINGS = ("view", "images", "from", "in store", "forward", "backward", "to store")
 NUMBERS = ("images", "in store", "forward", "backward", "to store")

@@ -8,10 +8,12 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from quba_check.errors import StoreError, SuiteError
 from quba_check.storage.user_files import file_kind, os_errors, reason
@@ -27,16 +29,27 @@ CLOCK_TICK_NS = 20_000_000
 BUSY_SECONDS = 60.0
 LARGEST_INTEGER = 2**63 - 1
 """Largest integer of SQLite. Some file systems have larger inode numbers."""
-_TABLES = """CREATE TABLE IF NOT EXISTS digests_2 (
+HASHES: Mapping[str, Callable[[], Any]] = {
+    "digests_2": partial(hashlib.blake2b, digest_size=16),
+    "digests_sha256": hashlib.sha256,
+}
+"""The hash functions of digests, by the table that keeps them."""
+_TABLES = (
+    "".join(
+        f"""CREATE TABLE IF NOT EXISTS {table} (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, digest TEXT
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS image_values_1 (
+"""
+        for table in HASHES
+    )
+    + """CREATE TABLE IF NOT EXISTS image_values_1 (
     content TEXT PRIMARY KEY, hash INTEGER, brightness REAL, sharpness REAL, size INTEGER
 ) WITHOUT ROWID"""
+)
 """The number in a name changes with the definition of a value."""
-_STORED = """SELECT digests_2.path, size, mtime_ns, ctime_ns, inode, digest
-    FROM json_each(?) CROSS JOIN digests_2 ON digests_2.path = value
-    WHERE typeof(digest) = 'text' AND length(digest) = 32"""
+_STORED = """SELECT {0}.path, size, mtime_ns, ctime_ns, inode, digest
+    FROM json_each(?) CROSS JOIN {0} ON {0}.path = value
+    WHERE typeof(digest) = 'text' AND length(digest) = ?"""
 ImageValues = tuple[int, float, float, int]
 """Signed perceptual hash, brightness, sharpness and size of an image."""
 _STORED_VALUES = """SELECT content, hash, brightness, sharpness, size
@@ -51,25 +64,28 @@ HAS_CHANGE_TIME = os.name != "nt"
 
 
 class ContentDigests:
-    """BLAKE2b-128 digests of file contents, cached in an SQLite file by path and `Stamp`.
+    """Digests of file contents, cached in an SQLite file by path and `Stamp`.
 
     A changed file gets another digest; a file that was only touched is read again and keeps its digest.
     Several processes and threads may use one cache.
 
     Args:
         path: the SQLite file; created with its folder if missing.
+        table: the table of the digests, which names their hash; see `HASHES`.
 
     Attributes:
         files_read: number of files whose content was read by this object.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, table: str = "digests_2") -> None:
         self.path = path
+        self._table = table
+        self._hash = HASHES[table]
         self.files_read = 0
         self._is_set_up = False
 
     def digests(self, paths: Iterable[Path | str]) -> list[str]:
-        """Return the digests of files in order, 32 hexadecimal digits each.
+        """Return the digests of files in order, in hexadecimal digits.
 
         Only new or changed files are read.
 
@@ -84,11 +100,13 @@ class ContentDigests:
         if not names:
             return []
         unique = dict.fromkeys(names)
+        query = _STORED.format(self._table)
+        digits = 2 * self._hash().digest_size
         with self.connection() as connection:
             # Rows are not collected first: many tuples at once would make Python's garbage collector run.
             digests = {
                 name: digest
-                for name, *stamp, digest in connection.execute(_STORED, (json.dumps([*unique]),))
+                for name, *stamp, digest in connection.execute(query, (json.dumps([*unique]), digits))
                 if file_stamp(name) == tuple(stamp)
             }
             missing = [(name, file_stamp(name)) for name in unique if name not in digests]
@@ -111,13 +129,27 @@ class ContentDigests:
         start_ns = time.time_ns()
         names = list(files)
         digests: dict[str, str] = {}
-        for part in pool.map(_content_digests, (names[k::READERS] for k in range(READERS))):
+        for part in pool.map(self._content_digests, (names[k::READERS] for k in range(READERS))):
             digests |= part
         self.files_read += len(files)
         stable = [name for name, stamp in files.items() if start_ns - max(stamp[1:3]) > CLOCK_TICK_NS]
         rows = [(name, *files[name], digests[name]) for name in stable]
         with connection:
-            connection.executemany("INSERT OR REPLACE INTO digests_2 VALUES (?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany(f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608  a constant
+        return digests
+
+    def _content_digests(self, names: Iterable[str]) -> dict[str, str]:
+        digests = {}
+        for name in names:
+            with (
+                os_errors("cannot be read", SuiteError, where=name),
+                open(name, "rb", buffering=0) as file,  # noqa: PTH123
+            ):
+                digest = self._hash()
+                digest.update(file.read(FIRST_READ))
+                while part := file.read(NEXT_READ):
+                    digest.update(part)
+            digests[name] = digest.hexdigest()
         return digests
 
     @contextmanager
@@ -169,20 +201,6 @@ def file_stamp(name: str | Path) -> Stamp:
         raise SuiteError("is not a file.", where=f"{name}")
     changed = status.st_ctime_ns if HAS_CHANGE_TIME else 0
     return status.st_size, status.st_mtime_ns, changed, status.st_ino & LARGEST_INTEGER
-
-
-def _content_digests(names: Iterable[str]) -> dict[str, str]:
-    digests = {}
-    for name in names:
-        with (
-            os_errors("cannot be read", SuiteError, where=name),
-            open(name, "rb", buffering=0) as file,  # noqa: PTH123
-        ):
-            digest = hashlib.blake2b(file.read(FIRST_READ), digest_size=16)
-            while part := file.read(NEXT_READ):
-                digest.update(part)
-        digests[name] = digest.hexdigest()
-    return digests
 
 
 def read_values(digests: ContentDigests, contents: Collection[str]) -> dict[str, ImageValues]:

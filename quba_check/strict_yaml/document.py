@@ -161,7 +161,11 @@ def read_yaml(path: Path, label: str, error: type[UserError]) -> Document:
             not YAML, or not a mapping; or it has a duplicate key, a key that is not text, a number that is
             not finite, a tag, an alias to itself, too many values, or a control character.
     """
-    content = read_bytes(path, label, error, LARGEST)
+    return parse_yaml(read_bytes(path, label, error, LARGEST), label, error, path)
+
+
+def parse_yaml(content: bytes, label: str, error: type[UserError], path: Path = Path()) -> Document:
+    """Return the content of a YAML file with a mapping at the top; see `read_yaml`."""
     text = decode_text(content, label, error)
     try:
         root, data = _compose(text, label, error)

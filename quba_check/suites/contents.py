@@ -40,12 +40,14 @@ class Contents:
 
     Attributes:
         digests: content digests of image files.
+        sha256: their SHA-256, for files of predictions.
         notes: notes for the record on copies of images, by set.
     """
 
     def __init__(self, suite: Suite, store: Path) -> None:
         self.suite = suite
         self.digests = ContentDigests(digests_file(store))
+        self.sha256 = ContentDigests(digests_file(store), "digests_sha256")
         self.notes: dict[str, str] = {}
         self._sizes: dict[View, int] = {}
         self._shards: dict[View, dict[int, ShardContents]] = {}

@@ -14,7 +14,6 @@ from syrupy.assertion import SnapshotAssertion
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.errors import HeadError
 from quba_check.evaluation import Evaluation
-from quba_check.gate.record_rows import model_row
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 
@@ -104,7 +103,7 @@ def test_answers_in_other_columns_are_other_predictions(evaluate) -> None:
 def test_the_record_states_the_restriction(evaluate) -> None:
     restricted = evaluate("of_all")
     assert "answers are restricted to 3 of the model's 5 classes" in restricted.classifier.notes
-    assert model_row(restricted, "net").classes == 3
+    assert restricted.row.classes == 3
     assert not any("restricted" in note for note in evaluate("of_three", None).classifier.notes)
 
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.core.classes import LabelSpace
+from quba_check.core.decisions import decision_columns, label_in, mean_probability
 from quba_check.core.predictions import NO_CLASS
-from quba_check.engine.decisions import decision_columns, label_in, mean_probability, probabilities
+from quba_check.engine.decisions import probabilities
 from quba_check.suites.label_spaces import built_in_space
 
 MEAN = LabelSpace("pair", ("even", "odd"), ((0, 2), (1, 3)), "mean")

@@ -57,7 +57,7 @@ def test_copies_of_images_are_a_group_with_one_note(evaluate, own_suite: Path) -
     assert (copied.value, copied.n) == (single.value, 2 * N)
     assert (copied.sample.groups, copied.interval) == (N, None)  # too few images for an interval
     evaluation.measure("class_balance")
-    assert evaluation.engine.pop_notes() == [
+    assert evaluation.pop_notes() == [
         f"clean: {N} of {2 * N} images are copies of others; intervals count the {N} different ones"
     ]
 

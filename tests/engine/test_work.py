@@ -14,8 +14,9 @@ from support.tiny import CLASSES, PER_CLASS, SHIFTS, write_manifest
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.request import OperatingPoint
 from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.core.work import PlannedView, Step
 from quba_check.engine.batching import BatchSettings
-from quba_check.engine.work import PlannedView, Reporter, Step
+from quba_check.engine.work import Reporter
 from quba_check.errors import ThresholdError
 from quba_check.evaluation import Evaluation
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quba_check.engine.work import Step
+from quba_check.core.work import Step
 from quba_check.gate.progress import (
     STEADY_SECONDS,
     ProcessState,

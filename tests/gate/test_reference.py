@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from support.gate import Gate, loaded_judge
 
+from quba_check.core.request import NO_REFERENCE
 from quba_check.errors import ModelError, OptionError
 from quba_check.gate.provenance import inputs_hash
-from quba_check.predictor import NO_REFERENCE
 
 NET = "acceptance.nets:net"
 OTHER = "acceptance.nets:other"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.engine.work import Step
+from quba_check.core.work import Step
 from quba_check.gate.progress import ProgressWriter
 from quba_check.pytest_plugin.progress_line import LOG_SECONDS, LogLines, TerminalLine
 

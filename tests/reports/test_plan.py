@@ -6,7 +6,7 @@ from typing import Any
 from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
-from quba_check.engine.work import PlannedView
+from quba_check.core.work import PlannedView
 from quba_check.gate.preflight import ModelPlan, RunPlan
 from quba_check.reports.plan import plan_lines, plan_table, saving_line
 

@@ -29,7 +29,7 @@ from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
 if TYPE_CHECKING:
-    from quba_check.engine.work import Step
+    from quba_check.core.work import Step
     from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
 
