@@ -190,6 +190,8 @@ class StoredCheck:
             of_rows = [place for place, own in zip(places, digests, strict=True) for _ in own]
             groups = grouped((place, row) for row, place in enumerate(of_rows))
             new = groups.keys() - self._confirmed
+            if not new:  # the shards were packed meanwhile, so that their headers were not found
+                break
             rows = [_sample(np.concatenate(digests), groups[place], most) for place in new]
             known = self.classifier.outputs
             kind = stored.metadata.get("outputs")

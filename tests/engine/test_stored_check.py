@@ -20,6 +20,7 @@ from quba_check.engine.shards import ShardRequest
 from quba_check.engine.stored_check import CLEAN_IMAGES, OTHER_IMAGES
 from quba_check.errors import InvariantError, ModelError
 from quba_check.evaluation import Evaluation
+from quba_check.storage.shard import Origin
 
 N = PER_CLASS * len(CLASSES)
 SKETCH = View("sketch")
@@ -197,6 +198,15 @@ def test_a_damaged_shard_is_predicted_again_in_its_generation(evaluate) -> None:
     second = evaluate()
     assert answers(second, CLEAN, SKETCH) == expected
     assert generation(second) == 1
+
+
+def test_shards_that_others_pack_meanwhile_are_compared_once(evaluate, monkeypatch) -> None:
+    answers(evaluate(), CLEAN, SKETCH)
+    second = evaluate()
+    expected = answers(second, CLEAN, SKETCH)
+    monkeypatch.setattr(second.store, "origins", lambda keys: [Origin() for _ in keys])
+    assert not second.engine.stored_check.settle([SKETCH], again=True)
+    assert answers(second, CLEAN, SKETCH) == expected
 
 
 class OtherFile(Elsewhere):
